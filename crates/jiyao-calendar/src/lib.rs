@@ -1,0 +1,90 @@
+//! Dates and the clock. Civil dates are dates in an organ's zone, instants are UTC; nobody else asks the system for
+//! the time.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+pub use jiff::{Timestamp, civil::Date};
+
+/// Where the time comes from. An argument everywhere, so that tests and replays are deterministic.
+pub trait Clock: Send + Sync + 'static {
+    /// Now, in UTC.
+    fn now(&self) -> Timestamp;
+}
+
+/// The machine's clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}
+
+/// A clock that stands still until it is told to move.
+#[derive(Debug)]
+pub struct TestClock(Mutex<Timestamp>);
+
+impl TestClock {
+    /// Stands at this instant.
+    #[must_use]
+    pub fn at(instant: Timestamp) -> Self {
+        Self(Mutex::new(instant))
+    }
+
+    /// Moves forward.
+    pub fn advance(&self, by: Duration) {
+        let mut now = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        *now = now.saturating_add(by).unwrap_or(Timestamp::MAX);
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// The civil date of a year, month and day, if there is such a day.
+#[must_use]
+pub fn date(year: u32, month: u32, day: u32) -> Option<Date> {
+    Date::new(year.try_into().ok()?, month.try_into().ok()?, day.try_into().ok()?).ok()
+}
+
+/// Reads an ISO date, `2020-06-02` and nothing else.
+#[must_use]
+pub fn parse_iso(text: &str) -> Option<Date> {
+    let date: Date = text.parse().ok()?;
+    (date.to_string() == text).then_some(date)
+}
+
+/// Whether the name is of a known time zone, e.g. `Asia/Shanghai`.
+#[must_use]
+pub fn is_time_zone(name: &str) -> bool {
+    jiff::tz::TimeZone::get(name).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_real_days_are_dates() {
+        assert_eq!(date(2020, 6, 2).unwrap().to_string(), "2020-06-02");
+        assert_eq!(date(2023, 2, 29), None);
+        assert_eq!(date(2024, 13, 1), None);
+        assert!(parse_iso("2024-02-29").is_some());
+        assert!(parse_iso("2023-02-29").is_none());
+        assert!(parse_iso("20240229").is_none());
+        assert!(is_time_zone("Asia/Shanghai") && !is_time_zone("Asia/Nowhere"));
+    }
+
+    #[test]
+    fn a_test_clock_moves_only_when_told() {
+        let clock = TestClock::at(Timestamp::UNIX_EPOCH);
+        assert_eq!(clock.now(), clock.now());
+        clock.advance(Duration::from_secs(3));
+        assert_eq!(clock.now().as_second(), 3);
+    }
+}

@@ -1,0 +1,394 @@
+//! The one writer.
+
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use fs_err::{File, OpenOptions};
+use uuid::Uuid;
+
+use crate::format::{self, Header, SEGMENT_HEADER, SegmentHeader, place};
+use crate::log::{Contents, Segment, Shared};
+use crate::scan;
+use crate::{AppendError, Cursor, Log, OpenError, ReadError};
+
+/// Sizes.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Bytes of a segment, allocated when it is made; at least 64 KiB, at most 1 GiB.
+    pub segment_size: u64,
+    /// Bytes of the disk that stay free: below it appending is refused.
+    pub reserve: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { segment_size: 8 << 20, reserve: 64 << 20 }
+    }
+}
+
+/// What to append.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Milliseconds since 1970, UTC; not before the last record's.
+    pub time_ms: i64,
+    /// Any bytes.
+    pub payload: Vec<u8>,
+}
+
+/// An opened journal, and what opening it did.
+pub struct Opened {
+    /// The journal.
+    pub journal: Journal,
+    /// The folder had no segment: this is a new journal.
+    pub created: bool,
+    /// A tail that was never acknowledged is left out. Opening changes nothing: the next append clears it.
+    pub cut: Option<Cut>,
+}
+
+/// A torn tail.
+#[derive(Clone, Debug)]
+pub struct Cut {
+    /// The segment.
+    pub path: PathBuf,
+    /// Its first byte.
+    pub offset: u64,
+    /// How many bytes.
+    pub length: u64,
+}
+
+/// The writer of a journal. There is one in the world: a lock keeps a second process out.
+pub struct Journal {
+    folder: PathBuf,
+    pub(crate) options: Options,
+    shared: Arc<Shared>,
+    active: File,
+    end: u64,
+    /// A torn tail that the next append must clear first.
+    torn: Option<Cut>,
+    last_time_ms: i64,
+    _lock: File,
+}
+
+impl Journal {
+    /// Opens the journal in `folder`, or makes one. Verifies every record.
+    ///
+    /// # Errors
+    /// `Locked`, `Damaged`, `Newer`, `NoRoom`, `Io`. What is there is never changed by opening.
+    pub fn open(folder: &Path, options: Options) -> Result<Opened, OpenError> {
+        fs_err::create_dir_all(folder)?;
+        let lock = lock(&folder.join("lock"))?;
+        let mut paths = Vec::new();
+        for entry in fs_err::read_dir(folder)? {
+            let path = entry?.path();
+            match path.extension().and_then(|e| e.to_str()) {
+                Some("segment") => paths.push(path),
+                Some("tmp") => fs_err::remove_file(path)?,
+                _ => {}
+            }
+        }
+        paths.sort();
+        let created = paths.is_empty();
+        if created {
+            let id = Uuid::now_v7();
+            let first = SegmentHeader { id, first: 1, previous: format::genesis(id) };
+            paths.push(make_segment(folder, options, &first).map_err(|e| match e {
+                MakeError::NoRoom { free, needed } => OpenError::NoRoom { path: folder.to_owned(), free, needed },
+                MakeError::Io(e) => OpenError::Io(e),
+            })?);
+            sync_parent(folder)?;
+        }
+
+        let mut segments: Vec<Segment> = Vec::new();
+        let mut head: Option<Cursor> = None;
+        let (mut end, mut last_time_ms, mut cut) = (0, i64::MIN, None);
+        for (at, path) in paths.iter().enumerate() {
+            let bytes = fs_err::read(path)?;
+            let header = scan::segment_header(path, &bytes)?;
+            let damaged = |what| {
+                Err(OpenError::Damaged { path: path.clone(), offset: 0, sequence: header.first, what })
+            };
+            let before = head.unwrap_or(Cursor { journal: header.id, sequence: 0, hash: format::genesis(header.id) });
+            if header.id != before.journal {
+                return damaged("the segment is of another journal");
+            }
+            if header.first != before.sequence + 1 || header.previous != before.hash {
+                return damaged("the segment does not follow the one before: one is missing");
+            }
+            let is_last = at + 1 == paths.len();
+            let found = scan::scan(path, &bytes, &header, is_last)?;
+            let file = OpenOptions::new().read(true).write(true).open(path)?;
+            if let Some((from, to)) = found.torn {
+                cut = Some(Cut { path: path.clone(), offset: from, length: to - from });
+            }
+            head = Some(Cursor {
+                journal: header.id,
+                sequence: before.sequence + found.offsets.len() as u64,
+                hash: found.hash,
+            });
+            end = found.end;
+            last_time_ms = last_time_ms.max(found.last_time_ms);
+            segments.push(Segment { first: header.first, path: path.clone(), file, offsets: found.offsets });
+        }
+        let (Some(head), Some(last)) = (head, segments.last()) else {
+            return Err(OpenError::Io(io::Error::other("the journal has no segment")));
+        };
+        let active = last.file.try_clone()?;
+        let shared = Shared { id: head.journal, contents: RwLock::new(Contents { segments, head }) };
+        let journal = Self {
+            folder: folder.to_owned(),
+            options,
+            shared: Arc::new(shared),
+            active,
+            end,
+            torn: cut.clone(),
+            last_time_ms,
+            _lock: lock,
+        };
+        Ok(Opened { journal, created, cut })
+    }
+
+    /// A reader.
+    #[must_use]
+    pub fn log(&self) -> Log {
+        Log(Arc::clone(&self.shared))
+    }
+
+    /// Time of the newest record; `i64::MIN` where there is none.
+    #[must_use]
+    pub fn last_time_ms(&self) -> i64 {
+        self.last_time_ms
+    }
+
+    /// Bytes free beyond the reserve, or the refusal that an append would get.
+    ///
+    /// # Errors
+    /// `NoRoom`, or `Fatal` where the disk cannot be asked.
+    pub fn room(&self) -> Result<u64, AppendError> {
+        let free = free_bytes(&self.folder).map_err(AppendError::Fatal)?;
+        free.checked_sub(self.options.reserve).ok_or(AppendError::NoRoom { free, needed: self.options.reserve })
+    }
+
+    /// Appends a group: one write, one `fdatasync`, and only then are the records visible. Answers the sequence of
+    /// the first. An empty group does nothing.
+    ///
+    /// # Errors
+    /// `NoRoom` and `TooLarge`: nothing was written. `Fatal`: the process must end.
+    pub fn append(&mut self, entries: &[Entry]) -> Result<u64, AppendError> {
+        let head = self.log().head();
+        let first = head.sequence + 1;
+        if entries.is_empty() {
+            return Ok(first);
+        }
+        let group_size: usize = entries.iter().map(|entry| format::extent_of(entry.payload.len()) + 512).sum();
+        if group_size as u64 + SEGMENT_HEADER as u64 > self.options.segment_size {
+            return Err(AppendError::TooLarge { size: group_size });
+        }
+        self.room()?;
+        self.clear_torn_tail()?;
+        if self.end + group_size as u64 > self.options.segment_size {
+            self.roll()?;
+        }
+
+        let start = place(self.end);
+        let (mut bytes, mut offsets, mut hash) = (Vec::with_capacity(group_size), Vec::new(), head.hash);
+        for (at, entry) in entries.iter().enumerate() {
+            let offset = place(start + bytes.len() as u64);
+            bytes.resize((offset - start) as usize, 0);
+            let mut salt = [0; 16];
+            getrandom::fill(&mut salt).map_err(|e| AppendError::Fatal(io::Error::other(e)))?;
+            let header = Header {
+                length: u32::try_from(entry.payload.len()).unwrap_or(u32::MAX),
+                sequence: first + at as u64,
+                group: first,
+                time_ms: entry.time_ms,
+                previous: hash,
+                commitment: format::commitment(&salt, &entry.payload),
+            };
+            bytes.extend_from_slice(&header.encode());
+            bytes.extend_from_slice(&format::body(&salt, &entry.payload));
+            hash = header.hash();
+            offsets.push(offset as u32);
+            self.last_time_ms = self.last_time_ms.max(entry.time_ms);
+        }
+        self.active.file().write_all_at(&bytes, start).map_err(AppendError::Fatal)?;
+        sync_data(&self.active).map_err(AppendError::Fatal)?;
+
+        self.end = start + bytes.len() as u64;
+        let mut contents = self.shared.contents.write().unwrap_or_else(PoisonError::into_inner);
+        contents.head = Cursor { journal: head.journal, sequence: head.sequence + entries.len() as u64, hash };
+        if let Some(segment) = contents.segments.last_mut() {
+            segment.offsets.extend(offsets);
+        }
+        Ok(first)
+    }
+
+    fn clear_torn_tail(&mut self) -> Result<(), AppendError> {
+        if let Some(torn) = &self.torn {
+            let zeros = vec![0; torn.length as usize];
+            self.active.file().write_all_at(&zeros, torn.offset).map_err(AppendError::Fatal)?;
+            sync_data(&self.active).map_err(AppendError::Fatal)?;
+            self.torn = None;
+        }
+        Ok(())
+    }
+
+    /// Begins a new segment.
+    fn roll(&mut self) -> Result<(), AppendError> {
+        let head = self.log().head();
+        let header = SegmentHeader { id: head.journal, first: head.sequence + 1, previous: head.hash };
+        // Nothing is written into the old segment any more, so whatever fails here leaves the journal as it was.
+        let path = make_segment(&self.folder, self.options, &header).map_err(|e| match e {
+            MakeError::NoRoom { free, needed } => AppendError::NoRoom { free, needed },
+            MakeError::Io(e) => AppendError::Fatal(e),
+        })?;
+        let file = OpenOptions::new().read(true).write(true).open(&path).map_err(AppendError::Fatal)?;
+        self.active = file.try_clone().map_err(AppendError::Fatal)?;
+        self.end = SEGMENT_HEADER as u64;
+        let segment = Segment { first: header.first, path, file, offsets: Vec::new() };
+        self.shared.contents.write().unwrap_or_else(PoisonError::into_inner).segments.push(segment);
+        Ok(())
+    }
+
+    /// Erases the payload of a record: its segment is sealed, rewritten without the payload and its salt, synced and
+    /// put in place of the old one. Headers stay, so every other record and the chain still verify.
+    ///
+    /// # Errors
+    /// As reading the record; `Io` and `NoRoom` of making files leave the record as it was.
+    pub fn erase(&mut self, sequence: u64) -> Result<(), EraseError> {
+        self.log().read(sequence)?;
+        let is_active = {
+            let contents = self.shared.contents.read().unwrap_or_else(PoisonError::into_inner);
+            contents.segments.last().is_some_and(|segment| segment.first <= sequence)
+        };
+        if is_active {
+            self.clear_torn_tail()?;
+            self.roll()?;
+        }
+        let mut contents = self.shared.contents.write().unwrap_or_else(PoisonError::into_inner);
+        let Some(segment) = contents.segments.iter_mut().rev().find(|segment| segment.first <= sequence) else {
+            return Ok(());
+        };
+        let mut bytes = fs_err::read(&segment.path)?;
+        let at = segment.offsets[(sequence - segment.first) as usize] as usize;
+        if let Some(header) = Header::decode(&bytes[at..at + format::HEADER]) {
+            let body = format::erased_body(header.length);
+            bytes[at + format::HEADER..at + format::HEADER + body.len()].copy_from_slice(&body);
+        }
+        let temporary = segment.path.with_extension("tmp");
+        write_synced(&temporary, &bytes)?;
+        fs_err::rename(&temporary, &segment.path)?;
+        sync_folder(&self.folder)?;
+        segment.file = OpenOptions::new().read(true).write(true).open(&segment.path)?;
+        Ok(())
+    }
+}
+
+/// Why nothing was erased.
+#[derive(Debug, thiserror::Error)]
+pub enum EraseError {
+    /// The record cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// Its segment cannot be sealed.
+    #[error(transparent)]
+    Seal(#[from] AppendError),
+    /// Its segment cannot be rewritten.
+    #[error("rewrite the segment: {0}")]
+    Io(#[from] io::Error),
+}
+
+fn lock(path: &Path) -> Result<File, OpenError> {
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+    match file.file().try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(OpenError::Locked { path: path.to_owned() }),
+        Err(std::fs::TryLockError::Error(e)) => Err(OpenError::Io(e)),
+    }
+}
+
+enum MakeError {
+    NoRoom { free: u64, needed: u64 },
+    Io(io::Error),
+}
+
+impl From<io::Error> for MakeError {
+    fn from(e: io::Error) -> Self {
+        Self::Io(e)
+    }
+}
+
+/// Makes a segment under another name, allocated and synced, then gives it its name: it is whole or not there.
+fn make_segment(folder: &Path, options: Options, header: &SegmentHeader) -> Result<PathBuf, MakeError> {
+    let free = free_bytes(folder)?;
+    let needed = options.segment_size + options.reserve;
+    if free < needed {
+        return Err(MakeError::NoRoom { free, needed });
+    }
+    let path = folder.join(format!("{:020}.segment", header.first));
+    let temporary = path.with_extension("tmp");
+    let file = OpenOptions::new().create(true).truncate(true).write(true).open(&temporary)?;
+    let made = rustix::fs::fallocate(file.file(), rustix::fs::FallocateFlags::empty(), 0, options.segment_size)
+        .map_err(io::Error::from)
+        .and_then(|()| file.file().write_all_at(&header.encode(), 0))
+        .and_then(|()| sync_all(&file));
+    if let Err(e) = made {
+        fs_err::remove_file(&temporary)?;
+        return Err(match e.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => MakeError::NoRoom { free, needed },
+            _ => MakeError::Io(e),
+        });
+    }
+    fs_err::rename(&temporary, &path)?;
+    sync_folder(folder)?;
+    Ok(path)
+}
+
+/// Bytes that an unprivileged process may still use on the folder's disk.
+fn free_bytes(folder: &Path) -> io::Result<u64> {
+    let disk = rustix::fs::statvfs(folder)?;
+    Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
+/// Writes a whole file and syncs it; its folder is the caller's.
+pub(crate) fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    fs_err::write(path, bytes)?;
+    sync_all(&File::open(path)?)
+}
+
+#[cfg(not(feature = "planted-no-sync"))]
+#[allow(clippy::disallowed_methods)]
+fn sync_data(file: &File) -> io::Result<()> {
+    file.sync_data()
+}
+
+#[cfg(feature = "planted-no-sync")]
+#[allow(clippy::unnecessary_wraps)]
+fn sync_data(_: &File) -> io::Result<()> {
+    Ok(())
+}
+
+#[allow(clippy::disallowed_methods)]
+pub(crate) fn sync_all(file: &File) -> io::Result<()> {
+    file.sync_all()
+}
+
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
+    sync_all(&File::open(folder)?)
+}
+
+/// A new folder is there after a power cut only if its parent says so.
+fn sync_parent(folder: &Path) -> io::Result<()> {
+    match folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        Some(parent) => sync_folder(parent),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+impl Journal {
+    pub(crate) fn shared_for_tests(&self) -> &RwLock<Contents> {
+        &self.shared.contents
+    }
+}

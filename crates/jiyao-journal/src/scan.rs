@@ -1,0 +1,100 @@
+//! Reading a segment at open: what is there, and what to make of what does not verify.
+
+use std::path::Path;
+
+use crate::format::{HEADER, Header, SEGMENT_HEADER, SegmentHeader, SegmentHeaderError, decode_body, is_torn, place};
+use crate::{Hash, OpenError};
+
+/// What a scan found.
+pub(crate) struct Scanned {
+    /// Offset of each record, in order.
+    pub(crate) offsets: Vec<u32>,
+    /// First byte after the last record.
+    pub(crate) end: u64,
+    /// Hash of the last header.
+    pub(crate) hash: Hash,
+    pub(crate) last_time_ms: i64,
+    /// Where a torn tail begins, and its last byte that is not zero, plus one.
+    pub(crate) torn: Option<(u64, u64)>,
+}
+
+pub(crate) fn segment_header(path: &Path, bytes: &[u8]) -> Result<SegmentHeader, OpenError> {
+    let damaged = |what| OpenError::Damaged { path: path.to_owned(), offset: 0, sequence: 0, what };
+    let head = bytes.first_chunk::<SEGMENT_HEADER>().ok_or_else(|| damaged("the segment is cut short"))?;
+    SegmentHeader::decode(head).map_err(|e| match e {
+        SegmentHeaderError::Damaged(what) => damaged(what),
+        SegmentHeaderError::Newer(version) => OpenError::Newer { path: path.to_owned(), version },
+    })
+}
+
+/// Verifies every record of a segment. Only the last segment may have a torn tail.
+pub(crate) fn scan(path: &Path, bytes: &[u8], segment: &SegmentHeader, is_last: bool) -> Result<Scanned, OpenError> {
+    let mut found = Scanned {
+        offsets: Vec::new(),
+        end: SEGMENT_HEADER as u64,
+        hash: segment.previous,
+        last_time_ms: i64::MIN,
+        torn: None,
+    };
+    loop {
+        let sequence = segment.first + found.offsets.len() as u64;
+        let offset = place(found.end);
+        let damaged = |what| OpenError::Damaged { path: path.to_owned(), offset, sequence, what };
+        let at = offset as usize;
+        let Some(head) = bytes.get(at..at + HEADER) else {
+            return Ok(found);
+        };
+        let broken = match Header::decode(head) {
+            None if head.iter().all(|byte| *byte == 0) => {
+                if bytes[at..].iter().all(|byte| *byte == 0) {
+                    return Ok(found);
+                }
+                Broken { what: "a record is missing", torn: true }
+            }
+            None => Broken { what: "the header does not match its checksum", torn: is_torn(offset, head) },
+            Some(header) => {
+                if header.sequence != sequence {
+                    return Err(damaged("the sequence is not the next one"));
+                }
+                if header.previous != found.hash {
+                    return Err(damaged("the record does not follow the one before"));
+                }
+                match bytes.get(at + HEADER..at + header.extent()) {
+                    None => return Err(damaged("the record reaches past its segment")),
+                    Some(body) => match decode_body(&header, body) {
+                        Ok(_) => {
+                            found.offsets.push(offset as u32);
+                            found.end = offset + header.extent() as u64;
+                            found.hash = header.hash();
+                            found.last_time_ms = header.time_ms;
+                            continue;
+                        }
+                        Err(what) => {
+                            Broken { what, torn: is_torn(offset, &bytes[at..at + header.extent()]) }
+                        }
+                    },
+                }
+            }
+        };
+        let torn_tail = is_last && broken.torn && !later_group_follows(&bytes[at..], sequence);
+        if !torn_tail {
+            return Err(damaged(broken.what));
+        }
+        let last = bytes.iter().rposition(|byte| *byte != 0).map_or(found.end, |last| last as u64 + 1);
+        found.torn = Some((found.end, last.max(found.end)));
+        return Ok(found);
+    }
+}
+
+struct Broken {
+    what: &'static str,
+    torn: bool,
+}
+
+/// A group is written only after the one before is synced: a whole header of a later group proves that what is
+/// broken here had been acknowledged.
+fn later_group_follows(bytes: &[u8], sequence: u64) -> bool {
+    (0..bytes.len().saturating_sub(HEADER)).step_by(4).any(|at| {
+        bytes[at] == b'J' && Header::decode(&bytes[at..at + HEADER]).is_some_and(|header| header.group > sequence)
+    })
+}

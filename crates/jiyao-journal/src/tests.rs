@@ -1,0 +1,288 @@
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::*;
+
+const SMALL: Options = Options { segment_size: 64 << 10, reserve: 0 };
+
+fn entry(text: &str) -> Entry {
+    Entry { time_ms: 7, payload: text.as_bytes().to_vec() }
+}
+
+fn open(folder: &Path) -> Opened {
+    Journal::open(folder, SMALL).unwrap()
+}
+
+fn payloads(log: &Log) -> Vec<Option<String>> {
+    (1..=log.head().sequence)
+        .map(|at| log.read(at).unwrap().payload.map(|bytes| String::from_utf8(bytes).unwrap()))
+        .collect()
+}
+
+fn segments(folder: &Path) -> Vec<PathBuf> {
+    let mut paths: Vec<_> = fs_err::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|e| e == "segment"))
+        .collect();
+    paths.sort();
+    paths
+}
+
+/// Three groups of 1, 3 and 2 records, closed; and how many bytes of the segment they use.
+fn three_groups(folder: &Path) -> usize {
+    let mut journal = open(folder).journal;
+    journal.append(&[entry("a")]).unwrap();
+    let long = "长".repeat(400);
+    journal.append(&[entry(&long), entry("b"), entry("c")]).unwrap();
+    journal.append(&[entry("d"), entry(&long)]).unwrap();
+    fs_err::read(&segments(folder)[0]).unwrap().iter().rposition(|byte| *byte != 0).unwrap() + 1
+}
+
+#[test]
+fn what_is_appended_is_there_after_reopening() {
+    let folder = TempDir::new().unwrap();
+    let first = open(folder.path());
+    assert!(first.created);
+    let mut journal = first.journal;
+    let log = journal.log();
+    assert_eq!(journal.append(&[entry("one"), entry("two")]).unwrap(), 1);
+    assert_eq!(journal.append(&[]).unwrap(), 3);
+    assert_eq!(journal.append(&[entry("three")]).unwrap(), 3);
+    let head = log.head();
+    drop((journal, log));
+    let again = open(folder.path());
+    assert!(!again.created && again.cut.is_none());
+    assert_eq!(again.journal.log().head(), head);
+    assert_eq!(again.journal.last_time_ms(), 7);
+    assert_eq!(payloads(&again.journal.log()), ["one", "two", "three"].map(|text| Some(text.to_owned())));
+    assert_eq!(again.journal.log().cursor_at(3).unwrap(), head);
+    assert!(matches!(again.journal.log().read(4), Err(ReadError::Absent { sequence: 4, head: 3 })));
+    assert!(matches!(again.journal.log().read(0), Err(ReadError::Absent { .. })));
+}
+
+#[test]
+fn a_second_process_is_kept_out() {
+    let folder = TempDir::new().unwrap();
+    let _held = open(folder.path());
+    let refused = Journal::open(folder.path(), SMALL).err().unwrap();
+    assert!(matches!(refused, OpenError::Locked { .. }), "{refused}");
+}
+
+#[test]
+fn segments_follow_each_other_and_a_missing_one_is_named() {
+    let folder = TempDir::new().unwrap();
+    let text = "x".repeat(9000);
+    {
+        let mut journal = open(folder.path()).journal;
+        for _ in 0..30 {
+            journal.append(&[entry(&text)]).unwrap();
+        }
+        assert!(matches!(
+            journal.append(&[entry(&"y".repeat(70_000))]),
+            Err(AppendError::TooLarge { .. })
+        ));
+        assert_eq!(journal.append(&[entry("after a refusal")]).unwrap(), 31);
+    }
+    let paths = segments(folder.path());
+    assert!(paths.len() > 3);
+    assert_eq!(payloads(&open(folder.path()).journal.log()).len(), 31);
+    fs_err::remove_file(&paths[1]).unwrap();
+    let refused = Journal::open(folder.path(), SMALL).err().unwrap();
+    assert!(refused.to_string().contains("one is missing"), "{refused}");
+}
+
+#[test]
+fn a_tail_torn_at_any_byte_is_cut_and_the_groups_before_stay() {
+    let folder = TempDir::new().unwrap();
+    let used = three_groups(folder.path());
+    let path = segments(folder.path()).remove(0);
+    let whole = fs_err::read(&path).unwrap();
+    let third = open(folder.path()).journal.log();
+    drop(third);
+    // Everything from `at` on was not written: zeros.
+    for at in (used - 1400..used).step_by(1) {
+        let mut torn = whole.clone();
+        torn[at..].fill(0);
+        fs_err::write(&path, &torn).unwrap();
+        let opened = open(folder.path());
+        let kept = opened.journal.log().head().sequence;
+        assert!((4..=6).contains(&kept), "cut at {at}: {kept} records");
+        drop(opened);
+        // What was cut is gone for good, and appending goes on.
+        assert_eq!(fs_err::read(&path).unwrap(), torn, "opening changes nothing");
+        let mut again = open(folder.path());
+        assert_eq!(again.journal.append(&[entry("next")]).unwrap(), kept + 1);
+        drop(again);
+        let last = open(folder.path());
+        assert!(last.cut.is_none());
+        assert_eq!(last.journal.log().head().sequence, kept + 1);
+    }
+}
+
+#[test]
+fn sectors_of_the_last_group_may_be_missing_in_any_order() {
+    let folder = TempDir::new().unwrap();
+    let used = three_groups(folder.path());
+    let path = segments(folder.path()).remove(0);
+    let whole = fs_err::read(&path).unwrap();
+    let starts: Vec<u32> = {
+        let journal = open(folder.path()).journal;
+        let contents = journal.shared_for_tests();
+        contents.read().unwrap().segments[0].offsets.clone()
+    };
+    let group = starts[4] as usize;
+    let sectors: Vec<usize> = (group / 512..=used / 512).collect();
+    for mask in 0_u32..1 << sectors.len() {
+        let mut torn = whole.clone();
+        for (bit, sector) in sectors.iter().enumerate().filter(|(bit, _)| mask >> bit & 1 == 1) {
+            let _ = bit;
+            let from = (sector * 512).max(group);
+            torn[from..(sector + 1) * 512].fill(0);
+        }
+        fs_err::write(&path, &torn).unwrap();
+        let kept = open(folder.path()).journal.log().head().sequence;
+        let wanted = if mask == 0 { 6..=6 } else { 4..=5 };
+        assert!(wanted.contains(&kept), "missing sectors {mask:b}: {kept} records");
+    }
+}
+
+#[test]
+fn a_flipped_bit_in_what_was_acknowledged_is_refused_by_name_and_offset() {
+    let folder = TempDir::new().unwrap();
+    let used = three_groups(folder.path());
+    let path = segments(folder.path()).remove(0);
+    let whole = fs_err::read(&path).unwrap();
+    let reference = payloads(&open(folder.path()).journal.log());
+    let mut refused = 0;
+    for at in 0..used {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 1 << (at % 8);
+        fs_err::write(&path, &damaged).unwrap();
+        match Journal::open(folder.path(), SMALL) {
+            Err(OpenError::Damaged { path: named, .. }) => {
+                assert_eq!(named, path);
+                refused += 1;
+            }
+            // Between records and behind the segment's header lie bytes that mean nothing.
+            Ok(opened) => assert_eq!(payloads(&opened.journal.log()), reference, "flip at {at}"),
+            Err(e) => assert!(matches!(e, OpenError::Newer { .. }), "flip at {at}: {e}"),
+        }
+    }
+    assert!(refused > used * 7 / 10, "{refused} of {used}");
+}
+
+#[test]
+fn a_zeroed_page_before_the_last_group_is_damage_not_a_torn_tail() {
+    let folder = TempDir::new().unwrap();
+    three_groups(folder.path());
+    let path = segments(folder.path()).remove(0);
+    let mut bytes = fs_err::read(&path).unwrap();
+    bytes[512..1024].fill(0);
+    fs_err::write(&path, &bytes).unwrap();
+    let refused = Journal::open(folder.path(), SMALL).err().unwrap();
+    assert!(matches!(refused, OpenError::Damaged { sequence: 1, .. }), "{refused}");
+    assert_eq!(fs_err::read(&path).unwrap(), bytes, "a refusal changes nothing");
+}
+
+#[test]
+fn an_erased_record_is_accepted_everywhere_and_the_rest_verifies() {
+    let folder = TempDir::new().unwrap();
+    let secret = "机密的一段话".repeat(10);
+    let head = {
+        let mut journal = open(folder.path()).journal;
+        journal.append(&[entry("before"), entry(&secret), entry("behind")]).unwrap();
+        let log = journal.log();
+        let hash = log.read(2).unwrap().hash;
+        journal.erase(2).unwrap();
+        let erased = log.read(2).unwrap();
+        assert_eq!((erased.payload, erased.hash), (None, hash));
+        journal.append(&[entry("later")]).unwrap();
+        log.head()
+    };
+    let opened = open(folder.path());
+    assert_eq!(opened.journal.log().head(), head);
+    let texts = payloads(&opened.journal.log());
+    assert_eq!(texts, [Some("before".to_owned()), None, Some("behind".to_owned()), Some("later".to_owned())]);
+    for path in segments(folder.path()) {
+        let bytes = fs_err::read(path).unwrap();
+        let needle = "机密".as_bytes();
+        assert!(!bytes.windows(needle.len()).any(|window| window == needle));
+    }
+}
+
+#[test]
+fn a_newer_format_is_refused_and_not_touched() {
+    let folder = TempDir::new().unwrap();
+    three_groups(folder.path());
+    let path = segments(folder.path()).remove(0);
+    let mut bytes = fs_err::read(&path).unwrap();
+    bytes[7] = format::VERSION + 1;
+    fs_err::write(&path, &bytes).unwrap();
+    assert!(matches!(Journal::open(folder.path(), SMALL), Err(OpenError::Newer { version: 2, .. })));
+    assert_eq!(fs_err::read(&path).unwrap(), bytes);
+}
+
+#[test]
+fn without_room_nothing_is_appended() {
+    let folder = TempDir::new().unwrap();
+    let mut journal = open(folder.path()).journal;
+    journal.append(&[entry("a")]).unwrap();
+    journal.options.reserve = u64::MAX / 2;
+    assert!(matches!(journal.append(&[entry("b")]), Err(AppendError::NoRoom { .. })));
+    journal.options.reserve = 0;
+    assert_eq!(journal.append(&[entry("c")]).unwrap(), 2);
+    let refused = Journal::open(&folder.path().join("new"), Options { reserve: u64::MAX / 2, ..SMALL });
+    assert!(matches!(refused, Err(OpenError::NoRoom { .. })));
+}
+
+#[test]
+fn attachments_are_named_by_content() {
+    let folder = TempDir::new().unwrap();
+    let store = Attachments::open(folder.path()).unwrap();
+    let mut receiving = store.receive().unwrap();
+    receiving.write(b"ab").unwrap();
+    receiving.write(b"c").unwrap();
+    assert_eq!(receiving.size(), 3);
+    let digest = receiving.finish().unwrap();
+    assert_eq!(store.get(&digest).unwrap().as_deref(), Some(&b"abc"[..]));
+    assert_eq!(store.get(&[0; 32]).unwrap(), None);
+    let mut unfinished = store.receive().unwrap();
+    unfinished.write(b"x").unwrap();
+    drop(unfinished);
+    assert_eq!(fs_err::read_dir(folder.path()).unwrap().count(), 1);
+    let path = fs_err::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
+    fs_err::write(&path, b"abd").unwrap();
+    assert_eq!(store.get(&digest).unwrap_err().kind(), std::io::ErrorKind::InvalidData);
+    let tomorrow = SystemTime::now() + Duration::from_secs(90_000);
+    let day = Duration::from_secs(86_400);
+    assert_eq!(store.sweep(tomorrow, day, |_| true).unwrap(), 0);
+    assert_eq!(store.sweep(SystemTime::now(), day, |_| false).unwrap(), 0);
+    assert_eq!(store.sweep(tomorrow, day, |_| false).unwrap(), 1);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_payloads_in_any_groups_come_back(groups in prop::collection::vec(
+        prop::collection::vec(prop::collection::vec(any::<u8>(), 0..3000), 1..6), 1..20,
+    )) {
+        let folder = TempDir::new().unwrap();
+        let mut journal = open(folder.path()).journal;
+        for group in &groups {
+            let entries: Vec<_> =
+                group.iter().map(|payload| Entry { time_ms: 0, payload: payload.clone() }).collect();
+            journal.append(&entries).unwrap();
+        }
+        drop(journal);
+        let opened = open(folder.path());
+        prop_assert!(opened.cut.is_none());
+        let log = opened.journal.log();
+        let read: Vec<_> = (1..=log.head().sequence).map(|at| log.read(at).unwrap().payload.unwrap()).collect();
+        prop_assert_eq!(read, groups.concat());
+    }
+}

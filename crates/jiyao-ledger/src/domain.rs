@@ -1,0 +1,76 @@
+use jiyao_calendar::Timestamp;
+use jiyao_fault::{Fault, Result};
+use jiyao_proto::journal::v1::event::Kind;
+use jiyao_proto::stored::v1::Event;
+use prost::Message;
+use uuid::Uuid;
+
+use crate::Overlay;
+
+/// What a service decides and shows. Its keys may begin with any byte but 0, which is the ledger's.
+pub trait Domain: Send + Sync + 'static {
+    /// What can be asked of it.
+    type Command: Send + 'static;
+
+    /// Version of what [`Domain::apply`] keeps: a change means that the state is rebuilt from the journal.
+    const PROJECTION: u32;
+
+    /// Decides a command against what is there. No side effects: all that happens is in the events.
+    ///
+    /// # Errors
+    /// The refusal; nothing is written for it.
+    fn decide(&self, view: &Overlay<'_>, command: &Self::Command, context: &mut Context<'_>) -> Result<Decided>;
+
+    /// Brings the state up to date with one event. Deterministic: replay gives the same state, bit for bit.
+    ///
+    /// # Errors
+    /// An event of a type or version that this program does not know, or that cannot be decoded.
+    fn apply(&self, view: &mut Overlay<'_>, event: &Event, sequence: u64) -> Result<()>;
+
+    /// What followers may know of an event; None where it is private altogether.
+    ///
+    /// # Errors
+    /// As [`Domain::apply`].
+    fn public(&self, event: &Event) -> Result<Vec<Kind>>;
+}
+
+/// Makes ids. An argument, so that tests and replays are deterministic.
+pub type Ids = Box<dyn FnMut(Timestamp) -> Uuid + Send>;
+
+/// What a decision may know besides the state.
+pub struct Context<'w> {
+    /// Who asks.
+    pub principal: &'w str,
+    /// Time of the record to be; never before the last record's.
+    pub now: Timestamp,
+    pub(crate) ids: &'w mut Ids,
+}
+
+impl Context<'_> {
+    /// A new id.
+    pub fn new_id(&mut self) -> Uuid {
+        (self.ids)(self.now)
+    }
+}
+
+/// A command's outcome. Without events nothing is written.
+#[derive(Clone, Debug, Default)]
+pub struct Decided {
+    /// What happened, in order.
+    pub events: Vec<Event>,
+    /// The encoded answer; a repeat of the request gets the same.
+    pub answer: Vec<u8>,
+}
+
+/// A state event.
+pub fn event(kind: &str, version: u32, body: &impl Message) -> Event {
+    Event { r#type: kind.to_owned(), version, body: body.encode_to_vec() }
+}
+
+/// The body of a state event.
+///
+/// # Errors
+/// `INTERNAL` where it cannot be decoded.
+pub fn decode_event<M: Message + Default>(event: &Event) -> Result<M> {
+    M::decode(event.body.as_slice()).map_err(Fault::internal)
+}

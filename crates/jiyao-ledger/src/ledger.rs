@@ -1,0 +1,344 @@
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use jiyao_calendar::Clock;
+use jiyao_fault::{Fault, Reason, Result};
+use jiyao_journal::{Cursor, Journal, Log, Options};
+use jiyao_proto::stored::v1;
+use jiyao_state::{Origin, State};
+use prost::Message as _;
+use tokio::sync::{mpsc, oneshot, watch};
+use tracing::{info, warn};
+
+use crate::domain::{Domain, Ids};
+use crate::overlay::unavailable;
+use crate::writer::{Job, Writer};
+
+/// Commands that may wait for the writer.
+const QUEUE: usize = 1024;
+/// How often a read that met a write is repeated.
+const READ_ATTEMPTS: usize = 32;
+
+/// Where a ledger keeps its files.
+#[derive(Clone, Debug)]
+pub struct Places {
+    /// Folder of the journal: what must not be lost.
+    pub journal: PathBuf,
+    /// Folder of the state: may be deleted while the service is stopped.
+    pub state: PathBuf,
+}
+
+impl Places {
+    /// The usual places in a data directory.
+    #[must_use]
+    pub fn in_folder(folder: &Path) -> Self {
+        Self { journal: folder.join("journal"), state: folder.join("state") }
+    }
+}
+
+/// Why a ledger does not open.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] jiyao_journal::OpenError),
+    /// The state: not even an empty one can be made.
+    #[error("open the state: {0}")]
+    State(#[from] jiyao_state::StateError),
+    /// A record cannot be read again.
+    #[error("replay the journal: {0}")]
+    Replay(#[from] jiyao_journal::ReadError),
+    /// A record holds what this program does not know.
+    #[error("replay record {sequence}: {fault}; it was written by a newer program, or is not of this service")]
+    Unknown {
+        /// Sequence.
+        sequence: u64,
+        /// What.
+        fault: Fault,
+    },
+    /// The state shows acknowledged records that the journal no longer has.
+    #[error(
+        "the state in {state} shows {shown} records of a journal whose folder {journal} holds {held}: records that were acknowledged are missing. Restore the journal from a backup; to go on without them, remove the state's folder"
+    )]
+    RecordsMissing {
+        /// Folder of the journal.
+        journal: PathBuf,
+        /// Folder of the state.
+        state: PathBuf,
+        /// Records that the state shows.
+        shown: u64,
+        /// Records that the journal holds.
+        held: u64,
+    },
+}
+
+/// A command with who asks and how to recognise a repeat.
+#[derive(Debug)]
+pub struct Submission<C> {
+    /// Who.
+    pub principal: String,
+    /// Full method, e.g. `/jiyao.records.v1.RecordsService/ImportMinutes`.
+    pub method: &'static str,
+    /// The client's UUID; empty: a repeat is not recognised.
+    pub request_id: String,
+    /// SHA-256 of the request without its request_id.
+    pub digest: [u8; 32],
+    /// What.
+    pub command: C,
+}
+
+/// What a command came to. On disk.
+#[derive(Clone, Debug)]
+pub struct Committed {
+    /// The encoded answer.
+    pub answer: Vec<u8>,
+    /// Where the answer's record stands; for an answer without a record, the head at that time.
+    pub cursor: Cursor,
+}
+
+/// One service's journal and the view of it. Clones are cheap handles.
+pub struct Ledger<D: Domain> {
+    pub(crate) inner: Arc<Inner<D>>,
+}
+
+impl<D: Domain> Clone for Ledger<D> {
+    fn clone(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner) }
+    }
+}
+
+pub(crate) struct Inner<D: Domain> {
+    pub(crate) domain: Arc<D>,
+    pub(crate) log: Log,
+    state: Arc<Slot>,
+    queue: mpsc::Sender<Job<D>>,
+    pub(crate) progress: watch::Receiver<u64>,
+}
+
+/// The state in use. Empty while it is rebuilt.
+pub(crate) struct Slot(RwLock<Option<Arc<State>>>);
+
+impl Slot {
+    pub(crate) fn get(&self) -> Option<Arc<State>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set(&self, state: Option<Arc<State>>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = state;
+    }
+}
+
+impl<D: Domain> Ledger<D> {
+    /// Opens journal and state, brings the state up to date and starts the writer. Blocks: call it off the async
+    /// threads.
+    ///
+    /// # Errors
+    /// See [`OpenError`]; nothing is served then.
+    pub fn open(
+        places: &Places,
+        options: Options,
+        domain: D,
+        clock: impl Clock,
+        ids: Ids,
+    ) -> Result<Self, OpenError> {
+        let opened = Journal::open(&places.journal, options)?;
+        let log = opened.journal.log();
+        if let Some(cut) = &opened.cut {
+            warn!(path = %cut.path.display(), offset = cut.offset, bytes = cut.length, "left out a torn tail that was never acknowledged");
+        }
+        let domain = Arc::new(domain);
+        let state = open_state(&domain, places, &log, opened.cut.is_some())?;
+        let (report, progress) = watch::channel(log.head().sequence);
+        let (queue, jobs) = mpsc::channel(QUEUE);
+        let slot = Arc::new(Slot(RwLock::new(Some(Arc::new(state)))));
+        let writer = Writer {
+            domain: Arc::clone(&domain),
+            journal: opened.journal,
+            places: places.clone(),
+            state: Arc::clone(&slot),
+            clock: Box::new(clock),
+            ids,
+            jobs,
+            report,
+        };
+        std::thread::Builder::new()
+            .name("ledger-writer".to_owned())
+            .spawn(move || writer.run())
+            .map_err(jiyao_journal::OpenError::Io)?;
+        Ok(Self { inner: Arc::new(Inner { domain, log, state: slot, queue, progress }) })
+    }
+
+    /// Hands a command to the writer and waits for its outcome. A caller that stops waiting does not stop the
+    /// command.
+    ///
+    /// # Errors
+    /// The domain's refusals; `REQUEST_ID_REUSED`, `DISK_FULL`, `BUSY`, `STATE_UNAVAILABLE`.
+    pub async fn submit(&self, submission: Submission<D::Command>) -> Result<Committed> {
+        let (reply, outcome) = oneshot::channel();
+        self.inner.queue.try_send(Job::Decide { submission, reply }).map_err(|e| match e {
+            mpsc::error::TrySendError::Full(_) => Fault::new(Reason::Busy),
+            mpsc::error::TrySendError::Closed(_) => Fault::new(Reason::StateUnavailable),
+        })?;
+        outcome.await.unwrap_or_else(|_| Err(Fault::new(Reason::StateUnavailable)))
+    }
+
+    /// Reads one consistent state. The closure may run several times; its answer comes with the sequence that it
+    /// was read at.
+    ///
+    /// # Errors
+    /// The closure's; `STATE_UNAVAILABLE`.
+    pub fn read<T>(&self, read: impl Fn(&Reading<'_>) -> Result<T>) -> Result<(T, u64)> {
+        let state = self.inner.state.get().ok_or_else(|| Fault::new(Reason::StateUnavailable))?;
+        for _ in 0..READ_ATTEMPTS {
+            // sled may panic on damaged pages that it reads late.
+            let attempt = catch_unwind(AssertUnwindSafe(|| {
+                let before = state.applied().map_err(unavailable)?;
+                let value = read(&Reading { state: &state });
+                let after = state.applied().map_err(unavailable)?;
+                Ok((before == after, value, after.sequence))
+            }))
+            .unwrap_or_else(|_| Err(Fault::new(Reason::StateUnavailable)));
+            match attempt {
+                Ok((true, value, sequence)) => {
+                    if value.as_ref().is_err_and(|fault| fault.reason() == Reason::StateUnavailable) {
+                        self.ask_for_a_rebuild();
+                    }
+                    return value.map(|value| (value, sequence));
+                }
+                Ok((false, ..)) => {}
+                Err(fault) => {
+                    self.ask_for_a_rebuild();
+                    return Err(fault);
+                }
+            }
+        }
+        Err(Fault::new(Reason::Busy))
+    }
+
+    fn ask_for_a_rebuild(&self) {
+        // A full queue means that the writer is at work and will meet the same fault.
+        let _ = self.inner.queue.try_send(Job::Rebuild);
+    }
+
+    /// Waits until the state shows this sequence.
+    ///
+    /// # Errors
+    /// `NOT_CAUGHT_UP` after `patience`.
+    pub async fn reached(&self, sequence: u64, patience: Duration) -> Result<()> {
+        let mut progress = self.inner.progress.clone();
+        let wait = progress.wait_for(|reached| *reached >= sequence);
+        if let Ok(Ok(_)) = tokio::time::timeout(patience, wait).await {
+            return Ok(());
+        }
+        let reached = *self.inner.progress.borrow();
+        Err(Fault::new(Reason::NotCaughtUp).with("wanted", sequence).with("reached", reached))
+    }
+
+    /// Cursor of the newest record that is on disk and shown.
+    #[must_use]
+    pub fn head(&self) -> Cursor {
+        self.inner.log.head()
+    }
+
+    /// The stored record of a sequence; None where it was erased. Blocks on the disk.
+    ///
+    /// # Errors
+    /// `RECORD_DAMAGED`, `INTERNAL`.
+    pub fn record(&self, sequence: u64) -> Result<Option<v1::Record>> {
+        let record = self.inner.log.read(sequence).map_err(damaged)?;
+        record.payload.map(|payload| decode_record(&payload)).transpose()
+    }
+
+    /// Stops the writer after what waits now, and returns when the folders are released.
+    pub async fn close(&self) {
+        let (done, closed) = oneshot::channel();
+        if self.inner.queue.send(Job::Stop { done }).await.is_ok() {
+            self.inner.state.set(None);
+            let _ = closed.await;
+        }
+    }
+}
+
+pub(crate) fn damaged(e: jiyao_journal::ReadError) -> Fault {
+    match &e {
+        jiyao_journal::ReadError::Damaged { sequence, .. } => {
+            Fault::new(Reason::RecordDamaged).with("sequence", sequence).because(e)
+        }
+        _ => Fault::internal(e),
+    }
+}
+
+pub(crate) fn decode_record(payload: &[u8]) -> Result<v1::Record> {
+    v1::Record::decode(payload).map_err(Fault::internal)
+}
+
+/// Opens the state and replays what it has not seen. A state that is ahead of the journal, or of another one, is set
+/// aside. Where the journal is empty, or its tail was left out as torn, that would hide a loss, so it is refused.
+pub(crate) fn open_state<D: Domain>(
+    domain: &Arc<D>,
+    places: &Places,
+    log: &Log,
+    tail_torn: bool,
+) -> Result<State, OpenError> {
+    let size: u64 = folder_size(&places.state);
+    let patience = Duration::from_secs(30 + size / (20 << 20));
+    let (mut state, origin) = State::open(&places.state, D::PROJECTION, patience)?;
+    if let Origin::SetAside { why, to } = &origin {
+        warn!(%why, aside = %to.display(), "the state was set aside; rebuilding it from the journal");
+    }
+    let head = log.head();
+    let applied = state.applied()?;
+    let is_new = applied.sequence == 0;
+    let fits = is_new
+        || (applied.journal == *log.id().as_bytes()
+            && applied.sequence <= head.sequence
+            && log.cursor_at(applied.sequence).is_ok_and(|cursor| cursor.hash == applied.hash));
+    if !fits {
+        if head.sequence == 0 || (tail_torn && applied.sequence > head.sequence) {
+            return Err(OpenError::RecordsMissing {
+                journal: places.journal.clone(),
+                state: places.state.clone(),
+                shown: applied.sequence,
+                held: head.sequence,
+            });
+        }
+        let (fresh, aside) = state.begin_anew(&places.state)?;
+        warn!(shown = applied.sequence, head = head.sequence, aside = %aside.display(), "the state does not belong to this journal; rebuilding it");
+        state = fresh;
+    }
+    crate::writer::replay(domain.as_ref(), log, &state)?;
+    info!(head = head.sequence, journal = %head.journal, "the state is up to date");
+    Ok(state)
+}
+
+fn folder_size(folder: &Path) -> u64 {
+    let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
+    entries.filter_map(|entry| entry.ok()?.metadata().ok()).map(|metadata| metadata.len()).sum()
+}
+
+/// The state while it is read.
+pub struct Reading<'s> {
+    state: &'s State,
+}
+
+impl Reading<'_> {
+    /// The value of a key.
+    ///
+    /// # Errors
+    /// `STATE_UNAVAILABLE`.
+    pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        self.state.get(key).map_err(unavailable)
+    }
+
+    /// Pairs whose key begins with `prefix`, in key order, from the first key after `after` on.
+    pub fn scan(&self, prefix: &[u8], after: &[u8]) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>)>> {
+        let prefix = prefix.to_vec();
+        let from = if after.is_empty() { prefix.clone() } else { [after, &[0]].concat() };
+        self.state
+            .scan(from..)
+            .map(|pair| pair.map_err(unavailable))
+            .take_while(move |pair| pair.as_ref().map_or(true, |(key, _)| key.starts_with(&prefix)))
+    }
+}

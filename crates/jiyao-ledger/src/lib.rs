@@ -1,0 +1,25 @@
+//! Journal, state and the single writer: how a service changes, and how others see that it did.
+//!
+//! A command is decided by the service's [`Domain`] against the state and what the commands before it in the same
+//! group have done, becomes events, and the group goes to the journal in one write and one sync; then the state
+//! follows in one batch, and only then is anyone answered. Replay applies the same events and never decides again.
+//!
+//! Every answer of a group waits for its sync, refusals too: they may rest on what the group is about to write.
+
+mod domain;
+mod follow;
+mod ledger;
+mod overlay;
+mod writer;
+
+pub use domain::{Context, Decided, Domain, Ids, decode_event, event};
+pub use follow::Stretch;
+pub use ledger::{Committed, Ledger, OpenError, Places, Reading, Submission};
+pub use overlay::Overlay;
+
+/// Exit code of a process whose journal could not be written or synced: what is on disk is found out at the next
+/// start (EX_IOERR).
+pub const EXIT_STORAGE: i32 = 74;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,351 @@
+//! The one thread that writes.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiyao_calendar::{Clock, Timestamp};
+use jiyao_fault::{Fault, Reason, Result, chain};
+use jiyao_journal::{AppendError, Cursor, Entry, Journal, Log};
+use jiyao_proto::stored::v1::{Record, UsedRequest};
+use jiyao_state::{Applied, State};
+use prost::Message as _;
+use sha2::{Digest as _, Sha256};
+use tokio::sync::{mpsc, oneshot, watch};
+use tracing::{error, warn};
+
+use crate::domain::{Context, Domain, Ids};
+use crate::ledger::{Committed, OpenError, Places, Slot, Submission, damaged, decode_record, open_state};
+use crate::overlay::{Overlay, unavailable};
+
+/// Most commands of a group, and most bytes unless one record alone is larger.
+const GROUP_COMMANDS: usize = 256;
+const GROUP_BYTES: usize = 1 << 20;
+/// Keys of the ledger begin with 0: this one holds used request ids.
+const USED: &[u8] = b"\0used/";
+/// Pause before a state that cannot be opened is tried again.
+const STATE_RETRY: Duration = Duration::from_millis(500);
+
+type Reply = oneshot::Sender<Result<Committed>>;
+
+pub(crate) enum Job<D: Domain> {
+    Decide { submission: Submission<D::Command>, reply: Reply },
+    Rebuild,
+    Stop { done: oneshot::Sender<()> },
+}
+
+pub(crate) struct Writer<D: Domain> {
+    pub(crate) domain: Arc<D>,
+    pub(crate) journal: Journal,
+    pub(crate) places: Places,
+    pub(crate) state: Arc<Slot>,
+    pub(crate) clock: Box<dyn Clock>,
+    pub(crate) ids: Ids,
+    pub(crate) jobs: mpsc::Receiver<Job<D>>,
+    pub(crate) report: watch::Sender<u64>,
+}
+
+/// What a command waits for.
+enum Outcome {
+    /// A refusal.
+    Refused(Fault),
+    /// The record at this place of the group.
+    New { at: usize, answer: Vec<u8> },
+    /// The record of this sequence, written before.
+    Repeat { sequence: u64 },
+    /// An answer without a record.
+    Unchanged { answer: Vec<u8> },
+}
+
+impl<D: Domain> Writer<D> {
+    pub(crate) fn run(mut self) {
+        let mut stop = None;
+        while stop.is_none() {
+            let Some(first) = self.jobs.blocking_recv() else { break };
+            let Some(state) = self.sound_state() else { break };
+            let mut group = Group::new(&state);
+            let mut next = Some(first);
+            while let Some(job) = next {
+                match job {
+                    Job::Decide { submission, reply } => self.decide(&mut group, &submission, reply),
+                    Job::Rebuild => group.state_failed = true,
+                    Job::Stop { done } => stop = Some(done),
+                }
+                let is_full = group.replies.len() >= GROUP_COMMANDS || group.bytes >= GROUP_BYTES;
+                next = if is_full || stop.is_some() { None } else { self.jobs.try_recv().ok() };
+            }
+            let sound = self.commit(group, &state);
+            drop(state);
+            if !sound {
+                self.state.set(None);
+            }
+        }
+        self.state.set(None);
+        drop(self.journal);
+        if let Some(done) = stop {
+            let _ = done.send(());
+        }
+    }
+
+    /// The state; opened again, or rebuilt, when it failed. None when the process should end.
+    fn sound_state(&mut self) -> Option<Arc<State>> {
+        loop {
+            if let Some(state) = self.state.get() {
+                return Some(state);
+            }
+            match open_state(&self.domain, &self.places, &self.journal.log(), false) {
+                Ok(state) => {
+                    self.state.set(Some(Arc::new(state)));
+                    self.report.send_replace(self.journal.log().head().sequence);
+                }
+                Err(e) => {
+                    error!(cause = %chain(&e), "the state cannot be opened; trying again");
+                    while let Ok(job) = self.jobs.try_recv() {
+                        match job {
+                            Job::Decide { reply, .. } => {
+                                let _ = reply.send(Err(Fault::new(Reason::StateUnavailable)));
+                            }
+                            Job::Rebuild => {}
+                            Job::Stop { done } => {
+                                let _ = done.send(());
+                                return None;
+                            }
+                        }
+                    }
+                    std::thread::sleep(STATE_RETRY);
+                }
+            }
+        }
+    }
+
+    /// Now, but not before the last record: the journal's time never goes back.
+    fn now_ms(&self) -> i64 {
+        let now = self.clock.now().as_millisecond();
+        let last = self.journal.last_time_ms();
+        if now < last {
+            warn!(behind_ms = last - now, "the clock is behind the last record");
+        }
+        now.max(last)
+    }
+
+    fn decide(&mut self, group: &mut Group<'_>, submission: &Submission<D::Command>, reply: Reply) {
+        let time_ms = self.now_ms();
+        let outcome = self.outcome(group, submission, time_ms);
+        group.replies.push((outcome.unwrap_or_else(Outcome::Refused), reply));
+    }
+
+    fn outcome(
+        &mut self,
+        group: &mut Group<'_>,
+        submission: &Submission<D::Command>,
+        time_ms: i64,
+    ) -> Result<Outcome> {
+        let used = (!submission.request_id.is_empty()).then(|| used_key(submission));
+        if let Some(key) = &used {
+            if let Some((digest, at)) = group.requests.get(key) {
+                check_same(&submission.request_id, digest, &submission.digest)?;
+                let answer = group.records[*at].answer.clone();
+                return Ok(Outcome::New { at: *at, answer });
+            }
+            if let Some(found) = group.overlay.get(key)? {
+                let found = UsedRequest::decode(found.as_slice()).map_err(Fault::internal)?;
+                check_same(&submission.request_id, &found.digest, &submission.digest)?;
+                return Ok(Outcome::Repeat { sequence: found.sequence });
+            }
+        }
+        if let Err(e) = self.journal.room() {
+            return Err(disk_full(&e));
+        }
+        let now = Timestamp::from_millisecond(time_ms).map_err(Fault::internal)?;
+        let mut context = Context { principal: &submission.principal, now, ids: &mut self.ids };
+        let decided = self.domain.decide(&group.overlay, &submission.command, &mut context)?;
+        if decided.events.is_empty() {
+            return Ok(Outcome::Unchanged { answer: decided.answer });
+        }
+        let at = group.records.len();
+        let record = Record {
+            method: submission.method.to_owned(),
+            principal: submission.principal.clone(),
+            request_id: submission.request_id.clone(),
+            request_digest: submission.digest.to_vec(),
+            events: decided.events,
+            answer: decided.answer.clone(),
+        };
+        let sequence = self.journal.log().head().sequence + 1 + at as u64;
+        if let Err(fault) = apply(self.domain.as_ref(), &mut group.overlay, &record, sequence, time_ms) {
+            // The overlay may hold half of the record: it must not become the state.
+            group.state_failed = true;
+            return Err(fault);
+        }
+        group.entries.push(Entry { time_ms, payload: record.encode_to_vec() });
+        group.bytes += group.entries.last().map_or(0, |entry| entry.payload.len());
+        if let Some(key) = used {
+            group.requests.insert(key, (submission.digest, at));
+        }
+        group.records.push(record);
+        Ok(Outcome::New { at, answer: decided.answer })
+    }
+
+    /// Writes, syncs, applies and answers a group. False: the state must be opened anew.
+    fn commit(&mut self, group: Group<'_>, state: &State) -> bool {
+        let first = match self.journal.append(&group.entries) {
+            Ok(first) => first,
+            Err(AppendError::Fatal(e)) => {
+                error!(cause = %e, "the journal cannot be written; ending the process");
+                std::process::exit(crate::EXIT_STORAGE);
+            }
+            Err(e) => {
+                for (_, reply) in group.replies {
+                    let _ = reply.send(Err(disk_full(&e)));
+                }
+                return !group.state_failed;
+            }
+        };
+        let log = self.journal.log();
+        let head = log.head();
+        let applied = Applied { journal: *head.journal.as_bytes(), sequence: head.sequence, hash: head.hash };
+        let mut sound = !group.state_failed;
+        if sound
+            && !group.entries.is_empty()
+            && let Err(e) = state.apply(&group.overlay.writes, applied)
+        {
+            error!(cause = %chain(&e), "the state cannot be written; rebuilding it");
+            sound = false;
+        }
+        if sound {
+            self.report.send_replace(head.sequence);
+        }
+        for (outcome, reply) in group.replies {
+            // Everything may rest on a state that is not there: a repeat with the same request_id finds out.
+            let answer =
+                if sound { answer(&log, head, first, outcome) } else { Err(Fault::new(Reason::StateUnavailable)) };
+            let _ = reply.send(answer);
+        }
+        sound
+    }
+}
+
+struct Group<'s> {
+    overlay: Overlay<'s>,
+    entries: Vec<Entry>,
+    records: Vec<Record>,
+    requests: HashMap<Vec<u8>, ([u8; 32], usize)>,
+    replies: Vec<(Outcome, Reply)>,
+    bytes: usize,
+    state_failed: bool,
+}
+
+impl<'s> Group<'s> {
+    fn new(state: &'s State) -> Self {
+        Self {
+            overlay: Overlay::new(state),
+            entries: Vec::new(),
+            records: Vec::new(),
+            requests: HashMap::new(),
+            replies: Vec::new(),
+            bytes: 0,
+            state_failed: false,
+        }
+    }
+}
+
+fn answer(log: &Log, head: Cursor, first: u64, outcome: Outcome) -> Result<Committed> {
+    match outcome {
+        Outcome::Refused(fault) => Err(fault),
+        Outcome::Unchanged { answer } => Ok(Committed { answer, cursor: head }),
+        Outcome::New { at, answer } => {
+            let cursor = log.cursor_at(first + at as u64).map_err(damaged)?;
+            Ok(Committed { answer, cursor })
+        }
+        Outcome::Repeat { sequence } => {
+            let cursor = log.cursor_at(sequence).map_err(damaged)?;
+            let payload = log.read(sequence).map_err(damaged)?.payload;
+            // The answer went with an erased record; what stays is that it was given.
+            let answer = payload.map(|payload| decode_record(&payload)).transpose()?.unwrap_or_default().answer;
+            Ok(Committed { answer, cursor })
+        }
+    }
+}
+
+fn disk_full(e: &AppendError) -> Fault {
+    match e {
+        AppendError::NoRoom { free, needed } => {
+            Fault::new(Reason::DiskFull).with("free", free).with("needed", needed)
+        }
+        AppendError::TooLarge { size } => Fault::new(Reason::SourceTooLarge).with("limit", size),
+        AppendError::Fatal(e) => Fault::internal(e.to_string()),
+    }
+}
+
+fn check_same(request_id: &str, before: &[u8], now: &[u8; 32]) -> Result<()> {
+    if before == now {
+        return Ok(());
+    }
+    Err(Fault::new(Reason::RequestIdReused).at("request_id").with("request_id", request_id))
+}
+
+fn used_key_of(principal: &str, method: &str, request_id: &str) -> Vec<u8> {
+    let mut hasher = Sha256::new();
+    for part in [principal, method, request_id] {
+        hasher.update((part.len() as u64).to_be_bytes());
+        hasher.update(part);
+    }
+    [USED, &hasher.finalize()].concat()
+}
+
+fn used_key<C>(submission: &Submission<C>) -> Vec<u8> {
+    used_key_of(&submission.principal, submission.method, &submission.request_id)
+}
+
+/// Applies a record to the overlay: its events, and that its request_id is used.
+fn apply<D: Domain>(
+    domain: &D,
+    overlay: &mut Overlay<'_>,
+    record: &Record,
+    sequence: u64,
+    time_ms: i64,
+) -> Result<()> {
+    for event in &record.events {
+        domain.apply(overlay, event, sequence)?;
+    }
+    if !record.request_id.is_empty() {
+        let used = UsedRequest {
+            digest: record.request_digest.clone(),
+            sequence,
+            time: Some(prost_types::Timestamp {
+                seconds: time_ms.div_euclid(1000),
+                nanos: i32::try_from(time_ms.rem_euclid(1000) * 1_000_000).unwrap_or(0),
+            }),
+        };
+        overlay.put(used_key_of(&record.principal, &record.method, &record.request_id), used.encode_to_vec());
+    }
+    Ok(())
+}
+
+/// Brings the state up to the journal's head.
+pub(crate) fn replay<D: Domain>(domain: &D, log: &Log, state: &State) -> Result<(), OpenError> {
+    let head = log.head().sequence;
+    let mut next = state.applied()?.sequence + 1;
+    while next <= head {
+        let mut overlay = Overlay::new(state);
+        let (mut bytes, mut reached) = (0, None);
+        while next <= head && bytes < GROUP_BYTES {
+            let record = log.read(next)?;
+            // Of an erased record nothing is left to show; its place in the chain is.
+            if let Some(payload) = &record.payload {
+                bytes += payload.len();
+                let unknown = |fault| OpenError::Unknown { sequence: next, fault };
+                let decoded = decode_record(payload).map_err(unknown)?;
+                apply(domain, &mut overlay, &decoded, next, record.time_ms).map_err(unknown)?;
+            }
+            reached = Some(Applied { journal: *log.id().as_bytes(), sequence: next, hash: record.hash });
+            next += 1;
+        }
+        if let Some(applied) = reached {
+            state.apply(&overlay.writes, applied)?;
+        }
+    }
+    // Proves that the state can be read before anyone is served from it.
+    state.applied().map_err(|e| OpenError::Unknown { sequence: head, fault: unavailable(e) })?;
+    Ok(())
+}

@@ -1,0 +1,171 @@
+//! Resource names and ids: the only parser and printer of `organs/{organ}/minutes/{minutes}` and its kin.
+//!
+//! Parsing takes the field path that the name came from, so that a refusal can point at it.
+
+use std::fmt;
+
+use jiyao_fault::{Fault, Result};
+use uuid::Uuid;
+
+/// `organs/{organ}`: the id is 2 to 63 of a-z, 0-9 and `-`, beginning with a letter.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Organ {
+    id: String,
+}
+
+impl Organ {
+    /// Takes an id chosen by a person. `field` is blamed when it is not of the form.
+    pub fn from_id(id: &str, field: &str) -> Result<Self> {
+        let form = (2..=63).contains(&id.len())
+            && id.starts_with(|c: char| c.is_ascii_lowercase())
+            && id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        if form { Ok(Self { id: id.to_owned() }) } else { Err(Fault::invalid(field, id)) }
+    }
+
+    /// An id chosen by the system.
+    #[must_use]
+    pub fn from_uuid(id: Uuid) -> Self {
+        Self { id: format!("o-{}", id.simple()) }
+    }
+
+    /// Reads `organs/{organ}`.
+    pub fn parse(name: &str, field: &str) -> Result<Self> {
+        let id = required(name, field)?.strip_prefix("organs/");
+        Self::from_id(id.ok_or_else(|| Fault::invalid(field, name))?, field)
+    }
+
+    /// The last part.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+impl fmt::Display for Organ {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "organs/{}", self.id)
+    }
+}
+
+/// Whose minutes: one organ's, or `organs/-` for all that the caller may see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Every organ.
+    All,
+    /// One organ.
+    One(Organ),
+}
+
+impl Scope {
+    /// Reads `organs/{organ}` or `organs/-`.
+    pub fn parse(name: &str, field: &str) -> Result<Self> {
+        if name == "organs/-" { Ok(Self::All) } else { Organ::parse(name, field).map(Self::One) }
+    }
+}
+
+/// `organs/{organ}/minutes/{minutes}`: the last part is a UUID.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Minutes {
+    /// Whose.
+    pub organ: Organ,
+    /// Which.
+    pub id: Uuid,
+}
+
+impl Minutes {
+    /// Reads the name.
+    pub fn parse(name: &str, field: &str) -> Result<Self> {
+        let bad = || Fault::invalid(field, name);
+        let (organ, id) = required(name, field)?.split_once("/minutes/").ok_or_else(bad)?;
+        let organ = Organ::parse(organ, field).map_err(|_| bad())?;
+        let id = Uuid::try_parse(id).ok().filter(|uuid| uuid.to_string() == id).ok_or_else(bad)?;
+        Ok(Self { organ, id })
+    }
+
+    /// Reads the name of a part of minutes, such as `…/roll`.
+    pub fn parse_part(name: &str, part: &str, field: &str) -> Result<Self> {
+        let whole = required(name, field)?.strip_suffix(part).and_then(|rest| rest.strip_suffix('/'));
+        Self::parse(whole.ok_or_else(|| Fault::invalid(field, name))?, field)
+    }
+}
+
+impl fmt::Display for Minutes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/minutes/{}", self.organ, self.id)
+    }
+}
+
+/// Last part of a roll's name.
+pub const ROLL: &str = "roll";
+/// Last part of a distribution list's name.
+pub const DISTRIBUTION_LIST: &str = "distributionList";
+
+/// `sources/{sha256}`: an uploaded file by its content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// SHA-256 of the bytes.
+    pub digest: [u8; 32],
+}
+
+impl Source {
+    /// Reads the name.
+    pub fn parse(name: &str, field: &str) -> Result<Self> {
+        let digest = required(name, field)?.strip_prefix("sources/").and_then(unhex);
+        digest.map(|digest| Self { digest }).ok_or_else(|| Fault::invalid(field, name))
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "sources/{}", hex(&self.digest))
+    }
+}
+
+fn required<'n>(name: &'n str, field: &str) -> Result<&'n str> {
+    if name.is_empty() { Err(Fault::required(field)) } else { Ok(name) }
+}
+
+/// Bytes as lower-case hexadecimal digits.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// 32 bytes from 64 lower-case hexadecimal digits.
+#[must_use]
+pub fn unhex(text: &str) -> Option<[u8; 32]> {
+    let form = text.len() == 64 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    let mut bytes = [0; 32];
+    for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks(2)).filter(|_| form) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    form.then_some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_print_as_they_parse() {
+        let name = "organs/yunxi/minutes/018f2f6e-7c1c-7aaa-8bbb-0123456789ab";
+        assert_eq!(Minutes::parse(name, "name").unwrap().to_string(), name);
+        let part = Minutes::parse_part(&format!("{name}/roll"), ROLL, "name").unwrap();
+        assert_eq!(part.to_string(), name);
+        let source = format!("sources/{}", "0f".repeat(32));
+        assert_eq!(Source::parse(&source, "source").unwrap().to_string(), source);
+        assert_eq!(Scope::parse("organs/-", "parent").unwrap(), Scope::All);
+    }
+
+    #[test]
+    fn other_forms_are_refused_with_their_field() {
+        for name in ["", "organs/", "organs/-", "organs/A", "organs/a", "organ/ab", "organs/ab/minutes/x", "organs/a_b"] {
+            let fault = Organ::parse(name, "parent").unwrap_err();
+            assert_eq!(fault.fields(), ["parent"], "{name}");
+        }
+        let upper = "organs/yunxi/minutes/018F2F6E-7C1C-7AAA-8BBB-0123456789AB";
+        assert!(Minutes::parse(upper, "name").is_err(), "one name has one spelling");
+        assert!(Source::parse("sources/zz", "source").is_err());
+        assert!(Minutes::parse_part("organs/yunxi/minutes/x", ROLL, "name").is_err());
+    }
+}

@@ -1,0 +1,22 @@
+//! Generated messages, clients, servers and the descriptor set of the protos in `proto/`. Nothing here is written by
+//! hand: `cargo xtask proto` makes it, and its check fails when it is not current.
+//!
+//! What the messages and fields mean stands in the proto files, whose comments the generated code carries.
+
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::all,
+    clippy::pedantic,
+    clippy::unwrap_used,
+    clippy::needless_pass_by_value,
+    rust_2018_idioms,
+    rustdoc::all
+)]
+mod generated;
+
+pub use generated::jiyao::{attendance, distribution, fault, journal, records, stored};
+
+/// Descriptors of everything that is served, encoded as a `google.protobuf.FileDescriptorSet`, for reflection and
+/// for tests that walk all methods.
+pub const DESCRIPTORS: &[u8] = include_bytes!("generated/descriptors.bin");

@@ -1,0 +1,1 @@
+//! jiyao-serve
