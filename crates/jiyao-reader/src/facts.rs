@@ -1,0 +1,273 @@
+//! The facts of one minutes text, each with where it stands.
+
+use serde::{Serialize, Serializer};
+
+/// A stretch of the text in bytes of its UTF-8: start inclusive, end exclusive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span {
+    /// First byte.
+    pub start: u32,
+    /// One past the last byte.
+    pub end: u32,
+}
+
+impl Span {
+    /// The stretch itself. Empty where the span is not one of this text.
+    #[must_use]
+    pub fn of(self, text: &str) -> &str {
+        text.get(self.start as usize..self.end as usize).unwrap_or_default()
+    }
+}
+
+/// One fact. The spans, without the repairs inside them, read together as it is printed; the value is that text
+/// itself, or for dates the ISO date and for numbers the number that it says. Serializes as the value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fact<T = String> {
+    /// What.
+    pub value: T,
+    /// Where, in reading order. More than one where a shared suffix is written out.
+    pub spans: Vec<Span>,
+}
+
+impl<T: Serialize> Serialize for Fact<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.value.serialize(serializer)
+    }
+}
+
+/// All of it. What the text does not say is absent: nothing is guessed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Facts {
+    /// The organ whose minutes these are, as printed.
+    pub issuer: Option<Fact>,
+    /// The document's own number, as printed, e.g. `〔2020〕17号`.
+    pub document_number: Option<Fact>,
+    /// The meeting.
+    pub meeting: Meeting,
+    /// Items in the order of the text.
+    pub items: Vec<Item>,
+    /// Who was there.
+    pub attendance: Attendance,
+    /// Who compiled the minutes (整理), and the date of the document (成文日期).
+    pub compiled: Option<Imprint>,
+    /// The disclosure note (附注), e.g. 此件公开发布.
+    pub disclosure: Option<Fact>,
+    /// Recipients and recipient classes (分送), a shared suffix written out.
+    pub distribution: Vec<Fact>,
+    /// Who printed and when (印发).
+    pub printed: Option<Imprint>,
+}
+
+/// The meeting that the minutes are of.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Meeting {
+    /// E.g. 常务会议.
+    pub kind: Option<Fact>,
+    /// 第N次.
+    pub ordinal: Option<Fact<u32>>,
+    /// Term of office, the number before 届.
+    pub term: Option<Fact<u32>>,
+    /// ISO date.
+    pub date: Option<Fact>,
+    /// Half-day as printed, e.g. 上午.
+    pub session: Option<Fact>,
+    /// Who presided.
+    pub chair: Option<Fact>,
+}
+
+/// One item of business.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Item {
+    /// As numbered, e.g. 一; absent where the text has no number.
+    pub no: Option<Fact>,
+    /// Heading, or the opening clause of an item without one.
+    pub heading: Option<Fact>,
+    /// Titles laid before the meeting under this item.
+    pub documents: Vec<Fact>,
+    /// Explicit verdicts.
+    pub decisions: Vec<Decision>,
+}
+
+/// One explicit verdict of the meeting.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Decision {
+    /// The verb as printed, e.g. 原则同意.
+    pub outcome: Fact,
+    /// What it is given to.
+    pub subjects: Vec<Fact>,
+    /// Who must carry it out.
+    pub lead_units: Vec<Fact>,
+    /// Who helps.
+    pub support_units: Vec<Fact>,
+    /// The formal next act, as printed.
+    pub next_step: Option<Fact>,
+    /// The other body that must decide.
+    pub next_body: Option<Fact>,
+    /// When it takes effect, ISO date.
+    pub effective_date: Option<Fact>,
+    /// As printed, e.g. 6月底前.
+    pub deadlines: Vec<Fact>,
+}
+
+/// The lists of the roll.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Attendance {
+    /// 出席.
+    pub present: Vec<Attendee>,
+    /// 列席.
+    pub observers: Vec<Attendee>,
+    /// 请假 and 缺席.
+    pub absent: Vec<Attendee>,
+    /// 记录.
+    pub recorders: Vec<Fact>,
+}
+
+/// One entry of a list. At least one of the two is there.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Attendee {
+    /// Unit, as printed.
+    pub unit: Option<Fact>,
+    /// Name; absent for a unit's unnamed representative.
+    pub name: Option<Fact>,
+}
+
+/// By whom and when.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Imprint {
+    /// The office.
+    pub by: Option<Fact>,
+    /// ISO date.
+    pub date: Option<Fact>,
+}
+
+impl Facts {
+    /// Whether the text has anything of the genre: a number, a meeting, an item, a list of people or recipients.
+    #[must_use]
+    pub fn is_minutes(&self) -> bool {
+        let people = &self.attendance;
+        self.document_number.is_some()
+            || self.meeting.kind.is_some()
+            || self.meeting.ordinal.is_some()
+            || !self.items.is_empty()
+            || !(people.present.is_empty() && people.observers.is_empty() && people.absent.is_empty())
+            || !self.distribution.is_empty()
+    }
+
+    /// Every fact with its kind: the leaf names of the tree, and what a check of all spans walks over. Numbers are
+    /// given in digits.
+    #[must_use]
+    pub fn all(&self) -> Vec<(&'static str, Fact)> {
+        let mut all = Vec::new();
+        let number = |fact: &Fact<u32>| Fact { value: fact.value.to_string(), spans: fact.spans.clone() };
+        let mut one = |kind: &'static str, fact: &Option<Fact>| all.extend(fact.clone().map(|fact| (kind, fact)));
+        one("issuer", &self.issuer);
+        one("document_number", &self.document_number);
+        one("meeting.kind", &self.meeting.kind);
+        one("meeting.ordinal", &self.meeting.ordinal.as_ref().map(number));
+        one("meeting.term", &self.meeting.term.as_ref().map(number));
+        one("meeting.date", &self.meeting.date);
+        one("meeting.session", &self.meeting.session);
+        one("meeting.chair", &self.meeting.chair);
+        for item in &self.items {
+            one("item.no", &item.no);
+            one("item.heading", &item.heading);
+            item.documents.iter().for_each(|fact| one("item.document", &Some(fact.clone())));
+            for decision in &item.decisions {
+                one("decision.outcome", &Some(decision.outcome.clone()));
+                decision.subjects.iter().for_each(|fact| one("decision.subject", &Some(fact.clone())));
+                decision.lead_units.iter().for_each(|fact| one("decision.lead_unit", &Some(fact.clone())));
+                decision.support_units.iter().for_each(|fact| one("decision.support_unit", &Some(fact.clone())));
+                one("decision.next_step", &decision.next_step);
+                one("decision.next_body", &decision.next_body);
+                one("decision.effective_date", &decision.effective_date);
+                decision.deadlines.iter().for_each(|fact| one("decision.deadline", &Some(fact.clone())));
+            }
+        }
+        let people = &self.attendance;
+        for entry in people.present.iter().chain(&people.observers).chain(&people.absent) {
+            one("attendee.unit", &entry.unit);
+            one("attendee.name", &entry.name);
+        }
+        people.recorders.iter().for_each(|fact| one("recorder", &Some(fact.clone())));
+        for imprint in [&self.compiled, &self.printed].into_iter().flatten() {
+            one("imprint.by", &imprint.by);
+            one("imprint.date", &imprint.date);
+        }
+        one("disclosure", &self.disclosure);
+        self.distribution.iter().for_each(|fact| one("recipient", &Some(fact.clone())));
+        all
+    }
+}
+
+/// Why reading skips a stretch inside a fact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RepairKind {
+    /// A line break inside a sentence, name or word.
+    LineWrap,
+    /// The same with an empty line: the page ended there.
+    PageBreak,
+    /// A blank inside a word.
+    Blank,
+}
+
+/// A stretch that reading skips.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Repair {
+    /// Where.
+    pub span: Span,
+    /// Why.
+    pub kind: RepairKind,
+}
+
+/// What is doubted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DoubtCode {
+    /// An entry of a roll that neither dictionary nor surnames prove.
+    EntryUnproved,
+    /// An entry of a roll with more than one proved split.
+    SplitAmbiguous,
+    /// A responsible unit that the dictionary does not prove.
+    UnitUnproved,
+    /// A verdict without anything it is given to.
+    SubjectMissing,
+    /// Someone presides, but the name is not proved.
+    ChairUnproved,
+    /// A recipient list that does not end.
+    ListUnclosed,
+}
+
+impl DoubtCode {
+    /// Every code.
+    pub const ALL: [Self; 6] = [
+        Self::EntryUnproved,
+        Self::SplitAmbiguous,
+        Self::UnitUnproved,
+        Self::SubjectMissing,
+        Self::ChairUnproved,
+        Self::ListUnclosed,
+    ];
+
+    /// Its name on the wire, and in the catalogue of phrases after `doubt-`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::EntryUnproved => "ENTRY_UNPROVED",
+            Self::SplitAmbiguous => "SPLIT_AMBIGUOUS",
+            Self::UnitUnproved => "UNIT_UNPROVED",
+            Self::SubjectMissing => "SUBJECT_MISSING",
+            Self::ChairUnproved => "CHAIR_UNPROVED",
+            Self::ListUnclosed => "LIST_UNCLOSED",
+        }
+    }
+}
+
+/// What the text does not prove, put to a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Doubt {
+    /// What.
+    pub code: DoubtCode,
+    /// Where.
+    pub spans: Vec<Span>,
+    /// Possible readings, best first.
+    pub candidates: Vec<String>,
+}

@@ -1,0 +1,154 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const SAMPLE: &str = include_str!("../../jiyao-cli/sample/minutes.txt");
+
+fn read_plain(text: &str) -> Reading {
+    read(text, &Words::default())
+}
+
+/// What must hold for every text at all.
+fn check_lossless(text: &str) {
+    let reading = read_plain(text);
+    let leaves: String = reading.tree.leaves().iter().map(|leaf| leaf.span.of(text)).collect();
+    assert_eq!(leaves, text);
+    for (kind, fact) in reading.facts.all() {
+        let printed = printed(text, &fact.spans, &reading.repairs);
+        let says = [
+            Some(printed.clone()),
+            iso_date(&printed),
+            printed_ordinal(&printed).map(|ordinal| ordinal.to_string()),
+        ];
+        assert!(says.contains(&Some(fact.value.clone())), "{kind}: {:?} is printed as {printed:?}", fact.value);
+    }
+}
+
+#[test]
+fn the_sample_is_read_whole() {
+    let reading = read_plain(SAMPLE);
+    assert_eq!(reading.doubts, []);
+    let facts = &reading.facts;
+    let value = |fact: &Option<Fact>| fact.as_ref().map(|fact| fact.value.clone()).unwrap_or_default();
+    assert_eq!(value(&facts.issuer), "临岚市人民政府");
+    assert_eq!(value(&facts.document_number), "〔2025〕9号");
+    assert_eq!(value(&facts.meeting.kind), "常务会议");
+    assert_eq!(facts.meeting.ordinal.as_ref().unwrap().value, 42);
+    assert_eq!(value(&facts.meeting.date), "2025-04-15");
+    assert_eq!(value(&facts.meeting.session), "下午");
+    assert_eq!(value(&facts.meeting.chair), "方知远");
+    assert_eq!(facts.items.len(), 7);
+    let decisions: Vec<_> = facts.items.iter().flat_map(|item| &item.decisions).collect();
+    let table: Vec<_> = decisions
+        .iter()
+        .map(|decision| {
+            let leads: Vec<_> = decision.lead_units.iter().map(|fact| fact.value.as_str()).collect();
+            (decision.outcome.value.as_str(), leads.concat(), value(&decision.next_step), value(&decision.next_body))
+        })
+        .collect();
+    let row = |lead: &str, step: &str, body: &str| ("原则同意", lead.to_owned(), step.to_owned(), body.to_owned());
+    assert_eq!(
+        table,
+        [
+            row("市住建局", "报市委财经委审议", "市委财经委"),
+            row("市司法局", "按程序印发实施", ""),
+            row("市交通局", "", ""),
+            row("市水务局", "按程序提请市人大常委会审议", "市人大常委会"),
+            row("市委组织部（市人才办）", "提请市委常委会审议", "市委常委会"),
+        ]
+    );
+    assert_eq!(value(&decisions[2].effective_date), "2025-06-01");
+    assert_eq!(decisions[4].subjects[0].value, "临岚市青年人才安居若干措施");
+    assert_eq!(facts.items[5].decisions, []);
+    assert_eq!(facts.items[6].no, None);
+    let people = &facts.attendance;
+    assert_eq!((people.present.len(), people.observers.len(), people.recorders.len()), (8, 51, 1));
+    let glued = &people.observers[6];
+    assert_eq!((value(&glued.unit), value(&glued.name)), ("市委宣传部".to_owned(), "宋雅文".to_owned()));
+    let court = people.observers.last().unwrap();
+    assert_eq!((value(&court.unit), court.name.is_none()), ("市中级人民法院".to_owned(), true));
+    let recipients: Vec<_> = facts.distribution.iter().map(|fact| fact.value.as_str()).collect();
+    assert_eq!(recipients, ["各县、区人民政府", "临岚高新区管委会", "青禾开发区管委会", "市各有关部门和单位"]);
+    assert_eq!(value(&facts.disclosure), "此件公开发布");
+    let imprint = |imprint: &Option<Imprint>| imprint.as_ref().map(|i| (value(&i.by), value(&i.date))).unwrap();
+    assert_eq!(imprint(&facts.compiled), ("临岚市人民政府办公室".to_owned(), "2025-04-24".to_owned()));
+    assert_eq!(imprint(&facts.printed), ("临岚市人民政府办公室".to_owned(), "2025-04-27".to_owned()));
+}
+
+#[test]
+fn the_sample_is_lossless_and_every_fact_is_where_it_says() {
+    check_lossless(SAMPLE);
+    assert!(read_plain(SAMPLE).repairs.iter().any(|repair| repair.kind == RepairKind::PageBreak));
+    assert!(read_plain(SAMPLE).repairs.iter().any(|repair| repair.kind == RepairKind::LineWrap));
+}
+
+#[test]
+fn windows_line_ends_and_a_mark_at_the_start_change_no_fact() {
+    let values = |text: &str| serde_json::to_value(read_plain(text).facts).unwrap();
+    assert_eq!(values(&SAMPLE.replace('\n', "\r\n")), values(SAMPLE));
+    assert_eq!(values(&format!("\u{feff}{SAMPLE}")), values(SAMPLE));
+    check_lossless(&format!("\u{feff}{}", SAMPLE.replace('\n', "\r\n")));
+}
+
+#[test]
+fn what_is_not_proved_is_a_doubt_with_candidates() {
+    let text = SAMPLE.replace("市发改委杜衡", "新设机构乙甲").replace("由市水务局根据", "由新设机构根据");
+    let doubts = read_plain(&text).doubts;
+    let codes: Vec<_> = doubts.iter().map(|doubt| doubt.code).collect();
+    assert_eq!(codes, [DoubtCode::UnitUnproved, DoubtCode::EntryUnproved]);
+    assert_eq!(doubts[0].spans[0].of(&text), "新设机构");
+    assert!(!doubts[1].candidates.is_empty());
+    let unclosed = SAMPLE.replace("有关部门和单位。", "有关部门和单位");
+    assert!(read_plain(&unclosed).doubts.iter().any(|doubt| doubt.code == DoubtCode::ListUnclosed));
+    let mut words = Words::default();
+    words.add_units("新设机构");
+    assert_eq!(read(&text, &words).doubts.len(), 1);
+}
+
+#[test]
+fn a_verdict_in_principle_never_comes_out_as_a_plain_one() {
+    for verdict in ["同意", "原则同意", "原则上同意", "原则通过", "审议通过", "不同意", "审议并原则同意"] {
+        let text = format!("一、审议《甲办法》\n\n（一）会议{verdict}《甲办法》。由市民政局负责落实。\n");
+        let facts = read_plain(&text).facts;
+        assert_eq!(facts.items[0].decisions[0].outcome.value, verdict);
+    }
+}
+
+#[test]
+fn other_texts_have_no_fact() {
+    for text in ["", "\n\n", "hello world", "今天天气很好。", "\u{0}\u{1}", "《《《"] {
+        assert!(!read_plain(text).facts.is_minutes(), "{text:?}");
+        check_lossless(text);
+    }
+}
+
+#[test]
+fn hostile_texts_take_linear_time() {
+    for unit in ["一、", "（", "《", "报", "、", "由", "出席：", "同意", "第", "年", "张", " ", "一、《\n"] {
+        check_lossless(&unit.repeat(20_000));
+        check_lossless(&format!("一、甲\n（一）同意{}", unit.repeat(20_000)));
+        check_lossless(&format!("列席：{}", unit.repeat(20_000)));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn any_text_is_lossless(text in "\\PC{0,200}") {
+        check_lossless(&text);
+    }
+
+    #[test]
+    fn any_mutation_of_the_sample_is_lossless(
+        cuts in prop::collection::vec((0_usize..4000, 0_usize..30, "[一、。（）《》：\n 出席列同意由报2年月日第次]{0,6}"), 1..6)
+    ) {
+        let mut chars: Vec<char> = SAMPLE.chars().collect();
+        for (at, length, insert) in cuts {
+            let at = at.min(chars.len());
+            let to = (at + length).min(chars.len());
+            chars.splice(at..to, insert.chars());
+        }
+        check_lossless(&chars.into_iter().collect::<String>());
+    }
+}
