@@ -1,1 +1,128 @@
-//! jiyao-phrases
+//! What people read, in Chinese and English: one catalogue a language, `locales/*.ftl`.
+
+use std::sync::LazyLock;
+
+use fluent_bundle::concurrent::FluentBundle;
+use fluent_bundle::{FluentArgs, FluentResource};
+use unic_langid::LanguageIdentifier;
+
+/// A language that people are spoken to in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Lang {
+    /// Chinese, as written on the mainland.
+    Zh,
+    /// English.
+    #[default]
+    En,
+}
+
+impl Lang {
+    /// Every language.
+    pub const ALL: [Self; 2] = [Self::Zh, Self::En];
+
+    /// The first known language of a list such as `LANG` (`zh_CN.UTF-8`), `--lang zh` or `accept-language`
+    /// (`de, zh-CN;q=0.8`) gives. None where none is known.
+    #[must_use]
+    pub fn parse(tags: &str) -> Option<Self> {
+        tags.split(',').find_map(|tag| match tag.trim().get(..2)?.to_ascii_lowercase().as_str() {
+            "zh" => Some(Self::Zh),
+            "en" => Some(Self::En),
+            _ => None,
+        })
+    }
+
+    /// Its BCP 47 tag.
+    #[must_use]
+    pub fn tag(self) -> &'static str {
+        match self {
+            Self::Zh => "zh-CN",
+            Self::En => "en",
+        }
+    }
+
+    fn source(self) -> &'static str {
+        match self {
+            Self::Zh => include_str!("../locales/zh.ftl"),
+            Self::En => include_str!("../locales/en.ftl"),
+        }
+    }
+}
+
+type Bundle = FluentBundle<FluentResource>;
+
+static BUNDLES: LazyLock<[Bundle; 2]> = LazyLock::new(|| Lang::ALL.map(bundle));
+
+fn bundle(lang: Lang) -> Bundle {
+    let id: LanguageIdentifier = lang.tag().parse().unwrap_or_default();
+    let mut bundle = FluentBundle::new_concurrent(vec![id]);
+    // Names and numbers are put in as they are, without marks of direction around them.
+    bundle.set_use_isolating(false);
+    // What does not parse is left out; the tests hold the catalogues to parse whole.
+    let resource = FluentResource::try_new(lang.source().to_owned()).unwrap_or_else(|(partial, _)| partial);
+    bundle.add_resource_overriding(resource);
+    bundle
+}
+
+/// The phrase of an id with its arguments filled in. An id that the catalogue does not have comes back itself.
+#[must_use]
+pub fn say(lang: Lang, id: &str, arguments: &[(&str, &str)]) -> String {
+    let bundle = &BUNDLES[usize::from(lang == Lang::En)];
+    let Some(pattern) = bundle.get_message(id).and_then(|message| message.value()) else { return id.to_owned() };
+    let mut values = FluentArgs::new();
+    for (name, value) in arguments {
+        values.set(*name, *value);
+    }
+    bundle.format_pattern(pattern, Some(&values), &mut Vec::new()).into_owned()
+}
+
+/// The refusal for a reason, with its metadata.
+#[must_use]
+pub fn say_fault<'m>(lang: Lang, reason: &str, metadata: impl IntoIterator<Item = (&'m str, &'m str)>) -> String {
+    say(lang, &format!("fault-{reason}"), &metadata.into_iter().collect::<Vec<_>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids(lang: Lang) -> Vec<&'static str> {
+        let lines = lang.source().lines().filter(|line| !line.starts_with('#'));
+        lines.filter_map(|line| Some(line.split_once(" = ")?.0)).collect()
+    }
+
+    #[test]
+    fn both_catalogues_parse_and_say_the_same_things() {
+        for lang in Lang::ALL {
+            assert!(FluentResource::try_new(lang.source().to_owned()).is_ok(), "{lang:?}");
+            let arguments = |line: &str| line.matches("{ $").count();
+            for (zh, en) in Lang::Zh.source().lines().zip(Lang::En.source().lines()) {
+                assert_eq!(arguments(zh), arguments(en), "{zh}\n{en}");
+            }
+        }
+        assert_eq!(ids(Lang::Zh), ids(Lang::En));
+    }
+
+    #[test]
+    fn every_reason_has_words() {
+        for reason in jiyao_fault::Reason::ALL {
+            for lang in Lang::ALL {
+                let id = format!("fault-{reason}");
+                assert_ne!(say(lang, &id, &[]), id);
+            }
+        }
+        assert_eq!(
+            say_fault(Lang::En, "SOURCE_TOO_LARGE", [("limit", "7")]),
+            "The file is too large: at most 7 bytes are taken."
+        );
+        assert_eq!(say_fault(Lang::Zh, "ORGAN_EXISTS", [("existing", "organs/a")]), "该机关已存在：organs/a。");
+    }
+
+    #[test]
+    fn languages_are_found_in_every_kind_of_list() {
+        assert_eq!(Lang::parse("zh_CN.UTF-8"), Some(Lang::Zh));
+        assert_eq!(Lang::parse("de, EN;q=0.5"), Some(Lang::En));
+        assert_eq!(Lang::parse("C"), None);
+        assert_eq!(Lang::parse("中文"), None);
+        assert_eq!(Lang::parse(""), None);
+    }
+}

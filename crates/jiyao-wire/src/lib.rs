@@ -1,1 +1,17 @@
-//! jiyao-wire
+//! Where the wire meets the words of the domain: facts to messages and back, faults to statuses and back. The one
+//! place that does; services and SDK both stand on it.
+
+mod facts;
+mod status;
+
+pub use facts::{doubt_from, doubt_to, facts_from, facts_to, repair_from, repair_to};
+pub use status::{Received, from_status, to_status};
+
+/// An instant as the wire has it.
+#[must_use]
+pub fn timestamp(milliseconds: i64) -> prost_types::Timestamp {
+    prost_types::Timestamp {
+        seconds: milliseconds.div_euclid(1000),
+        nanos: i32::try_from(milliseconds.rem_euclid(1000) * 1_000_000).unwrap_or(0),
+    }
+}
