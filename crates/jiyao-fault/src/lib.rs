@@ -200,7 +200,7 @@ impl Error for Fault {
 
 /// Prints an error and its causes on one line: `read header: permission denied`.
 #[must_use]
-pub fn chain(error: &(dyn Error + 'static)) -> String {
+pub fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {

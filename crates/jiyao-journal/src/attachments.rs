@@ -8,20 +8,21 @@ use fs_err::{File, OpenOptions};
 use sha2::{Digest as _, Sha256};
 
 use crate::Hash;
-use crate::journal::{sync_all, sync_folder};
+use crate::journal::{free_bytes, sync_all, sync_folder};
 
 /// A folder of content-addressed files.
 #[derive(Clone, Debug)]
 pub struct Attachments {
     folder: PathBuf,
+    reserve: u64,
 }
 
 impl Attachments {
-    /// Opens or makes the folder, and removes what was not received to its end.
+    /// Opens or makes the folder, and removes what was not received to its end. `reserve` bytes of the disk stay free.
     ///
     /// # Errors
     /// Those of the file system.
-    pub fn open(folder: &Path) -> io::Result<Self> {
+    pub fn open(folder: &Path, reserve: u64) -> io::Result<Self> {
         fs_err::create_dir_all(folder)?;
         for entry in fs_err::read_dir(folder)? {
             let path = entry?.path();
@@ -29,7 +30,7 @@ impl Attachments {
                 fs_err::remove_file(path)?;
             }
         }
-        Ok(Self { folder: folder.to_owned() })
+        Ok(Self { folder: folder.to_owned(), reserve })
     }
 
     /// Begins to receive a file.
@@ -39,7 +40,8 @@ impl Attachments {
     pub fn receive(&self) -> io::Result<Receiving> {
         let path = self.folder.join(format!("{}.tmp", uuid::Uuid::now_v7()));
         let file = OpenOptions::new().create_new(true).write(true).open(&path)?;
-        Ok(Receiving { folder: self.folder.clone(), path, file, hasher: Sha256::new(), size: 0, finished: false })
+        let store = self.clone();
+        Ok(Receiving { store, path, file, hasher: Sha256::new(), size: 0, finished: false })
     }
 
     /// The bytes of a file, verified; None where there is none.
@@ -84,7 +86,7 @@ fn name(digest: &Hash) -> String {
 /// A file on its way in. Dropped before [`Receiving::finish`], it leaves nothing.
 #[derive(Debug)]
 pub struct Receiving {
-    folder: PathBuf,
+    store: Attachments,
     path: PathBuf,
     file: File,
     hasher: Sha256,
@@ -102,8 +104,11 @@ impl Receiving {
     /// Takes the next bytes.
     ///
     /// # Errors
-    /// Those of the file system.
+    /// Those of the file system; `StorageFull` where the reserve would be touched.
     pub fn write(&mut self, chunk: &[u8]) -> io::Result<()> {
+        if free_bytes(&self.store.folder)? < self.store.reserve.saturating_add(chunk.len() as u64) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
         self.file.write_all(chunk)?;
         self.hasher.update(chunk);
         self.size += chunk.len() as u64;
@@ -117,9 +122,9 @@ impl Receiving {
     pub fn finish(mut self) -> io::Result<Hash> {
         sync_all(&self.file)?;
         let digest = Hash::from(self.hasher.finalize_reset());
-        fs_err::rename(&self.path, self.folder.join(name(&digest)))?;
+        fs_err::rename(&self.path, self.store.folder.join(name(&digest)))?;
         self.finished = true;
-        sync_folder(&self.folder)?;
+        sync_folder(&self.store.folder)?;
         Ok(digest)
     }
 }

@@ -242,7 +242,7 @@ fn without_room_nothing_is_appended() {
 #[test]
 fn attachments_are_named_by_content() {
     let folder = TempDir::new().unwrap();
-    let store = Attachments::open(folder.path()).unwrap();
+    let store = Attachments::open(folder.path(), 0).unwrap();
     let mut receiving = store.receive().unwrap();
     receiving.write(b"ab").unwrap();
     receiving.write(b"c").unwrap();
@@ -250,6 +250,8 @@ fn attachments_are_named_by_content() {
     let digest = receiving.finish().unwrap();
     assert_eq!(store.get(&digest).unwrap().as_deref(), Some(&b"abc"[..]));
     assert_eq!(store.get(&[0; 32]).unwrap(), None);
+    let full = Attachments::open(folder.path(), u64::MAX / 2).unwrap().receive().unwrap().write(b"x").unwrap_err();
+    assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
     let mut unfinished = store.receive().unwrap();
     unfinished.write(b"x").unwrap();
     drop(unfinished);

@@ -1,1 +1,30 @@
-//! jiyao-serve
+//! What every service shares: settings and flags, identity and rights, limits, health, reflection, the journal
+//! service, following another service, draining.
+
+mod answer;
+mod config;
+mod follower;
+mod guard;
+mod identity;
+mod incoming;
+mod journal_service;
+mod page;
+mod program;
+mod server;
+
+pub use answer::{Caller, answer, caller, check_request_id, failed, request_digest, stream, wait_for};
+pub use config::ServeConfig;
+pub use follower::{Absorb, Bearer, Followed, Link, LinkError, Source, Step, follow};
+pub use guard::{Right, paths_of};
+pub use identity::{Principal, Role};
+pub use journal_service::{JournalApi, cursor_from, cursor_to};
+pub use page::{PageQuery, page_size};
+pub use program::{Program, program};
+pub use server::{Late, Parts, REQUEST_LIMIT, RESPONSE_LIMIT, Ready, ServeError, Server};
+
+/// Roles that may follow a journal.
+pub const FOLLOWERS: &[Role] = &[Role::Service, Role::Auditor];
+/// Roles that may read.
+pub const READERS: &[Role] = &[Role::Clerk, Role::Reader, Role::Service, Role::Auditor];
+/// Roles that may record.
+pub const CLERKS: &[Role] = &[Role::Clerk];

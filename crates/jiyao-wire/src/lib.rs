@@ -7,6 +7,9 @@ mod status;
 pub use facts::{doubt_from, doubt_to, facts_from, facts_to, repair_from, repair_to};
 pub use status::{Received, from_status, to_status};
 
+/// Descriptors of google.rpc's error details, for reflection.
+pub const ERROR_DESCRIPTORS: &[u8] = tonic_types::pb::FILE_DESCRIPTOR_SET;
+
 /// An instant as the wire has it.
 #[must_use]
 pub fn timestamp(milliseconds: i64) -> prost_types::Timestamp {

@@ -1,0 +1,127 @@
+//! Between a gRPC call and the code that answers it.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use futures_util::{Stream, StreamExt as _};
+use jiyao_fault::{Fault, Kind, Reason, chain};
+use jiyao_ledger::{Domain, Ledger};
+use jiyao_phrases::Lang;
+use prost::Message;
+use sha2::{Digest as _, Sha256};
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status};
+use tracing::error;
+use uuid::Uuid;
+
+use crate::follower::Followed;
+use crate::identity::Principal;
+use crate::journal_service::cursor_from;
+
+/// Who asks, and in which language they are answered.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// Who.
+    pub principal: Principal,
+    /// Their language.
+    pub lang: Lang,
+}
+
+/// Who asks. The guard put it there; without one it is nobody, with no rights.
+pub fn caller<Q>(request: &Request<Q>) -> Caller {
+    request.extensions().get().cloned().unwrap_or_else(|| Caller {
+        principal: Principal { name: String::new(), roles: Vec::new() },
+        lang: Lang::default(),
+    })
+}
+
+/// Answers a unary call: the handler gets who asks and what, and a fault becomes a status in their language.
+///
+/// # Errors
+/// The handler's fault as a status.
+pub async fn answer<Q, R, F>(
+    request: Request<Q>,
+    handle: impl FnOnce(Caller, Q) -> F,
+) -> Result<Response<R>, Status>
+where
+    F: Future<Output = jiyao_fault::Result<R>>,
+{
+    let caller = caller(&request);
+    let lang = caller.lang;
+    handle(caller, request.into_inner()).await.map(Response::new).map_err(|fault| status(fault, lang))
+}
+
+/// A fault as a status. Here it leaves the service, so here it is logged, if it needs a human.
+fn status(mut fault: Fault, lang: Lang) -> Status {
+    if matches!(fault.reason().kind(), Kind::Internal | Kind::DataLoss) {
+        let incident = Uuid::new_v4();
+        error!(%incident, cause = %chain(&fault), "a call failed");
+        if fault.reason() == Reason::Internal {
+            fault = fault.with("incident", incident);
+        }
+    }
+    jiyao_wire::to_status(&fault, lang)
+}
+
+/// The status of a call that fails before it has anything to stream.
+#[must_use]
+pub fn failed(fault: Fault, lang: Lang) -> Status {
+    status(fault, lang)
+}
+
+/// Checks the form of a request_id: a UUID, or empty.
+///
+/// # Errors
+/// `FIELD_INVALID`.
+pub fn check_request_id(request_id: &str) -> jiyao_fault::Result<()> {
+    let is_form = request_id.is_empty() || Uuid::try_parse(request_id).is_ok();
+    if is_form { Ok(()) } else { Err(Fault::invalid("request_id", request_id)) }
+}
+
+/// How long a read waits for the position that it demands.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Waits until this service shows a position: of its own journal, or of the one that it follows. None: does not wait.
+///
+/// # Errors
+/// `NOT_CAUGHT_UP`, `CURSOR_FOREIGN`, `FIELD_INVALID`.
+pub async fn wait_for<D: Domain>(
+    ledger: &Ledger<D>,
+    followed: Option<&Followed>,
+    read_after: Option<&jiyao_proto::journal::v1::Cursor>,
+) -> jiyao_fault::Result<()> {
+    let Some(wanted) = cursor_from(read_after, "read_after")? else { return Ok(()) };
+    let own = ledger.head().journal;
+    if wanted.journal == own {
+        return ledger.reached(wanted.sequence, PATIENCE).await;
+    }
+    match followed {
+        // Before the first contact any other journal may turn out to be the followed one.
+        Some(followed) if followed.is_of(wanted.journal) || followed.is_new() => {
+            followed.reached(&wanted, PATIENCE).await
+        }
+        _ => {
+            let fault = Fault::new(Reason::CursorForeign).at("read_after.journal");
+            Err(fault.with("journal", own).with("cursor_journal", wanted.journal))
+        }
+    }
+}
+
+/// What a streaming call answers with.
+pub(crate) type Answers<R> = Pin<Box<dyn Stream<Item = Result<R, Status>> + Send>>;
+
+/// Answers a streaming call until the service stops.
+pub fn stream<R: 'static>(
+    lang: Lang,
+    stop: CancellationToken,
+    items: impl Stream<Item = jiyao_fault::Result<R>> + Send + 'static,
+) -> Answers<R> {
+    Box::pin(items.map(move |item| item.map_err(|fault| status(fault, lang))).take_until(stop.cancelled_owned()))
+}
+
+/// What recognises a repeat of a request: SHA-256 of its deterministic encoding. The caller takes the `request_id`
+/// out first.
+pub fn request_digest(message: &impl Message) -> [u8; 32] {
+    Sha256::digest(message.encode_to_vec()).into()
+}

@@ -1,0 +1,249 @@
+//! Following another service's journal: by cursor, for ever, through its absences.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use jiyao_fault::{Fault, Reason, Result, chain};
+use jiyao_journal::Cursor;
+use jiyao_proto::journal::v1::journal_service_client::JournalServiceClient;
+use jiyao_proto::journal::v1::{Event, FollowRequest};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tonic::metadata::MetadataValue;
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
+use tonic::{Request, Status};
+use tracing::{debug, error, info, warn};
+
+use crate::journal_service::{cursor_from, cursor_to};
+use crate::server::Ready;
+
+const CONNECT: Duration = Duration::from_secs(5);
+const KEEPALIVE: Duration = Duration::from_secs(20);
+/// Pause after a failure, doubled up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Where another service is, and how this one makes itself known to it.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// `http://` or `https://` address.
+    pub url: String,
+    /// PEM of the authority that signed its certificate, where it is not a public one.
+    pub ca: Option<PathBuf>,
+    /// File that holds this service's token for it.
+    pub token: Option<PathBuf>,
+}
+
+/// Why there is no connection to make.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    /// Not an address.
+    #[error("{url:?} is no address such as http://127.0.0.1:7101: {reason}")]
+    Url {
+        /// As given.
+        url: String,
+        /// Why not.
+        reason: String,
+    },
+    /// A file cannot be read.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// A token that cannot be sent.
+    #[error("the token in {0} is not printable ASCII")]
+    Token(PathBuf),
+}
+
+/// Adds the token to each call.
+#[derive(Clone, Debug)]
+pub struct Bearer(Option<MetadataValue<tonic::metadata::Ascii>>);
+
+impl Interceptor for Bearer {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        if let Some(token) = &self.0 {
+            request.metadata_mut().insert("authorization", token.clone());
+        }
+        Ok(request)
+    }
+}
+
+/// A connection to another service: made when needed, and again after it broke.
+pub type Link = InterceptedService<Channel, Bearer>;
+
+impl Source {
+    /// The connection. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// See [`LinkError`].
+    pub fn link(&self) -> std::result::Result<Link, LinkError> {
+        let bad = |e: &dyn std::error::Error| LinkError::Url { url: self.url.clone(), reason: chain(e) };
+        let mut endpoint = Endpoint::from_shared(self.url.clone())
+            .map_err(|e| bad(&e))?
+            .connect_timeout(CONNECT)
+            .tcp_nodelay(true)
+            .http2_keep_alive_interval(KEEPALIVE)
+            .keep_alive_while_idle(true);
+        if self.url.starts_with("https:") {
+            let mut tls = ClientTlsConfig::new();
+            if let Some(ca) = &self.ca {
+                tls = tls.ca_certificate(Certificate::from_pem(fs_err::read(ca)?));
+            }
+            endpoint = endpoint.tls_config(tls).map_err(|e| bad(&e))?;
+        }
+        let token = match &self.token {
+            Some(path) => {
+                let token = fs_err::read_to_string(path)?;
+                let header = format!("Bearer {}", token.trim()).parse();
+                Some(header.map_err(|_| LinkError::Token(path.clone()))?)
+            }
+            None => None,
+        };
+        Ok(InterceptedService::new(endpoint.connect_lazy(), Bearer(token)))
+    }
+}
+
+/// How far a follower has come; None before it knows the other journal.
+#[derive(Clone, Debug)]
+pub struct Followed(watch::Receiver<Option<Cursor>>);
+
+/// Tells how far a follower has come.
+#[derive(Debug)]
+pub struct Step(watch::Sender<Option<Cursor>>);
+
+impl Followed {
+    /// A pair of teller and told.
+    #[must_use]
+    pub fn new() -> (Step, Self) {
+        let (step, followed) = watch::channel(None);
+        (Step(step), Self(followed))
+    }
+
+    /// Whether this is the journal that is followed.
+    #[must_use]
+    pub fn is_of(&self, journal: uuid::Uuid) -> bool {
+        self.0.borrow().is_some_and(|cursor| cursor.journal == journal)
+    }
+
+    /// Whether the followed journal is not known yet.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        self.0.borrow().is_none()
+    }
+
+    /// Waits until that sequence of the followed journal has been taken over.
+    ///
+    /// # Errors
+    /// `NOT_CAUGHT_UP` after `patience`.
+    pub async fn reached(&self, wanted: &Cursor, patience: Duration) -> Result<()> {
+        let mut followed = self.0.clone();
+        let there = |cursor: &Option<Cursor>| {
+            cursor.is_some_and(|cursor| cursor.journal == wanted.journal && cursor.sequence >= wanted.sequence)
+        };
+        if let Ok(Ok(_)) = tokio::time::timeout(patience, followed.wait_for(there)).await {
+            return Ok(());
+        }
+        let reached = self.0.borrow().map_or(0, |cursor| cursor.sequence);
+        Err(Fault::new(Reason::NotCaughtUp).with("wanted", wanted.sequence).with("reached", reached))
+    }
+}
+
+/// Takes over what another journal brings.
+pub trait Absorb: Send + Sync {
+    /// How far it has been taken over, by what is on disk.
+    ///
+    /// # Errors
+    /// `STATE_UNAVAILABLE`.
+    fn cursor(&self) -> Result<Option<Cursor>>;
+
+    /// Takes over the events up to a cursor, in one commit with that cursor. Returns when it is on disk; a repeat has
+    /// no effect.
+    ///
+    /// # Errors
+    /// Anything: the same stretch is tried again.
+    fn absorb(&self, link: &Link, through: Cursor, events: Vec<Event>) -> impl Future<Output = Result<()>> + Send;
+}
+
+/// Follows for ever, until `stop`. A fork of the other journal ends it and takes the service out of readiness: only a
+/// person can tell which of the two is right.
+pub async fn follow(source: Source, absorb: impl Absorb, step: Step, ready: Ready, stop: CancellationToken) {
+    let mut pause = FIRST_PAUSE;
+    while !stop.is_cancelled() {
+        let ended = stop.run_until_cancelled(once(&source, &absorb, &step, &mut pause)).await;
+        match ended {
+            None => return,
+            Some(End::Forked(cause)) => {
+                error!(url = %source.url, %cause, "the journal that is followed was changed behind us; following stops until an operator reconciles");
+                ready.set(false).await;
+                return;
+            }
+            Some(End::Broken(cause)) => {
+                if pause == FIRST_PAUSE {
+                    warn!(url = %source.url, %cause, "following is interrupted; trying again");
+                } else {
+                    debug!(url = %source.url, %cause, "following is still interrupted");
+                }
+            }
+        }
+        stop.run_until_cancelled(tokio::time::sleep(pause)).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+enum End {
+    Broken(String),
+    Forked(String),
+}
+
+async fn once(source: &Source, absorb: &impl Absorb, step: &Step, pause: &mut Duration) -> End {
+    let broken = |cause: &dyn std::error::Error| End::Broken(chain(cause));
+    let link = match source.link() {
+        Ok(link) => link,
+        Err(e) => return broken(&e),
+    };
+    let after = match absorb.cursor() {
+        Ok(after) => after,
+        Err(fault) => return broken(&fault),
+    };
+    step.0.send_replace(after);
+    let request = FollowRequest { after: after.as_ref().map(cursor_to) };
+    let mut replies = match JournalServiceClient::new(link.clone()).follow(request).await {
+        Ok(replies) => replies.into_inner(),
+        Err(status) => return ended_by(&status),
+    };
+    let mut at = after.map_or(0, |cursor| cursor.sequence);
+    info!(url = %source.url, after = at, "following");
+    loop {
+        let reply = match replies.next().await {
+            None => return End::Broken("the other service ended the stream".to_owned()),
+            Some(Err(status)) => return ended_by(&status),
+            Some(Ok(reply)) => reply,
+        };
+        let through = match cursor_from(reply.covers_through.as_ref(), "covers_through") {
+            Ok(Some(through)) => through,
+            Ok(None) => return End::Broken("a reply does not say what it covers".to_owned()),
+            Err(fault) => return broken(&fault),
+        };
+        if reply.covers_from != at {
+            return End::Broken(format!("a reply covers from {}, not from {at}", reply.covers_from));
+        }
+        if !reply.events.is_empty()
+            && let Err(fault) = absorb.absorb(&link, through, reply.events).await
+        {
+            return broken(&fault);
+        }
+        at = through.sequence;
+        step.0.send_replace(Some(through));
+        *pause = FIRST_PAUSE;
+    }
+}
+
+fn ended_by(status: &Status) -> End {
+    let received = jiyao_wire::from_status(status);
+    match received.reason {
+        Some(Reason::JournalForked | Reason::CursorForeign) => End::Forked(received.message),
+        _ => End::Broken(format!("{}: {}", status.code(), chain(status))),
+    }
+}

@@ -1,0 +1,124 @@
+//! In front of every call: who asks, may they, is there room. A method without a row is refused.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use jiyao_fault::{Fault, Reason};
+use jiyao_phrases::Lang;
+use prost::Message as _;
+use tokio::sync::Semaphore;
+use tonic::body::Body;
+use tower::{Layer, Service};
+use tracing::info;
+
+use crate::answer::Caller;
+use crate::identity::{Identities, Role};
+
+/// One row of a permission table: a method's full path, and the roles of which one is needed.
+#[derive(Clone, Copy, Debug)]
+pub struct Right {
+    /// E.g. `/jiyao.records.v1.RecordsService/GetMinutes`.
+    pub method: &'static str,
+    /// Any of them.
+    pub roles: &'static [Role],
+}
+
+/// What anyone may call who reaches the port.
+const OPEN: [&str; 2] = ["/grpc.health.v1.Health/", "/grpc.reflection."];
+
+/// Full paths of all methods of a service in a descriptor set.
+///
+/// # Errors
+/// A descriptor set that does not decode.
+pub fn paths_of(descriptors: &[u8], service: &str) -> Result<Vec<String>, prost::DecodeError> {
+    let set = prost_types::FileDescriptorSet::decode(descriptors)?;
+    let mut paths = Vec::new();
+    for file in &set.file {
+        for found in file.service.iter().filter(|s| format!("{}.{}", file.package(), s.name()) == service) {
+            paths.extend(found.method.iter().map(|method| format!("/{service}/{}", method.name())));
+        }
+    }
+    Ok(paths)
+}
+
+pub(crate) struct Gate {
+    pub(crate) identities: Identities,
+    pub(crate) rights: HashMap<&'static str, &'static [Role]>,
+    pub(crate) room: Arc<Semaphore>,
+}
+
+impl Gate {
+    fn admit<B>(&self, request: &mut http::Request<B>) -> Result<(), (Fault, Lang)> {
+        let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+        let lang = header("accept-language").and_then(Lang::parse).unwrap_or_default();
+        let path = request.uri().path();
+        if OPEN.iter().any(|open| path.starts_with(open)) {
+            return Ok(());
+        }
+        let principal = self.identities.identify(header("authorization")).map_err(|fault| (fault, lang))?;
+        let allowed =
+            self.rights.get(path).is_some_and(|roles| roles.iter().any(|role| principal.roles.contains(role)));
+        if !allowed {
+            info!(principal = %principal.name, method = path, "refused: the role is missing");
+            return Err((Fault::new(Reason::RoleMissing).with("method", path), lang));
+        }
+        request.extensions_mut().insert(Caller { principal, lang });
+        Ok(())
+    }
+}
+
+#[derive(Clone)]
+pub(crate) struct GuardLayer(pub(crate) Arc<Gate>);
+
+impl<S> Layer<S> for GuardLayer {
+    type Service = Guard<S>;
+
+    fn layer(&self, inner: S) -> Guard<S> {
+        Guard { inner, gate: Arc::clone(&self.0) }
+    }
+}
+
+#[derive(Clone)]
+pub(crate) struct Guard<S> {
+    inner: S,
+    gate: Arc<Gate>,
+}
+
+impl<S, B> Service<http::Request<B>> for Guard<S>
+where
+    S: Service<http::Request<B>, Response = http::Response<Body>>,
+    S::Future: Send + 'static,
+    S::Error: Send + 'static,
+{
+    type Response = http::Response<Body>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: http::Request<B>) -> Self::Future {
+        let refuse = |fault: &Fault, lang| {
+            let refusal = jiyao_wire::to_status(fault, lang).into_http();
+            Box::pin(std::future::ready(Ok(refusal)))
+        };
+        let Ok(place) = Arc::clone(&self.gate.room).try_acquire_owned() else {
+            return refuse(&Fault::new(Reason::Busy), Lang::default());
+        };
+        match self.gate.admit(&mut request) {
+            Ok(()) => {
+                let response = self.inner.call(request);
+                Box::pin(async move {
+                    let response = response.await;
+                    drop(place);
+                    response
+                })
+            }
+            Err((fault, lang)) => refuse(&fault, lang),
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! What the `main` of every service is made of.
+
+use std::future::Future;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use jiyao_config::{EXIT_USAGE, Sources};
+use jiyao_fault::chain;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
+
+use crate::config::ServeConfig;
+use crate::server::ServeError;
+
+/// A service as a program.
+pub trait Program {
+    /// Its settings.
+    type Config: Default + Serialize + DeserializeOwned + Send + 'static;
+    /// Its name, e.g. `jiyao-records`.
+    const NAME: &'static str;
+    /// Prefix of its settings in the environment, e.g. `JIYAO_RECORDS_`.
+    const PREFIX: &'static str;
+
+    /// The settings that every service has.
+    fn serve(config: &Self::Config) -> &ServeConfig;
+
+    /// What its own settings must obey.
+    ///
+    /// # Errors
+    /// What does not hold, in words.
+    fn check(config: &Self::Config) -> Result<(), String>;
+
+    /// Serves on the listener until `stop`; tells `on_ready` the address once it can answer.
+    fn run(
+        config: Self::Config,
+        listener: TcpListener,
+        stop: CancellationToken,
+        on_ready: impl FnOnce(std::net::SocketAddr) + Send + 'static,
+    ) -> impl Future<Output = Result<(), ServeError>> + Send;
+}
+
+/// Flags of every service. Settings: defaults, under a file, under the environment, under these.
+#[derive(Debug, Parser)]
+struct Flags {
+    /// Address and port to listen on
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
+    /// Folder of all that the service keeps
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<String>,
+    /// File of settings (TOML)
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Local mode: everyone who reaches the port is this principal (loopback only)
+    #[arg(long = "as", value_name = "NAME")]
+    local: Option<String>,
+    /// Any other setting, as --dump-config names it
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Check the settings and end
+    #[arg(long)]
+    check_config: bool,
+    /// Print the settings in force and end
+    #[arg(long)]
+    dump_config: bool,
+}
+
+/// Runs a service as a process: settings, listening, stop on SIGTERM or Ctrl-C, exit code.
+#[must_use]
+pub fn program<P: Program>() -> ExitCode {
+    let command = <Flags as clap::CommandFactory>::command().name(P::NAME).version(env!("CARGO_PKG_VERSION"));
+    let flags = match command.try_get_matches().and_then(|matches| <Flags as clap::FromArgMatches>::from_arg_matches(&matches)) {
+        Ok(flags) => flags,
+        Err(e) => {
+            let _ = e.print();
+            return if e.use_stderr() { ExitCode::from(EXIT_USAGE) } else { ExitCode::SUCCESS };
+        }
+    };
+    let config = match configure::<P>(&flags) {
+        Ok(config) => config,
+        Err(reason) => return refuse::<P>(&reason),
+    };
+    if flags.dump_config {
+        return match jiyao_config::dump(&config) {
+            Ok(text) => {
+                let _ = std::io::stdout().write_all(text.as_bytes());
+                ExitCode::SUCCESS
+            }
+            Err(e) => refuse::<P>(&e.to_string()),
+        };
+    }
+    if let Err(reason) = P::serve(&config).check().and_then(|()| P::check(&config)) {
+        return refuse::<P>(&reason);
+    }
+    if flags.check_config {
+        println!("{}: the settings are sound", P::NAME);
+        return ExitCode::SUCCESS;
+    }
+    if let Err(reason) = jiyao_telemetry::start(&P::serve(&config).log) {
+        return refuse::<P>(&reason);
+    }
+    // One thread for the network: on small machines it is the fastest, and the writer has a thread of its own.
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(e) => return refuse::<P>(&format!("start the runtime: {e}")),
+    };
+    let ended = runtime.block_on(serve::<P>(config));
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(ServeError::Settings(reason)) => refuse::<P>(&reason),
+        Err(e) => {
+            error!(cause = %chain(&e), "the service ends");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn configure<P: Program>(flags: &Flags) -> Result<P::Config, String> {
+    let mut given = Vec::new();
+    for (key, value) in [("listen", &flags.listen), ("data_dir", &flags.data_dir), ("as", &flags.local)] {
+        given.extend(value.clone().map(|value| (key.to_owned(), value)));
+    }
+    for pair in &flags.set {
+        let (key, value) = pair.split_once('=').ok_or_else(|| format!("--set {pair}: write it as KEY=VALUE"))?;
+        given.push((key.to_owned(), value.to_owned()));
+    }
+    let sources =
+        Sources { file: flags.config.clone(), environment: jiyao_config::environment(), flags: given };
+    jiyao_config::load(P::PREFIX, &sources).map_err(|e| e.to_string())
+}
+
+fn refuse<P: Program>(reason: &str) -> ExitCode {
+    eprintln!("{}: {reason}", P::NAME);
+    ExitCode::from(EXIT_USAGE)
+}
+
+async fn serve<P: Program>(config: P::Config) -> Result<(), ServeError> {
+    let address = P::serve(&config).address().map_err(ServeError::Settings)?;
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|e| ServeError::Settings(format!("listen = {address}: {e}")))?;
+    let stop = CancellationToken::new();
+    let signalled = stop.clone();
+    let io = |source| ServeError::Io { what: "wait for signals", source };
+    let (mut terminate, mut interrupt) =
+        (signal(SignalKind::terminate()).map_err(io)?, signal(SignalKind::interrupt()).map_err(io)?);
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        info!("stopping");
+        signalled.cancel();
+    });
+    P::run(config, listener, stop, |address| println!("listening on {address}")).await
+}

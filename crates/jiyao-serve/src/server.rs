@@ -1,0 +1,285 @@
+//! A tonic server with every limit set, health that tells the truth, and a drain that ends.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use jiyao_fault::{Fault, Reason};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tonic::body::Body;
+use tonic::server::NamedService;
+use tonic::service::RoutesBuilder;
+use tonic::transport::{Identity, ServerTlsConfig};
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
+use tower::Service;
+use tracing::{info, warn};
+
+use crate::config::{ServeConfig, path};
+use crate::guard::{Gate, GuardLayer, Right};
+use crate::identity::{Identities, Role};
+use crate::incoming::incoming;
+
+/// Largest message taken. Larger things come in chunks.
+pub const REQUEST_LIMIT: usize = 1 << 20;
+/// Largest message sent. Longer things are paged.
+pub const RESPONSE_LIMIT: usize = 4 << 20;
+const HANDSHAKE: Duration = Duration::from_secs(5);
+const KEEPALIVE_EVERY: Duration = Duration::from_secs(30);
+const KEEPALIVE_WAIT: Duration = Duration::from_secs(10);
+const CONNECTION_AGE: Duration = Duration::from_secs(30 * 60);
+const HEADER_LIST: u32 = 16 << 10;
+const LOCAL_RESETS: usize = 256;
+
+/// Why a service does not run, or stopped running.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The settings do not fit: exit code 64.
+    #[error("{0}")]
+    Settings(String),
+    /// The ledger.
+    #[error(transparent)]
+    Open(#[from] jiyao_ledger::OpenError),
+    /// The network or the file system.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+    /// The server.
+    #[error("serve: {0}")]
+    Serve(#[from] tonic::transport::Error),
+    /// A bug of this program.
+    #[error("{0}")]
+    Bug(String),
+}
+
+/// Something that is there once the service has started.
+pub struct Late<T>(Arc<OnceLock<T>>);
+
+impl<T> Clone for Late<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T> Default for Late<T> {
+    fn default() -> Self {
+        Self(Arc::new(OnceLock::new()))
+    }
+}
+
+impl<T> Late<T> {
+    /// It is there now. A second one is ignored.
+    pub fn set(&self, value: T) {
+        let _ = self.0.set(value);
+    }
+
+    /// It, if it is there.
+    ///
+    /// # Errors
+    /// `STARTING`.
+    pub fn get(&self) -> Result<&T, Fault> {
+        self.0.get().ok_or_else(|| Fault::new(Reason::Starting))
+    }
+}
+
+/// What a server is given: the port and the stop signal are the caller's.
+pub struct Parts {
+    /// Settings.
+    pub config: ServeConfig,
+    /// Bound.
+    pub listener: TcpListener,
+    /// Cancelled: drain and end.
+    pub stop: CancellationToken,
+}
+
+/// Says that a service is, or is no longer, fit to answer. Clones speak for the same service.
+#[derive(Clone)]
+pub struct Ready {
+    health: HealthReporter,
+    services: Arc<Vec<&'static str>>,
+}
+
+impl Ready {
+    /// Sets the health of the whole server and of each of its services.
+    pub async fn set(&self, is_ready: bool) {
+        let status = if is_ready { ServingStatus::Serving } else { ServingStatus::NotServing };
+        self.health.set_service_status("", status).await;
+        for service in self.services.iter() {
+            self.health.set_service_status(*service, status).await;
+        }
+    }
+}
+
+/// A server in the making.
+pub struct Server {
+    parts: Parts,
+    routes: RoutesBuilder,
+    rights: HashMap<&'static str, &'static [Role]>,
+    services: Vec<&'static str>,
+}
+
+impl Server {
+    /// Begins.
+    ///
+    /// # Errors
+    /// `Settings`.
+    pub fn new(parts: Parts) -> Result<Self, ServeError> {
+        parts.config.check().map_err(ServeError::Settings)?;
+        Ok(Self { parts, routes: RoutesBuilder::default(), rights: HashMap::new(), services: Vec::new() })
+    }
+
+    /// Adds a service with its permission table.
+    #[must_use]
+    pub fn add<S>(mut self, service: S, rights: &'static [Right]) -> Self
+    where
+        S: Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible>
+            + NamedService
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+        S::Future: Send + 'static,
+    {
+        self.routes.add_service(service);
+        self.services.push(S::NAME);
+        self.rights.extend(rights.iter().map(|right| (right.method, right.roles)));
+        self
+    }
+
+    /// A method without a row could never be called: that is a bug, found at start.
+    fn check_rights(&self) -> Result<(), ServeError> {
+        for service in &self.services {
+            let paths = crate::guard::paths_of(jiyao_proto::DESCRIPTORS, service)
+                .map_err(|e| ServeError::Bug(format!("descriptors: {e}")))?;
+            if let Some(path) = paths.iter().find(|path| !self.rights.contains_key(path.as_str())) {
+                return Err(ServeError::Bug(format!("{path} has no row in the permission table")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Serves: health at once, the rest when `start` has ended well; then `on_ready` is told the address. Ends when
+    /// the stop signal comes and what is under way has ended, or the drain's time is over.
+    ///
+    /// # Errors
+    /// Those of `start`, of the settings, of the network.
+    pub async fn run(
+        mut self,
+        start: impl AsyncFnOnce(Ready) -> Result<(), ServeError>,
+        on_ready: impl FnOnce(SocketAddr),
+    ) -> Result<(), ServeError> {
+        self.check_rights()?;
+        let Parts { config, listener, stop } = self.parts;
+        let address = listener.local_addr().map_err(|source| ServeError::Io { what: "ask for the address", source })?;
+        let (health, health_service) = tonic_health::server::health_reporter();
+        let ready = Ready { health, services: Arc::new(self.services.clone()) };
+        ready.set(false).await;
+        self.routes.add_service(health_service);
+        if config.reflection {
+            let builder = || {
+                let mut builder = tonic_reflection::server::Builder::configure()
+                    .register_encoded_file_descriptor_set(jiyao_proto::DESCRIPTORS)
+                    .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+                    .register_encoded_file_descriptor_set(jiyao_wire::ERROR_DESCRIPTORS)
+                    .with_service_name("grpc.health.v1.Health");
+                for service in &self.services {
+                    builder = builder.with_service_name(*service);
+                }
+                builder
+            };
+            let bug = |e: tonic_reflection::server::Error| ServeError::Bug(format!("reflection: {e}"));
+            self.routes.add_service(builder().build_v1().map_err(bug)?);
+            self.routes.add_service(builder().build_v1alpha().map_err(bug)?);
+        }
+
+        let identities = match path(&config.tokens) {
+            Some(file) => {
+                Identities::from_file(file.to_owned(), stop.clone()).map_err(ServeError::Settings)?
+            }
+            None => {
+                warn!(principal = %config.local, "local mode: everyone who reaches {address} is this principal");
+                Identities::local(&config.local)
+            }
+        };
+        let gate = Gate { identities, rights: self.rights, room: Arc::new(Semaphore::new(config.calls as usize)) };
+        let mut server = tonic::transport::Server::builder()
+            .timeout(Duration::from_secs(config.timeout_seconds.into()))
+            .concurrency_limit_per_connection(64)
+            .load_shed(true)
+            .max_concurrent_streams(config.streams)
+            .max_connection_age(CONNECTION_AGE)
+            .http2_keepalive_interval(Some(KEEPALIVE_EVERY))
+            .http2_keepalive_timeout(Some(KEEPALIVE_WAIT))
+            .http2_max_header_list_size(HEADER_LIST)
+            .http2_max_local_error_reset_streams(Some(LOCAL_RESETS))
+            .accept_http1(false);
+        if let (Some(cert), Some(key)) = (path(&config.tls_cert), path(&config.tls_key)) {
+            let read = |file| fs_err::read(file).map_err(|source| ServeError::Io { what: "read TLS files", source });
+            let identity = Identity::from_pem(read(cert)?, read(key)?);
+            let tls = ServerTlsConfig::new().identity(identity).timeout(HANDSHAKE);
+            server = server
+                .tls_config(tls)
+                .map_err(|e| ServeError::Settings(format!("tls_cert, tls_key: {}", jiyao_fault::chain(&e))))?;
+        }
+        let connections =
+            incoming(listener, config.connections as usize, config.connections_per_peer as usize);
+        let serving = server
+            .layer(GuardLayer(Arc::new(gate)))
+            .add_routes(self.routes.routes())
+            .serve_with_incoming_shutdown(connections, stop.clone().cancelled_owned());
+        let serving = tokio::spawn(serving);
+
+        let started = tokio::select! {
+            started = start(ready.clone()) => started,
+            () = stop.cancelled() => Ok(()),
+        };
+        match started {
+            Ok(()) if !stop.is_cancelled() => {
+                ready.set(true).await;
+                info!(%address, "ready");
+                on_ready(address);
+            }
+            Ok(()) => {}
+            Err(e) => {
+                serving.abort();
+                return Err(e);
+            }
+        }
+        drained(serving, &stop, config.drain(), &ready).await
+    }
+}
+
+/// Waits for the end of serving: after the stop signal no longer than `patience`, for a silent connection can hold a
+/// shutdown for ever.
+async fn drained(
+    mut serving: tokio::task::JoinHandle<Result<(), tonic::transport::Error>>,
+    stop: &CancellationToken,
+    patience: Duration,
+    ready: &Ready,
+) -> Result<(), ServeError> {
+    let late = async {
+        stop.cancelled().await;
+        ready.set(false).await;
+        tokio::time::sleep(patience).await;
+    };
+    let ended = tokio::select! {
+        ended = &mut serving => ended,
+        () = late => {
+            warn!("connections were still open after the drain's time; closing them");
+            serving.abort();
+            return Ok(());
+        }
+    };
+    match ended {
+        Ok(served) => Ok(served?),
+        Err(e) => Err(ServeError::Bug(format!("the server's task failed: {e}"))),
+    }
+}

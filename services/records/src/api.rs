@@ -1,0 +1,527 @@
+//! The records service over gRPC.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures_util::{Stream, StreamExt as _, stream};
+use jiyao_fault::{Fault, Reason, Result};
+use jiyao_journal::Attachments;
+use jiyao_ledger::{Committed, Ledger, Reading, Submission};
+use jiyao_minutes::Identity;
+use jiyao_names::{Minutes, Organ, Scope, Source};
+use jiyao_proto::journal::v1::event::Kind;
+use jiyao_proto::records::v1::records_service_server::RecordsService;
+use jiyao_proto::records::v1::{self as api, source::From as SourceFrom};
+use jiyao_proto::stored::v1 as stored;
+use jiyao_reader::Words;
+use jiyao_serve::{
+    CLERKS, Caller, Late, PageQuery, READERS, Right, answer, caller, check_request_id, cursor_from, cursor_to,
+    failed, page_size, request_digest, wait_for,
+};
+use prost::Message;
+use sha2::{Digest as _, Sha256};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::domain::{Command, Import, RecordsDomain};
+use crate::keys;
+
+const CREATE_ORGAN: &str = "/jiyao.records.v1.RecordsService/CreateOrgan";
+const IMPORT_MINUTES: &str = "/jiyao.records.v1.RecordsService/ImportMinutes";
+
+/// Who may call what.
+pub(crate) const RIGHTS: &[Right] = &[
+    Right { method: "/jiyao.records.v1.RecordsService/ReadMinutes", roles: READERS },
+    Right { method: IMPORT_MINUTES, roles: CLERKS },
+    Right { method: "/jiyao.records.v1.RecordsService/GetMinutes", roles: READERS },
+    Right { method: "/jiyao.records.v1.RecordsService/GetMinutesText", roles: READERS },
+    Right { method: "/jiyao.records.v1.RecordsService/ListMinutes", roles: READERS },
+    Right { method: "/jiyao.records.v1.RecordsService/ListDecisions", roles: READERS },
+    Right { method: "/jiyao.records.v1.RecordsService/WatchMinutes", roles: READERS },
+    Right { method: CREATE_ORGAN, roles: CLERKS },
+    Right { method: "/jiyao.records.v1.RecordsService/ListOrgans", roles: READERS },
+    Right { method: "/jiyao.records.v1.RecordsService/UploadSource", roles: CLERKS },
+];
+
+/// Largest piece of a file in one message.
+const CHUNK: usize = 64 << 10;
+/// Texts read at the same time: reading is work for a core.
+const READERS_AT_WORK: usize = 2;
+/// Largest text of an organ's name.
+const LONGEST_NAME: usize = 200;
+
+type Answers<R> = Pin<Box<dyn Stream<Item = Result<R, Status>> + Send>>;
+
+pub(crate) struct Api {
+    ledger: Late<Ledger<RecordsDomain>>,
+    uploads: Attachments,
+    upload_limit: u64,
+    words: Arc<Words>,
+    at_work: Arc<Semaphore>,
+    stop: CancellationToken,
+}
+
+/// A text read, with what it was read from.
+struct Read {
+    original: Vec<u8>,
+    reading: jiyao_reader::Reading,
+}
+
+impl Api {
+    pub(crate) fn new(
+        ledger: Late<Ledger<RecordsDomain>>,
+        uploads: Attachments,
+        upload_limit: u64,
+        stop: CancellationToken,
+    ) -> Self {
+        let at_work = Arc::new(Semaphore::new(READERS_AT_WORK));
+        Self { ledger, uploads, upload_limit, words: Arc::new(Words::default()), at_work, stop }
+    }
+
+    /// Reads a source off the async thread.
+    async fn read(&self, source: Option<api::Source>, keep_anyway: bool) -> Result<Read> {
+        let from = source.and_then(|source| source.from).ok_or_else(|| Fault::required("source"))?;
+        let _place = Arc::clone(&self.at_work).acquire_owned().await.map_err(Fault::internal)?;
+        let (uploads, words) = (self.uploads.clone(), Arc::clone(&self.words));
+        let read = move || {
+            let (original, field) = match from {
+                SourceFrom::Content(bytes) => (bytes, "source.content"),
+                SourceFrom::Uploaded(name) => {
+                    let field = "source.uploaded";
+                    let source = Source::parse(&name, field)?;
+                    let missing = || Fault::new(Reason::SourceNotFound).at(field).with("source", &name);
+                    (uploads.get(&source.digest).map_err(Fault::internal)?.ok_or_else(missing)?, field)
+                }
+            };
+            let reading = jiyao_reader::read(jiyao_extract::text(&original, field)?, &words);
+            if !keep_anyway && !reading.facts.is_minutes() {
+                return Err(Fault::new(Reason::NoFactFound).at(field));
+            }
+            Ok(Read { original, reading })
+        };
+        tokio::task::spawn_blocking(read).await.map_err(Fault::internal)?
+    }
+
+    async fn submit(
+        &self,
+        caller: &Caller,
+        method: &'static str,
+        request_id: String,
+        digest: [u8; 32],
+        command: Command,
+    ) -> Result<Committed> {
+        let principal = caller.principal.name.clone();
+        self.ledger.get()?.submit(Submission { principal, method, request_id, digest, command }).await
+    }
+
+    async fn import(&self, caller: Caller, request: api::ImportMinutesRequest) -> Result<api::ImportMinutesResponse> {
+        check_request_id(&request.request_id)?;
+        let organ = Organ::parse(&request.parent, "parent")?;
+        let standing = match api::Standing::try_from(request.standing) {
+            Ok(api::Standing::Unspecified | api::Standing::IssuedElsewhere) => api::Standing::IssuedElsewhere,
+            Ok(draft @ api::Standing::Draft) => draft,
+            Err(_) => return Err(Fault::invalid("standing", request.standing)),
+        };
+        let related = |name: &str, field| match name {
+            "" => Ok(None),
+            name => Minutes::parse(name, field).map(Some),
+        };
+        let rendition_of = related(&request.rendition_of, "rendition_of")?;
+        let corrects = related(&request.corrects, "corrects")?;
+        let request_id = request.request_id.clone();
+        let digest = request_digest(&api::ImportMinutesRequest { request_id: String::new(), ..request.clone() });
+
+        let Read { original, reading } = self.read(request.source, request.keep_anyway).await?;
+        let content: [u8; 32] = Sha256::digest(&original).into();
+        let identity = Identity::of(&reading.facts, content);
+        let minutes = api::Minutes {
+            standing: standing.into(),
+            digest: content.to_vec(),
+            size: original.len() as u64,
+            rendition_of: request.rendition_of,
+            corrects: request.corrects,
+            facts: Some(jiyao_wire::facts_to(&reading.facts)),
+            doubts: reading.doubts.iter().map(jiyao_wire::doubt_to).collect(),
+            repairs: reading.repairs.iter().map(jiyao_wire::repair_to).collect(),
+            ..api::Minutes::default()
+        };
+        let import = Import { organ, original, digest: content, identity, minutes, rendition_of, corrects };
+        let command = Command::Import(Box::new(import));
+        let committed = self.submit(&caller, IMPORT_MINUTES, request_id, digest, command).await?;
+        let mut response =
+            api::ImportMinutesResponse::decode(committed.answer.as_slice()).map_err(Fault::internal)?;
+        let name = Minutes::parse(&response.minutes.unwrap_or_default().name, "name")?;
+        response.minutes = Some(self.document(&name)?.0.minutes.unwrap_or_default());
+        response.position = Some(cursor_to(&committed.cursor));
+        Ok(response)
+    }
+
+    /// Stored minutes, and the sequence they were read at.
+    fn document(&self, name: &Minutes) -> Result<(stored::MinutesDocument, u64)> {
+        self.ledger.get()?.read(|view| document(view, name))
+    }
+
+    async fn list_minutes(&self, request: api::ListMinutesRequest) -> Result<api::ListMinutesResponse> {
+        let ledger = self.ledger.get()?;
+        let scope = Scope::parse(&request.parent, "parent")?;
+        let size = page_size(request.page_size)?;
+        for (date, field) in [(&request.date_from, "date_from"), (&request.date_to, "date_to")] {
+            if !date.is_empty() && jiyao_calendar::parse_iso(date).is_none() {
+                return Err(Fault::invalid(field, date));
+            }
+        }
+        let year = request.year.to_string();
+        let query = PageQuery::of(&[
+            "ListMinutes",
+            &request.parent,
+            &year,
+            &request.document_number,
+            &request.date_from,
+            &request.date_to,
+        ]);
+        let after = query.after(&request.page_token)?;
+        wait_for(ledger, None, request.read_after.as_ref()).await?;
+        let wanted = |summary: &api::MinutesSummary| {
+            let date = summary.meeting_date.as_str();
+            let dated = |holds: bool| !date.is_empty() && holds;
+            (request.year == 0 || dated(date.split('-').next() == Some(year.as_str())))
+                && (request.document_number.is_empty() || summary.document_number == request.document_number)
+                && (request.date_from.is_empty() || dated(date >= request.date_from.as_str()))
+                && (request.date_to.is_empty() || dated(date <= request.date_to.as_str()))
+        };
+        let (page, sequence) = ledger.read(|view| {
+            existing(view, &scope)?;
+            page(view, &keys::list(&scope), &after, size, wanted)
+        })?;
+        let next_page_token = page.next.map(|key| query.token(&key)).unwrap_or_default();
+        Ok(api::ListMinutesResponse { minutes: page.found, next_page_token, sequence })
+    }
+
+    async fn list_decisions(&self, request: api::ListDecisionsRequest) -> Result<api::ListDecisionsResponse> {
+        let ledger = self.ledger.get()?;
+        let size = page_size(request.page_size)?;
+        let query = PageQuery::of(&["ListDecisions", &request.parent]);
+        let after = query.after(&request.page_token)?;
+        if request.parent.contains("/minutes/") {
+            let name = Minutes::parse(&request.parent, "parent")?;
+            wait_for(ledger, None, request.read_after.as_ref()).await?;
+            let (document, sequence) = self.document(&name)?;
+            let decisions = decisions(&document);
+            return Ok(api::ListDecisionsResponse { decisions, next_page_token: String::new(), sequence });
+        }
+        let scope = Scope::parse(&request.parent, "parent")?;
+        wait_for(ledger, None, request.read_after.as_ref()).await?;
+        let ((decisions, next), sequence) = ledger.read(|view| {
+            existing(view, &scope)?;
+            let page: Page<api::MinutesSummary> = page(view, &keys::list(&scope), &after, size, |_| true)?;
+            let mut found = Vec::new();
+            for summary in &page.found {
+                found.extend(decisions(&document(view, &Minutes::parse(&summary.name, "name")?)?));
+            }
+            Ok((found, page.next))
+        })?;
+        let next_page_token = next.map(|key| query.token(&key)).unwrap_or_default();
+        Ok(api::ListDecisionsResponse { decisions, next_page_token, sequence })
+    }
+
+    async fn create_organ(&self, caller: Caller, request: api::CreateOrganRequest) -> Result<api::CreateOrganResponse> {
+        check_request_id(&request.request_id)?;
+        let organ = request.organ.clone().ok_or_else(|| Fault::required("organ"))?;
+        if organ.display_name.trim().is_empty() {
+            return Err(Fault::required("organ.display_name"));
+        }
+        let names = std::iter::once(("organ.display_name".to_owned(), &organ.display_name))
+            .chain(organ.aliases.iter().enumerate().map(|(at, alias)| (format!("organ.aliases[{at}]"), alias)));
+        for (field, name) in names {
+            if name.trim() != name || name.is_empty() || name.len() > LONGEST_NAME || name.contains(char::is_control) {
+                return Err(Fault::invalid(&field, name.escape_debug()));
+            }
+        }
+        let time_zone = if organ.time_zone.is_empty() { "Asia/Shanghai".to_owned() } else { organ.time_zone };
+        if !jiyao_calendar::is_time_zone(&time_zone) {
+            return Err(Fault::invalid("organ.time_zone", time_zone));
+        }
+        let id = match request.organ_id.as_str() {
+            "" => None,
+            id => Some(Organ::from_id(id, "organ_id")?),
+        };
+        let digest = request_digest(&api::CreateOrganRequest { request_id: String::new(), ..request.clone() });
+        let organ = api::Organ {
+            display_name: organ.display_name,
+            aliases: organ.aliases,
+            time_zone,
+            name: String::new(),
+            create_time: None,
+        };
+        let command = Command::CreateOrgan { id, organ };
+        let committed = self.submit(&caller, CREATE_ORGAN, request.request_id, digest, command).await?;
+        let response = api::CreateOrganResponse::decode(committed.answer.as_slice()).map_err(Fault::internal)?;
+        Ok(api::CreateOrganResponse { position: Some(cursor_to(&committed.cursor)), ..response })
+    }
+
+    fn list_organs(&self, request: &api::ListOrgansRequest) -> Result<api::ListOrgansResponse> {
+        let size = page_size(request.page_size)?;
+        let query = PageQuery::of(&["ListOrgans", &request.called]);
+        let after = query.after(&request.page_token)?;
+        let (page, _) = self.ledger.get()?.read(|view| {
+            if request.called.is_empty() {
+                return page(view, keys::ORGANS, &after, size, |_: &api::Organ| true);
+            }
+            let Some(name) = view.get(&keys::called(&request.called))? else { return Ok(Page::default()) };
+            let name = String::from_utf8(name).map_err(Fault::internal)?;
+            let found = view.get(&keys::organ(&Organ::parse(&name, "name")?))?.unwrap_or_default();
+            let organ = api::Organ::decode(found.as_slice()).map_err(Fault::internal)?;
+            Ok(Page { found: vec![organ], next: None })
+        })?;
+        let next_page_token = page.next.map(|key| query.token(&key)).unwrap_or_default();
+        Ok(api::ListOrgansResponse { organs: page.found, next_page_token })
+    }
+
+    async fn upload(&self, mut chunks: Streaming<api::UploadSourceRequest>) -> Result<api::UploadSourceResponse> {
+        let full = |e: std::io::Error| match e.kind() {
+            std::io::ErrorKind::StorageFull => Fault::new(Reason::DiskFull).because(e),
+            _ => Fault::internal(e),
+        };
+        let mut receiving = self.uploads.receive().map_err(full)?;
+        while let Some(message) = chunks.next().await {
+            let chunk = message.map_err(Fault::internal)?.chunk;
+            if chunk.len() > CHUNK {
+                return Err(jiyao_extract::too_large(CHUNK, "chunk"));
+            }
+            if receiving.size() + chunk.len() as u64 > self.upload_limit {
+                return Err(Fault::new(Reason::SourceTooLarge).at("chunk").with("limit", self.upload_limit));
+            }
+            let written = tokio::task::spawn_blocking(move || receiving.write(&chunk).map(|()| receiving));
+            receiving = written.await.map_err(Fault::internal)?.map_err(full)?;
+        }
+        let size = receiving.size();
+        if size == 0 {
+            return Err(Fault::new(Reason::SourceEmpty).at("chunk"));
+        }
+        let digest = tokio::task::spawn_blocking(|| receiving.finish()).await.map_err(Fault::internal)?;
+        let source = Source { digest: digest.map_err(full)? };
+        Ok(api::UploadSourceResponse { source: source.to_string(), size })
+    }
+
+    /// The original of minutes, from the journal.
+    fn original(&self, name: &Minutes) -> Result<Vec<u8>> {
+        let ledger = self.ledger.get()?;
+        let (document, _) = self.document(name)?;
+        let record = ledger.record(document.original_sequence)?;
+        let events = record.map(|record| record.events).unwrap_or_default();
+        for event in &events {
+            let Ok(imported) = jiyao_ledger::decode_event::<stored::MinutesImported>(event) else { continue };
+            if imported.minutes.is_some_and(|minutes| minutes.name == name.to_string()) {
+                return Ok(imported.original);
+            }
+        }
+        Err(not_found(name))
+    }
+}
+
+fn not_found(name: &Minutes) -> Fault {
+    Fault::new(Reason::MinutesNotFound).at("name").with("minutes", name)
+}
+
+fn document(view: &Reading<'_>, name: &Minutes) -> Result<stored::MinutesDocument> {
+    let found = view.get(&keys::minutes(name))?.ok_or_else(|| not_found(name))?;
+    stored::MinutesDocument::decode(found.as_slice()).map_err(Fault::internal)
+}
+
+/// The organ of a scope must exist.
+fn existing(view: &Reading<'_>, scope: &Scope) -> Result<()> {
+    let Scope::One(organ) = scope else { return Ok(()) };
+    let found = view.get(&keys::organ(organ))?;
+    found.map(|_| ()).ok_or_else(|| Fault::new(Reason::OrganNotFound).at("parent").with("organ", organ))
+}
+
+/// Some values of a list, and the key to go on after.
+struct Page<M> {
+    found: Vec<M>,
+    next: Option<Vec<u8>>,
+}
+
+impl<M> Default for Page<M> {
+    fn default() -> Self {
+        Self { found: Vec::new(), next: None }
+    }
+}
+
+fn page<M: Message + Default>(
+    view: &Reading<'_>,
+    prefix: &[u8],
+    after: &[u8],
+    size: usize,
+    wanted: impl Fn(&M) -> bool,
+) -> Result<Page<M>> {
+    let mut page = Page::default();
+    let mut last = Vec::new();
+    for pair in view.scan(prefix, after) {
+        let (key, value) = pair?;
+        let value = M::decode(value.as_slice()).map_err(Fault::internal)?;
+        if !wanted(&value) {
+            continue;
+        }
+        if page.found.len() == size {
+            page.next = Some(last);
+            break;
+        }
+        page.found.push(value);
+        last = key;
+    }
+    Ok(page)
+}
+
+fn decisions(document: &stored::MinutesDocument) -> Vec<api::DecisionEntry> {
+    let Some(minutes) = &document.minutes else { return Vec::new() };
+    let items = minutes.facts.iter().flat_map(|facts| &facts.items);
+    let mut entries = Vec::new();
+    for (item_index, item) in (0..).zip(items) {
+        for (decision_index, decision) in (0..).zip(&item.decisions) {
+            entries.push(api::DecisionEntry {
+                minutes: minutes.name.clone(),
+                item_index,
+                decision_index,
+                item_number: item.number.as_ref().map(|number| number.value.clone()).unwrap_or_default(),
+                decision: Some(decision.clone()),
+            });
+        }
+    }
+    entries
+}
+
+#[tonic::async_trait]
+impl RecordsService for Api {
+    async fn read_minutes(
+        &self,
+        request: Request<api::ReadMinutesRequest>,
+    ) -> Result<Response<api::ReadMinutesResponse>, Status> {
+        answer(request, async |_, request: api::ReadMinutesRequest| {
+            let reading = self.read(request.source, false).await?.reading;
+            Ok(api::ReadMinutesResponse {
+                facts: Some(jiyao_wire::facts_to(&reading.facts)),
+                doubts: reading.doubts.iter().map(jiyao_wire::doubt_to).collect(),
+                repairs: reading.repairs.iter().map(jiyao_wire::repair_to).collect(),
+            })
+        })
+        .await
+    }
+
+    async fn import_minutes(
+        &self,
+        request: Request<api::ImportMinutesRequest>,
+    ) -> Result<Response<api::ImportMinutesResponse>, Status> {
+        answer(request, |caller, request| self.import(caller, request)).await
+    }
+
+    async fn get_minutes(
+        &self,
+        request: Request<api::GetMinutesRequest>,
+    ) -> Result<Response<api::GetMinutesResponse>, Status> {
+        answer(request, async |_, request: api::GetMinutesRequest| {
+            let name = Minutes::parse(&request.name, "name")?;
+            wait_for(self.ledger.get()?, None, request.read_after.as_ref()).await?;
+            let (document, sequence) = self.document(&name)?;
+            let minutes = document.minutes.filter(|minutes| [0, minutes.revision].contains(&request.revision));
+            let minutes = minutes.ok_or_else(|| not_found(&name).at("revision"))?;
+            Ok(api::GetMinutesResponse { minutes: Some(minutes), sequence })
+        })
+        .await
+    }
+
+    type GetMinutesTextStream = Answers<api::GetMinutesTextResponse>;
+
+    async fn get_minutes_text(
+        &self,
+        request: Request<api::GetMinutesTextRequest>,
+    ) -> Result<Response<Self::GetMinutesTextStream>, Status> {
+        let lang = caller(&request).lang;
+        let read = || Minutes::parse(&request.get_ref().name, "name").and_then(|name| self.original(&name));
+        let original = read().map_err(|fault| failed(fault, lang))?;
+        let chunks: Vec<_> =
+            original.chunks(CHUNK).map(|chunk| Ok(api::GetMinutesTextResponse { chunk: chunk.to_vec() })).collect();
+        Ok(Response::new(Box::pin(stream::iter(chunks))))
+    }
+
+    async fn list_minutes(
+        &self,
+        request: Request<api::ListMinutesRequest>,
+    ) -> Result<Response<api::ListMinutesResponse>, Status> {
+        answer(request, |_, request| self.list_minutes(request)).await
+    }
+
+    async fn list_decisions(
+        &self,
+        request: Request<api::ListDecisionsRequest>,
+    ) -> Result<Response<api::ListDecisionsResponse>, Status> {
+        answer(request, |_, request| self.list_decisions(request)).await
+    }
+
+    type WatchMinutesStream = Answers<api::WatchMinutesResponse>;
+
+    async fn watch_minutes(
+        &self,
+        request: Request<api::WatchMinutesRequest>,
+    ) -> Result<Response<Self::WatchMinutesStream>, Status> {
+        let lang = caller(&request).lang;
+        let begin = || {
+            let scope = Scope::parse(&request.get_ref().parent, "parent")?;
+            let ledger = self.ledger.get()?.clone();
+            let stretches = ledger.follow(cursor_from(request.get_ref().after.as_ref(), "after")?)?;
+            Ok((scope, ledger, stretches))
+        };
+        let (scope, ledger, stretches) = begin().map_err(|fault| failed(fault, lang))?;
+        let replies = stretches.map(move |stretch| {
+            let stretch = stretch?;
+            let recorded = stretch.events.iter().filter_map(|event| match &event.kind {
+                Some(Kind::MinutesRecorded(recorded)) => Some(recorded),
+                _ => None,
+            });
+            let mut changes = Vec::new();
+            for recorded in recorded {
+                let name = Minutes::parse(&recorded.minutes, "name")?;
+                if matches!(&scope, Scope::One(organ) if *organ != name.organ) {
+                    continue;
+                }
+                changes.push(change(&ledger, &name, recorded.revision)?);
+            }
+            Ok(api::WatchMinutesResponse { changes, through: Some(cursor_to(&stretch.through)) })
+        });
+        Ok(Response::new(jiyao_serve::stream(lang, self.stop.clone(), replies)))
+    }
+
+    async fn create_organ(
+        &self,
+        request: Request<api::CreateOrganRequest>,
+    ) -> Result<Response<api::CreateOrganResponse>, Status> {
+        answer(request, |caller, request| self.create_organ(caller, request)).await
+    }
+
+    async fn list_organs(
+        &self,
+        request: Request<api::ListOrgansRequest>,
+    ) -> Result<Response<api::ListOrgansResponse>, Status> {
+        answer(request, async |_, request| self.list_organs(&request)).await
+    }
+
+    async fn upload_source(
+        &self,
+        request: Request<Streaming<api::UploadSourceRequest>>,
+    ) -> Result<Response<api::UploadSourceResponse>, Status> {
+        answer(request, |_, chunks| self.upload(chunks)).await
+    }
+}
+
+/// One change as it stands now: the summary is that of the list.
+fn change(ledger: &Ledger<RecordsDomain>, name: &Minutes, revision: u64) -> Result<api::MinutesChange> {
+    let (summary, _) = ledger.read(|view| {
+        let minutes = document(view, name)?.minutes.unwrap_or_default();
+        let meeting = minutes.facts.unwrap_or_default().meeting.unwrap_or_default();
+        let date = meeting.date.map(|date| date.value).unwrap_or_default();
+        let [place, _] = keys::places(name, &date);
+        let summary = view.get(&place)?.unwrap_or_default();
+        api::MinutesSummary::decode(summary.as_slice()).map_err(Fault::internal)
+    })?;
+    Ok(api::MinutesChange { minutes: Some(summary), revision })
+}

@@ -1,0 +1,212 @@
+//! What records decides, and what its state shows.
+
+use jiyao_fault::{Fault, Reason, Result};
+use jiyao_ledger::{Context, Decided, Domain, Overlay, decode_event, event};
+use jiyao_minutes::Identity;
+use jiyao_names::{Minutes, Organ};
+use jiyao_proto::journal::v1::event::Kind;
+use jiyao_proto::journal::v1::{MinutesRecorded, OrganCreated};
+use jiyao_proto::records::v1 as api;
+use jiyao_proto::stored::v1::{self as stored, Event};
+use prost::Message as _;
+
+use crate::keys;
+
+const ORGAN_CREATED: &str = "organ.created";
+const MINUTES_IMPORTED: &str = "minutes.imported";
+/// Facts, doubts and repairs together: more comes of no real minutes, and would not fit an answer.
+const READING_LIMIT: usize = 2 << 20;
+
+pub(crate) struct RecordsDomain;
+
+pub(crate) enum Command {
+    CreateOrgan { id: Option<Organ>, organ: api::Organ },
+    Import(Box<Import>),
+}
+
+/// Minutes read and ready to be recorded.
+pub(crate) struct Import {
+    pub(crate) organ: Organ,
+    pub(crate) original: Vec<u8>,
+    pub(crate) digest: [u8; 32],
+    pub(crate) identity: Identity,
+    /// All that the reading gave; name, revision and time are decided.
+    pub(crate) minutes: api::Minutes,
+    pub(crate) rendition_of: Option<Minutes>,
+    pub(crate) corrects: Option<Minutes>,
+}
+
+impl Domain for RecordsDomain {
+    type Command = Command;
+    const PROJECTION: u32 = 1;
+
+    fn decide(&self, view: &Overlay<'_>, command: &Command, context: &mut Context<'_>) -> Result<Decided> {
+        match command {
+            Command::CreateOrgan { id, organ } => create_organ(view, id.as_ref(), organ, context),
+            Command::Import(import) => record(view, import, context),
+        }
+    }
+
+    fn apply(&self, view: &mut Overlay<'_>, event: &Event, sequence: u64) -> Result<()> {
+        match (event.r#type.as_str(), event.version) {
+            (ORGAN_CREATED, 1) => {
+                let organ = decode_event::<stored::OrganCreated>(event)?.organ.unwrap_or_default();
+                let name = Organ::parse(&organ.name, "organ.name")?;
+                for called in std::iter::once(&organ.display_name).chain(&organ.aliases) {
+                    view.put(keys::called(called), name.to_string().into_bytes());
+                }
+                view.put(keys::organ(&name), organ.encode_to_vec());
+                Ok(())
+            }
+            (MINUTES_IMPORTED, 1) => {
+                let minutes = decode_event::<stored::MinutesImported>(event)?.minutes.unwrap_or_default();
+                show(view, minutes, sequence)
+            }
+            _ => Err(unknown(event)),
+        }
+    }
+
+    fn public(&self, event: &Event) -> Result<Vec<Kind>> {
+        match (event.r#type.as_str(), event.version) {
+            (ORGAN_CREATED, 1) => {
+                let organ = decode_event::<stored::OrganCreated>(event)?.organ.unwrap_or_default().name;
+                Ok(vec![Kind::OrganCreated(OrganCreated { organ })])
+            }
+            (MINUTES_IMPORTED, 1) => {
+                let minutes = decode_event::<stored::MinutesImported>(event)?.minutes.unwrap_or_default();
+                Ok(vec![Kind::MinutesRecorded(MinutesRecorded {
+                    minutes: minutes.name,
+                    revision: minutes.revision,
+                    digest: minutes.digest,
+                })])
+            }
+            _ => Err(unknown(event)),
+        }
+    }
+}
+
+fn unknown(event: &Event) -> Fault {
+    Fault::internal(format!("event {} version {} is not known", event.r#type, event.version))
+}
+
+fn create_organ(
+    view: &Overlay<'_>,
+    id: Option<&Organ>,
+    organ: &api::Organ,
+    context: &mut Context<'_>,
+) -> Result<Decided> {
+    let name = id.cloned().unwrap_or_else(|| Organ::from_uuid(context.new_id()));
+    let exists = |existing: &str| Fault::new(Reason::OrganExists).with("existing", existing);
+    if view.get(&keys::organ(&name))?.is_some() {
+        return Err(exists(&name.to_string()).at("organ_id"));
+    }
+    if let Some(taken) = view.get(&keys::called(&organ.display_name))? {
+        return Err(exists(&String::from_utf8_lossy(&taken)).at("organ.display_name"));
+    }
+    for (at, alias) in organ.aliases.iter().enumerate() {
+        if let Some(taken) = view.get(&keys::called(alias))? {
+            return Err(exists(&String::from_utf8_lossy(&taken)).at(format!("organ.aliases[{at}]")));
+        }
+    }
+    let created = api::Organ {
+        name: name.to_string(),
+        create_time: Some(jiyao_wire::timestamp(context.now.as_millisecond())),
+        ..organ.clone()
+    };
+    let answer = api::CreateOrganResponse { organ: Some(created.clone()), position: None };
+    let happened = event(ORGAN_CREATED, 1, &stored::OrganCreated { organ: Some(created) });
+    Ok(Decided { events: vec![happened], answer: answer.encode_to_vec() })
+}
+
+/// The answer to an import: which minutes. What they hold is read from the state, so the journal has it once.
+fn imported(name: String, already_recorded: bool) -> Vec<u8> {
+    let minutes = Some(api::Minutes { name, ..api::Minutes::default() });
+    api::ImportMinutesResponse { minutes, already_recorded, position: None }.encode_to_vec()
+}
+
+fn record(view: &Overlay<'_>, import: &Import, context: &mut Context<'_>) -> Result<Decided> {
+    let organ = &import.organ;
+    if view.get(&keys::organ(organ))?.is_none() {
+        return Err(Fault::new(Reason::OrganNotFound).at("parent").with("organ", organ));
+    }
+    if let Some(name) = view.get(&keys::by_digest(organ, &import.digest))? {
+        let name = String::from_utf8(name).map_err(Fault::internal)?;
+        return Ok(Decided { events: Vec::new(), answer: imported(name, true) });
+    }
+    let identity = import.identity.to_string();
+    let related = [(&import.rendition_of, "rendition_of"), (&import.corrects, "corrects")];
+    let mut is_related = false;
+    for (other, field) in related {
+        let Some(other) = other else { continue };
+        let found = view.get(&keys::minutes(other))?.filter(|_| other.organ == *organ);
+        let found = found.ok_or_else(|| Fault::new(Reason::MinutesNotFound).at(field).with("minutes", other))?;
+        let document = stored::MinutesDocument::decode(found.as_slice()).map_err(Fault::internal)?;
+        if document.minutes.unwrap_or_default().identity != identity {
+            return Err(Fault::invalid(field, other));
+        }
+        is_related = true;
+    }
+    if let Some(existing) = view.get(&keys::by_identity(organ, &identity))?.filter(|_| !is_related) {
+        let existing = String::from_utf8(existing).map_err(Fault::internal)?;
+        let found = view.get(&keys::minutes(&Minutes::parse(&existing, "existing")?))?.unwrap_or_default();
+        let document = stored::MinutesDocument::decode(found.as_slice()).map_err(Fault::internal)?;
+        let existing_digest = document.minutes.unwrap_or_default().digest;
+        return Err(Fault::new(Reason::IdentityTaken)
+            .at("source")
+            .with("existing", existing)
+            .with("identity", &identity)
+            .with("digest", jiyao_names::hex(&import.digest))
+            .with("existing_digest", jiyao_names::hex(&existing_digest)));
+    }
+    let name = Minutes { organ: organ.clone(), id: context.new_id() };
+    let minutes = api::Minutes {
+        name: name.to_string(),
+        revision: 1,
+        identity,
+        create_time: Some(jiyao_wire::timestamp(context.now.as_millisecond())),
+        importer: context.principal.to_owned(),
+        ..import.minutes.clone()
+    };
+    if minutes.encoded_len() > READING_LIMIT {
+        return Err(jiyao_extract::too_large(READING_LIMIT, "source"));
+    }
+    let body = stored::MinutesImported { minutes: Some(minutes), original: import.original.clone() };
+    Ok(Decided { events: vec![event(MINUTES_IMPORTED, 1, &body)], answer: imported(name.to_string(), false) })
+}
+
+fn show(view: &mut Overlay<'_>, minutes: api::Minutes, sequence: u64) -> Result<()> {
+    let name = Minutes::parse(&minutes.name, "minutes.name")?;
+    let digest: [u8; 32] = minutes.digest.as_slice().try_into().map_err(Fault::internal)?;
+    let summary = summary(&minutes);
+    for place in keys::places(&name, &summary.meeting_date) {
+        view.put(place, summary.encode_to_vec());
+    }
+    view.put(keys::by_digest(&name.organ, &digest), minutes.name.clone().into_bytes());
+    // The first of an identity keeps it: renditions and corrections point to it.
+    let identity = keys::by_identity(&name.organ, &minutes.identity);
+    if view.get(&identity)?.is_none() {
+        view.put(identity, minutes.name.clone().into_bytes());
+    }
+    let document = stored::MinutesDocument { minutes: Some(minutes), original_sequence: sequence };
+    view.put(keys::minutes(&name), document.encode_to_vec());
+    Ok(())
+}
+
+fn summary(minutes: &api::Minutes) -> api::MinutesSummary {
+    let facts = minutes.facts.clone().unwrap_or_default();
+    let meeting = facts.meeting.unwrap_or_default();
+    let value = |fact: Option<api::Fact>| fact.map(|fact| fact.value).unwrap_or_default();
+    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    api::MinutesSummary {
+        name: minutes.name.clone(),
+        issuer: value(facts.issuer),
+        document_number: value(facts.document_number),
+        meeting_kind: value(meeting.kind),
+        ordinal: value(meeting.ordinal).parse().unwrap_or(0),
+        meeting_date: value(meeting.date),
+        decisions: count(facts.items.iter().map(|item| item.decisions.len()).sum()),
+        items: count(facts.items.len()),
+        doubts: count(minutes.doubts.len()),
+        standing: minutes.standing,
+    }
+}
