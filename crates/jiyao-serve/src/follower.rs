@@ -1,14 +1,15 @@
 //! Following another service's journal: by cursor, for ever, through its absences.
 
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use jiyao_fault::{Fault, Reason, Result, chain};
+use jiyao_fault::{Fault, Reason, chain};
 use jiyao_journal::Cursor;
 use jiyao_proto::journal::v1::journal_service_client::JournalServiceClient;
 use jiyao_proto::journal::v1::{Event, FollowRequest};
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic::metadata::MetadataValue;
@@ -18,6 +19,7 @@ use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 use tonic::{Request, Status};
 use tracing::{debug, error, info, warn};
 
+use crate::config::{ServeConfig, path};
 use crate::journal_service::{cursor_from, cursor_to};
 use crate::server::Ready;
 
@@ -36,6 +38,48 @@ pub struct Source {
     pub ca: Option<PathBuf>,
     /// File that holds this service's token for it.
     pub token: Option<PathBuf>,
+}
+
+/// Settings of a service that follows records, besides those of every service. An empty text means "not set".
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct FollowConfig {
+    /// Settings of every service.
+    #[serde(flatten)]
+    pub serve: ServeConfig,
+    /// Address of the records service.
+    pub records: String,
+    /// PEM of the authority that signed its certificate, where it is not a public one.
+    pub records_ca: String,
+    /// File that holds this service's token for it.
+    pub records_token: String,
+}
+
+impl FollowConfig {
+    /// Defaults for a service with this port and folder name.
+    #[must_use]
+    pub fn for_service(port: u16, folder: &str) -> Self {
+        Self {
+            serve: ServeConfig::for_service(port, folder),
+            records: "http://127.0.0.1:7101".to_owned(),
+            records_ca: String::new(),
+            records_token: String::new(),
+        }
+    }
+
+    /// The records service.
+    #[must_use]
+    pub fn source(&self) -> Source {
+        let file = |setting: &str| path(setting).map(Path::to_owned);
+        Source { url: self.records.clone(), ca: file(&self.records_ca), token: file(&self.records_token) }
+    }
+
+    /// Checks what can be checked without asking anyone.
+    ///
+    /// # Errors
+    /// What does not hold, in words.
+    pub fn check(&self) -> Result<(), String> {
+        self.source().link().map(|_| ()).map_err(|e| format!("records, records_ca, records_token: {e}"))
+    }
 }
 
 /// Why there is no connection to make.
@@ -78,7 +122,7 @@ impl Source {
     ///
     /// # Errors
     /// See [`LinkError`].
-    pub fn link(&self) -> std::result::Result<Link, LinkError> {
+    pub fn link(&self) -> Result<Link, LinkError> {
         let bad = |e: &dyn std::error::Error| LinkError::Url { url: self.url.clone(), reason: chain(e) };
         let mut endpoint = Endpoint::from_shared(self.url.clone())
             .map_err(|e| bad(&e))?
@@ -137,7 +181,7 @@ impl Followed {
     ///
     /// # Errors
     /// `NOT_CAUGHT_UP` after `patience`.
-    pub async fn reached(&self, wanted: &Cursor, patience: Duration) -> Result<()> {
+    pub async fn reached(&self, wanted: &Cursor, patience: Duration) -> Result<(), Fault> {
         let mut followed = self.0.clone();
         let there = |cursor: &Option<Cursor>| {
             cursor.is_some_and(|cursor| cursor.journal == wanted.journal && cursor.sequence >= wanted.sequence)
@@ -156,14 +200,14 @@ pub trait Absorb: Send + Sync {
     ///
     /// # Errors
     /// `STATE_UNAVAILABLE`.
-    fn cursor(&self) -> Result<Option<Cursor>>;
+    fn cursor(&self) -> Result<Option<Cursor>, Fault>;
 
     /// Takes over the events up to a cursor, in one commit with that cursor. Returns when it is on disk; a repeat has
     /// no effect.
     ///
     /// # Errors
     /// Anything: the same stretch is tried again.
-    fn absorb(&self, link: &Link, through: Cursor, events: Vec<Event>) -> impl Future<Output = Result<()>> + Send;
+    fn absorb(&self, link: &Link, through: Cursor, events: Vec<Event>) -> impl Future<Output = Result<(), Fault>> + Send;
 }
 
 /// Follows for ever, until `stop`. A fork of the other journal ends it and takes the service out of readiness: only a

@@ -15,10 +15,10 @@ use jiyao_proto::records::v1::{self as api, source::From as SourceFrom};
 use jiyao_proto::stored::v1 as stored;
 use jiyao_reader::Words;
 use jiyao_serve::{
-    CLERKS, Caller, Late, PageQuery, READERS, Right, answer, caller, check_request_id, cursor_from, cursor_to,
-    failed, page_size, request_digest, wait_for,
+    CLERKS, Caller, Late, Page, PageQuery, READERS, Right, answer, caller, check_request_id, cursor_from, cursor_to,
+    document_of, failed, list_of, page_size, places_of, request_digest, wait_for,
 };
-use prost::Message;
+use prost::Message as _;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -192,7 +192,7 @@ impl Api {
         };
         let (page, sequence) = ledger.read(|view| {
             existing(view, &scope)?;
-            page(view, &keys::list(&scope), &after, size, wanted)
+            Page::read(view, &list_of(&scope), &after, size, wanted)
         })?;
         let next_page_token = page.next.map(|key| query.token(&key)).unwrap_or_default();
         Ok(api::ListMinutesResponse { minutes: page.found, next_page_token, sequence })
@@ -214,7 +214,7 @@ impl Api {
         wait_for(ledger, None, request.read_after.as_ref()).await?;
         let ((decisions, next), sequence) = ledger.read(|view| {
             existing(view, &scope)?;
-            let page: Page<api::MinutesSummary> = page(view, &keys::list(&scope), &after, size, |_| true)?;
+            let page: Page<api::MinutesSummary> = Page::read(view, &list_of(&scope), &after, size, |_| true)?;
             let mut found = Vec::new();
             for summary in &page.found {
                 found.extend(decisions(&document(view, &Minutes::parse(&summary.name, "name")?)?));
@@ -266,7 +266,7 @@ impl Api {
         let after = query.after(&request.page_token)?;
         let (page, _) = self.ledger.get()?.read(|view| {
             if request.called.is_empty() {
-                return page(view, keys::ORGANS, &after, size, |_: &api::Organ| true);
+                return Page::read(view, keys::ORGANS, &after, size, |_: &api::Organ| true);
             }
             let Some(name) = view.get(&keys::called(&request.called))? else { return Ok(Page::default()) };
             let name = String::from_utf8(name).map_err(Fault::internal)?;
@@ -280,7 +280,9 @@ impl Api {
 
     async fn upload(&self, mut chunks: Streaming<api::UploadSourceRequest>) -> Result<api::UploadSourceResponse> {
         let full = |e: std::io::Error| match e.kind() {
-            std::io::ErrorKind::StorageFull => Fault::new(Reason::DiskFull).because(e),
+            std::io::ErrorKind::StorageFull => {
+                Fault::new(Reason::DiskFull).with("free", 0).with("needed", CHUNK).because(e)
+            }
             _ => Fault::internal(e),
         };
         let mut receiving = self.uploads.receive().map_err(full)?;
@@ -325,7 +327,7 @@ fn not_found(name: &Minutes) -> Fault {
 }
 
 fn document(view: &Reading<'_>, name: &Minutes) -> Result<stored::MinutesDocument> {
-    let found = view.get(&keys::minutes(name))?.ok_or_else(|| not_found(name))?;
+    let found = view.get(&document_of(name))?.ok_or_else(|| not_found(name))?;
     stored::MinutesDocument::decode(found.as_slice()).map_err(Fault::internal)
 }
 
@@ -334,43 +336,6 @@ fn existing(view: &Reading<'_>, scope: &Scope) -> Result<()> {
     let Scope::One(organ) = scope else { return Ok(()) };
     let found = view.get(&keys::organ(organ))?;
     found.map(|_| ()).ok_or_else(|| Fault::new(Reason::OrganNotFound).at("parent").with("organ", organ))
-}
-
-/// Some values of a list, and the key to go on after.
-struct Page<M> {
-    found: Vec<M>,
-    next: Option<Vec<u8>>,
-}
-
-impl<M> Default for Page<M> {
-    fn default() -> Self {
-        Self { found: Vec::new(), next: None }
-    }
-}
-
-fn page<M: Message + Default>(
-    view: &Reading<'_>,
-    prefix: &[u8],
-    after: &[u8],
-    size: usize,
-    wanted: impl Fn(&M) -> bool,
-) -> Result<Page<M>> {
-    let mut page = Page::default();
-    let mut last = Vec::new();
-    for pair in view.scan(prefix, after) {
-        let (key, value) = pair?;
-        let value = M::decode(value.as_slice()).map_err(Fault::internal)?;
-        if !wanted(&value) {
-            continue;
-        }
-        if page.found.len() == size {
-            page.next = Some(last);
-            break;
-        }
-        page.found.push(value);
-        last = key;
-    }
-    Ok(page)
 }
 
 fn decisions(document: &stored::MinutesDocument) -> Vec<api::DecisionEntry> {
@@ -519,7 +484,7 @@ fn change(ledger: &Ledger<RecordsDomain>, name: &Minutes, revision: u64) -> Resu
         let minutes = document(view, name)?.minutes.unwrap_or_default();
         let meeting = minutes.facts.unwrap_or_default().meeting.unwrap_or_default();
         let date = meeting.date.map(|date| date.value).unwrap_or_default();
-        let [place, _] = keys::places(name, &date);
+        let [place, _] = places_of(name, &date);
         let summary = view.get(&place)?.unwrap_or_default();
         api::MinutesSummary::decode(summary.as_slice()).map_err(Fault::internal)
     })?;

@@ -8,6 +8,7 @@ use jiyao_proto::journal::v1::event::Kind;
 use jiyao_proto::journal::v1::{MinutesRecorded, OrganCreated};
 use jiyao_proto::records::v1 as api;
 use jiyao_proto::stored::v1::{self as stored, Event};
+use jiyao_serve::{document_of, places_of};
 use prost::Message as _;
 
 use crate::keys;
@@ -138,7 +139,7 @@ fn record(view: &Overlay<'_>, import: &Import, context: &mut Context<'_>) -> Res
     let mut is_related = false;
     for (other, field) in related {
         let Some(other) = other else { continue };
-        let found = view.get(&keys::minutes(other))?.filter(|_| other.organ == *organ);
+        let found = view.get(&document_of(other))?.filter(|_| other.organ == *organ);
         let found = found.ok_or_else(|| Fault::new(Reason::MinutesNotFound).at(field).with("minutes", other))?;
         let document = stored::MinutesDocument::decode(found.as_slice()).map_err(Fault::internal)?;
         if document.minutes.unwrap_or_default().identity != identity {
@@ -148,7 +149,7 @@ fn record(view: &Overlay<'_>, import: &Import, context: &mut Context<'_>) -> Res
     }
     if let Some(existing) = view.get(&keys::by_identity(organ, &identity))?.filter(|_| !is_related) {
         let existing = String::from_utf8(existing).map_err(Fault::internal)?;
-        let found = view.get(&keys::minutes(&Minutes::parse(&existing, "existing")?))?.unwrap_or_default();
+        let found = view.get(&document_of(&Minutes::parse(&existing, "existing")?))?.unwrap_or_default();
         let document = stored::MinutesDocument::decode(found.as_slice()).map_err(Fault::internal)?;
         let existing_digest = document.minutes.unwrap_or_default().digest;
         return Err(Fault::new(Reason::IdentityTaken)
@@ -178,7 +179,7 @@ fn show(view: &mut Overlay<'_>, minutes: api::Minutes, sequence: u64) -> Result<
     let name = Minutes::parse(&minutes.name, "minutes.name")?;
     let digest: [u8; 32] = minutes.digest.as_slice().try_into().map_err(Fault::internal)?;
     let summary = summary(&minutes);
-    for place in keys::places(&name, &summary.meeting_date) {
+    for place in places_of(&name, &summary.meeting_date) {
         view.put(place, summary.encode_to_vec());
     }
     view.put(keys::by_digest(&name.organ, &digest), minutes.name.clone().into_bytes());
@@ -188,7 +189,7 @@ fn show(view: &mut Overlay<'_>, minutes: api::Minutes, sequence: u64) -> Result<
         view.put(identity, minutes.name.clone().into_bytes());
     }
     let document = stored::MinutesDocument { minutes: Some(minutes), original_sequence: sequence };
-    view.put(keys::minutes(&name), document.encode_to_vec());
+    view.put(document_of(&name), document.encode_to_vec());
     Ok(())
 }
 

@@ -1,0 +1,79 @@
+//! Lists of things that belong to minutes, newest meeting first: where they lie in the state, and pages of them.
+
+use jiyao_fault::{Fault, Result};
+use jiyao_ledger::Reading;
+use jiyao_names::{Minutes, Scope};
+use prost::Message;
+
+/// Prefix of the list that a scope is read from. Ids hold no `/`, so lists cannot run into each other.
+#[must_use]
+pub fn list_of(scope: &Scope) -> Vec<u8> {
+    match scope {
+        Scope::All => b"a/".to_vec(),
+        Scope::One(organ) => [b"l/", organ.id().as_bytes(), b"/"].concat(),
+    }
+}
+
+/// Places of what belongs to minutes, in the list of all and in that of the organ: by ISO date of the meeting, newest
+/// first, those without a date last.
+#[must_use]
+pub fn places_of(name: &Minutes, date: &str) -> [Vec<u8>; 2] {
+    let newest_first: Vec<u8> = match date.len() {
+        10 => date.bytes().map(|byte| 0xff - byte).collect(),
+        _ => vec![0xff; 10],
+    };
+    let tail = [&newest_first[..], name.organ.id().as_bytes(), b"/", name.id.as_bytes()].concat();
+    [list_of(&Scope::All), list_of(&Scope::One(name.organ.clone()))].map(|list| [list, tail.clone()].concat())
+}
+
+/// Key of the document of minutes.
+#[must_use]
+pub fn document_of(name: &Minutes) -> Vec<u8> {
+    [b"m/", name.organ.id().as_bytes(), b"/", name.id.as_bytes()].concat()
+}
+
+/// Some values of a list, and the key to go on after.
+#[derive(Debug)]
+pub struct Page<M> {
+    /// At most as many as asked for.
+    pub found: Vec<M>,
+    /// None: this was the last page.
+    pub next: Option<Vec<u8>>,
+}
+
+impl<M> Default for Page<M> {
+    fn default() -> Self {
+        Self { found: Vec::new(), next: None }
+    }
+}
+
+impl<M: Message + Default> Page<M> {
+    /// Reads the values under `prefix` behind the key `after` that are `wanted`.
+    ///
+    /// # Errors
+    /// `STATE_UNAVAILABLE`; `INTERNAL` for a value that does not decode.
+    pub fn read(
+        view: &Reading<'_>,
+        prefix: &[u8],
+        after: &[u8],
+        size: usize,
+        wanted: impl Fn(&M) -> bool,
+    ) -> Result<Self> {
+        let mut page = Self::default();
+        let mut last = Vec::new();
+        for pair in view.scan(prefix, after) {
+            let (key, value) = pair?;
+            let value = M::decode(value.as_slice()).map_err(Fault::internal)?;
+            if !wanted(&value) {
+                continue;
+            }
+            if page.found.len() == size {
+                page.next = Some(last);
+                break;
+            }
+            page.found.push(value);
+            last = key;
+        }
+        Ok(page)
+    }
+}
