@@ -1,0 +1,273 @@
+use jiyao_proto::records::v1 as wire;
+use jiyao_proto::records::v1::records_service_client::RecordsServiceClient;
+use tonic::transport::Channel;
+
+use crate::connection::{Connection, RESPONSE_LIMIT, request_id};
+use crate::types::{self, Position};
+use crate::watch::{Opening, Watch, Watched, answers};
+use crate::{
+    Client, DecisionEntry, Error, Minutes, MinutesChange, MinutesSummary, Organ, Page, ReadMinutes, Standing,
+};
+
+/// Larger texts are uploaded first.
+const INLINE: usize = 512 << 10;
+/// Size of the pieces of an upload.
+const CHUNK: usize = 64 << 10;
+
+fn api(channel: Channel) -> RecordsServiceClient<Channel> {
+    RecordsServiceClient::new(channel).max_decoding_message_size(RESPONSE_LIMIT)
+}
+
+/// Minutes to record.
+#[derive(Clone, Debug)]
+pub struct Import {
+    /// `organs/{organ}`.
+    pub organ: String,
+    /// The file.
+    pub bytes: Vec<u8>,
+    /// Which door.
+    pub standing: Standing,
+    /// Record also a text without any fact of the genre.
+    pub keep_anyway: bool,
+    /// Minutes with the same identity of which this is another rendition.
+    pub rendition_of: Option<String>,
+    /// Minutes with the same identity that this corrects.
+    pub corrects: Option<String>,
+    /// A UUID that recognises a repeat; None: one is made, for the repeats of this call.
+    pub request_id: Option<String>,
+}
+
+impl Import {
+    /// The file as minutes of an organ, issued elsewhere.
+    #[must_use]
+    pub fn new(organ: &str, bytes: Vec<u8>) -> Self {
+        Self {
+            organ: organ.to_owned(),
+            bytes,
+            standing: Standing::IssuedElsewhere,
+            keep_anyway: false,
+            rendition_of: None,
+            corrects: None,
+            request_id: None,
+        }
+    }
+}
+
+/// What an import came to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Imported {
+    /// The record.
+    pub minutes: Minutes,
+    /// The same bytes were there already.
+    pub already_recorded: bool,
+    /// Where it stands: what a read of any service may wait for.
+    pub position: Position,
+}
+
+/// Which minutes to list.
+#[derive(Clone, Debug, Default)]
+pub struct ListMinutes {
+    /// `organs/{organ}`, or `organs/-` for all.
+    pub parent: String,
+    /// 0 is 50; at most 200.
+    pub page_size: u16,
+    /// From the page before.
+    pub page: Option<String>,
+    /// Only meetings of this year.
+    pub year: Option<u16>,
+    /// Only this number, as printed.
+    pub document_number: Option<String>,
+    /// Only meetings on or after this ISO date.
+    pub date_from: Option<String>,
+    /// Only meetings on or before this ISO date.
+    pub date_to: Option<String>,
+    /// Only from a state that has come so far.
+    pub read_after: Option<Position>,
+}
+
+impl ListMinutes {
+    /// All of an organ, or of all organs (`organs/-`).
+    #[must_use]
+    pub fn of(parent: &str) -> Self {
+        Self { parent: parent.to_owned(), ..Self::default() }
+    }
+}
+
+impl Client {
+    /// Reads a text without recording it.
+    ///
+    /// # Errors
+    /// `SOURCE_EMPTY`, `SOURCE_TOO_LARGE`, `SOURCE_UNDECODABLE`, `NO_FACT_FOUND`.
+    pub async fn read_minutes(&self, bytes: Vec<u8>) -> Result<ReadMinutes, Error> {
+        let request = wire::ReadMinutesRequest { source: Some(self.source(bytes).await?) };
+        let once = async |channel, request| api(channel).read_minutes(request).await;
+        let answer = self.records.call("read minutes", request, once).await?;
+        Ok(types::read_minutes(answer.get_ref()))
+    }
+
+    /// Records minutes. Returns when they are on disk.
+    ///
+    /// # Errors
+    /// Those of [`Client::read_minutes`], `ORGAN_NOT_FOUND`, `IDENTITY_TAKEN`, `MINUTES_NOT_FOUND`,
+    /// `REQUEST_ID_REUSED`, `DISK_FULL`, `BUSY`.
+    pub async fn import_minutes(&self, import: Import) -> Result<Imported, Error> {
+        let what = "import minutes";
+        let standing = match import.standing {
+            Standing::IssuedElsewhere => wire::Standing::IssuedElsewhere,
+            Standing::Draft => wire::Standing::Draft,
+        };
+        let request = wire::ImportMinutesRequest {
+            parent: import.organ,
+            source: Some(self.source(import.bytes).await?),
+            standing: standing.into(),
+            keep_anyway: import.keep_anyway,
+            rendition_of: import.rendition_of.unwrap_or_default(),
+            corrects: import.corrects.unwrap_or_default(),
+            request_id: request_id(import.request_id),
+        };
+        let once = async |channel, request| api(channel).import_minutes(request).await;
+        let answer = self.records.call(what, request, once).await?.into_inner();
+        let minutes = answer.minutes.map(types::minutes);
+        let position = Position::of_wire(answer.position);
+        match (minutes, position) {
+            (Some(minutes), Some(position)) => {
+                Ok(Imported { minutes, already_recorded: answer.already_recorded, position })
+            }
+            _ => Err(self.records.malformed(what)),
+        }
+    }
+
+    /// Small texts go along; larger ones are uploaded and named.
+    async fn source(&self, bytes: Vec<u8>) -> Result<wire::Source, Error> {
+        use wire::source::From;
+        if bytes.len() <= INLINE {
+            return Ok(wire::Source { from: Some(From::Content(bytes)) });
+        }
+        let chunks: Vec<_> =
+            bytes.chunks(CHUNK).map(|chunk| wire::UploadSourceRequest { chunk: chunk.to_vec() }).collect();
+        let once = async |channel, request: tonic::Request<Vec<wire::UploadSourceRequest>>| {
+            let request = request.map(|chunks| futures_util::stream::iter(chunks));
+            api(channel).upload_source(request).await
+        };
+        let answer = self.records.call("upload a file", chunks, once).await?;
+        Ok(wire::Source { from: Some(From::Uploaded(answer.into_inner().source)) })
+    }
+
+    /// One minutes with its facts; `read_after`: only from a state that has come so far.
+    ///
+    /// # Errors
+    /// `MINUTES_NOT_FOUND`, `NOT_CAUGHT_UP`.
+    pub async fn minutes(&self, name: &str, read_after: Option<&Position>) -> Result<Minutes, Error> {
+        let read_after = read_after.map(Position::to_wire);
+        let request = wire::GetMinutesRequest { name: name.to_owned(), revision: 0, read_after };
+        let once = async |channel, request| api(channel).get_minutes(request).await;
+        let answer = self.records.call("get minutes", request, once).await?;
+        answer.into_inner().minutes.map(types::minutes).ok_or_else(|| self.records.malformed("get minutes"))
+    }
+
+    /// The original, byte for byte as imported.
+    ///
+    /// # Errors
+    /// `MINUTES_NOT_FOUND`, `RECORD_DAMAGED`.
+    pub async fn minutes_text(&self, name: &str) -> Result<Vec<u8>, Error> {
+        let request = wire::GetMinutesTextRequest { name: name.to_owned() };
+        let once = async |channel, request| {
+            let mut chunks = api(channel).get_minutes_text(request).await?.into_inner();
+            let mut bytes = Vec::new();
+            while let Some(answer) = chunks.message().await? {
+                bytes.extend(answer.chunk);
+            }
+            Ok(bytes)
+        };
+        self.records.call("get the text of minutes", request, once).await
+    }
+
+    /// A page of minutes, newest meeting first.
+    ///
+    /// # Errors
+    /// `ORGAN_NOT_FOUND`, `PAGE_TOKEN_INVALID`, `FIELD_INVALID`.
+    pub async fn list_minutes(&self, list: ListMinutes) -> Result<Page<MinutesSummary>, Error> {
+        let request = wire::ListMinutesRequest {
+            parent: list.parent,
+            page_size: list.page_size.into(),
+            page_token: list.page.unwrap_or_default(),
+            year: list.year.unwrap_or(0).into(),
+            document_number: list.document_number.unwrap_or_default(),
+            date_from: list.date_from.unwrap_or_default(),
+            date_to: list.date_to.unwrap_or_default(),
+            read_after: list.read_after.as_ref().map(Position::to_wire),
+        };
+        let once = async |channel, request| api(channel).list_minutes(request).await;
+        let answer = self.records.call("list minutes", request, once).await?.into_inner();
+        Ok(Page::of(answer.minutes, answer.next_page_token, |summary| Some(types::summary(summary))))
+    }
+
+    /// A page of decisions of a minutes, an organ, or all organs (`organs/-`).
+    ///
+    /// # Errors
+    /// As [`Client::list_minutes`], and `MINUTES_NOT_FOUND`.
+    pub async fn list_decisions(&self, parent: &str, page: Option<&str>) -> Result<Page<DecisionEntry>, Error> {
+        let page_token = page.unwrap_or_default().to_owned();
+        let request =
+            wire::ListDecisionsRequest { parent: parent.to_owned(), page_token, ..Default::default() };
+        let once = async |channel, request| api(channel).list_decisions(request).await;
+        let answer = self.records.call("list decisions", request, once).await?.into_inner();
+        Ok(Page::of(answer.decisions, answer.next_page_token, types::decision_entry))
+    }
+
+    /// Watches the minutes of an organ, or of all organs (`organs/-`), from a position on, or from the beginning.
+    #[must_use]
+    pub fn watch_minutes(&self, parent: &str, after: Option<Position>) -> Watch<MinutesChange> {
+        let parent = parent.to_owned();
+        let open = move |connection: &Connection, after: Option<Position>| -> Opening<MinutesChange> {
+            let after = after.as_ref().map(Position::to_wire);
+            let request = connection.request(wire::WatchMinutesRequest { parent: parent.clone(), after }, None);
+            let channel = connection.channel();
+            Box::pin(async move { Ok(answers(api(channel).watch_minutes(request).await?.into_inner(), watched)) })
+        };
+        Watch::new(self.records.clone(), "watch minutes", after, Box::new(open))
+    }
+
+    /// Makes an organ; without an id the service chooses one.
+    ///
+    /// # Errors
+    /// `ORGAN_EXISTS`, `FIELD_REQUIRED`, `FIELD_INVALID`, `DISK_FULL`.
+    pub async fn create_organ(&self, id: Option<&str>, display_name: &str, aliases: &[&str]) -> Result<Organ, Error> {
+        let organ = wire::Organ {
+            display_name: display_name.to_owned(),
+            aliases: aliases.iter().map(|alias| (*alias).to_owned()).collect(),
+            ..Default::default()
+        };
+        let request = wire::CreateOrganRequest {
+            organ_id: id.unwrap_or_default().to_owned(),
+            organ: Some(organ),
+            request_id: request_id(None),
+        };
+        let once = async |channel, request| api(channel).create_organ(request).await;
+        let answer = self.records.call("create an organ", request, once).await?;
+        answer.into_inner().organ.map(types::organ).ok_or_else(|| self.records.malformed("create an organ"))
+    }
+
+    /// A page of organs by id; `called`: only the one with this name or alias.
+    ///
+    /// # Errors
+    /// `PAGE_TOKEN_INVALID`.
+    pub async fn list_organs(&self, called: Option<&str>, page: Option<&str>) -> Result<Page<Organ>, Error> {
+        let request = wire::ListOrgansRequest {
+            page_size: 0,
+            page_token: page.unwrap_or_default().to_owned(),
+            called: called.unwrap_or_default().to_owned(),
+        };
+        let once = async |channel, request| api(channel).list_organs(request).await;
+        let answer = self.records.call("list organs", request, once).await?.into_inner();
+        Ok(Page::of(answer.organs, answer.next_page_token, |organ| Some(types::organ(organ))))
+    }
+}
+
+fn watched(answer: wire::WatchMinutesResponse) -> Option<Watched<MinutesChange>> {
+    let change = |change: wire::MinutesChange| {
+        Some(MinutesChange { minutes: types::summary(change.minutes?), revision: change.revision })
+    };
+    let changes = answer.changes.into_iter().filter_map(change).collect();
+    Some(Watched { changes, position: Position::of_wire(answer.through)? })
+}
