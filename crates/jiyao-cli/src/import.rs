@@ -1,0 +1,116 @@
+//! Recording files.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Result, anyhow, bail};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use jiyao_client::{Client, Import, Imported, Organ};
+
+use crate::print;
+use crate::words::Speaker;
+
+/// Files to record.
+#[derive(Debug, Args)]
+pub(crate) struct ImportFiles {
+    /// The texts
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Whose minutes: organs/ORGAN; default: the organ that is called as the minutes say
+    #[arg(long)]
+    organ: Option<String>,
+    /// Create the organ that the minutes name where there is none
+    #[arg(long)]
+    create_organ: bool,
+    /// Record also a text without any fact of the genre
+    #[arg(long)]
+    keep_anyway: bool,
+}
+
+impl ImportFiles {
+    pub(crate) async fn run(self, client: &Client, speaker: &Speaker) -> Result<ExitCode> {
+        let bar = ProgressBar::new(self.files.len() as u64);
+        if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} {wide_msg}") {
+            bar.set_style(style);
+        }
+        let mut failed = 0;
+        for file in &self.files {
+            let shown = file.display().to_string();
+            bar.set_message(shown.clone());
+            let said = match self.one(file, client, speaker).await {
+                Ok(imported) => {
+                    let id = if imported.already_recorded { "import-known" } else { "import-new" };
+                    let mut said =
+                        speaker.say_with(id, &[("file", &shown), ("name", &imported.minutes.name)]) + "\n";
+                    let doubts = imported.minutes.doubts.len();
+                    if doubts > 0 {
+                        said += &format!("  {}\n", speaker.say_with("import-doubts", &[("count", &doubts.to_string())]));
+                    }
+                    bar.suspend(|| print(&said));
+                    None
+                }
+                Err(e) => Some(format!("{}: {e:#}\n", speaker.say_with("import-failed", &[("file", &shown)]))),
+            };
+            if let Some(said) = said {
+                failed += 1;
+                bar.suspend(|| eprint!("{said}"));
+            }
+            bar.inc(1);
+        }
+        bar.finish_and_clear();
+        Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    async fn one(&self, file: &PathBuf, client: &Client, speaker: &Speaker) -> Result<Imported> {
+        let bytes = fs_err::read(file)?;
+        let organ = match &self.organ {
+            Some(organ) => organ.clone(),
+            None => {
+                let ask = if self.create_organ { Missing::Create } else { Missing::Ask };
+                organ_of(&bytes, client, ask, speaker).await?.0.name
+            }
+        };
+        let import = Import { keep_anyway: self.keep_anyway, ..Import::new(&organ, bytes) };
+        Ok(client.import_minutes(import).await?)
+    }
+}
+
+/// What to do where no organ is called as the minutes say.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Missing {
+    Ask,
+    Create,
+}
+
+/// The organ that the minutes name; and whether it was created for that.
+pub(crate) async fn organ_of(
+    bytes: &[u8],
+    client: &Client,
+    missing: Missing,
+    speaker: &Speaker,
+) -> Result<(Organ, bool)> {
+    let text = jiyao_extract::text(bytes, "FILE").map_err(|fault| speaker.refusal(&fault))?;
+    let reading = jiyao_reader::read(text, &jiyao_reader::Words::default());
+    let Some(issuer) = reading.facts.issuer.map(|issuer| issuer.value) else {
+        bail!(speaker.say("import-no-issuer"));
+    };
+    if let Some(organ) = client.list_organs(Some(&issuer), None).await?.entries.into_iter().next() {
+        return Ok((organ, false));
+    }
+    let title = [("title", issuer.as_str())];
+    if missing == Missing::Ask {
+        let agreed = crate::can_ask() && {
+            eprint!("{} [y/N] ", speaker.say_with("import-ask", &title));
+            std::io::stderr().flush()?;
+            let mut answer = String::new();
+            std::io::stdin().read_line(&mut answer)?;
+            matches!(answer.trim(), "y" | "Y" | "yes" | "是")
+        };
+        if !agreed {
+            return Err(anyhow!(speaker.say_with("import-no-organ", &title)));
+        }
+    }
+    Ok((client.create_organ(None, &issuer, &[]).await?, true))
+}

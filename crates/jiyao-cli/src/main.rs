@@ -1,0 +1,240 @@
+//! The `jiyao` command.
+
+mod demo;
+mod import;
+mod show;
+mod stack;
+mod words;
+
+use std::io::{IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use clap::{Args, Parser, Subcommand};
+use jiyao_client::{Client, ListMinutes};
+
+use crate::words::Speaker;
+
+/// Meeting minutes (纪要) as a system of record: read, import, show, list and watch them, or run the services.
+#[derive(Debug, Parser)]
+#[command(name = "jiyao", version)]
+struct Cli {
+    /// Language of what is printed: zh or en; default: from LANG
+    #[arg(long, global = true, value_name = "LANG")]
+    lang: Option<String>,
+    /// Log filter of services that run inside this command
+    #[arg(long, global = true, default_value = "error", value_name = "FILTER")]
+    log: String,
+    #[command(flatten)]
+    services: Services,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Where the services are, and who asks.
+#[derive(Clone, Debug, Args)]
+struct Services {
+    /// Address of records
+    #[arg(long, global = true, env = "JIYAO_RECORDS", default_value = jiyao_client::RECORDS, value_name = "URL")]
+    records: String,
+    /// Address of attendance
+    #[arg(long, global = true, env = "JIYAO_ATTENDANCE", default_value = jiyao_client::ATTENDANCE, value_name = "URL")]
+    attendance: String,
+    /// Address of distribution
+    #[arg(long, global = true, env = "JIYAO_DISTRIBUTION", default_value = jiyao_client::DISTRIBUTION, value_name = "URL")]
+    distribution: String,
+    /// PEM file of the authority that signed the services' certificates
+    #[arg(long, global = true, env = "JIYAO_CA", value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// File that holds the bearer token
+    #[arg(long, global = true, env = "JIYAO_TOKEN_FILE", value_name = "FILE")]
+    token_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start all three services, import minutes and show what happened
+    Demo(demo::Demo),
+    /// Run all three services until Ctrl-C
+    Up {
+        /// Folder of all that is kept
+        #[arg(long, default_value = "jiyao-data", value_name = "DIR")]
+        data_dir: PathBuf,
+        /// Port of records; attendance and distribution take the next two. 0: any free ports
+        #[arg(long, default_value_t = jiyao_records::PORT)]
+        port: u16,
+    },
+    /// Read a minutes text without recording it (no service is needed)
+    Read {
+        /// The text
+        file: PathBuf,
+        /// Print the facts as JSON
+        #[arg(long)]
+        facts: bool,
+        /// File of an office's own units, one a line
+        #[arg(long, value_name = "FILE")]
+        units: Option<PathBuf>,
+    },
+    /// Record minutes
+    Import(import::ImportFiles),
+    /// Show recorded minutes with their roll and distribution list
+    Show {
+        /// organs/ORGAN/minutes/MINUTES
+        name: String,
+        /// Print the original, byte for byte
+        #[arg(long)]
+        text: bool,
+    },
+    /// List recorded minutes, newest meeting first
+    List {
+        /// organs/ORGAN
+        #[arg(long, default_value = "organs/-")]
+        organ: String,
+        /// Only meetings of this year
+        #[arg(long)]
+        year: Option<u16>,
+        /// Only this document number
+        #[arg(long)]
+        number: Option<String>,
+        /// Only meetings on or after this day (2025-01-31)
+        #[arg(long, value_name = "DATE")]
+        from: Option<String>,
+        /// Only meetings on or before this day
+        #[arg(long, value_name = "DATE")]
+        to: Option<String>,
+    },
+    /// Print each change of minutes as it happens
+    Watch {
+        /// organs/ORGAN
+        #[arg(long, default_value = "organs/-")]
+        organ: String,
+    },
+}
+
+/// Prints to standard output. A reader that went away (`| head`) ends the command quietly.
+pub(crate) fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
+        std::process::exit(0);
+    }
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let speaker = Speaker::new(cli.lang.as_deref());
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(e) => {
+            eprintln!("start the runtime: {e}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(run(cli, &speaker)) {
+        Ok(code) => code,
+        Err(e) => {
+            eprintln!("{}: {e:#}", speaker.say("error"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(cli: Cli, speaker: &Speaker) -> Result<ExitCode> {
+    let client = || connect(&cli.services, speaker);
+    match cli.command {
+        Command::Demo(demo) => {
+            jiyao_telemetry::start(&cli.log).map_err(anyhow::Error::msg)?;
+            demo.run(speaker).await?;
+        }
+        Command::Up { data_dir, port } => {
+            jiyao_telemetry::start(&cli.log).map_err(anyhow::Error::msg)?;
+            let stack = stack::Stack::start(&data_dir, stack::Ports::From(port)).await?;
+            for (name, address) in stack.addresses() {
+                print(&format!("{name} listening on {address}\n"));
+            }
+            stack.until_stopped().await?;
+        }
+        Command::Read { file, facts, units } => {
+            let bytes = fs_err::read(&file)?;
+            let text = jiyao_extract::text(&bytes, "FILE").map_err(|fault| speaker.refusal(&fault)).with_context(|| file.display().to_string())?;
+            let mut words = jiyao_reader::Words::default();
+            if let Some(units) = units {
+                words.add_units(&fs_err::read_to_string(units)?);
+            }
+            let reading = jiyao_reader::read(text, &words);
+            if facts {
+                print(&(serde_json::to_string_pretty(&reading.facts)? + "\n"));
+            } else {
+                print(&show::reading(&reading, text, speaker));
+            }
+        }
+        Command::Import(files) => return files.run(&client()?, speaker).await,
+        Command::Show { name, text } => {
+            let client = client()?;
+            if text {
+                let bytes = client.minutes_text(&name).await?;
+                let mut out = std::io::stdout().lock();
+                out.write_all(&bytes)?;
+                return Ok(ExitCode::SUCCESS);
+            }
+            let minutes = client.minutes(&name, None).await?;
+            let (roll, list) = (client.roll(&name, None).await?, client.distribution_list(&name, None).await?);
+            print(&show::minutes(&minutes, speaker));
+            print(&show::roll(&roll, speaker));
+            print(&show::distribution(&list, speaker));
+        }
+        Command::List { organ, year, number, from, to } => {
+            let client = client()?;
+            let mut query = ListMinutes {
+                year,
+                document_number: number,
+                date_from: from,
+                date_to: to,
+                ..ListMinutes::of(&organ)
+            };
+            let mut all = Vec::new();
+            loop {
+                let page = client.list_minutes(query.clone()).await?;
+                all.extend(page.entries);
+                query.page = page.next;
+                if query.page.is_none() {
+                    break;
+                }
+            }
+            print(&show::list(&all, speaker));
+        }
+        Command::Watch { organ } => {
+            let mut watch = client()?.watch_minutes(&organ, None);
+            loop {
+                for change in watch.next().await?.changes {
+                    let title = format!("{} {}", change.minutes.issuer, change.minutes.document_number);
+                    let arguments = [
+                        ("name", change.minutes.name.as_str()),
+                        ("revision", &change.revision.to_string()),
+                        ("title", title.trim()),
+                    ];
+                    print(&(speaker.say_with("watch-change", &arguments) + "\n"));
+                }
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn connect(services: &Services, speaker: &Speaker) -> Result<Client> {
+    let token = services.token_file.as_ref().map(fs_err::read_to_string).transpose()?;
+    let client = Client::builder()
+        .records(&services.records)
+        .attendance(&services.attendance)
+        .distribution(&services.distribution)
+        .ca(services.ca.clone())
+        .token(token)
+        .lang(speaker.lang())
+        .build()?;
+    Ok(client)
+}
+
+/// Whether a person is there to be asked.
+pub(crate) fn can_ask() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
