@@ -1,1 +1,25 @@
-//! jiyao-testkit
+//! Real servers for tests: in this process on port 0, or as processes that can be killed; sample texts, identities,
+//! and disks that fail.
+
+mod dice;
+mod disk;
+mod identity;
+mod local;
+mod process;
+mod texts;
+
+pub use dice::Dice;
+pub use disk::{FullDisk, LoopDisk, may_mount};
+pub use identity::{Authority, Tokens};
+pub use local::Local;
+pub use process::{Process, binary, release_folder};
+pub use texts::{SAMPLE, corpus, numbered};
+
+/// Says loudly that a check is not made on this machine. Under `CI=true` as root that is a failure: there everything
+/// can be made available.
+pub fn skip(check: &str, why: &str) {
+    let in_ci = std::env::var_os("CI").is_some_and(|value| value == "true");
+    assert!(!(in_ci && rustix::process::geteuid().is_root()), "{check} must run here, but: {why}");
+    eprintln!("SKIPPED {check}: {why}");
+    println!("SKIPPED {check}: {why}");
+}

@@ -1,0 +1,154 @@
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
+
+/// Folder of the programs that this test run builds: the one the test itself was built into.
+#[must_use]
+pub fn release_folder() -> PathBuf {
+    let test = std::env::current_exe().unwrap_or_default();
+    test.ancestors().nth(2).unwrap_or(Path::new("target/debug")).to_owned()
+}
+
+static BUILDING: Mutex<()> = Mutex::new(());
+
+/// The program of a package, built now if it is not current. With a feature it goes to a place of its own.
+///
+/// # Errors
+/// A build that fails.
+pub fn binary(package: &str, program: &str, feature: Option<&str>) -> Result<PathBuf> {
+    let _one_at_a_time = BUILDING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let folder = release_folder();
+    let mut target = folder.parent().unwrap_or(Path::new("target")).to_owned();
+    let mut command = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()));
+    command.args(["build", "--quiet", "--package", package, "--bin", program]);
+    if let Some(feature) = feature {
+        target = target.join(feature);
+        command.args(["--features", feature]);
+    }
+    if folder.ends_with("release") {
+        command.arg("--release");
+    }
+    command.arg("--target-dir").arg(&target).current_dir(env!("CARGO_MANIFEST_DIR"));
+    let status = command.status().context("run cargo")?;
+    if !status.success() {
+        bail!("{command:?} failed");
+    }
+    Ok(target.join(folder.file_name().unwrap_or("debug".as_ref())).join(program))
+}
+
+/// A service as a process. Killed when dropped.
+pub struct Process {
+    child: Child,
+    /// Where it listens.
+    pub address: String,
+}
+
+impl Process {
+    /// Starts a program and waits until it says where it listens.
+    ///
+    /// # Errors
+    /// A program that ends, or says nothing within half a minute; with its error output.
+    pub fn start(program: &Path, arguments: &[&str]) -> Result<Self> {
+        Self::start_saying(program, arguments, "listening on ")
+    }
+
+    /// The same for a program that says it in other words before the address.
+    ///
+    /// # Errors
+    /// As [`Process::start`].
+    pub fn start_saying(program: &Path, arguments: &[&str], words: &str) -> Result<Self> {
+        let mut child = Command::new(program)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("start {}", program.display()))?;
+        let (out, mut err) = (child.stdout.take().context("stdout")?, child.stderr.take().context("stderr")?);
+        let (tell, told) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(out).lines().map_while(Result::ok) {
+                let _ = tell.send(line);
+            }
+        });
+        // What it logs is kept for the case that it does not start, and read on so that it never blocks.
+        let (log, logged) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            while let Ok(count @ 1..) = err.read(&mut bytes) {
+                let _ = log.send(String::from_utf8_lossy(&bytes[..count]).into_owned());
+            }
+        });
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let mut process = Self { child, address: String::new() };
+        loop {
+            match told.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(line) => {
+                    if let Some(address) = line.strip_prefix(words) {
+                        process.address = address.to_owned();
+                        return Ok(process);
+                    }
+                }
+                Err(_) => {
+                    let _ = process.child.kill();
+                    let ended = process.child.wait()?;
+                    std::thread::sleep(Duration::from_millis(50));
+                    bail!("{} did not start ({ended}): {}", program.display(), logged.try_iter().collect::<String>());
+                }
+            }
+        }
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends a signal.
+    ///
+    /// # Errors
+    /// A process that is gone.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        let pid = Pid::from_raw(i32::try_from(self.child.id())?).context("process id")?;
+        Ok(kill_process(pid, signal)?)
+    }
+
+    /// Ends it as a crash does, at once.
+    ///
+    /// # Errors
+    /// A process that is gone.
+    pub fn kill(mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// Stops it with SIGTERM.
+    ///
+    /// # Errors
+    /// One that does not end within half a minute.
+    pub fn stop(mut self) -> Result<ExitStatus> {
+        self.signal(Signal::TERM)?;
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while Instant::now() < deadline {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status);
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        bail!("the process does not stop")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,55 @@
+# Recipes of the project. `just` alone lists them; `just ci` is what CI runs.
+
+set shell := ["bash", "-euo", "pipefail", "-c"]
+
+[private]
+default:
+    @just --list
+
+# Start the three services, import the sample and show what happened
+[group('run')]
+demo *ARGS:
+    cargo run --release -p jiyao-cli -- demo {{ ARGS }}
+
+# Run the three services until Ctrl-C
+[group('run')]
+up *ARGS:
+    cargo run --release -p jiyao-cli -- up {{ ARGS }}
+
+# All tests
+[group('test')]
+test *ARGS:
+    cargo test --workspace {{ ARGS }}
+
+# The fault tests alone; `just faults long` runs their long forms
+[group('test')]
+faults form='short':
+    JIYAO_FAULTS={{ form }} cargo test -p jiyao-tests faults -- --nocapture --test-threads 1
+
+# Formatting
+[group('check')]
+fmt:
+    cargo fmt --all
+
+# Formatting, lints, layers and generated code
+[group('check')]
+check:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+    cargo xtask layers
+    cargo xtask proto --check
+
+# Bans, licences and sources of dependencies (needs cargo-deny)
+[group('check')]
+deny:
+    cargo deny check bans licenses sources
+
+# Write the generated code from proto/
+[group('generate')]
+proto:
+    cargo xtask proto
+
+# Everything that CI runs
+[group('ci')]
+ci:
+    bash .ci/run

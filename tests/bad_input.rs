@@ -1,0 +1,303 @@
+//! What is refused: with a reason, the field, and nothing written.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use jiyao_client::{Client, Error, Import, ListMinutes, Position};
+use jiyao_fault::Reason;
+use jiyao_proto::journal::v1::GetHeadRequest;
+use jiyao_proto::journal::v1::journal_service_client::JournalServiceClient;
+use jiyao_proto::records::v1::records_service_client::RecordsServiceClient;
+use jiyao_proto::records::v1::{
+    ImportMinutesRequest, ListMinutesRequest, Organ, ReadMinutesRequest, Source, UploadSourceRequest, source,
+};
+use jiyao_proto::records::v1::{CreateOrganRequest, GetMinutesRequest};
+use jiyao_testkit::{FullDisk, Local, SAMPLE, may_mount, numbered, skip};
+use tempfile::TempDir;
+use tonic::transport::Channel;
+use uuid::Uuid;
+
+struct Bench {
+    services: Local,
+    client: Client,
+    _folder: TempDir,
+}
+
+impl Bench {
+    async fn new() -> Result<Self> {
+        let folder = TempDir::new()?;
+        let services = Local::start(folder.path()).await?;
+        let client = services.client()?;
+        client.create_organ(Some("linlan"), "临岚市人民政府", &[]).await?;
+        Ok(Self { services, client, _folder: folder })
+    }
+
+    async fn channel(&self) -> Result<Channel> {
+        Ok(Channel::from_shared(format!("http://{}", self.services.records))?.connect().await?)
+    }
+
+    async fn head(&self) -> Result<u64> {
+        let head = JournalServiceClient::new(self.channel().await?).get_head(GetHeadRequest {}).await?;
+        Ok(head.into_inner().head.unwrap().sequence)
+    }
+
+    async fn import(&self, bytes: &[u8]) -> Result<jiyao_client::Imported, Error> {
+        self.client.import_minutes(Import::new("organs/linlan", bytes.to_vec())).await
+    }
+}
+
+fn said<T: std::fmt::Debug>(result: Result<T, Error>) -> (Option<Reason>, Vec<String>) {
+    let error = result.unwrap_err();
+    assert!(!error.message().is_empty(), "{error}");
+    (error.reason(), error.fields().to_vec())
+}
+
+fn refusal(reason: Reason, field: &str) -> (Option<Reason>, Vec<String>) {
+    (Some(reason), vec![field.to_owned()])
+}
+
+fn of_status(status: &tonic::Status) -> (Option<Reason>, Vec<String>) {
+    let received = jiyao_wire::from_status(status);
+    (received.reason, received.fields)
+}
+
+#[tokio::test]
+async fn sources_that_are_no_minutes() -> Result<()> {
+    let bench = Bench::new().await?;
+    let before = bench.head().await?;
+    assert_eq!(said(bench.import(b"").await), refusal(Reason::SourceEmpty, "source.content"));
+    assert_eq!(said(bench.import(" \n　".as_bytes()).await), refusal(Reason::SourceEmpty, "source.content"));
+    let undecodable = bench.import(b"\xb8\xc5\xd2\xaa").await.unwrap_err();
+    assert_eq!(undecodable.reason(), Some(Reason::SourceUndecodable));
+    assert_eq!(undecodable.metadata()["offset"], "0");
+    assert_eq!(said(bench.import("今天天气很好。".as_bytes()).await), refusal(Reason::NoFactFound, "source.content"));
+    assert_eq!(said(bench.client.read_minutes(b"hello".to_vec()).await), refusal(Reason::NoFactFound, "source.content"));
+    // A text over the limit, but within that of uploads.
+    let long = "长".repeat(400_000);
+    assert_eq!(said(bench.import(long.as_bytes()).await), refusal(Reason::SourceTooLarge, "source.uploaded"));
+    // A file of 50 MB.
+    let huge = vec![b'a'; 50 << 20];
+    let refused = bench.import(&huge).await.unwrap_err();
+    assert_eq!((refused.reason(), refused.fields()), (Some(Reason::SourceTooLarge), &["chunk".to_owned()][..]));
+    assert_eq!(refused.metadata()["limit"], (32 << 20).to_string());
+    let kept = Import { keep_anyway: true, ..Import::new("organs/linlan", "今天天气很好。".as_bytes().to_vec()) };
+    assert_eq!(bench.head().await?, before, "nothing was written for any of them");
+    assert!(bench.client.import_minutes(kept).await.is_ok());
+    bench.services.stop().await
+}
+
+#[tokio::test]
+async fn the_same_minutes_twice() -> Result<()> {
+    let bench = Bench::new().await?;
+    let first = bench.import(SAMPLE.as_bytes()).await?;
+    let head = bench.head().await?;
+    let again = bench.import(SAMPLE.as_bytes()).await?;
+    assert_eq!((again.already_recorded, &again.minutes), (true, &first.minutes));
+    assert_eq!(bench.head().await?, head, "the same bytes are the same record");
+
+    let changed = SAMPLE.replace("不搞大拆大建", "不搞大拆大改");
+    let refused = bench.import(changed.as_bytes()).await.unwrap_err();
+    assert_eq!(refused.reason(), Some(Reason::IdentityTaken));
+    assert_eq!(refused.metadata()["existing"], first.minutes.name);
+    assert_ne!(refused.metadata()["digest"], refused.metadata()["existing_digest"]);
+    assert_eq!(bench.head().await?, head);
+
+    let import = Import::new("organs/linlan", changed.into_bytes());
+    let nowhere = Some("organs/linlan/minutes/018f2f6e-7c1c-7aaa-8bbb-0123456789ab".to_owned());
+    let missing = Import { corrects: nowhere, ..import.clone() };
+    assert_eq!(said(bench.client.import_minutes(missing).await), refusal(Reason::MinutesNotFound, "corrects"));
+    let other = bench.import(numbered(7).as_bytes()).await?;
+    let wrong = Import { rendition_of: Some(other.minutes.name), ..import.clone() };
+    assert_eq!(said(bench.client.import_minutes(wrong).await), refusal(Reason::FieldInvalid, "rendition_of"));
+    let right = Import { corrects: Some(first.minutes.name.clone()), ..import };
+    let corrected = bench.client.import_minutes(right).await?;
+    assert_ne!(corrected.minutes.name, first.minutes.name);
+    bench.services.stop().await
+}
+
+#[tokio::test]
+async fn names_that_are_none_or_of_nothing() -> Result<()> {
+    let bench = Bench::new().await?;
+    let import = |organ: &str| bench.client.import_minutes(Import::new(organ, SAMPLE.as_bytes().to_vec()));
+    assert_eq!(said(import("organs/nobody").await), refusal(Reason::OrganNotFound, "parent"));
+    assert_eq!(said(import("").await), refusal(Reason::FieldRequired, "parent"));
+    assert_eq!(said(import("organs/-").await), refusal(Reason::FieldInvalid, "parent"));
+    let nowhere = "organs/linlan/minutes/018f2f6e-7c1c-7aaa-8bbb-0123456789ab";
+    assert_eq!(said(bench.client.minutes(nowhere, None).await), refusal(Reason::MinutesNotFound, "name"));
+    assert_eq!(said(bench.client.minutes_text(nowhere).await), refusal(Reason::MinutesNotFound, "name"));
+    assert_eq!(said(bench.client.minutes("minutes/1", None).await), refusal(Reason::FieldInvalid, "name"));
+    assert_eq!(said(bench.client.roll(nowhere, None).await), refusal(Reason::NotStated, "name"));
+    assert_eq!(said(bench.client.distribution_list(nowhere, None).await), refusal(Reason::NotStated, "name"));
+    assert_eq!(said(bench.client.roll("organs/x", None).await), refusal(Reason::FieldInvalid, "name"));
+    let list = |parent: &str| bench.client.list_minutes(ListMinutes::of(parent));
+    assert_eq!(said(list("organs/nobody").await), refusal(Reason::OrganNotFound, "parent"));
+    let create = |id, name, aliases| bench.client.create_organ(id, name, aliases);
+    assert_eq!(said(create(Some("linlan"), "别的", &[]).await), refusal(Reason::OrganExists, "organ_id"));
+    assert_eq!(said(create(None, "临岚市人民政府", &[]).await), refusal(Reason::OrganExists, "organ.display_name"));
+    assert_eq!(said(create(None, "新", &["临岚市人民政府"]).await), refusal(Reason::OrganExists, "organ.aliases[0]"));
+    assert_eq!(said(create(Some("A"), "新", &[]).await), refusal(Reason::FieldInvalid, "organ_id"));
+    assert_eq!(said(create(None, "", &[]).await), refusal(Reason::FieldRequired, "organ.display_name"));
+    assert_eq!(said(create(None, "甲\u{202e}\n乙", &[]).await), refusal(Reason::FieldInvalid, "organ.display_name"));
+    let mut records = RecordsServiceClient::new(bench.channel().await?);
+    let zone = Organ { display_name: "新".to_owned(), time_zone: "Mars/Base".to_owned(), ..Organ::default() };
+    let request = CreateOrganRequest { organ: Some(zone), ..CreateOrganRequest::default() };
+    let status = records.create_organ(request).await.unwrap_err();
+    assert_eq!(of_status(&status), refusal(Reason::FieldInvalid, "organ.time_zone"));
+    let uploaded = |name: &str| ReadMinutesRequest {
+        source: Some(Source { from: Some(source::From::Uploaded(name.to_owned())) }),
+    };
+    let missing = records.read_minutes(uploaded(&format!("sources/{}", "00".repeat(32)))).await.unwrap_err();
+    assert_eq!(of_status(&missing), refusal(Reason::SourceNotFound, "source.uploaded"));
+    let status = records.read_minutes(uploaded("sources/../../etc/passwd")).await.unwrap_err();
+    assert_eq!(of_status(&status), refusal(Reason::FieldInvalid, "source.uploaded"));
+    let status = records.read_minutes(ReadMinutesRequest { source: None }).await.unwrap_err();
+    assert_eq!(of_status(&status), refusal(Reason::FieldRequired, "source"));
+    let empty = tokio_stream::iter([UploadSourceRequest { chunk: Vec::new() }]);
+    let status = records.upload_source(empty).await.unwrap_err();
+    assert_eq!(of_status(&status), refusal(Reason::SourceEmpty, "chunk"));
+    bench.services.stop().await
+}
+
+#[tokio::test]
+async fn pages_dates_and_sizes_of_another_form() -> Result<()> {
+    let bench = Bench::new().await?;
+    for n in 0..3 {
+        bench.import(numbered(n).as_bytes()).await?;
+    }
+    let mut records = RecordsServiceClient::new(bench.channel().await?);
+    let list = ListMinutesRequest { parent: "organs/-".to_owned(), page_size: 1, ..ListMinutesRequest::default() };
+    let token = records.list_minutes(list.clone()).await?.into_inner().next_page_token;
+    let asked = [
+        (ListMinutesRequest { page_token: token.clone(), year: 2026, ..list.clone() }, Reason::PageTokenInvalid, "page_token"),
+        (ListMinutesRequest { page_token: "rubbish!".to_owned(), ..list.clone() }, Reason::PageTokenInvalid, "page_token"),
+        (ListMinutesRequest { page_size: -1, ..list.clone() }, Reason::FieldInvalid, "page_size"),
+        (ListMinutesRequest { date_from: "2026-02-30".to_owned(), ..list.clone() }, Reason::FieldInvalid, "date_from"),
+        (ListMinutesRequest { date_to: "昨天".to_owned(), ..list.clone() }, Reason::FieldInvalid, "date_to"),
+    ];
+    for (request, reason, field) in asked {
+        let status = records.list_minutes(request).await.unwrap_err();
+        assert_eq!(of_status(&status), refusal(reason, field));
+    }
+    let right = ListMinutesRequest { page_token: token, ..list };
+    assert_eq!(records.list_minutes(right).await?.into_inner().minutes.len(), 1);
+    bench.services.stop().await
+}
+
+#[tokio::test]
+async fn a_request_id_serves_one_request() -> Result<()> {
+    let bench = Bench::new().await?;
+    let id = Uuid::new_v4().to_string();
+    let import = |n: usize| Import {
+        request_id: Some(id.clone()),
+        ..Import::new("organs/linlan", numbered(n).into_bytes())
+    };
+    let first = bench.client.import_minutes(import(1)).await?;
+    let repeat = bench.client.import_minutes(import(1)).await?;
+    assert_eq!(repeat, first, "a repeat gets the first answer");
+    assert_eq!(said(bench.client.import_minutes(import(2)).await), refusal(Reason::RequestIdReused, "request_id"));
+    let wrong = Import { request_id: Some("seven".to_owned()), ..import(3) };
+    assert_eq!(said(bench.client.import_minutes(wrong).await), refusal(Reason::FieldInvalid, "request_id"));
+
+    // 64 at once with one id: one effect.
+    let id = Uuid::new_v4().to_string();
+    let before = bench.head().await?;
+    let twins: Vec<_> = (0..64)
+        .map(|_| {
+            let import = Import { request_id: Some(id.clone()), ..Import::new("organs/linlan", numbered(9).into_bytes()) };
+            let client = bench.client.clone();
+            tokio::spawn(async move { client.import_minutes(import).await })
+        })
+        .collect();
+    let mut names = std::collections::BTreeSet::new();
+    for twin in twins {
+        names.insert(twin.await??.minutes.name);
+    }
+    assert_eq!((names.len(), bench.head().await?), (1, before + 1));
+    bench.services.stop().await
+}
+
+#[tokio::test]
+async fn cursors_of_another_journal_or_of_a_future() -> Result<()> {
+    let bench = Bench::new().await?;
+    let position = bench.import(SAMPLE.as_bytes()).await?.position;
+    let text = position.to_string();
+    let foreign = Position::parse(&text.replace(&position.journal, &Uuid::new_v4().to_string())).unwrap();
+    let read = bench.client.minutes("organs/linlan/minutes/018f2f6e-7c1c-7aaa-8bbb-0123456789ab", Some(&foreign));
+    assert_eq!(said(read.await), refusal(Reason::CursorForeign, "read_after.journal"));
+    let mut watch = bench.client.watch_minutes("organs/-", Some(foreign));
+    assert_eq!(said(watch.next().await), refusal(Reason::CursorForeign, "after.journal"));
+    let ahead = text.replace(&format!("@{}:", position.sequence), "@999:");
+    let mut watch = bench.client.watch_minutes("organs/-", Position::parse(&ahead));
+    assert_eq!(watch.next().await.unwrap_err().reason(), Some(Reason::JournalForked));
+    let client = Client::builder()
+        .records(format!("http://{}", bench.services.records))
+        .timeout(Duration::from_secs(8))
+        .build()?;
+    let name = "organs/linlan/minutes/018f2f6e-7c1c-7aaa-8bbb-0123456789ab";
+    let late = client.minutes(name, Position::parse(&ahead).as_ref()).await.unwrap_err();
+    assert_eq!((late.reason(), late.metadata()["wanted"].as_str()), (Some(Reason::NotCaughtUp), "999"));
+    let mut records = RecordsServiceClient::new(bench.channel().await?);
+    let half = jiyao_proto::journal::v1::Cursor { journal: "x".to_owned(), sequence: 1, hash: vec![1] };
+    let request = GetMinutesRequest { name: name.to_owned(), revision: 0, read_after: Some(half) };
+    let status = records.get_minutes(request).await.unwrap_err();
+    assert_eq!(of_status(&status), refusal(Reason::FieldInvalid, "read_after.journal"));
+    bench.services.stop().await
+}
+
+#[tokio::test]
+async fn messages_over_the_limit_are_refused_and_the_service_goes_on() -> Result<()> {
+    let bench = Bench::new().await?;
+    let mut records = RecordsServiceClient::new(bench.channel().await?);
+    let source = Some(Source { from: Some(source::From::Content(vec![b'a'; 2 << 20])) });
+    let request = ImportMinutesRequest { parent: "organs/linlan".to_owned(), source, ..Default::default() };
+    let status = records.import_minutes(request).await.unwrap_err();
+    assert_eq!(status.code(), tonic::Code::OutOfRange, "{status}");
+    let chunk = tokio_stream::iter([UploadSourceRequest { chunk: vec![b'a'; 100 << 10] }]);
+    let status = records.upload_source(chunk).await.unwrap_err();
+    assert_eq!(of_status(&status), refusal(Reason::SourceTooLarge, "chunk"));
+    bench.import(SAMPLE.as_bytes()).await?;
+    bench.services.stop().await
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_writes_and_comes_back() -> Result<()> {
+    if let Err(why) = may_mount() {
+        skip("a full disk", &format!("{why:#}"));
+        return Ok(());
+    }
+    let folder = TempDir::new()?;
+    let _disk = FullDisk::new(folder.path(), 96)?;
+    let services = Local::start_with(folder.path(), |config| config.serve.reserve_mb = 8).await?;
+    let client = services.client()?;
+    let organ = client.create_organ(Some("linlan"), "临岚市人民政府", &[]).await?.name;
+    let first = client.import_minutes(Import::new(&organ, numbered(0).into_bytes())).await?;
+
+    // Something else fills the disk.
+    let ballast = folder.path().join("ballast");
+    let mut size = 96 << 20;
+    while size > 1024 {
+        let mut bytes = fs_err::read(&ballast).unwrap_or_default();
+        bytes.resize(bytes.len() + size, 7);
+        if fs_err::write(&ballast, &bytes).is_err() {
+            bytes.truncate(bytes.len() - size);
+            fs_err::write(&ballast, &bytes)?;
+            size /= 2;
+        }
+    }
+    let refused = client.import_minutes(Import::new(&organ, numbered(1).into_bytes())).await.unwrap_err();
+    assert_eq!((refused.reason(), refused.kind()), (Some(Reason::DiskFull), jiyao_client::ErrorKind::Exhausted));
+    let upload = client.read_minutes(vec![b'a'; 700 << 10]).await.unwrap_err();
+    assert_eq!(upload.reason(), Some(Reason::DiskFull));
+    assert_eq!(client.minutes_text(&first.minutes.name).await?, numbered(0).as_bytes(), "reads go on");
+    assert_eq!(client.list_minutes(ListMinutes::of(&organ)).await?.entries.len(), 1);
+
+    fs_err::remove_file(&ballast)?;
+    for n in 1..5 {
+        client.import_minutes(Import::new(&organ, numbered(n).into_bytes())).await?;
+    }
+    assert_eq!(client.list_minutes(ListMinutes::of(&organ)).await?.entries.len(), 5, "without a restart");
+    services.stop().await?;
+    let again = Local::start_with(folder.path(), |config| config.serve.reserve_mb = 1).await?;
+    assert_eq!(again.client()?.list_minutes(ListMinutes::of(&organ)).await?.entries.len(), 5);
+    again.stop().await
+}

@@ -1,0 +1,407 @@
+//! What survives: kills, power cuts, a broken state, services that come and go. `JIYAO_FAULTS=long` runs the long
+//! forms.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use jiyao_client::{Client, Import, ListMinutes};
+use jiyao_testkit::{Dice, LoopDisk, Process, binary, may_mount, numbered, skip};
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+/// Clients that import at the same time.
+const CLIENTS: usize = 4;
+
+fn rounds(short: usize, long: usize) -> usize {
+    if std::env::var("JIYAO_FAULTS").is_ok_and(|form| form == "long") { long } else { short }
+}
+
+fn records(program: &Path, folder: &Path) -> Result<Process> {
+    let folder = folder.display().to_string();
+    let arguments =
+        ["--listen", "127.0.0.1:0", "--data-dir", &folder, "--set", "log=error", "--set", "reserve_mb=1"];
+    Process::start(program, &arguments)
+}
+
+fn client(address: &str) -> Result<Client> {
+    Ok(Client::builder().records(format!("http://{address}")).timeout(Duration::from_secs(5)).build()?)
+}
+
+/// What was acknowledged: name to number of the text.
+type Acknowledged = Arc<Mutex<BTreeMap<String, usize>>>;
+
+/// Imports under load until the service goes away.
+struct Load {
+    acknowledged: Acknowledged,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+}
+
+impl Load {
+    async fn start(address: &str, next: &Arc<AtomicUsize>, acknowledged: &Acknowledged) -> Result<Self> {
+        let mut tasks = Vec::new();
+        for _ in 0..CLIENTS {
+            let client = client(address)?;
+            let (next, acknowledged) = (Arc::clone(next), Arc::clone(acknowledged));
+            tasks.push(tokio::spawn(async move {
+                loop {
+                    let n = next.fetch_add(1, Ordering::Relaxed);
+                    let import = Import::new("organs/linlan", numbered(n).into_bytes());
+                    let Ok(imported) = client.import_minutes(import).await else { return };
+                    acknowledged.lock().unwrap().insert(imported.minutes.name, n);
+                }
+            }));
+        }
+        Ok(Self { acknowledged: Arc::clone(acknowledged), tasks })
+    }
+
+    fn acknowledged(&self) -> BTreeMap<String, usize> {
+        self.acknowledged.lock().unwrap().clone()
+    }
+
+    fn end(self) {
+        self.tasks.iter().for_each(tokio::task::JoinHandle::abort);
+    }
+}
+
+/// How many acknowledged imports the service no longer has as they were.
+async fn lost(address: &str, acknowledged: &BTreeMap<String, usize>) -> Result<usize> {
+    let client = client(address)?;
+    let mut lost = 0;
+    for (name, n) in acknowledged {
+        let found = client.minutes_text(name).await;
+        if !found.is_ok_and(|bytes| bytes == numbered(*n).as_bytes()) {
+            lost += 1;
+        }
+    }
+    Ok(lost)
+}
+
+async fn create_organ(address: &str) -> Result<()> {
+    client(address)?.create_organ(Some("linlan"), "临岚市人民政府", &[]).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kills_under_load_lose_nothing() -> Result<()> {
+    let program = binary("jiyao-records", "jiyao-records", None)?;
+    let folder = TempDir::new()?;
+    let mut dice = Dice::new("kills");
+    let (next, acknowledged) = (Arc::new(AtomicUsize::new(0)), Acknowledged::default());
+    let mut service = records(&program, folder.path())?;
+    create_organ(&service.address).await?;
+    let kills = rounds(100, 500);
+    let mut checked = 0;
+    for kill in 0..kills {
+        let load = Load::start(&service.address, &next, &acknowledged).await?;
+        tokio::time::sleep(dice.milliseconds(0, 120)).await;
+        service.kill()?;
+        load.end();
+        service = records(&program, folder.path())?;
+        let all = acknowledged.lock().unwrap().clone();
+        // Each round its own; all of them at the end.
+        let newest: BTreeMap<_, _> = all.iter().rev().take(40).map(|(name, n)| (name.clone(), *n)).collect();
+        checked += newest.len();
+        assert_eq!(lost(&service.address, &newest).await?, 0, "after kill {kill}");
+    }
+    let all = acknowledged.lock().unwrap().clone();
+    assert_eq!(lost(&service.address, &all).await?, 0);
+    println!("{kills} kills: {} imports acknowledged, 0 lost ({checked} checked in between)", all.len());
+    assert!(all.len() > kills / 4, "there was load");
+    Ok(())
+}
+
+/// Power cuts of a records program under load: how many acknowledged imports were lost, in how many cuts, and how
+/// often it did not open.
+async fn power_cuts(program: &Path, cuts: usize, until_loss: bool) -> Result<(usize, usize, usize)> {
+    let (folder, copies) = (TempDir::new()?, TempDir::new()?);
+    let disk = LoopDisk::new(folder.path(), 512)?;
+    let mut dice = Dice::new("power cuts");
+    let (next, acknowledged) = (Arc::new(AtomicUsize::new(0)), Acknowledged::default());
+    let (mut lost_imports, mut acknowledged_imports, mut refused) = (0, 0, 0);
+    for cut in 0..cuts {
+        // Every third time a fresh store: the first segments are where folders matter.
+        let data = disk.folder().join(format!("data-{}", cut / 3));
+        if cut % 3 == 0 {
+            acknowledged.lock().unwrap().clear();
+        }
+        let service = records(program, &data)?;
+        if cut % 3 == 0 {
+            create_organ(&service.address).await?;
+        }
+        let load = Load::start(&service.address, &next, &acknowledged).await?;
+        tokio::time::sleep(dice.milliseconds(20, 500)).await;
+        service.signal(Signal::STOP)?;
+        let all = load.acknowledged();
+        let after = disk.cut(copies.path())?;
+        service.kill()?;
+        load.end();
+        acknowledged_imports += all.len();
+        match records(program, &after.folder().join(format!("data-{}", cut / 3))) {
+            Ok(service) => lost_imports += lost(&service.address, &all).await?,
+            Err(e) => {
+                println!("cut {cut}: {e:#}");
+                refused += 1;
+            }
+        }
+        drop(after);
+        if until_loss && lost_imports + refused > 0 {
+            break;
+        }
+    }
+    Ok((lost_imports, acknowledged_imports, refused))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn power_cuts_lose_nothing_and_a_planted_missing_sync_is_found() -> Result<()> {
+    if let Err(why) = may_mount() {
+        skip("power cuts", &format!("{why:#}"));
+        return Ok(());
+    }
+    let program = binary("jiyao-records", "jiyao-records", None)?;
+    let cuts = rounds(30, 200);
+    let (lost, acknowledged, refused) = power_cuts(&program, cuts, false).await?;
+    println!("{cuts} power cuts: {acknowledged} imports acknowledged, {lost} lost, {refused} refusals to open");
+    assert_eq!((lost, refused), (0, 0));
+    assert!(acknowledged > cuts);
+
+    let planted = binary("jiyao-records", "jiyao-records", Some("planted-no-sync"))?;
+    let (lost, acknowledged, refused) = power_cuts(&planted, 20, true).await?;
+    println!("without fdatasync: {acknowledged} imports acknowledged, {lost} lost, {refused} refusals to open");
+    assert!(lost + refused > 0, "the harness does not see a missing fdatasync");
+    Ok(())
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    fs_err::create_dir_all(to)?;
+    for entry in fs_err::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target)?;
+        } else {
+            fs_err::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}
+
+fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs_err::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_file() {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Breaks the state's folder in one of the ways that disks and crashes know. Says how.
+fn break_state(state: &Path, dice: &mut Dice) -> Result<String> {
+    let all = files(state)?;
+    if all.is_empty() {
+        bail!("the state has no files");
+    }
+    let file = &all[dice.below(all.len() as u64) as usize];
+    let mut bytes = fs_err::read(file)?;
+    let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    Ok(match dice.below(8) {
+        0 => {
+            fs_err::remove_dir_all(state)?;
+            "folder deleted".to_owned()
+        }
+        1 => {
+            fs_err::remove_file(file)?;
+            format!("{name} deleted")
+        }
+        2 => {
+            let length = dice.below(bytes.len() as u64 + 1);
+            fs_err::write(file, &bytes[..length as usize])?;
+            format!("{name} truncated to {length}")
+        }
+        3 => {
+            fs_err::write(state.join("snap.0000000000000001.generating"), b"half")?;
+            "a half snapshot".to_owned()
+        }
+        4 if bytes.len() > 4096 => {
+            let page = dice.below(bytes.len() as u64 / 4096) as usize * 4096;
+            bytes[page..page + 4096].fill(0);
+            fs_err::write(file, &bytes)?;
+            format!("{name}: page at {page} zeroed")
+        }
+        _ => {
+            // The written part of a file is at its beginning.
+            let used = bytes.iter().rposition(|byte| *byte != 0).map_or(1, |last| last + 1);
+            let at = dice.below(used as u64) as usize;
+            if let Some(byte) = bytes.get_mut(at) {
+                *byte ^= 1 << dice.below(8);
+            }
+            fs_err::write(file, &bytes)?;
+            format!("{name}: a bit at {at} flipped")
+        }
+    })
+}
+
+/// All that records answers.
+async fn answers(address: &str) -> Result<Vec<String>> {
+    let client = client(address)?;
+    let mut answers = Vec::new();
+    let mut query = ListMinutes { page_size: 200, ..ListMinutes::of("organs/-") };
+    loop {
+        let page = client.list_minutes(query.clone()).await?;
+        for summary in &page.entries {
+            answers.push(format!("{summary:?}"));
+            answers.push(format!("{:?}", client.minutes(&summary.name, None).await?));
+        }
+        query.page = page.next;
+        if query.page.is_none() {
+            break;
+        }
+    }
+    answers.push(format!("{:?}", client.list_organs(None, None).await?));
+    answers.push(format!("{:?}", client.list_decisions("organs/-", None).await?));
+    Ok(answers)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broken_state_gives_the_same_answers_after_start() -> Result<()> {
+    let program = binary("jiyao-records", "jiyao-records", None)?;
+    let folder = TempDir::new()?;
+    let whole = folder.path().join("whole");
+    let service = records(&program, &whole)?;
+    create_organ(&service.address).await?;
+    let importer = client(&service.address)?;
+    for n in 0..25 {
+        importer.import_minutes(Import::new("organs/linlan", numbered(n).into_bytes())).await?;
+    }
+    let expected = answers(&service.address).await?;
+    assert!(service.stop()?.success());
+
+    let mut dice = Dice::new("broken states");
+    let mutations = rounds(100, 300);
+    let mut ways = BTreeMap::<String, usize>::new();
+    for round in 0..mutations {
+        let broken = folder.path().join(format!("broken-{round}"));
+        copy(&whole, &broken)?;
+        let how = break_state(&broken.join("state"), &mut dice)?;
+        let service = records(&program, &broken)?;
+        assert_eq!(answers(&service.address).await?, expected, "mutation {round}: {how}");
+        service.kill()?;
+        let aside = fs_err::read_dir(&broken)?.count() > 4;
+        *ways.entry(if aside { "set aside".to_owned() } else { "kept or made anew".to_owned() }).or_default() += 1;
+        fs_err::remove_dir_all(&broken)?;
+    }
+    println!("{mutations} mutations of the state's folder: the same answers each time ({ways:?})");
+    Ok(())
+}
+
+/// A follower of records, on a port that stays the same through its deaths.
+struct Follower {
+    program: PathBuf,
+    arguments: Vec<String>,
+    process: Option<Process>,
+}
+
+impl Follower {
+    fn start(package: &str, folder: &Path, records: &str) -> Result<Self> {
+        let program = binary(package, package, None)?;
+        let records = format!("records=http://{records}");
+        let folder = folder.join(package).display().to_string();
+        let arguments =
+            ["--listen", "127.0.0.1:0", "--data-dir", &folder, "--set", &records, "--set", "log=off", "--set", "reserve_mb=1"]
+                .map(str::to_owned)
+                .to_vec();
+        let mut follower = Self { program, arguments, process: None };
+        follower.restart()?;
+        follower.arguments[1] = follower.address();
+        Ok(follower)
+    }
+
+    fn restart(&mut self) -> Result<()> {
+        if let Some(process) = self.process.take() {
+            process.kill()?;
+        }
+        let arguments: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
+        self.process = Some(Process::start(&self.program, &arguments)?);
+        Ok(())
+    }
+
+    fn address(&self) -> String {
+        self.process.as_ref().map(|process| process.address.clone()).unwrap_or_default()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn followers_that_are_killed_end_with_everything_once() -> Result<()> {
+    let folder = TempDir::new()?;
+    let source = records(&binary("jiyao-records", "jiyao-records", None)?, &folder.path().join("records"))?;
+    let mut followers = [
+        Follower::start("jiyao-attendance", folder.path(), &source.address)?,
+        Follower::start("jiyao-distribution", folder.path(), &source.address)?,
+    ];
+    let client = Client::builder()
+        .records(format!("http://{}", source.address))
+        .attendance(format!("http://{}", followers[0].address()))
+        .distribution(format!("http://{}", followers[1].address()))
+        .build()?;
+    create_organ(&source.address).await?;
+
+    let importer = client.clone();
+    let importing = tokio::spawn(async move {
+        let mut last = None;
+        for n in 0..200 {
+            let import = Import::new("organs/linlan", numbered(n).into_bytes());
+            last = Some(importer.import_minutes(import).await?);
+            tokio::time::sleep(Duration::from_millis(12)).await;
+        }
+        anyhow::Ok(last)
+    });
+    let mut dice = Dice::new("killed followers");
+    for _ in 0..20 {
+        tokio::time::sleep(dice.milliseconds(20, 150)).await;
+        followers[dice.below(2) as usize].restart()?;
+    }
+    let last = importing.await??.unwrap();
+
+    let names = async |parent: &str| {
+        let (mut rolls, mut lists) = (Vec::new(), Vec::new());
+        let mut page = None;
+        loop {
+            let found = client.list_rolls(parent, page.as_deref()).await?;
+            rolls.extend(found.entries.into_iter().map(|roll| roll.minutes));
+            page = found.next;
+            if page.is_none() {
+                break;
+            }
+        }
+        loop {
+            let found = client.list_distribution_lists(parent, page.as_deref()).await?;
+            lists.extend(found.entries.into_iter().map(|list| list.minutes));
+            page = found.next;
+            if page.is_none() {
+                break;
+            }
+        }
+        anyhow::Ok((rolls, lists))
+    };
+    client.roll(&last.minutes.name, Some(&last.position)).await?;
+    client.distribution_list(&last.minutes.name, Some(&last.position)).await?;
+    let (rolls, lists) = names("organs/-").await?;
+    let unique = |names: &[String]| names.iter().collect::<BTreeSet<_>>().len();
+    assert_eq!((rolls.len(), unique(&rolls)), (200, 200));
+    assert_eq!((lists.len(), unique(&lists)), (200, 200));
+    // Not only the view: the journal itself has each roll once.
+    let mut watch = client.watch_rolls("organs/-", None);
+    let mut stated = Vec::new();
+    while stated.len() < 200 {
+        stated.extend(watch.next().await?.changes.into_iter().map(|roll| roll.minutes));
+    }
+    assert_eq!((stated.len(), unique(&stated)), (200, 200));
+    println!("20 kills of followers during 200 imports: each roll and each list once");
+    Ok(())
+}

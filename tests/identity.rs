@@ -1,0 +1,175 @@
+//! Who asks, and may they.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Result;
+use jiyao_client::{Builder, Client, ErrorKind, Import, ListMinutes};
+use jiyao_fault::Reason;
+use jiyao_proto::DESCRIPTORS;
+use jiyao_testkit::{Authority, Local, Process, SAMPLE, Tokens, binary};
+use tempfile::TempDir;
+use tonic::transport::{Certificate, Channel, ClientTlsConfig};
+use tonic::{Code, Request};
+
+const SERVICES: [(&str, &str, &str); 3] = [
+    ("jiyao-records", "127.0.0.2", "jiyao.records.v1.RecordsService"),
+    ("jiyao-attendance", "127.0.0.3", "jiyao.attendance.v1.AttendanceService"),
+    ("jiyao-distribution", "127.0.0.4", "jiyao.distribution.v1.DistributionService"),
+];
+
+fn start(
+    package: &str,
+    address: &str,
+    folder: &Path,
+    authority: &Authority,
+    tokens: &Tokens,
+    records: Option<&str>,
+) -> Result<Process> {
+    let (cert, key) = authority.certify(address)?;
+    let mut settings = vec![
+        format!("tls_cert={}", cert.display()),
+        format!("tls_key={}", key.display()),
+        format!("tokens={}", tokens.path().display()),
+        "log=error".to_owned(),
+        "reserve_mb=1".to_owned(),
+    ];
+    if let Some(records) = records {
+        settings.push(format!("records=https://{records}"));
+        settings.push(format!("records_ca={}", authority.ca().display()));
+        settings.push(format!("records_token={}", folder.join(format!("{package}.token")).display()));
+    }
+    let mut arguments = vec!["--listen".to_owned(), format!("{address}:0"), "--data-dir".to_owned()];
+    arguments.push(folder.join(package).display().to_string());
+    for setting in settings {
+        arguments.extend(["--set".to_owned(), setting]);
+    }
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    Process::start(&binary(package, package, None)?, &arguments)
+}
+
+/// Calls a method with an empty message: what is refused before the message is looked at.
+async fn call(channel: &Channel, path: &str, token: Option<&str>) -> tonic::Status {
+    let mut grpc = tonic::client::Grpc::new(channel.clone());
+    grpc.ready().await.unwrap();
+    let mut request = Request::new(());
+    if let Some(token) = token {
+        request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+    }
+    let codec = tonic_prost::ProstCodec::<(), ()>::default();
+    let answer = grpc.server_streaming(request, path.parse().unwrap(), codec).await;
+    match answer {
+        Err(status) => status,
+        Ok(mut stream) => match stream.get_mut().message().await {
+            Err(status) => status,
+            Ok(_) => tonic::Status::ok("answered"),
+        },
+    }
+}
+
+#[tokio::test]
+async fn three_services_on_three_addresses_with_tls_and_tokens() -> Result<()> {
+    let folder = TempDir::new()?;
+    let authority = Authority::new(folder.path())?;
+    let lines = [
+        ("clerk-token", "chen", "clerk"),
+        ("reader-token", "li", "reader"),
+        ("attendance-token", "attendance", "service"),
+        ("distribution-token", "distribution", "service"),
+    ];
+    let tokens = Tokens::new(&folder.path().join("tokens.toml"), &lines)?;
+    fs_err::write(folder.path().join("jiyao-attendance.token"), "attendance-token\n")?;
+    fs_err::write(folder.path().join("jiyao-distribution.token"), "distribution-token\n")?;
+    let mut processes = Vec::<Process>::new();
+    for (package, address, _) in SERVICES {
+        let records = processes.first().map(|records| records.address.clone());
+        processes.push(start(package, address, folder.path(), &authority, &tokens, records.as_deref())?);
+    }
+    let builder = |token: Option<&str>| -> Builder {
+        Client::builder()
+            .records(format!("https://{}", processes[0].address))
+            .attendance(format!("https://{}", processes[1].address))
+            .distribution(format!("https://{}", processes[2].address))
+            .ca(Some(authority.ca()))
+            .token(token.map(str::to_owned))
+    };
+    let clerk = builder(Some("clerk-token")).build()?;
+    let organ = clerk.create_organ(Some("linlan"), "临岚市人民政府", &[]).await?;
+    let imported = clerk.import_minutes(Import::new(&organ.name, SAMPLE.as_bytes().to_vec())).await?;
+    assert_eq!(imported.minutes.importer, "chen", "the record says who");
+    assert_eq!(clerk.roll(&imported.minutes.name, Some(&imported.position)).await?.present, 8);
+    assert_eq!(clerk.distribution_list(&imported.minutes.name, Some(&imported.position)).await?.recipients.len(), 4);
+
+    // A reader reads, and records nothing.
+    let reader = builder(Some("reader-token")).build()?;
+    assert_eq!(reader.list_minutes(ListMinutes::of("organs/-")).await?.entries.len(), 1);
+    let refused = reader.import_minutes(Import::new(&organ.name, SAMPLE.as_bytes().to_vec())).await.unwrap_err();
+    assert_eq!((refused.reason(), refused.kind()), (Some(Reason::RoleMissing), ErrorKind::Forbidden));
+
+    // Nobody else gets anything, from any of the three; nor without the right authority.
+    for (token, reason) in [(None, Reason::TokenMissing), (Some("wrong"), Reason::TokenInvalid)] {
+        let nobody = builder(token).build()?;
+        let name = &imported.minutes.name;
+        let refusals = [
+            nobody.minutes(name, None).await.unwrap_err(),
+            nobody.roll(name, None).await.unwrap_err(),
+            nobody.distribution_list(name, None).await.unwrap_err(),
+        ];
+        for refusal in refusals {
+            assert_eq!(refusal.reason(), Some(reason));
+        }
+    }
+    let stranger = Authority::new(&{
+        let path = folder.path().join("stranger");
+        fs_err::create_dir_all(&path)?;
+        path
+    })?;
+    let wrong = builder(Some("clerk-token")).ca(Some(stranger.ca())).timeout(Duration::from_secs(2)).build()?;
+    let failed = wrong.minutes(&imported.minutes.name, None).await.unwrap_err();
+    assert!(failed.is_unavailable() && failed.to_string().contains("certificate"), "{failed}");
+
+    // Every method of every service, without a token and with one that lacks the role.
+    for ((_, address, service), process) in SERVICES.iter().zip(&processes) {
+        let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(fs_err::read(authority.ca())?));
+        let channel = Channel::from_shared(format!("https://{}", process.address))?.tls_config(tls)?.connect().await?;
+        let mut paths = jiyao_serve::paths_of(DESCRIPTORS, service)?;
+        assert!(!paths.is_empty(), "{address}");
+        paths.extend(jiyao_serve::paths_of(DESCRIPTORS, "jiyao.journal.v1.JournalService")?);
+        for path in paths {
+            let status = call(&channel, &path, None).await;
+            assert_eq!(status.code(), Code::Unauthenticated, "{path}: {status}");
+            if path.contains("JournalService") {
+                assert_eq!(call(&channel, &path, Some("clerk-token")).await.code(), Code::PermissionDenied, "{path}");
+            }
+        }
+        assert_eq!(call(&channel, "/jiyao.records.v1.RecordsService/Nothing", Some("clerk-token")).await.code(), Code::PermissionDenied);
+    }
+
+    // A revoked token ends within seconds.
+    tokens.write(&lines[1..])?;
+    let mut last = None;
+    for _ in 0..100 {
+        last = clerk.minutes(&imported.minutes.name, None).await.err().and_then(|error| error.reason());
+        if last.is_some() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(last, Some(Reason::TokenInvalid));
+    assert!(reader.minutes(&imported.minutes.name, None).await.is_ok(), "others go on");
+    Ok(())
+}
+
+#[tokio::test]
+async fn every_method_but_health_and_reflection_has_a_row() -> Result<()> {
+    // A service without a row for one of its methods does not start; so starting all three proves the tables.
+    let folder = TempDir::new()?;
+    let services = Local::start(folder.path()).await?;
+    let mut served = BTreeSet::new();
+    for service in SERVICES.map(|(_, _, service)| service).into_iter().chain(["jiyao.journal.v1.JournalService"]) {
+        served.extend(jiyao_serve::paths_of(DESCRIPTORS, service)?);
+    }
+    assert_eq!(served.len(), 10 + 3 + 2 + 2, "a new method needs a row, and its number here");
+    services.stop().await
+}

@@ -1,0 +1,11 @@
+//! Tests of the whole system, in one binary: `cargo test -p jiyao-tests`, or one by name.
+
+mod bad_input;
+mod cli;
+mod corpus;
+mod faults;
+mod foreign;
+mod identity;
+mod operations;
+mod story;
+mod workspace;

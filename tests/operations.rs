@@ -1,0 +1,258 @@
+//! Running the services: settings, exit codes, signals, health, reflection, locks, damage.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use jiyao_client::{Client, Import};
+use jiyao_testkit::{Local, Process, SAMPLE, binary};
+use tempfile::TempDir;
+use tokio_stream::StreamExt as _;
+use tonic::transport::Channel;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_client::HealthClient;
+
+const PACKAGES: [&str; 3] = ["jiyao-records", "jiyao-attendance", "jiyao-distribution"];
+
+fn program(package: &str) -> Result<PathBuf> {
+    binary(package, package, None)
+}
+
+fn run(program: &Path, arguments: &[&str]) -> Result<Output> {
+    Ok(Command::new(program).args(arguments).output()?)
+}
+
+fn refused(output: &Output, words: &str) {
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(64), "{said}");
+    assert!(said.contains(words), "{said:?} does not say {words:?}");
+}
+
+#[test]
+fn wrong_settings_end_with_64_and_the_reason() -> Result<()> {
+    let folder = TempDir::new()?;
+    let data = folder.path().join("data").display().to_string();
+    let file = folder.path().join("settings.toml");
+    for package in PACKAGES {
+        let program = program(package)?;
+        let with = |arguments: &[&str]| run(&program, &[&["--data-dir", &data], arguments].concat());
+        refused(&with(&["--set", "lissen=1"])?, "unknown setting lissen");
+        refused(&with(&["--listen", "127.0.0.1:99999"])?, "listen");
+        refused(&with(&["--listen", "nowhere"])?, "listen");
+        refused(&with(&["--listen", "0.0.0.0:0"])?, "not loopback");
+        refused(&with(&["--set", "streams=many"])?, "must be a number");
+        refused(&with(&["--set", "segment_mb=1"])?, "segment_mb");
+        refused(&with(&["--set", "as="])?, "nobody could call");
+        refused(&with(&["--set", "tls_cert=x.pem"])?, "belong together");
+        refused(&with(&["--set", "tokens=/nowhere/tokens.toml"])?, "/nowhere/tokens.toml");
+        refused(&with(&["--config", "/nowhere/settings.toml"])?, "/nowhere/settings.toml");
+        refused(&with(&["--set", "log=jiyao=loud"])?, "log filter");
+        refused(&with(&["--nonsense"])?, "--nonsense");
+        fs_err::write(&file, "listen = \"127.0.0.1:0\"\ncolour = \"red\"\n")?;
+        refused(&with(&["--config", &file.display().to_string()])?, "unknown setting colour");
+        refused(&run(&program, &["--data-dir", "/proc/nowhere"])?, "/proc/nowhere");
+        let misspelt = format!("{}_STREAM", package.replace('-', "_").to_uppercase());
+        let output = Command::new(&program).args(["--data-dir", &data]).env(&misspelt, "1").output()?;
+        refused(&output, &misspelt);
+    }
+    let follower = program("jiyao-attendance")?;
+    refused(&run(&follower, &["--data-dir", &data, "--set", "records=not an address"])?, "no address");
+    Ok(())
+}
+
+#[test]
+fn settings_are_checked_and_printed_with_the_usual_precedence() -> Result<()> {
+    let folder = TempDir::new()?;
+    let file = folder.path().join("settings.toml");
+    fs_err::write(&file, "streams = 1\ncalls = 1\nconnections = 1\n")?;
+    let data = folder.path().join("data").display().to_string();
+    for package in PACKAGES {
+        let prefix = package.replace('-', "_").to_uppercase();
+        let mut command = Command::new(program(package)?);
+        command.args(["--config", &file.display().to_string(), "--data-dir", &data, "--set", "connections=3"]);
+        command.env(format!("{prefix}_CALLS"), "2").env(format!("{prefix}_CONNECTIONS"), "2");
+        let checked = command.arg("--check-config").output()?;
+        assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+        let dumped = command.arg("--dump-config").output()?;
+        let text = String::from_utf8(dumped.stdout)?;
+        for line in ["streams = 1", "calls = 2", "connections = 3", "drain_seconds = 10"] {
+            assert!(text.lines().any(|l| l == line), "{text} lacks {line}");
+        }
+        fs_err::write(folder.path().join("dumped.toml"), &text)?;
+        let dumped = folder.path().join("dumped.toml").display().to_string();
+        let again = run(&program(package)?, &["--config", &dumped, "--dump-config"])?;
+        assert_eq!(String::from_utf8(again.stdout)?, text);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_second_process_on_the_same_folder_is_kept_out_also_after_a_kill() -> Result<()> {
+    let folder = TempDir::new()?;
+    let data = folder.path().display().to_string();
+    let program = program("jiyao-records")?;
+    let arguments = ["--listen", "127.0.0.1:0", "--data-dir", &data, "--set", "reserve_mb=1"];
+    let first = Process::start(&program, &arguments)?;
+    let second = run(&program, &arguments)?;
+    assert_eq!(second.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert!(said.contains("another process is using this data directory"), "{said}");
+    first.kill()?;
+    assert!(Process::start(&program, &arguments)?.stop()?.success());
+    Ok(())
+}
+
+#[test]
+fn a_damaged_journal_is_refused_by_name_and_offset() -> Result<()> {
+    let folder = TempDir::new()?;
+    let data = folder.path().display().to_string();
+    let program = program("jiyao-records")?;
+    let arguments = ["--listen", "127.0.0.1:0", "--data-dir", &data, "--set", "reserve_mb=1"];
+    let service = Process::start(&program, &arguments)?;
+    let runtime = tokio::runtime::Runtime::new()?;
+    runtime.block_on(async {
+        let client = Client::builder().records(format!("http://{}", service.address)).build()?;
+        client.create_organ(Some("linlan"), "临岚市人民政府", &[]).await?;
+        client.import_minutes(Import::new("organs/linlan", SAMPLE.as_bytes().to_vec())).await?;
+        anyhow::Ok(())
+    })?;
+    service.kill()?;
+    let segment = folder.path().join("journal/00000000000000000001.segment");
+    let mut bytes = fs_err::read(&segment)?;
+    bytes[700] ^= 1;
+    fs_err::write(&segment, &bytes)?;
+    let output = run(&program, &arguments)?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said.contains("00000000000000000001.segment at offset 512"), "{said}");
+    assert_eq!(fs_err::read(&segment)?, bytes, "nothing was changed");
+    Ok(())
+}
+
+#[tokio::test]
+async fn sigterm_drains_within_its_time_even_with_open_streams() -> Result<()> {
+    let folder = TempDir::new()?;
+    let data = folder.path().display().to_string();
+    let arguments =
+        ["--listen", "127.0.0.1:0", "--data-dir", &data, "--set", "reserve_mb=1", "--set", "drain_seconds=3"];
+    let service = Process::start(&program("jiyao-records")?, &arguments)?;
+    let client = Client::builder().records(format!("http://{}", service.address)).build()?;
+    let mut watch = client.watch_minutes("organs/-", None);
+    watch.next().await?;
+    // A connection that says nothing would hold a shutdown for ever.
+    let _silent = tokio::net::TcpStream::connect(&service.address).await?;
+    let began = Instant::now();
+    let ended = tokio::task::spawn_blocking(|| service.stop()).await??;
+    assert!(ended.success());
+    assert!(began.elapsed() < Duration::from_secs(20), "the drain has a limit");
+    Ok(())
+}
+
+#[tokio::test]
+async fn health_is_told_for_the_whole_and_for_each_service() -> Result<()> {
+    let folder = TempDir::new()?;
+    let services = Local::start(folder.path()).await?;
+    for (address, service) in [
+        (services.records, "jiyao.records.v1.RecordsService"),
+        (services.attendance, "jiyao.attendance.v1.AttendanceService"),
+        (services.distribution, "jiyao.distribution.v1.DistributionService"),
+    ] {
+        let channel = Channel::from_shared(format!("http://{address}"))?.connect().await?;
+        let mut health = HealthClient::new(channel);
+        for name in ["", service, "jiyao.journal.v1.JournalService"] {
+            let answer = health.check(HealthCheckRequest { service: name.to_owned() }).await?.into_inner();
+            assert_eq!(answer.status().as_str_name(), "SERVING", "{name}");
+        }
+        let unknown = health.check(HealthCheckRequest { service: "nothing".to_owned() }).await.unwrap_err();
+        assert_eq!(unknown.code(), tonic::Code::NotFound);
+    }
+    services.stop().await
+}
+
+#[tokio::test]
+async fn reflection_lists_what_each_service_serves_in_both_versions() -> Result<()> {
+    let folder = TempDir::new()?;
+    let services = Local::start(folder.path()).await?;
+    let channel = Channel::from_shared(format!("http://{}", services.attendance))?.connect().await?;
+    let expected = [
+        "grpc.health.v1.Health",
+        "jiyao.attendance.v1.AttendanceService",
+        "jiyao.journal.v1.JournalService",
+    ];
+    let v1 = {
+        use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
+        use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
+        use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
+        use tonic_reflection::pb::v1::ServerReflectionRequest;
+        let ask = ServerReflectionRequest {
+            host: String::new(),
+            message_request: Some(MessageRequest::ListServices(String::new())),
+        };
+        let mut answers = ServerReflectionClient::new(channel.clone())
+            .server_reflection_info(tokio_stream::once(ask))
+            .await?
+            .into_inner();
+        match answers.next().await.unwrap()?.message_response.unwrap() {
+            MessageResponse::ListServicesResponse(list) => list.service.into_iter().map(|s| s.name).collect::<Vec<_>>(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let v1alpha = {
+        use tonic_reflection::pb::v1alpha::server_reflection_client::ServerReflectionClient;
+        use tonic_reflection::pb::v1alpha::server_reflection_request::MessageRequest;
+        use tonic_reflection::pb::v1alpha::server_reflection_response::MessageResponse;
+        use tonic_reflection::pb::v1alpha::ServerReflectionRequest;
+        let ask = ServerReflectionRequest {
+            host: String::new(),
+            message_request: Some(MessageRequest::ListServices(String::new())),
+        };
+        let mut answers =
+            ServerReflectionClient::new(channel).server_reflection_info(tokio_stream::once(ask)).await?.into_inner();
+        match answers.next().await.unwrap()?.message_response.unwrap() {
+            MessageResponse::ListServicesResponse(list) => list.service.into_iter().map(|s| s.name).collect::<Vec<_>>(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let sorted = |mut names: Vec<String>| {
+        names.sort();
+        names
+    };
+    assert_eq!(sorted(v1), expected);
+    assert_eq!(sorted(v1alpha), expected);
+    services.stop().await
+}
+
+#[tokio::test]
+async fn import_works_while_the_followers_are_down_and_they_catch_up() -> Result<()> {
+    let folder = TempDir::new()?;
+    let data = |name: &str| folder.path().join(name).display().to_string();
+    let records = Process::start(
+        &program("jiyao-records")?,
+        &["--listen", "127.0.0.1:0", "--data-dir", &data("records"), "--set", "reserve_mb=1"],
+    )?;
+    let client = Client::builder().records(format!("http://{}", records.address)).build()?;
+    client.create_organ(Some("linlan"), "临岚市人民政府", &[]).await?;
+    let imported = client.import_minutes(Import::new("organs/linlan", SAMPLE.as_bytes().to_vec())).await?;
+
+    let source = format!("records=http://{}", records.address);
+    let follower = |package: &str| -> Result<Process> {
+        let folder = data(package);
+        let arguments =
+            ["--listen", "127.0.0.1:0", "--data-dir", &folder, "--set", &source, "--set", "reserve_mb=1"];
+        Process::start(&program(package)?, &arguments)
+    };
+    let attendance = follower("jiyao-attendance")?;
+    let client = Client::builder()
+        .records(format!("http://{}", records.address))
+        .attendance(format!("http://{}", attendance.address))
+        .build()?;
+    assert_eq!(client.roll(&imported.minutes.name, Some(&imported.position)).await?.present, 8);
+    // Without records it still answers what it knows, also after a restart.
+    records.kill()?;
+    attendance.kill()?;
+    let alone = follower("jiyao-attendance")?;
+    let client = Client::builder().attendance(format!("http://{}", alone.address)).build()?;
+    assert_eq!(client.roll(&imported.minutes.name, Some(&imported.position)).await?.present, 8);
+    Ok(())
+}
