@@ -8,10 +8,10 @@ use jiyao_fault::Reason;
 use jiyao_proto::journal::v1::GetHeadRequest;
 use jiyao_proto::journal::v1::journal_service_client::JournalServiceClient;
 use jiyao_proto::records::v1::records_service_client::RecordsServiceClient;
+use jiyao_proto::records::v1::{CreateOrganRequest, GetMinutesRequest};
 use jiyao_proto::records::v1::{
     ImportMinutesRequest, ListMinutesRequest, Organ, ReadMinutesRequest, Source, UploadSourceRequest, source,
 };
-use jiyao_proto::records::v1::{CreateOrganRequest, GetMinutesRequest};
 use jiyao_testkit::{FullDisk, Local, SAMPLE, may_mount, numbered, skip};
 use tempfile::TempDir;
 use tonic::transport::Channel;
@@ -70,17 +70,29 @@ async fn sources_that_are_no_minutes() -> Result<()> {
     let undecodable = bench.import(b"\xb8\xc5\xd2\xaa").await.unwrap_err();
     assert_eq!(undecodable.reason(), Some(Reason::SourceUndecodable));
     assert_eq!(undecodable.metadata()["offset"], "0");
-    assert_eq!(said(bench.import("今天天气很好。".as_bytes()).await), refusal(Reason::NoFactFound, "source.content"));
-    assert_eq!(said(bench.client.read_minutes(b"hello".to_vec()).await), refusal(Reason::NoFactFound, "source.content"));
+    assert_eq!(
+        said(bench.import("今天天气很好。".as_bytes()).await),
+        refusal(Reason::NoFactFound, "source.content")
+    );
+    assert_eq!(
+        said(bench.client.read_minutes(b"hello".to_vec()).await),
+        refusal(Reason::NoFactFound, "source.content")
+    );
     // A text over the limit, but within that of uploads.
     let long = "长".repeat(400_000);
     assert_eq!(said(bench.import(long.as_bytes()).await), refusal(Reason::SourceTooLarge, "source.uploaded"));
     // A file of 50 MB.
     let huge = vec![b'a'; 50 << 20];
     let refused = bench.import(&huge).await.unwrap_err();
-    assert_eq!((refused.reason(), refused.fields()), (Some(Reason::SourceTooLarge), &["chunk".to_owned()][..]));
+    assert_eq!(
+        (refused.reason(), refused.fields()),
+        (Some(Reason::SourceTooLarge), &["chunk".to_owned()][..])
+    );
     assert_eq!(refused.metadata()["limit"], (32 << 20).to_string());
-    let kept = Import { keep_anyway: true, ..Import::new("organs/linlan", "今天天气很好。".as_bytes().to_vec()) };
+    let kept = Import {
+        keep_anyway: true,
+        ..Import::new("organs/linlan", "今天天气很好。".as_bytes().to_vec())
+    };
     assert_eq!(bench.head().await?, before, "nothing was written for any of them");
     assert!(bench.client.import_minutes(kept).await.is_ok());
     bench.services.stop().await
@@ -105,7 +117,10 @@ async fn the_same_minutes_twice() -> Result<()> {
     let import = Import::new("organs/linlan", changed.into_bytes());
     let nowhere = Some("organs/linlan/minutes/018f2f6e-7c1c-7aaa-8bbb-0123456789ab".to_owned());
     let missing = Import { corrects: nowhere, ..import.clone() };
-    assert_eq!(said(bench.client.import_minutes(missing).await), refusal(Reason::MinutesNotFound, "corrects"));
+    assert_eq!(
+        said(bench.client.import_minutes(missing).await),
+        refusal(Reason::MinutesNotFound, "corrects")
+    );
     let other = bench.import(numbered(7).as_bytes()).await?;
     let wrong = Import { rendition_of: Some(other.minutes.name), ..import.clone() };
     assert_eq!(said(bench.client.import_minutes(wrong).await), refusal(Reason::FieldInvalid, "rendition_of"));
@@ -133,13 +148,23 @@ async fn names_that_are_none_or_of_nothing() -> Result<()> {
     assert_eq!(said(list("organs/nobody").await), refusal(Reason::OrganNotFound, "parent"));
     let create = |id, name, aliases| bench.client.create_organ(id, name, aliases);
     assert_eq!(said(create(Some("linlan"), "别的", &[]).await), refusal(Reason::OrganExists, "organ_id"));
-    assert_eq!(said(create(None, "临岚市人民政府", &[]).await), refusal(Reason::OrganExists, "organ.display_name"));
-    assert_eq!(said(create(None, "新", &["临岚市人民政府"]).await), refusal(Reason::OrganExists, "organ.aliases[0]"));
+    assert_eq!(
+        said(create(None, "临岚市人民政府", &[]).await),
+        refusal(Reason::OrganExists, "organ.display_name")
+    );
+    assert_eq!(
+        said(create(None, "新", &["临岚市人民政府"]).await),
+        refusal(Reason::OrganExists, "organ.aliases[0]")
+    );
     assert_eq!(said(create(Some("A"), "新", &[]).await), refusal(Reason::FieldInvalid, "organ_id"));
     assert_eq!(said(create(None, "", &[]).await), refusal(Reason::FieldRequired, "organ.display_name"));
-    assert_eq!(said(create(None, "甲\u{202e}\n乙", &[]).await), refusal(Reason::FieldInvalid, "organ.display_name"));
+    assert_eq!(
+        said(create(None, "甲\u{202e}\n乙", &[]).await),
+        refusal(Reason::FieldInvalid, "organ.display_name")
+    );
     let mut records = RecordsServiceClient::new(bench.channel().await?);
-    let zone = Organ { display_name: "新".to_owned(), time_zone: "Mars/Base".to_owned(), ..Organ::default() };
+    let zone =
+        Organ { display_name: "新".to_owned(), time_zone: "Mars/Base".to_owned(), ..Organ::default() };
     let request = CreateOrganRequest { organ: Some(zone), ..CreateOrganRequest::default() };
     let status = records.create_organ(request).await.unwrap_err();
     assert_eq!(of_status(&status), refusal(Reason::FieldInvalid, "organ.time_zone"));
@@ -165,13 +190,26 @@ async fn pages_dates_and_sizes_of_another_form() -> Result<()> {
         bench.import(numbered(n).as_bytes()).await?;
     }
     let mut records = RecordsServiceClient::new(bench.channel().await?);
-    let list = ListMinutesRequest { parent: "organs/-".to_owned(), page_size: 1, ..ListMinutesRequest::default() };
+    let list =
+        ListMinutesRequest { parent: "organs/-".to_owned(), page_size: 1, ..ListMinutesRequest::default() };
     let token = records.list_minutes(list.clone()).await?.into_inner().next_page_token;
     let asked = [
-        (ListMinutesRequest { page_token: token.clone(), year: 2026, ..list.clone() }, Reason::PageTokenInvalid, "page_token"),
-        (ListMinutesRequest { page_token: "rubbish!".to_owned(), ..list.clone() }, Reason::PageTokenInvalid, "page_token"),
+        (
+            ListMinutesRequest { page_token: token.clone(), year: 2026, ..list.clone() },
+            Reason::PageTokenInvalid,
+            "page_token",
+        ),
+        (
+            ListMinutesRequest { page_token: "rubbish!".to_owned(), ..list.clone() },
+            Reason::PageTokenInvalid,
+            "page_token",
+        ),
         (ListMinutesRequest { page_size: -1, ..list.clone() }, Reason::FieldInvalid, "page_size"),
-        (ListMinutesRequest { date_from: "2026-02-30".to_owned(), ..list.clone() }, Reason::FieldInvalid, "date_from"),
+        (
+            ListMinutesRequest { date_from: "2026-02-30".to_owned(), ..list.clone() },
+            Reason::FieldInvalid,
+            "date_from",
+        ),
         (ListMinutesRequest { date_to: "昨天".to_owned(), ..list.clone() }, Reason::FieldInvalid, "date_to"),
     ];
     for (request, reason, field) in asked {
@@ -194,7 +232,10 @@ async fn a_request_id_serves_one_request() -> Result<()> {
     let first = bench.client.import_minutes(import(1)).await?;
     let repeat = bench.client.import_minutes(import(1)).await?;
     assert_eq!(repeat, first, "a repeat gets the first answer");
-    assert_eq!(said(bench.client.import_minutes(import(2)).await), refusal(Reason::RequestIdReused, "request_id"));
+    assert_eq!(
+        said(bench.client.import_minutes(import(2)).await),
+        refusal(Reason::RequestIdReused, "request_id")
+    );
     let wrong = Import { request_id: Some("seven".to_owned()), ..import(3) };
     assert_eq!(said(bench.client.import_minutes(wrong).await), refusal(Reason::FieldInvalid, "request_id"));
 
@@ -203,7 +244,10 @@ async fn a_request_id_serves_one_request() -> Result<()> {
     let before = bench.head().await?;
     let twins: Vec<_> = (0..64)
         .map(|_| {
-            let import = Import { request_id: Some(id.clone()), ..Import::new("organs/linlan", numbered(9).into_bytes()) };
+            let import = Import {
+                request_id: Some(id.clone()),
+                ..Import::new("organs/linlan", numbered(9).into_bytes())
+            };
             let client = bench.client.clone();
             tokio::spawn(async move { client.import_minutes(import).await })
         })
@@ -222,7 +266,8 @@ async fn cursors_of_another_journal_or_of_a_future() -> Result<()> {
     let position = bench.import(SAMPLE.as_bytes()).await?.position;
     let text = position.to_string();
     let foreign = Position::parse(&text.replace(&position.journal, &Uuid::new_v4().to_string())).unwrap();
-    let read = bench.client.minutes("organs/linlan/minutes/018f2f6e-7c1c-7aaa-8bbb-0123456789ab", Some(&foreign));
+    let read =
+        bench.client.minutes("organs/linlan/minutes/018f2f6e-7c1c-7aaa-8bbb-0123456789ab", Some(&foreign));
     assert_eq!(said(read.await), refusal(Reason::CursorForeign, "read_after.journal"));
     let mut watch = bench.client.watch_minutes("organs/-", Some(foreign));
     assert_eq!(said(watch.next().await), refusal(Reason::CursorForeign, "after.journal"));
@@ -285,7 +330,10 @@ async fn a_full_disk_refuses_writes_and_comes_back() -> Result<()> {
         }
     }
     let refused = client.import_minutes(Import::new(&organ, numbered(1).into_bytes())).await.unwrap_err();
-    assert_eq!((refused.reason(), refused.kind()), (Some(Reason::DiskFull), jiyao_client::ErrorKind::Exhausted));
+    assert_eq!(
+        (refused.reason(), refused.kind()),
+        (Some(Reason::DiskFull), jiyao_client::ErrorKind::Exhausted)
+    );
     let upload = client.read_minutes(vec![b'a'; 700 << 10]).await.unwrap_err();
     assert_eq!(upload.reason(), Some(Reason::DiskFull));
     assert_eq!(client.minutes_text(&first.minutes.name).await?, numbered(0).as_bytes(), "reads go on");

@@ -36,7 +36,16 @@ fn demo_tells_the_whole_story_in_both_languages_and_keeps_its_data() -> Result<(
     let folder = TempDir::new()?;
     let data = folder.path().join("data").display().to_string();
     let told = out(&jiyao(&["demo", "--once", "--data-dir", &data])?);
-    for words in ["Verdict", "原则同意", "市住建局", "提请市委常委会审议", "市热线专班", "各县、区人民政府", "class", &data] {
+    for words in [
+        "Verdict",
+        "原则同意",
+        "市住建局",
+        "提请市委常委会审议",
+        "市热线专班",
+        "各县、区人民政府",
+        "class",
+        &data,
+    ] {
         assert!(told.contains(words), "{told}\nlacks {words}");
     }
     assert_eq!(told.matches("grpcurl -plaintext").count(), 3);
@@ -76,7 +85,9 @@ fn import_list_and_show_work_against_running_services() -> Result<()> {
     let data = folder.path().join("data").display().to_string();
     let up = Up::start(&data)?;
     let file = sample(&folder)?;
-    let with = |arguments: &[&str]| jiyao(&[&up.flags().iter().map(String::as_str).collect::<Vec<_>>()[..], arguments].concat());
+    let with = |arguments: &[&str]| {
+        jiyao(&[&up.flags().iter().map(String::as_str).collect::<Vec<_>>()[..], arguments].concat())
+    };
 
     let refused = err(&with(&["import", &file])?);
     assert!(refused.contains("临岚市人民政府") && refused.contains("--create-organ"), "{refused}");
@@ -91,9 +102,13 @@ fn import_list_and_show_work_against_running_services() -> Result<()> {
     let listed = out(&with(&["list"])?);
     assert!(listed.contains("〔2025〕9号") && listed.contains("2 in all"), "{listed}");
     assert!(out(&with(&["list", "--year", "1999"])?).contains("No minutes"));
-    let name = listed.split_whitespace().find(|word| word.starts_with("organs/")).unwrap_or_default().to_owned();
+    let name =
+        listed.split_whitespace().find(|word| word.starts_with("organs/")).unwrap_or_default().to_owned();
     let shown = out(&with(&["show", &name])?);
-    assert!(shown.contains("市住建局") && shown.contains("骆青山") && shown.contains("青禾开发区管委会"), "{shown}");
+    assert!(
+        shown.contains("市住建局") && shown.contains("骆青山") && shown.contains("青禾开发区管委会"),
+        "{shown}"
+    );
     let texts = [SAMPLE.to_owned(), numbered(1)];
     assert!(texts.contains(&out(&with(&["show", "--text", &name])?)));
     assert!(err(&with(&["show", "organs/none"])?).contains("FIELD_INVALID"));

@@ -12,7 +12,9 @@ use tempfile::TempDir;
 fn buf() -> Option<PathBuf> {
     let installed = release_folder().parent()?.join("tools/node_modules/.bin/buf");
     let candidates = [installed, PathBuf::from("buf")];
-    candidates.into_iter().find(|path| Command::new(path).arg("--version").output().is_ok_and(|o| o.status.success()))
+    candidates
+        .into_iter()
+        .find(|path| Command::new(path).arg("--version").output().is_ok_and(|o| o.status.success()))
 }
 
 struct Curl {
@@ -21,7 +23,13 @@ struct Curl {
 
 impl Curl {
     /// Answer or error, as JSON, with the exit code.
-    fn call(&self, address: &std::net::SocketAddr, method: &str, request: &Value, more: &[&str]) -> Result<(i32, Value)> {
+    fn call(
+        &self,
+        address: &std::net::SocketAddr,
+        method: &str,
+        request: &Value,
+        more: &[&str],
+    ) -> Result<(i32, Value)> {
         let output = Command::new(&self.buf)
             .args(["curl", "--http2-prior-knowledge", "--protocol", "grpc", "--data", &request.to_string()])
             .args(more)
@@ -42,7 +50,8 @@ fn base64(bytes: &[u8]) -> String {
     bytes
         .chunks(3)
         .flat_map(|chunk| {
-            let word = chunk.iter().fold(0_u32, |word, byte| word << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+            let word = chunk.iter().fold(0_u32, |word, byte| word << 8 | u32::from(*byte))
+                << (8 * (3 - chunk.len()));
             (0..4).map(move |at| {
                 if at <= chunk.len() { DIGITS[(word >> (18 - 6 * at) & 63) as usize] as char } else { '=' }
             })
@@ -75,7 +84,8 @@ async fn buf_curl_tells_the_whole_story() -> Result<()> {
     for version in ["grpc-v1", "grpc-v1alpha"] {
         let roll = json!({"name": format!("{name}/roll"), "read_after": position});
         let method = "jiyao.attendance.v1.AttendanceService/GetRoll";
-        let (code, roll) = curl.call(&services.attendance, method, &roll, &["--reflect-protocol", version])?;
+        let (code, roll) =
+            curl.call(&services.attendance, method, &roll, &["--reflect-protocol", version])?;
         assert_eq!((code, &roll["roll"]["present"], &roll["roll"]["observers"]), (0, &json!(8), &json!(51)));
     }
     let list = json!({"name": format!("{name}/distributionList"), "read_after": position});
@@ -88,7 +98,8 @@ async fn buf_curl_tells_the_whole_story() -> Result<()> {
     let (code, refused) = curl.call(&services.records, &records("ListMinutes"), &nobody, &language)?;
     // buf's exit code is eight times the gRPC code: NOT_FOUND is 5.
     assert_eq!((code, &refused["code"]), (40, &json!("not_found")), "{refused}");
-    let kinds: Vec<_> = refused["details"].as_array().context("details")?.iter().map(|detail| &detail["type"]).collect();
+    let kinds: Vec<_> =
+        refused["details"].as_array().context("details")?.iter().map(|detail| &detail["type"]).collect();
     for kind in ["google.rpc.ErrorInfo", "google.rpc.BadRequest", "google.rpc.LocalizedMessage"] {
         assert!(kinds.contains(&&json!(kind)), "{kinds:?}");
     }

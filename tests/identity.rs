@@ -99,12 +99,16 @@ async fn three_services_on_three_addresses_with_tls_and_tokens() -> Result<()> {
     let imported = clerk.import_minutes(Import::new(&organ.name, SAMPLE.as_bytes().to_vec())).await?;
     assert_eq!(imported.minutes.importer, "chen", "the record says who");
     assert_eq!(clerk.roll(&imported.minutes.name, Some(&imported.position)).await?.present, 8);
-    assert_eq!(clerk.distribution_list(&imported.minutes.name, Some(&imported.position)).await?.recipients.len(), 4);
+    assert_eq!(
+        clerk.distribution_list(&imported.minutes.name, Some(&imported.position)).await?.recipients.len(),
+        4
+    );
 
     // A reader reads, and records nothing.
     let reader = builder(Some("reader-token")).build()?;
     assert_eq!(reader.list_minutes(ListMinutes::of("organs/-")).await?.entries.len(), 1);
-    let refused = reader.import_minutes(Import::new(&organ.name, SAMPLE.as_bytes().to_vec())).await.unwrap_err();
+    let refused =
+        reader.import_minutes(Import::new(&organ.name, SAMPLE.as_bytes().to_vec())).await.unwrap_err();
     assert_eq!((refused.reason(), refused.kind()), (Some(Reason::RoleMissing), ErrorKind::Forbidden));
 
     // Nobody else gets anything, from any of the three; nor without the right authority.
@@ -125,14 +129,16 @@ async fn three_services_on_three_addresses_with_tls_and_tokens() -> Result<()> {
         fs_err::create_dir_all(&path)?;
         path
     })?;
-    let wrong = builder(Some("clerk-token")).ca(Some(stranger.ca())).timeout(Duration::from_secs(2)).build()?;
+    let wrong =
+        builder(Some("clerk-token")).ca(Some(stranger.ca())).timeout(Duration::from_secs(2)).build()?;
     let failed = wrong.minutes(&imported.minutes.name, None).await.unwrap_err();
     assert!(failed.is_unavailable() && failed.to_string().contains("certificate"), "{failed}");
 
     // Every method of every service, without a token and with one that lacks the role.
     for ((_, address, service), process) in SERVICES.iter().zip(&processes) {
         let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(fs_err::read(authority.ca())?));
-        let channel = Channel::from_shared(format!("https://{}", process.address))?.tls_config(tls)?.connect().await?;
+        let channel =
+            Channel::from_shared(format!("https://{}", process.address))?.tls_config(tls)?.connect().await?;
         let mut paths = jiyao_serve::paths_of(DESCRIPTORS, service)?;
         assert!(!paths.is_empty(), "{address}");
         paths.extend(jiyao_serve::paths_of(DESCRIPTORS, "jiyao.journal.v1.JournalService")?);
@@ -140,10 +146,17 @@ async fn three_services_on_three_addresses_with_tls_and_tokens() -> Result<()> {
             let status = call(&channel, &path, None).await;
             assert_eq!(status.code(), Code::Unauthenticated, "{path}: {status}");
             if path.contains("JournalService") {
-                assert_eq!(call(&channel, &path, Some("clerk-token")).await.code(), Code::PermissionDenied, "{path}");
+                assert_eq!(
+                    call(&channel, &path, Some("clerk-token")).await.code(),
+                    Code::PermissionDenied,
+                    "{path}"
+                );
             }
         }
-        assert_eq!(call(&channel, "/jiyao.records.v1.RecordsService/Nothing", Some("clerk-token")).await.code(), Code::PermissionDenied);
+        assert_eq!(
+            call(&channel, "/jiyao.records.v1.RecordsService/Nothing", Some("clerk-token")).await.code(),
+            Code::PermissionDenied
+        );
     }
 
     // A revoked token ends within seconds.
@@ -167,7 +180,9 @@ async fn every_method_but_health_and_reflection_has_a_row() -> Result<()> {
     let folder = TempDir::new()?;
     let services = Local::start(folder.path()).await?;
     let mut served = BTreeSet::new();
-    for service in SERVICES.map(|(_, _, service)| service).into_iter().chain(["jiyao.journal.v1.JournalService"]) {
+    for service in
+        SERVICES.map(|(_, _, service)| service).into_iter().chain(["jiyao.journal.v1.JournalService"])
+    {
         served.extend(jiyao_serve::paths_of(DESCRIPTORS, service)?);
     }
     assert_eq!(served.len(), 10 + 3 + 2 + 2, "a new method needs a row, and its number here");

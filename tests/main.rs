@@ -1,5 +1,7 @@
 //! Tests of the whole system, in one binary: `cargo test -p jiyao-tests`, or one by name.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
+
 mod bad_input;
 mod cli;
 mod corpus;

@@ -70,7 +70,14 @@ fn settings_are_checked_and_printed_with_the_usual_precedence() -> Result<()> {
     for package in PACKAGES {
         let prefix = package.replace('-', "_").to_uppercase();
         let mut command = Command::new(program(package)?);
-        command.args(["--config", &file.display().to_string(), "--data-dir", &data, "--set", "connections=3"]);
+        command.args([
+            "--config",
+            &file.display().to_string(),
+            "--data-dir",
+            &data,
+            "--set",
+            "connections=3",
+        ]);
         command.env(format!("{prefix}_CALLS"), "2").env(format!("{prefix}_CONNECTIONS"), "2");
         let checked = command.arg("--check-config").output()?;
         assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
@@ -175,16 +182,13 @@ async fn reflection_lists_what_each_service_serves_in_both_versions() -> Result<
     let folder = TempDir::new()?;
     let services = Local::start(folder.path()).await?;
     let channel = Channel::from_shared(format!("http://{}", services.attendance))?.connect().await?;
-    let expected = [
-        "grpc.health.v1.Health",
-        "jiyao.attendance.v1.AttendanceService",
-        "jiyao.journal.v1.JournalService",
-    ];
+    let expected =
+        ["grpc.health.v1.Health", "jiyao.attendance.v1.AttendanceService", "jiyao.journal.v1.JournalService"];
     let v1 = {
+        use tonic_reflection::pb::v1::ServerReflectionRequest;
         use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
         use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
         use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
-        use tonic_reflection::pb::v1::ServerReflectionRequest;
         let ask = ServerReflectionRequest {
             host: String::new(),
             message_request: Some(MessageRequest::ListServices(String::new())),
@@ -194,23 +198,29 @@ async fn reflection_lists_what_each_service_serves_in_both_versions() -> Result<
             .await?
             .into_inner();
         match answers.next().await.unwrap()?.message_response.unwrap() {
-            MessageResponse::ListServicesResponse(list) => list.service.into_iter().map(|s| s.name).collect::<Vec<_>>(),
+            MessageResponse::ListServicesResponse(list) => {
+                list.service.into_iter().map(|s| s.name).collect::<Vec<_>>()
+            }
             other => panic!("{other:?}"),
         }
     };
     let v1alpha = {
+        use tonic_reflection::pb::v1alpha::ServerReflectionRequest;
         use tonic_reflection::pb::v1alpha::server_reflection_client::ServerReflectionClient;
         use tonic_reflection::pb::v1alpha::server_reflection_request::MessageRequest;
         use tonic_reflection::pb::v1alpha::server_reflection_response::MessageResponse;
-        use tonic_reflection::pb::v1alpha::ServerReflectionRequest;
         let ask = ServerReflectionRequest {
             host: String::new(),
             message_request: Some(MessageRequest::ListServices(String::new())),
         };
-        let mut answers =
-            ServerReflectionClient::new(channel).server_reflection_info(tokio_stream::once(ask)).await?.into_inner();
+        let mut answers = ServerReflectionClient::new(channel)
+            .server_reflection_info(tokio_stream::once(ask))
+            .await?
+            .into_inner();
         match answers.next().await.unwrap()?.message_response.unwrap() {
-            MessageResponse::ListServicesResponse(list) => list.service.into_iter().map(|s| s.name).collect::<Vec<_>>(),
+            MessageResponse::ListServicesResponse(list) => {
+                list.service.into_iter().map(|s| s.name).collect::<Vec<_>>()
+            }
             other => panic!("{other:?}"),
         }
     };

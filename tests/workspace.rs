@@ -23,7 +23,9 @@ fn the_code_map_names_exactly_the_crates_that_exist() -> Result<()> {
     let named: BTreeSet<String> = rows
         .flat_map(|row| row.split('`').skip(1).step_by(2))
         .filter(|word| word.starts_with("jiyao-") || *word == "xtask")
-        .filter(|word| !["jiyao-records", "jiyao-attendance", "jiyao-distribution", "jiyao-tests"].contains(word))
+        .filter(|word| {
+            !["jiyao-records", "jiyao-attendance", "jiyao-distribution", "jiyao-tests"].contains(word)
+        })
         .map(str::to_owned)
         .collect();
     assert_eq!(named, exist);
@@ -46,7 +48,8 @@ fn links_between_the_texts_lead_somewhere() -> Result<()> {
         let content = fs_err::read_to_string(&path)?;
         for target in content.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             if !target.starts_with("http") && !target.starts_with('#') {
-                let file = path.parent().unwrap_or(Path::new(".")).join(target.split('#').next().unwrap_or(target));
+                let file =
+                    path.parent().unwrap_or(Path::new(".")).join(target.split('#').next().unwrap_or(target));
                 assert!(file.exists(), "{text} links to {target}");
             }
         }

@@ -43,7 +43,10 @@ impl Demo {
             let arguments = [("organ", organ.name.as_str()), ("title", organ.display_name.as_str())];
             print(&(speaker.say_with("demo-organ", &arguments) + "\n"));
         }
-        let file = self.file.as_ref().map_or_else(|| "sample/minutes.txt".to_owned(), |file| file.display().to_string());
+        let file = self
+            .file
+            .as_ref()
+            .map_or_else(|| "sample/minutes.txt".to_owned(), |file| file.display().to_string());
         let imported = client.import_minutes(Import::new(&organ.name, bytes)).await?;
         let name = imported.minutes.name.as_str();
         let already = if imported.already_recorded { "import-known" } else { "import-new" };

@@ -46,12 +46,17 @@ impl ImportFiles {
                         speaker.say_with(id, &[("file", &shown), ("name", &imported.minutes.name)]) + "\n";
                     let doubts = imported.minutes.doubts.len();
                     if doubts > 0 {
-                        said += &format!("  {}\n", speaker.say_with("import-doubts", &[("count", &doubts.to_string())]));
+                        said += &format!(
+                            "  {}\n",
+                            speaker.say_with("import-doubts", &[("count", &doubts.to_string())])
+                        );
                     }
                     bar.suspend(|| print(&said));
                     None
                 }
-                Err(e) => Some(format!("{}: {e:#}\n", speaker.say_with("import-failed", &[("file", &shown)]))),
+                Err(e) => {
+                    Some(format!("{}: {e:#}\n", speaker.say_with("import-failed", &[("file", &shown)])))
+                }
             };
             if let Some(said) = said {
                 failed += 1;

@@ -156,7 +156,9 @@ async fn run(cli: Cli, speaker: &Speaker) -> Result<ExitCode> {
         }
         Command::Read { file, facts, units } => {
             let bytes = fs_err::read(&file)?;
-            let text = jiyao_extract::text(&bytes, "FILE").map_err(|fault| speaker.refusal(&fault)).with_context(|| file.display().to_string())?;
+            let text = jiyao_extract::text(&bytes, "FILE")
+                .map_err(|fault| speaker.refusal(&fault))
+                .with_context(|| file.display().to_string())?;
             let mut words = jiyao_reader::Words::default();
             if let Some(units) = units {
                 words.add_units(&fs_err::read_to_string(units)?);
@@ -178,7 +180,8 @@ async fn run(cli: Cli, speaker: &Speaker) -> Result<ExitCode> {
                 return Ok(ExitCode::SUCCESS);
             }
             let minutes = client.minutes(&name, None).await?;
-            let (roll, list) = (client.roll(&name, None).await?, client.distribution_list(&name, None).await?);
+            let (roll, list) =
+                (client.roll(&name, None).await?, client.distribution_list(&name, None).await?);
             print(&show::minutes(&minutes, speaker));
             print(&show::roll(&roll, speaker));
             print(&show::distribution(&list, speaker));

@@ -45,8 +45,10 @@ fn header(facts: &Facts, speaker: &Speaker) -> String {
 }
 
 fn decisions(facts: &Facts, speaker: &Speaker) -> String {
-    let mut rows =
-        table(speaker, &["word-item", "word-subject", "word-verdict", "word-lead", "word-next", "word-effective"]);
+    let mut rows = table(
+        speaker,
+        &["word-item", "word-subject", "word-verdict", "word-lead", "word-next", "word-effective"],
+    );
     for item in &facts.items {
         let number = value(item.no.as_ref());
         if item.decisions.is_empty() {
@@ -111,12 +113,17 @@ fn repairs(repairs: &[Repair], speaker: &Speaker) -> String {
 }
 
 fn people(entries: impl Iterator<Item = (String, String)>) -> String {
-    entries.map(|(unit, person)| format!("{unit}{}{person}", if unit.is_empty() || person.is_empty() { "" } else { " " })).collect::<Vec<_>>().join("、")
+    entries
+        .map(|(unit, person)| {
+            format!("{unit}{}{person}", if unit.is_empty() || person.is_empty() { "" } else { " " })
+        })
+        .collect::<Vec<_>>()
+        .join("、")
 }
 
 fn roll_table(speaker: &Speaker, rows: [(&str, usize, String); 4]) -> String {
     let mut out = format!("\n{}\n", speaker.say("word-roll"));
-    let mut table = table(speaker, &["word-kind", "word-roll", "word-name"]);
+    let mut table = table(speaker, &["word-kind", "word-count", "word-name"]);
     for (label, count, names) in rows {
         if count > 0 {
             let count = speaker.say_with("people", &[("count", &count.to_string())]);
@@ -197,26 +204,23 @@ pub(crate) fn distribution(list: &DistributionList, speaker: &Speaker) -> String
     format!("\n{}\n{rows}\n", speaker.say("word-list"))
 }
 
-/// Minutes in short, one a row.
+/// Minutes in short. Names stand on lines of their own: they are long, and there to be copied.
 pub(crate) fn list(all: &[MinutesSummary], speaker: &Speaker) -> String {
     if all.is_empty() {
         return speaker.say("list-empty") + "\n";
     }
-    let heads = ["word-date", "word-issuer", "word-number", "word-decisions", "word-doubts", "word-name"];
-    let mut rows = table(speaker, &heads);
+    let mut out = String::new();
     for minutes in all {
-        rows.add_row([
+        let counted = |label, count: u32| format!("{} {count}", speaker.say(label));
+        let parts = [
             minutes.meeting_date.clone(),
             minutes.issuer.clone(),
             minutes.document_number.clone(),
-            minutes.decisions.to_string(),
-            minutes.doubts.to_string(),
-            minutes.name.clone(),
-        ]);
+            counted("word-decisions", minutes.decisions),
+            counted("word-doubts", minutes.doubts),
+        ];
+        let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        out.push_str(&format!("{}\n  {}\n", parts.join("  "), minutes.name));
     }
-    // Names are there to be copied: they are never broken.
-    if let Some(column) = rows.column_mut(5) {
-        column.set_constraint(comfy_table::ColumnConstraint::ContentWidth);
-    }
-    format!("{rows}\n{}\n", speaker.say_with("list-end", &[("count", &all.len().to_string())]))
+    out + &speaker.say_with("list-end", &[("count", &all.len().to_string())]) + "\n"
 }

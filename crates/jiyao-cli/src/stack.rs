@@ -26,7 +26,14 @@ pub(crate) enum Ports {
 /// The services while they run.
 pub(crate) struct Stack {
     stop: CancellationToken,
-    services: Vec<(&'static str, SocketAddr, JoinHandle<Result<(), ServeError>>)>,
+    services: Vec<Running>,
+}
+
+/// One of them.
+struct Running {
+    name: &'static str,
+    address: SocketAddr,
+    task: JoinHandle<Result<(), ServeError>>,
 }
 
 async fn bind(port: u16, ports: Ports) -> Result<TcpListener> {
@@ -64,19 +71,23 @@ impl Stack {
         Ok(stack)
     }
 
-    async fn run<P: Program + 'static>(&mut self, config: P::Config, listener: TcpListener) -> Result<SocketAddr> {
+    async fn run<P: Program + 'static>(
+        &mut self,
+        config: P::Config,
+        listener: TcpListener,
+    ) -> Result<SocketAddr> {
         let (tell, told) = oneshot::channel();
         let on_ready = move |address| {
             let _ = tell.send(address);
         };
-        let service = tokio::spawn(P::run(config, listener, self.stop.clone(), on_ready));
+        let task = tokio::spawn(P::run(config, listener, self.stop.clone(), on_ready));
         match told.await {
             Ok(address) => {
-                self.services.push((P::NAME, address, service));
+                self.services.push(Running { name: P::NAME, address, task });
                 Ok(address)
             }
             Err(_) => {
-                let ended = service.await?;
+                let ended = task.await?;
                 let cause = ended.err().map_or_else(|| "it ended".to_owned(), |e| e.to_string());
                 Err(anyhow!("{}: {cause}", P::NAME))
             }
@@ -85,20 +96,20 @@ impl Stack {
 
     /// Name and address of each.
     pub(crate) fn addresses(&self) -> impl Iterator<Item = (&'static str, SocketAddr)> + '_ {
-        self.services.iter().map(|(name, address, _)| (*name, *address))
+        self.services.iter().map(|service| (service.name, service.address))
     }
 
     /// A client of them.
     pub(crate) fn client(&self, lang: Lang) -> Result<Client> {
-        let url = |at: usize| format!("http://{}", self.services[at].1);
+        let url = |at: usize| format!("http://{}", self.services[at].address);
         Ok(Client::builder().records(url(0)).attendance(url(1)).distribution(url(2)).lang(lang).build()?)
     }
 
     /// Stops them in the reverse order, and waits for each.
     pub(crate) async fn stop(self) -> Result<()> {
         self.stop.cancel();
-        for (name, _, service) in self.services.into_iter().rev() {
-            service.await?.with_context(|| name.to_owned())?;
+        for service in self.services.into_iter().rev() {
+            service.task.await?.with_context(|| service.name.to_owned())?;
         }
         Ok(())
     }

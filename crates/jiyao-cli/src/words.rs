@@ -15,7 +15,8 @@ impl Speaker {
     /// `chosen`, else what the environment says.
     pub(crate) fn new(chosen: Option<&str>) -> Self {
         let environment = jiyao_config::environment();
-        let value = |name: &str| environment.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        let value =
+            |name: &str| environment.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
         let lang = chosen
             .and_then(Lang::parse)
             .or_else(|| ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().filter_map(value).find_map(Lang::parse))

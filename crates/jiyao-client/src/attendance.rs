@@ -45,7 +45,9 @@ impl Client {
             let after = after.as_ref().map(Position::to_wire);
             let request = connection.request(wire::WatchRollsRequest { parent: parent.clone(), after }, None);
             let channel = connection.channel();
-            Box::pin(async move { Ok(answers(api(channel).watch_rolls(request).await?.into_inner(), watched)) })
+            Box::pin(
+                async move { Ok(answers(api(channel).watch_rolls(request).await?.into_inner(), watched)) },
+            )
         };
         Watch::new(self.attendance.clone(), "watch rolls", after, Box::new(open))
     }

@@ -40,8 +40,11 @@ impl Client {
         page: Option<&str>,
     ) -> Result<Page<DistributionList>, Error> {
         let page_token = page.unwrap_or_default().to_owned();
-        let request =
-            wire::ListDistributionListsRequest { parent: parent.to_owned(), page_token, ..Default::default() };
+        let request = wire::ListDistributionListsRequest {
+            parent: parent.to_owned(),
+            page_token,
+            ..Default::default()
+        };
         let once = async |channel, request| api(channel).list_distribution_lists(request).await;
         let answer = self.distribution.call("list distribution lists", request, once).await?.into_inner();
         Ok(Page::of(answer.lists, answer.next_page_token, |list| Some(types::list(list))))

@@ -41,8 +41,8 @@ pub use error::{Error, ErrorKind};
 pub use jiyao_phrases::Lang;
 pub use records::{Import, Imported, ListMinutes};
 pub use types::{
-    DecisionEntry, DistributionList, Minutes, MinutesChange, MinutesSummary, Organ, Page, Position, Presence, ReadMinutes,
-    Recipient, Roll, RollEntry, Standing,
+    DecisionEntry, DistributionList, Minutes, MinutesChange, MinutesSummary, Organ, Page, Position, Presence,
+    ReadMinutes, Recipient, Roll, RollEntry, Standing,
 };
 pub use watch::{Watch, Watched};
 
@@ -146,7 +146,9 @@ impl Builder {
     /// runtime.
     pub fn build(self) -> Result<Client, Error> {
         let ca = match &self.ca {
-            Some(path) => Some(fs_err::read(path).map_err(|e| Error::settings("read the authority's certificate", e))?),
+            Some(path) => {
+                Some(fs_err::read(path).map_err(|e| Error::settings("read the authority's certificate", e))?)
+            }
             None => None,
         };
         let settings =

@@ -146,7 +146,7 @@ impl Client {
         let chunks: Vec<_> =
             bytes.chunks(CHUNK).map(|chunk| wire::UploadSourceRequest { chunk: chunk.to_vec() }).collect();
         let once = async |channel, request: tonic::Request<Vec<wire::UploadSourceRequest>>| {
-            let request = request.map(|chunks| futures_util::stream::iter(chunks));
+            let request = request.map(futures_util::stream::iter);
             api(channel).upload_source(request).await
         };
         let answer = self.records.call("upload a file", chunks, once).await?;
@@ -206,7 +206,11 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::list_minutes`], and `MINUTES_NOT_FOUND`.
-    pub async fn list_decisions(&self, parent: &str, page: Option<&str>) -> Result<Page<DecisionEntry>, Error> {
+    pub async fn list_decisions(
+        &self,
+        parent: &str,
+        page: Option<&str>,
+    ) -> Result<Page<DecisionEntry>, Error> {
         let page_token = page.unwrap_or_default().to_owned();
         let request =
             wire::ListDecisionsRequest { parent: parent.to_owned(), page_token, ..Default::default() };
@@ -221,9 +225,12 @@ impl Client {
         let parent = parent.to_owned();
         let open = move |connection: &Connection, after: Option<Position>| -> Opening<MinutesChange> {
             let after = after.as_ref().map(Position::to_wire);
-            let request = connection.request(wire::WatchMinutesRequest { parent: parent.clone(), after }, None);
+            let request =
+                connection.request(wire::WatchMinutesRequest { parent: parent.clone(), after }, None);
             let channel = connection.channel();
-            Box::pin(async move { Ok(answers(api(channel).watch_minutes(request).await?.into_inner(), watched)) })
+            Box::pin(
+                async move { Ok(answers(api(channel).watch_minutes(request).await?.into_inner(), watched)) },
+            )
         };
         Watch::new(self.records.clone(), "watch minutes", after, Box::new(open))
     }
@@ -232,7 +239,12 @@ impl Client {
     ///
     /// # Errors
     /// `ORGAN_EXISTS`, `FIELD_REQUIRED`, `FIELD_INVALID`, `DISK_FULL`.
-    pub async fn create_organ(&self, id: Option<&str>, display_name: &str, aliases: &[&str]) -> Result<Organ, Error> {
+    pub async fn create_organ(
+        &self,
+        id: Option<&str>,
+        display_name: &str,
+        aliases: &[&str],
+    ) -> Result<Organ, Error> {
         let organ = wire::Organ {
             display_name: display_name.to_owned(),
             aliases: aliases.iter().map(|alias| (*alias).to_owned()).collect(),

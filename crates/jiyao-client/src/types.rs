@@ -234,7 +234,10 @@ impl Position {
 
 impl<T> Page<T> {
     pub(crate) fn of<W>(entries: Vec<W>, next: String, convert: impl Fn(W) -> Option<T>) -> Self {
-        Self { entries: entries.into_iter().filter_map(convert).collect(), next: (!next.is_empty()).then_some(next) }
+        Self {
+            entries: entries.into_iter().filter_map(convert).collect(),
+            next: (!next.is_empty()).then_some(next),
+        }
     }
 }
 

@@ -65,22 +65,25 @@ pub struct Sources {
 /// The process's environment.
 #[must_use]
 pub fn environment() -> Vec<(String, String)> {
-    std::env::vars_os().filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?))).collect()
+    std::env::vars_os()
+        .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
 }
 
 /// Puts a configuration together. `prefix` is that of the environment's keys, e.g. `JIYAO_RECORDS_`.
 ///
 /// # Errors
 /// See [`ConfigError`].
-pub fn load<C: Default + Serialize + DeserializeOwned>(prefix: &str, sources: &Sources) -> Result<C, ConfigError> {
-    let mut table = Table::try_from(C::default()).map_err(|e| ConfigError::Malformed {
-        path: PathBuf::from("defaults"),
-        reason: e.to_string(),
-    })?;
+pub fn load<C: Default + Serialize + DeserializeOwned>(
+    prefix: &str,
+    sources: &Sources,
+) -> Result<C, ConfigError> {
+    let mut table = Table::try_from(C::default())
+        .map_err(|e| ConfigError::Malformed { path: PathBuf::from("defaults"), reason: e.to_string() })?;
     if let Some(path) = &sources.file {
-        let written: Table = fs_err::read_to_string(path)?
-            .parse()
-            .map_err(|e: toml::de::Error| ConfigError::Malformed { path: path.clone(), reason: e.to_string() })?;
+        let written: Table = fs_err::read_to_string(path)?.parse().map_err(|e: toml::de::Error| {
+            ConfigError::Malformed { path: path.clone(), reason: e.to_string() }
+        })?;
         for (key, value) in written {
             put(&mut table, &key, &path.display().to_string(), value)?;
         }
@@ -136,7 +139,9 @@ fn put_text(table: &mut Table, key: &str, place: &str, text: &str) -> Result<(),
         reason,
     };
     let value = match table.get(key) {
-        Some(Value::Integer(_)) => text.parse().map(Value::Integer).map_err(|_| invalid("it must be a number".into()))?,
+        Some(Value::Integer(_)) => {
+            text.parse().map(Value::Integer).map_err(|_| invalid("it must be a number".into()))?
+        }
         Some(Value::Boolean(_)) => {
             text.parse().map(Value::Boolean).map_err(|_| invalid("it must be true or false".into()))?
         }
@@ -168,7 +173,11 @@ mod tests {
         list.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
     }
 
-    fn with(file: &str, environment: &[(&str, &str)], flags: &[(&str, &str)]) -> Result<Example, ConfigError> {
+    fn with(
+        file: &str,
+        environment: &[(&str, &str)],
+        flags: &[(&str, &str)],
+    ) -> Result<Example, ConfigError> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("settings.toml");
         fs_err::write(&path, file).unwrap();
@@ -177,7 +186,8 @@ mod tests {
 
     #[test]
     fn the_stronger_source_wins() {
-        let loaded = with("streams = 1\nlisten = \"file\"", &[("T_STREAMS", "2"), ("PATH", "x")], &[("streams", "3")]);
+        let loaded =
+            with("streams = 1\nlisten = \"file\"", &[("T_STREAMS", "2"), ("PATH", "x")], &[("streams", "3")]);
         assert_eq!(loaded.unwrap(), Example { listen: "file".to_owned(), streams: 3, reflection: true });
         assert_eq!(with("", &[], &[]).unwrap(), Example::default());
         let dumped = dump(&Example::default()).unwrap();

@@ -27,8 +27,11 @@ const CLASS: [&str; 4] = ["各", "有关", "与会", "成员单位"];
 #[must_use]
 pub fn stated(facts: &Facts) -> Vec<Recipient> {
     let recipient = |title: &str| {
-        let kind =
-            if CLASS.iter().any(|word| title.contains(word)) { RecipientKind::Class } else { RecipientKind::Unit };
+        let kind = if CLASS.iter().any(|word| title.contains(word)) {
+            RecipientKind::Class
+        } else {
+            RecipientKind::Unit
+        };
         Recipient { title: title.to_owned(), kind }
     };
     facts.distribution.iter().map(|fact| recipient(&fact.value)).collect()

@@ -55,7 +55,10 @@ impl Attachments {
             Err(e) => return Err(e),
         };
         if Hash::from(Sha256::digest(&bytes)) != *digest {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "the file's bytes are not those of its name"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "the file's bytes are not those of its name",
+            ));
         }
         Ok(Some(bytes))
     }

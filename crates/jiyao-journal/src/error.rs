@@ -5,7 +5,9 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Another process has it.
-    #[error("lock {path}: another process is using this data directory; stop it, or choose another directory")]
+    #[error(
+        "lock {path}: another process is using this data directory; stop it, or choose another directory"
+    )]
     Locked {
         /// The lock file.
         path: PathBuf,

@@ -94,7 +94,9 @@ impl Journal {
             let id = Uuid::now_v7();
             let first = SegmentHeader { id, first: 1, previous: format::genesis(id) };
             paths.push(make_segment(folder, options, &first).map_err(|e| match e {
-                MakeError::NoRoom { free, needed } => OpenError::NoRoom { path: folder.to_owned(), free, needed },
+                MakeError::NoRoom { free, needed } => {
+                    OpenError::NoRoom { path: folder.to_owned(), free, needed }
+                }
                 MakeError::Io(e) => OpenError::Io(e),
             })?);
             sync_parent(folder)?;
@@ -109,7 +111,8 @@ impl Journal {
             let damaged = |what| {
                 Err(OpenError::Damaged { path: path.clone(), offset: 0, sequence: header.first, what })
             };
-            let before = head.unwrap_or(Cursor { journal: header.id, sequence: 0, hash: format::genesis(header.id) });
+            let before =
+                head.unwrap_or(Cursor { journal: header.id, sequence: 0, hash: format::genesis(header.id) });
             if header.id != before.journal {
                 return damaged("the segment is of another journal");
             }
@@ -167,7 +170,8 @@ impl Journal {
     /// `NoRoom`, or `Fatal` where the disk cannot be asked.
     pub fn room(&self) -> Result<u64, AppendError> {
         let free = free_bytes(&self.folder).map_err(AppendError::Fatal)?;
-        free.checked_sub(self.options.reserve).ok_or(AppendError::NoRoom { free, needed: self.options.reserve })
+        free.checked_sub(self.options.reserve)
+            .ok_or(AppendError::NoRoom { free, needed: self.options.reserve })
     }
 
     /// Appends a group: one write, one `fdatasync`, and only then are the records visible. Answers the sequence of
@@ -181,7 +185,8 @@ impl Journal {
         if entries.is_empty() {
             return Ok(first);
         }
-        let group_size: usize = entries.iter().map(|entry| format::extent_of(entry.payload.len()) + 512).sum();
+        let group_size: usize =
+            entries.iter().map(|entry| format::extent_of(entry.payload.len()) + 512).sum();
         if group_size as u64 + SEGMENT_HEADER as u64 > self.options.segment_size {
             return Err(AppendError::TooLarge { size: group_size });
         }
@@ -217,7 +222,8 @@ impl Journal {
 
         self.end = start + bytes.len() as u64;
         let mut contents = self.shared.contents.write().unwrap_or_else(PoisonError::into_inner);
-        contents.head = Cursor { journal: head.journal, sequence: head.sequence + entries.len() as u64, hash };
+        contents.head =
+            Cursor { journal: head.journal, sequence: head.sequence + entries.len() as u64, hash };
         if let Some(segment) = contents.segments.last_mut() {
             segment.offsets.extend(offsets);
         }
@@ -267,7 +273,8 @@ impl Journal {
             self.roll()?;
         }
         let mut contents = self.shared.contents.write().unwrap_or_else(PoisonError::into_inner);
-        let Some(segment) = contents.segments.iter_mut().rev().find(|segment| segment.first <= sequence) else {
+        let Some(segment) = contents.segments.iter_mut().rev().find(|segment| segment.first <= sequence)
+        else {
             return Ok(());
         };
         let mut bytes = fs_err::read(&segment.path)?;
@@ -329,10 +336,11 @@ fn make_segment(folder: &Path, options: Options, header: &SegmentHeader) -> Resu
     let path = folder.join(format!("{:020}.segment", header.first));
     let temporary = path.with_extension("tmp");
     let file = OpenOptions::new().create(true).truncate(true).write(true).open(&temporary)?;
-    let made = rustix::fs::fallocate(file.file(), rustix::fs::FallocateFlags::empty(), 0, options.segment_size)
-        .map_err(io::Error::from)
-        .and_then(|()| file.file().write_all_at(&header.encode(), 0))
-        .and_then(|()| sync_all(&file));
+    let made =
+        rustix::fs::fallocate(file.file(), rustix::fs::FallocateFlags::empty(), 0, options.segment_size)
+            .map_err(io::Error::from)
+            .and_then(|()| file.file().write_all_at(&header.encode(), 0))
+            .and_then(|()| sync_all(&file));
     if let Err(e) = made {
         fs_err::remove_file(&temporary)?;
         return Err(match e.kind() {

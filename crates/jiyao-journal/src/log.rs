@@ -77,8 +77,11 @@ impl Log {
             .file
             .read_exact_at(&mut body, source.offset + HEADER as u64)
             .map_err(|source| ReadError::Io { sequence, source })?;
-        let payload = format::decode_body(&header, &body)
-            .map_err(|what| ReadError::Damaged { sequence, path: source.path, what })?;
+        let payload = format::decode_body(&header, &body).map_err(|what| ReadError::Damaged {
+            sequence,
+            path: source.path,
+            what,
+        })?;
         Ok(Record { sequence, time_ms: header.time_ms, hash: header.hash(), payload })
     }
 

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use crate::format::{HEADER, Header, SEGMENT_HEADER, SegmentHeader, SegmentHeaderError, decode_body, is_torn, place};
+use crate::format::{
+    HEADER, Header, SEGMENT_HEADER, SegmentHeader, SegmentHeaderError, decode_body, is_torn, place,
+};
 use crate::{Hash, OpenError};
 
 /// What a scan found.
@@ -28,7 +30,12 @@ pub(crate) fn segment_header(path: &Path, bytes: &[u8]) -> Result<SegmentHeader,
 }
 
 /// Verifies every record of a segment. Only the last segment may have a torn tail.
-pub(crate) fn scan(path: &Path, bytes: &[u8], segment: &SegmentHeader, is_last: bool) -> Result<Scanned, OpenError> {
+pub(crate) fn scan(
+    path: &Path,
+    bytes: &[u8],
+    segment: &SegmentHeader,
+    is_last: bool,
+) -> Result<Scanned, OpenError> {
     let mut found = Scanned {
         offsets: Vec::new(),
         end: SEGMENT_HEADER as u64,
@@ -69,9 +76,7 @@ pub(crate) fn scan(path: &Path, bytes: &[u8], segment: &SegmentHeader, is_last: 
                             found.last_time_ms = header.time_ms;
                             continue;
                         }
-                        Err(what) => {
-                            Broken { what, torn: is_torn(offset, &bytes[at..at + header.extent()]) }
-                        }
+                        Err(what) => Broken { what, torn: is_torn(offset, &bytes[at..at + header.extent()]) },
                     },
                 }
             }
@@ -95,6 +100,7 @@ struct Broken {
 /// broken here had been acknowledged.
 fn later_group_follows(bytes: &[u8], sequence: u64) -> bool {
     (0..bytes.len().saturating_sub(HEADER)).step_by(4).any(|at| {
-        bytes[at] == b'J' && Header::decode(&bytes[at..at + HEADER]).is_some_and(|header| header.group > sequence)
+        bytes[at] == b'J'
+            && Header::decode(&bytes[at..at + HEADER]).is_some_and(|header| header.group > sequence)
     })
 }

@@ -81,10 +81,7 @@ fn segments_follow_each_other_and_a_missing_one_is_named() {
         for _ in 0..30 {
             journal.append(&[entry(&text)]).unwrap();
         }
-        assert!(matches!(
-            journal.append(&[entry(&"y".repeat(70_000))]),
-            Err(AppendError::TooLarge { .. })
-        ));
+        assert!(matches!(journal.append(&[entry(&"y".repeat(70_000))]), Err(AppendError::TooLarge { .. })));
         assert_eq!(journal.append(&[entry("after a refusal")]).unwrap(), 31);
     }
     let paths = segments(folder.path());
@@ -250,7 +247,8 @@ fn attachments_are_named_by_content() {
     let digest = receiving.finish().unwrap();
     assert_eq!(store.get(&digest).unwrap().as_deref(), Some(&b"abc"[..]));
     assert_eq!(store.get(&[0; 32]).unwrap(), None);
-    let full = Attachments::open(folder.path(), u64::MAX / 2).unwrap().receive().unwrap().write(b"x").unwrap_err();
+    let full =
+        Attachments::open(folder.path(), u64::MAX / 2).unwrap().receive().unwrap().write(b"x").unwrap_err();
     assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
     let mut unfinished = store.receive().unwrap();
     unfinished.write(b"x").unwrap();

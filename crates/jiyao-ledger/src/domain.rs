@@ -19,7 +19,12 @@ pub trait Domain: Send + Sync + 'static {
     ///
     /// # Errors
     /// The refusal; nothing is written for it.
-    fn decide(&self, view: &Overlay<'_>, command: &Self::Command, context: &mut Context<'_>) -> Result<Decided>;
+    fn decide(
+        &self,
+        view: &Overlay<'_>,
+        command: &Self::Command,
+        context: &mut Context<'_>,
+    ) -> Result<Decided>;
 
     /// Brings the state up to date with one event. Deterministic: replay gives the same state, bit for bit.
     ///

@@ -51,7 +51,9 @@ pub enum OpenError {
     #[error("replay the journal: {0}")]
     Replay(#[from] jiyao_journal::ReadError),
     /// A record holds what this program does not know.
-    #[error("replay record {sequence}: {fault}; it was written by a newer program, or is not of this service")]
+    #[error(
+        "replay record {sequence}: {fault}; it was written by a newer program, or is not of this service"
+    )]
     Unknown {
         /// Sequence.
         sequence: u64,

@@ -40,7 +40,9 @@ impl<'s> Overlay<'s> {
             }
             found.insert(key, Some(value));
         }
-        for (key, value) in self.writes.range(prefix.to_vec()..).take_while(|(key, _)| key.starts_with(prefix)) {
+        for (key, value) in
+            self.writes.range(prefix.to_vec()..).take_while(|(key, _)| key.starts_with(prefix))
+        {
             found.insert(key.clone(), value.clone());
         }
         Ok(found.into_iter().filter_map(|(key, value)| Some((key, value?))).collect())

@@ -21,8 +21,14 @@ impl Domain for Counters {
     type Command = Add;
     const PROJECTION: u32 = 1;
 
-    fn decide(&self, view: &Overlay<'_>, Add(name, by): &Add, _: &mut Context<'_>) -> jiyao_fault::Result<Decided> {
-        let before = view.get(name.as_bytes())?.map_or(0, |bytes| i64::from_be_bytes(bytes.try_into().unwrap()));
+    fn decide(
+        &self,
+        view: &Overlay<'_>,
+        Add(name, by): &Add,
+        _: &mut Context<'_>,
+    ) -> jiyao_fault::Result<Decided> {
+        let before =
+            view.get(name.as_bytes())?.map_or(0, |bytes| i64::from_be_bytes(bytes.try_into().unwrap()));
         let answer = (before + by).to_be_bytes().to_vec();
         match by {
             0 => Ok(Decided { events: Vec::new(), answer }),
@@ -127,7 +133,10 @@ async fn a_repeat_gets_the_first_answer_and_another_body_is_refused() {
     let repeat = ledger.submit(add("a", 5, "id-1")).await.unwrap();
     assert_eq!((total(repeat.clone()), repeat.cursor), (5, first.cursor));
     let refused = ledger.submit(add("a", 6, "id-1")).await.unwrap_err();
-    assert_eq!((refused.reason(), refused.fields()), (Reason::RequestIdReused, &["request_id".to_owned()][..]));
+    assert_eq!(
+        (refused.reason(), refused.fields()),
+        (Reason::RequestIdReused, &["request_id".to_owned()][..])
+    );
     assert_eq!(ledger.submit(add("a", -1, "id-2")).await.unwrap_err().reason(), Reason::FieldInvalid);
     assert_eq!(total(ledger.submit(add("a", 2, "id-2")).await.unwrap()), 8, "a refusal uses up no id");
     ledger.close().await;

@@ -217,8 +217,11 @@ impl<D: Domain> Writer<D> {
         }
         for (outcome, reply) in group.replies {
             // Everything may rest on a state that is not there: a repeat with the same request_id finds out.
-            let answer =
-                if sound { answer(&log, head, first, outcome) } else { Err(Fault::new(Reason::StateUnavailable)) };
+            let answer = if sound {
+                answer(&log, head, first, outcome)
+            } else {
+                Err(Fault::new(Reason::StateUnavailable))
+            };
             let _ = reply.send(answer);
         }
         sound
@@ -261,7 +264,8 @@ fn answer(log: &Log, head: Cursor, first: u64, outcome: Outcome) -> Result<Commi
             let cursor = log.cursor_at(sequence).map_err(damaged)?;
             let payload = log.read(sequence).map_err(damaged)?.payload;
             // The answer went with an erased record; what stays is that it was given.
-            let answer = payload.map(|payload| decode_record(&payload)).transpose()?.unwrap_or_default().answer;
+            let answer =
+                payload.map(|payload| decode_record(&payload)).transpose()?.unwrap_or_default().answer;
             Ok(Committed { answer, cursor })
         }
     }

@@ -159,7 +159,16 @@ mod tests {
 
     #[test]
     fn other_forms_are_refused_with_their_field() {
-        for name in ["", "organs/", "organs/-", "organs/A", "organs/a", "organ/ab", "organs/ab/minutes/x", "organs/a_b"] {
+        for name in [
+            "",
+            "organs/",
+            "organs/-",
+            "organs/A",
+            "organs/a",
+            "organ/ab",
+            "organs/ab/minutes/x",
+            "organs/a_b",
+        ] {
             let fault = Organ::parse(name, "parent").unwrap_err();
             assert_eq!(fault.fields(), ["parent"], "{name}");
         }

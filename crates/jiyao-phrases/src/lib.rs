@@ -67,7 +67,9 @@ fn bundle(lang: Lang) -> Bundle {
 #[must_use]
 pub fn say(lang: Lang, id: &str, arguments: &[(&str, &str)]) -> String {
     let bundle = &BUNDLES[usize::from(lang == Lang::En)];
-    let Some(pattern) = bundle.get_message(id).and_then(|message| message.value()) else { return id.to_owned() };
+    let Some(pattern) = bundle.get_message(id).and_then(|message| message.value()) else {
+        return id.to_owned();
+    };
     let mut values = FluentArgs::new();
     for (name, value) in arguments {
         values.set(*name, *value);
@@ -77,7 +79,11 @@ pub fn say(lang: Lang, id: &str, arguments: &[(&str, &str)]) -> String {
 
 /// The refusal for a reason, with its metadata.
 #[must_use]
-pub fn say_fault<'m>(lang: Lang, reason: &str, metadata: impl IntoIterator<Item = (&'m str, &'m str)>) -> String {
+pub fn say_fault<'m>(
+    lang: Lang,
+    reason: &str,
+    metadata: impl IntoIterator<Item = (&'m str, &'m str)>,
+) -> String {
     say(lang, &format!("fault-{reason}"), &metadata.into_iter().collect::<Vec<_>>())
 }
 
@@ -114,7 +120,10 @@ mod tests {
             say_fault(Lang::En, "SOURCE_TOO_LARGE", [("limit", "7")]),
             "The file is too large: at most 7 bytes are taken."
         );
-        assert_eq!(say_fault(Lang::Zh, "ORGAN_EXISTS", [("existing", "organs/a")]), "该机关已存在：organs/a。");
+        assert_eq!(
+            say_fault(Lang::Zh, "ORGAN_EXISTS", [("existing", "organs/a")]),
+            "该机关已存在：organs/a。"
+        );
     }
 
     #[test]

@@ -13,6 +13,7 @@
     rust_2018_idioms,
     rustdoc::all
 )]
+#[rustfmt::skip]
 mod generated;
 
 pub use generated::jiyao::{attendance, distribution, fault, journal, records, stored};

@@ -104,16 +104,17 @@ fn paragraph_mark(line: &str) -> Option<usize> {
     let inner = line.strip_prefix(['（', '('])?;
     let numeral: usize = inner.chars().take_while(|c| NUMERALS.contains(*c)).map(char::len_utf8).sum();
     let rest = &inner[numeral..];
-    (numeral > 0 && rest.starts_with(['）', ')'])).then(|| line.len() - rest.len() + rest.chars().next().map_or(0, char::len_utf8))
+    (numeral > 0 && rest.starts_with(['）', ')']))
+        .then(|| line.len() - rest.len() + rest.chars().next().map_or(0, char::len_utf8))
 }
 
 /// The list that a line begins, and the length of its label with the colon.
 fn list_label(line: &str) -> Option<(Kind, usize)> {
     let colon = line.char_indices().take(10).find(|(_, c)| matches!(c, '：' | ':'))?;
     let label: String = line[..colon.0].chars().filter(|c| !is_blank(*c)).collect();
-    let (_, kind) = LISTS.iter().find(|(word, _)| {
-        label.strip_prefix(word).is_some_and(|noun| LIST_NOUNS.contains(&noun))
-    })?;
+    let (_, kind) = LISTS
+        .iter()
+        .find(|(word, _)| label.strip_prefix(word).is_some_and(|noun| LIST_NOUNS.contains(&noun)))?;
     Some((*kind, colon.0 + colon.1.len_utf8()))
 }
 
@@ -217,7 +218,8 @@ fn is_open(text: &str, block: &Block) -> bool {
         Kind::Opening | Kind::Paragraph | Kind::Unnumbered => !ends_sentence(last),
         // A heading has no full stop: it goes on only where something in it is not closed.
         Kind::ItemHeading if block.lines.len() < LONGEST_HEADING => {
-            let count = |c| block.lines.iter().map(|line| text[line.clone()].matches(c).count()).sum::<usize>();
+            let count =
+                |c| block.lines.iter().map(|line| text[line.clone()].matches(c).count()).sum::<usize>();
             count('《') > count('》') || count('（') > count('）') || last.ends_with(['，', '、', '和'])
         }
         _ => false,
@@ -227,9 +229,11 @@ fn is_open(text: &str, block: &Block) -> bool {
 /// The line before `…印发` is the office that printed.
 fn name_printers(text: &str, blocks: &mut [Block]) {
     for at in 1..blocks.len() {
-        if blocks[at].kind == Kind::PrintedLine && matches!(blocks[at - 1].kind, Kind::Other | Kind::List(_)) {
+        if blocks[at].kind == Kind::PrintedLine && matches!(blocks[at - 1].kind, Kind::Other | Kind::List(_))
+        {
             let line = &blocks[at - 1].lines;
-            if blocks[at - 1].kind == Kind::Other && line.len() == 1 && !ends_sentence(&text[line[0].clone()]) {
+            if blocks[at - 1].kind == Kind::Other && line.len() == 1 && !ends_sentence(&text[line[0].clone()])
+            {
                 blocks[at - 1].kind = Kind::Printer;
             }
         }

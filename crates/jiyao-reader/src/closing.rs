@@ -70,7 +70,9 @@ fn distribution(flow: &Flow, facts: &mut Facts, notes: &mut Notes) {
                 shared.end != name.end && !SHARED.iter().any(|ending| text[name.clone()].ends_with(ending))
             });
             let mut fact: Fact = flow.fact(name, notes);
-            if let Some(shared) = lacks.filter(|_| fact.value.ends_with(['区', '市', '县', '镇', '乡', '旗', '州'])) {
+            if let Some(shared) =
+                lacks.filter(|_| fact.value.ends_with(['区', '市', '县', '镇', '乡', '旗', '州']))
+            {
                 fact.value.push_str(&text[shared.clone()]);
                 fact.spans.extend(flow.spans(shared, notes));
             }

@@ -23,7 +23,9 @@ pub(crate) fn find(text: &str, from: usize) -> Option<Found> {
         search = year_end + '年'.len_utf8();
         let Some(start) = year_end.checked_sub(4).filter(|start| *start >= from) else { continue };
         let month = search;
-        let Some(month_end) = text[month..].strip_prefix(|c: char| c.is_ascii_digit()).map(|_| month + digits(&text[month..])) else {
+        let Some(month_end) =
+            text[month..].strip_prefix(|c: char| c.is_ascii_digit()).map(|_| month + digits(&text[month..]))
+        else {
             continue;
         };
         let Some(after_month) = text[month_end..].strip_prefix('月') else { continue };

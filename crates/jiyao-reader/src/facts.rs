@@ -159,7 +159,8 @@ impl Facts {
     pub fn all(&self) -> Vec<(&'static str, Fact)> {
         let mut all = Vec::new();
         let number = |fact: &Fact<u32>| Fact { value: fact.value.to_string(), spans: fact.spans.clone() };
-        let mut one = |kind: &'static str, fact: &Option<Fact>| all.extend(fact.clone().map(|fact| (kind, fact)));
+        let mut one =
+            |kind: &'static str, fact: &Option<Fact>| all.extend(fact.clone().map(|fact| (kind, fact)));
         one("issuer", &self.issuer);
         one("document_number", &self.document_number);
         one("meeting.kind", &self.meeting.kind);
@@ -176,7 +177,10 @@ impl Facts {
                 one("decision.outcome", &Some(decision.outcome.clone()));
                 decision.subjects.iter().for_each(|fact| one("decision.subject", &Some(fact.clone())));
                 decision.lead_units.iter().for_each(|fact| one("decision.lead_unit", &Some(fact.clone())));
-                decision.support_units.iter().for_each(|fact| one("decision.support_unit", &Some(fact.clone())));
+                decision
+                    .support_units
+                    .iter()
+                    .for_each(|fact| one("decision.support_unit", &Some(fact.clone())));
                 one("decision.next_step", &decision.next_step);
                 one("decision.next_body", &decision.next_body);
                 one("decision.effective_date", &decision.effective_date);

@@ -26,9 +26,34 @@ const KINDS: [&str; 14] = [
 const SESSIONS: [&str; 5] = ["上午", "下午", "晚上", "中午", "全天"];
 /// Offices whose holder presides; the longer ones first.
 const TITLES: [&str; 28] = [
-    "党委副书记", "党组书记", "常务副市长", "常务副县长", "常务副区长", "副书记", "副市长", "副县长", "副区长", "副镇长", "副主任",
-    "副局长", "副州长", "书记", "市长", "县长", "区长", "镇长", "州长", "省长", "主席", "主任", "局长", "院长", "乡长", "旗长",
-    "同志", "秘书长",
+    "党委副书记",
+    "党组书记",
+    "常务副市长",
+    "常务副县长",
+    "常务副区长",
+    "副书记",
+    "副市长",
+    "副县长",
+    "副区长",
+    "副镇长",
+    "副主任",
+    "副局长",
+    "副州长",
+    "书记",
+    "市长",
+    "县长",
+    "区长",
+    "镇长",
+    "州长",
+    "省长",
+    "主席",
+    "主任",
+    "局长",
+    "院长",
+    "乡长",
+    "旗长",
+    "同志",
+    "秘书长",
 ];
 
 /// Whether a line, blanks removed, is the masthead of minutes.
@@ -52,7 +77,8 @@ pub(crate) fn read(text: &str, blocks: &[Block], words: &Words, facts: &mut Fact
 fn masthead(flow: &Flow, facts: &mut Facts, notes: &mut Notes) {
     let text = flow.text.as_str();
     let kind = KINDS.iter().find_map(|kind| text.find(kind).map(|at| at..at + kind.len()));
-    let issuer_end = kind.as_ref().map_or_else(|| text.find("会议纪要").or(text.find("纪要")), |kind| Some(kind.start));
+    let issuer_end =
+        kind.as_ref().map_or_else(|| text.find("会议纪要").or(text.find("纪要")), |kind| Some(kind.start));
     if let Some(end) = issuer_end.filter(|end| *end > 0) {
         facts.issuer = Some(flow.fact(0..end, notes));
     }
@@ -97,9 +123,9 @@ fn opening(flow: &Flow, words: &Words, facts: &mut Facts, notes: &mut Notes) {
 /// The clause before 主持 holds a name with an office before or behind it.
 fn chair(flow: &Flow, presides: usize, words: &Words, facts: &mut Facts, notes: &mut Notes) {
     let text = flow.text.as_str();
-    let start = text[..presides].rfind(['，', '。', '、', '：']).map_or(0, |at| {
-        at + text[at..].chars().next().map_or(0, char::len_utf8)
-    });
+    let start = text[..presides]
+        .rfind(['，', '。', '、', '：'])
+        .map_or(0, |at| at + text[at..].chars().next().map_or(0, char::len_utf8));
     let title_behind = TITLES.iter().find(|title| text[start..presides].ends_with(**title));
     let end = presides - title_behind.map_or(0, |title| title.len());
     let clause = &text[start..end];

@@ -29,8 +29,26 @@ const VERDICTS: [&str; 14] = [
 const BEFORE_VERDICT: [&str; 6] = ["会议经研究，", "经研究，", "会议研究", "会议审议", "会议", "经审议，"];
 /// Where the name of a responsible unit ends.
 const AFTER_UNIT: [&str; 20] = [
-    "牵头", "负责", "会同", "根据", "按照", "结合", "进一步", "作进一步", "抓紧", "尽快", "组织", "做好", "研究", "依法", "依规", "按", "对", "要",
-    "商", "在",
+    "牵头",
+    "负责",
+    "会同",
+    "根据",
+    "按照",
+    "结合",
+    "进一步",
+    "作进一步",
+    "抓紧",
+    "尽快",
+    "组织",
+    "做好",
+    "研究",
+    "依法",
+    "依规",
+    "按",
+    "对",
+    "要",
+    "商",
+    "在",
 ];
 /// Where such a word goes on as part of a unit's name.
 const STILL_UNIT: [&str; 6] = ["组织部", "研究室", "研究院", "研究所", "依法治", "商务"];
@@ -74,7 +92,8 @@ fn first_sentence(text: &str) -> Range<usize> {
 fn heading(text: &str, block: &Block, notes: &mut Notes) -> Item {
     let first = &text[block.lines[0].clone()];
     let numeral = item_mark(first).map_or(0, |(_, numeral)| numeral);
-    let number = Flow::join(text, &[block.start()..block.start() + numeral]);
+    let numeral = block.start()..block.start() + numeral;
+    let number = Flow::join(text, std::slice::from_ref(&numeral));
     let flow = Flow::join(text, &block.content());
     let heading = first_sentence(&flow.text);
     let documents = titles(&flow.text[heading.clone()]);
@@ -114,7 +133,11 @@ fn decisions(flow: &Flow, words: &Words, notes: &mut Notes) -> Vec<Decision> {
     let text = flow.text.as_str();
     let verdicts = verdicts(text);
     let ends = verdicts.iter().skip(1).map(|verdict| verdict.start).chain([text.len()]);
-    verdicts.iter().zip(ends).map(|(verdict, end)| decision(flow, verdict.clone(), end, words, notes)).collect()
+    verdicts
+        .iter()
+        .zip(ends)
+        .map(|(verdict, end)| decision(flow, verdict.clone(), end, words, notes))
+        .collect()
 }
 
 /// Verdict verbs that stand where a clause begins.
@@ -179,7 +202,10 @@ fn subjects(text: &str, within: Range<usize>) -> Vec<Range<usize>> {
     let subject = &text[within.clone()];
     let closed = without_trailing_note(subject);
     if closed.ends_with('》') {
-        return titles(closed).into_iter().map(|title| within.start + title.start..within.start + title.end).collect();
+        return titles(closed)
+            .into_iter()
+            .map(|title| within.start + title.start..within.start + title.end)
+            .collect();
     }
     if closed.is_empty() { Vec::new() } else { vec![within] }
 }
@@ -218,7 +244,9 @@ fn units(flow: &Flow, within: Range<usize>, words: &Words, notes: &mut Notes) ->
     let (mut lead, mut support) = (Vec::new(), Vec::new());
     for clause in clauses(text, within) {
         let says = &text[clause.clone()];
-        let Some(after) = ["由", "责成", "请"].iter().find_map(|word| says.strip_prefix(word)) else { continue };
+        let Some(after) = ["由", "责成", "请"].iter().find_map(|word| says.strip_prefix(word)) else {
+            continue;
+        };
         let start = clause.end - after.len();
         let Some(length) = unit_end(after).filter(|length| *length > 0) else { continue };
         let range = start..start + length;
@@ -253,7 +281,8 @@ fn next_step(text: &str, within: Range<usize>) -> (Option<Range<usize>>, Option<
 /// `按程序印发实施`, `以…名义印发`: an act needs its way, for a plain 组织实施 is no formal step.
 fn done_here(text: &str, clause: &Range<usize>) -> Option<Range<usize>> {
     let says = &text[clause.clone()];
-    let ways = BY_PROCEDURE.iter().flat_map(|way| says.match_indices(way).map(|(at, way)| (at, at + way.len())));
+    let ways =
+        BY_PROCEDURE.iter().flat_map(|way| says.match_indices(way).map(|(at, way)| (at, at + way.len())));
     let named = says.find("名义").and_then(|at| Some((says[..at].rfind('以')?, at + "名义".len())));
     ways.chain(named)
         .filter_map(|(start, end)| {
@@ -269,7 +298,8 @@ fn sent(text: &str, clause: &Range<usize>) -> Option<(Range<usize>, Range<usize>
     for word in SENDS {
         for (at, _) in says.match_indices(word) {
             let body = at + word.len();
-            let near = says[body..].char_indices().nth(LONGEST_BODY).map_or(says.len(), |(end, _)| body + end);
+            let near =
+                says[body..].char_indices().nth(LONGEST_BODY).map_or(says.len(), |(end, _)| body + end);
             let decides = DECIDES
                 .iter()
                 .filter_map(|verb| Some((body + says[body..near].find(verb)?, verb.len())))
@@ -286,7 +316,8 @@ fn sent(text: &str, clause: &Range<usize>) -> Option<(Range<usize>, Range<usize>
 /// Takes in 按程序 and its like right before an act.
 fn with_procedure(text: &str, clause: usize, act: Range<usize>) -> Range<usize> {
     let before = &text[clause..act.start];
-    let way = BY_PROCEDURE.iter().filter(|way| before.ends_with(**way)).map(|way| way.len()).max().unwrap_or(0);
+    let way =
+        BY_PROCEDURE.iter().filter(|way| before.ends_with(**way)).map(|way| way.len()).max().unwrap_or(0);
     act.start - way..act.end
 }
 

@@ -22,7 +22,8 @@ mod words;
 
 pub use dates::{iso_date, printed_ordinal};
 pub use facts::{
-    Attendance, Attendee, Decision, Doubt, DoubtCode, Fact, Facts, Imprint, Item, Meeting, Repair, RepairKind, Span,
+    Attendance, Attendee, Decision, Doubt, DoubtCode, Fact, Facts, Imprint, Item, Meeting, Repair,
+    RepairKind, Span,
 };
 pub use tree::{Node, Tree};
 pub use words::Words;
@@ -62,7 +63,9 @@ pub fn printed(text: &str, fact_spans: &[Span], repairs: &[Repair]) -> String {
     let mut out = String::new();
     for span in fact_spans {
         let mut at = span.start;
-        for repair in repairs.iter().filter(|repair| repair.span.start >= span.start && repair.span.end <= span.end) {
+        for repair in
+            repairs.iter().filter(|repair| repair.span.start >= span.start && repair.span.end <= span.end)
+        {
             out.push_str(Span { start: at, end: repair.span.start }.of(text));
             at = at.max(repair.span.end);
         }

@@ -99,7 +99,9 @@ fn split(text: &str, words: &Words) -> (Split, usize) {
             offer(Split { cost: name_cost(proof) + cut, unit: Some(0..at), name: Some(at..text.len()) });
         }
     }
-    if let Some(unit) = REPRESENTATIVE.iter().find_map(|tail| text.strip_suffix(tail)).filter(|u| words.is_unit(u)) {
+    if let Some(unit) =
+        REPRESENTATIVE.iter().find_map(|tail| text.strip_suffix(tail)).filter(|u| words.is_unit(u))
+    {
         offer(Split { cost: 0, unit: Some(0..unit.len()), name: None });
     }
     if is_unit {
@@ -164,14 +166,18 @@ fn attendee(flow: &Flow, words: &Words, notes: &mut Notes) -> Attendee {
         let spans = flow.spans(0..flow.text.len(), notes);
         notes.doubts.push(Doubt { code, spans, candidates: candidates(&flow.text, words) });
     }
-    Attendee { unit: best.unit.map(|unit| flow.fact(unit, notes)), name: best.name.map(|name| flow.fact(name, notes)) }
+    Attendee {
+        unit: best.unit.map(|unit| flow.fact(unit, notes)),
+        name: best.name.map(|name| flow.fact(name, notes)),
+    }
 }
 
 /// Ways to read an entry for a person to choose from: `unit|name`.
 fn candidates(text: &str, words: &Words) -> Vec<String> {
     let proved = |(unit, name): &(&str, &str)| words.is_unit(unit) || words.name(name).is_some();
     let splits = text.char_indices().map(|(at, _)| text.split_at(at));
-    let mut ways: Vec<_> = splits.filter(proved).take(5).map(|(unit, name)| format!("{unit}|{name}")).collect();
+    let mut ways: Vec<_> =
+        splits.filter(proved).take(5).map(|(unit, name)| format!("{unit}|{name}")).collect();
     ways.push(format!("{text}|"));
     ways.dedup();
     ways

@@ -20,7 +20,11 @@ fn check_lossless(text: &str) {
             iso_date(&printed),
             printed_ordinal(&printed).map(|ordinal| ordinal.to_string()),
         ];
-        assert!(says.contains(&Some(fact.value.clone())), "{kind}: {:?} is printed as {printed:?}", fact.value);
+        assert!(
+            says.contains(&Some(fact.value.clone())),
+            "{kind}: {:?} is printed as {printed:?}",
+            fact.value
+        );
     }
 }
 
@@ -43,10 +47,16 @@ fn the_sample_is_read_whole() {
         .iter()
         .map(|decision| {
             let leads: Vec<_> = decision.lead_units.iter().map(|fact| fact.value.as_str()).collect();
-            (decision.outcome.value.as_str(), leads.concat(), value(&decision.next_step), value(&decision.next_body))
+            (
+                decision.outcome.value.as_str(),
+                leads.concat(),
+                value(&decision.next_step),
+                value(&decision.next_body),
+            )
         })
         .collect();
-    let row = |lead: &str, step: &str, body: &str| ("原则同意", lead.to_owned(), step.to_owned(), body.to_owned());
+    let row =
+        |lead: &str, step: &str, body: &str| ("原则同意", lead.to_owned(), step.to_owned(), body.to_owned());
     assert_eq!(
         table,
         [
@@ -68,9 +78,13 @@ fn the_sample_is_read_whole() {
     let court = people.observers.last().unwrap();
     assert_eq!((value(&court.unit), court.name.is_none()), ("市中级人民法院".to_owned(), true));
     let recipients: Vec<_> = facts.distribution.iter().map(|fact| fact.value.as_str()).collect();
-    assert_eq!(recipients, ["各县、区人民政府", "临岚高新区管委会", "青禾开发区管委会", "市各有关部门和单位"]);
+    assert_eq!(
+        recipients,
+        ["各县、区人民政府", "临岚高新区管委会", "青禾开发区管委会", "市各有关部门和单位"]
+    );
     assert_eq!(value(&facts.disclosure), "此件公开发布");
-    let imprint = |imprint: &Option<Imprint>| imprint.as_ref().map(|i| (value(&i.by), value(&i.date))).unwrap();
+    let imprint =
+        |imprint: &Option<Imprint>| imprint.as_ref().map(|i| (value(&i.by), value(&i.date))).unwrap();
     assert_eq!(imprint(&facts.compiled), ("临岚市人民政府办公室".to_owned(), "2025-04-24".to_owned()));
     assert_eq!(imprint(&facts.printed), ("临岚市人民政府办公室".to_owned(), "2025-04-27".to_owned()));
 }
@@ -107,7 +121,8 @@ fn what_is_not_proved_is_a_doubt_with_candidates() {
 
 #[test]
 fn a_verdict_in_principle_never_comes_out_as_a_plain_one() {
-    for verdict in ["同意", "原则同意", "原则上同意", "原则通过", "审议通过", "不同意", "审议并原则同意"] {
+    for verdict in ["同意", "原则同意", "原则上同意", "原则通过", "审议通过", "不同意", "审议并原则同意"]
+    {
         let text = format!("一、审议《甲办法》\n\n（一）会议{verdict}《甲办法》。由市民政局负责落实。\n");
         let facts = read_plain(&text).facts;
         assert_eq!(facts.items[0].decisions[0].outcome.value, verdict);
@@ -124,7 +139,8 @@ fn other_texts_have_no_fact() {
 
 #[test]
 fn hostile_texts_take_linear_time() {
-    for unit in ["一、", "（", "《", "报", "、", "由", "出席：", "同意", "第", "年", "张", " ", "一、《\n"] {
+    for unit in ["一、", "（", "《", "报", "、", "由", "出席：", "同意", "第", "年", "张", " ", "一、《\n"]
+    {
         check_lossless(&unit.repeat(20_000));
         check_lossless(&format!("一、甲\n（一）同意{}", unit.repeat(20_000)));
         check_lossless(&format!("列席：{}", unit.repeat(20_000)));

@@ -93,10 +93,21 @@ mod tests {
     #[test]
     fn endings_prove_units_and_surnames_names() {
         let words = Words::default();
-        for unit in ["市委", "市民政局", "市委组织部（市人才办）", "云溪海关", "团市委", "县政府", "东山区", "电信云溪分公司"] {
+        for unit in [
+            "市委",
+            "市民政局",
+            "市委组织部（市人才办）",
+            "云溪海关",
+            "团市委",
+            "县政府",
+            "东山区",
+            "电信云溪分公司",
+        ] {
             assert!(words.is_unit(unit), "{unit}");
         }
-        for other in ["局", "王伟", "各地各部门", "研究", "一、市民政局", "", "市民政局（", "市民政局，市教育局"] {
+        for other in
+            ["局", "王伟", "各地各部门", "研究", "一、市民政局", "", "市民政局（", "市民政局，市教育局"]
+        {
             assert!(!words.is_unit(other), "{other}");
         }
         for name in ["王伟", "欧阳修远", "李小明", "尉迟恭"] {

@@ -117,7 +117,9 @@ pub fn stream<R: 'static>(
     stop: CancellationToken,
     items: impl Stream<Item = jiyao_fault::Result<R>> + Send + 'static,
 ) -> Answers<R> {
-    Box::pin(items.map(move |item| item.map_err(|fault| status(fault, lang))).take_until(stop.cancelled_owned()))
+    Box::pin(
+        items.map(move |item| item.map_err(|fault| status(fault, lang))).take_until(stop.cancelled_owned()),
+    )
 }
 
 /// What recognises a repeat of a request: SHA-256 of its deterministic encoding. The caller takes the `request_id`

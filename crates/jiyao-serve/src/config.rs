@@ -74,7 +74,11 @@ impl ServeConfig {
     /// Defaults for a service with this port and folder name.
     #[must_use]
     pub fn for_service(port: u16, folder: &str) -> Self {
-        Self { listen: format!("127.0.0.1:{port}"), data_dir: format!("jiyao-data/{folder}"), ..Self::default() }
+        Self {
+            listen: format!("127.0.0.1:{port}"),
+            data_dir: format!("jiyao-data/{folder}"),
+            ..Self::default()
+        }
     }
 
     /// The address to listen on.
@@ -82,7 +86,9 @@ impl ServeConfig {
     /// # Errors
     /// What is wrong with it.
     pub fn address(&self) -> Result<SocketAddr, String> {
-        self.listen.parse().map_err(|_| format!("listen = {:?} is no address and port, such as 127.0.0.1:7101", self.listen))
+        self.listen
+            .parse()
+            .map_err(|_| format!("listen = {:?} is no address and port, such as 127.0.0.1:7101", self.listen))
     }
 
     /// Checks what can be checked without doing anything.
@@ -101,7 +107,9 @@ impl ServeConfig {
         if self.tokens.is_empty() && self.local.is_empty() {
             return Err("nobody could call: set tokens, or as for local mode".to_owned());
         }
-        for (key, file) in [("tokens", &self.tokens), ("tls_cert", &self.tls_cert), ("tls_key", &self.tls_key)] {
+        for (key, file) in
+            [("tokens", &self.tokens), ("tls_cert", &self.tls_cert), ("tls_key", &self.tls_key)]
+        {
             if let Some(file) = path(file) {
                 fs_err::read(file).map_err(|e| format!("{key}: {e}"))?;
             }
@@ -124,7 +132,9 @@ impl ServeConfig {
         if self.data_dir.is_empty() {
             return Err("data_dir is empty".to_owned());
         }
-        fs_err::create_dir_all(&self.data_dir).and_then(|()| fs_err::read_dir(&self.data_dir)).map_err(|e| format!("data_dir: {e}"))?;
+        fs_err::create_dir_all(&self.data_dir)
+            .and_then(|()| fs_err::read_dir(&self.data_dir))
+            .map_err(|e| format!("data_dir: {e}"))?;
         Ok(())
     }
 

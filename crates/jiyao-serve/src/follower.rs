@@ -78,7 +78,7 @@ impl FollowConfig {
     /// # Errors
     /// What does not hold, in words.
     pub fn check(&self) -> Result<(), String> {
-        self.source().link().map(|_| ()).map_err(|e| format!("records, records_ca, records_token: {e}"))
+        self.source().prepare().map(|_| ()).map_err(|e| format!("records, records_ca, records_token: {e}"))
     }
 }
 
@@ -118,11 +118,17 @@ impl Interceptor for Bearer {
 pub type Link = InterceptedService<Channel, Bearer>;
 
 impl Source {
-    /// The connection. Nothing is sent yet.
+    /// The connection. Nothing is sent yet. Must be called inside a tokio runtime.
     ///
     /// # Errors
     /// See [`LinkError`].
     pub fn link(&self) -> Result<Link, LinkError> {
+        let (endpoint, bearer) = self.prepare()?;
+        Ok(InterceptedService::new(endpoint.connect_lazy(), bearer))
+    }
+
+    /// All of a connection but the connecting.
+    fn prepare(&self) -> Result<(Endpoint, Bearer), LinkError> {
         let bad = |e: &dyn std::error::Error| LinkError::Url { url: self.url.clone(), reason: chain(e) };
         let mut endpoint = Endpoint::from_shared(self.url.clone())
             .map_err(|e| bad(&e))?
@@ -145,7 +151,7 @@ impl Source {
             }
             None => None,
         };
-        Ok(InterceptedService::new(endpoint.connect_lazy(), Bearer(token)))
+        Ok((endpoint, Bearer(token)))
     }
 }
 
@@ -184,7 +190,8 @@ impl Followed {
     pub async fn reached(&self, wanted: &Cursor, patience: Duration) -> Result<(), Fault> {
         let mut followed = self.0.clone();
         let there = |cursor: &Option<Cursor>| {
-            cursor.is_some_and(|cursor| cursor.journal == wanted.journal && cursor.sequence >= wanted.sequence)
+            cursor
+                .is_some_and(|cursor| cursor.journal == wanted.journal && cursor.sequence >= wanted.sequence)
         };
         if let Ok(Ok(_)) = tokio::time::timeout(patience, followed.wait_for(there)).await {
             return Ok(());
@@ -207,7 +214,12 @@ pub trait Absorb: Send + Sync {
     ///
     /// # Errors
     /// Anything: the same stretch is tried again.
-    fn absorb(&self, link: &Link, through: Cursor, events: Vec<Event>) -> impl Future<Output = Result<(), Fault>> + Send;
+    fn absorb(
+        &self,
+        link: &Link,
+        through: Cursor,
+        events: Vec<Event>,
+    ) -> impl Future<Output = Result<(), Fault>> + Send;
 }
 
 /// Follows for ever, until `stop`. A fork of the other journal ends it and takes the service out of readiness: only a

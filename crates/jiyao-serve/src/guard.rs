@@ -59,8 +59,10 @@ impl Gate {
             return Ok(());
         }
         let principal = self.identities.identify(header("authorization")).map_err(|fault| (fault, lang))?;
-        let allowed =
-            self.rights.get(path).is_some_and(|roles| roles.iter().any(|role| principal.roles.contains(role)));
+        let allowed = self
+            .rights
+            .get(path)
+            .is_some_and(|roles| roles.iter().any(|role| principal.roles.contains(role)));
         if !allowed {
             info!(principal = %principal.name, method = path, "refused: the role is missing");
             return Err((Fault::new(Reason::RoleMissing).with("method", path), lang));

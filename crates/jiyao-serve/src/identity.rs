@@ -91,14 +91,18 @@ impl Identities {
         tokio::spawn(async move {
             while stop.run_until_cancelled(tokio::time::sleep(RELOAD)).await.is_some() {
                 let looked_at = path.clone();
-                let found = tokio::task::spawn_blocking(move || (modified(&looked_at) != seen).then(|| read(&looked_at)));
+                let found = tokio::task::spawn_blocking(move || {
+                    (modified(&looked_at) != seen).then(|| read(&looked_at))
+                });
                 match found.await {
                     Ok(Some(Ok((file, modified)))) => {
                         info!(tokens = file.token.len(), "the token file was read again");
                         *target.write().unwrap_or_else(PoisonError::into_inner) = file;
                         seen = modified;
                     }
-                    Ok(Some(Err(cause))) => error!(%cause, "the token file cannot be read; the old tokens stay in force"),
+                    Ok(Some(Err(cause))) => {
+                        error!(%cause, "the token file cannot be read; the old tokens stay in force");
+                    }
                     _ => {}
                 }
             }
@@ -137,7 +141,11 @@ fn read(path: &PathBuf) -> std::result::Result<(TokenFile, Option<SystemTime>), 
     let file: TokenFile = toml::from_str(&text).map_err(|e| format!("{}: {e}", path.display()))?;
     for token in &file.token {
         if jiyao_names::unhex(&token.sha256).is_none() {
-            return Err(format!("{}: sha256 of {} is not 64 hexadecimal digits", path.display(), token.principal));
+            return Err(format!(
+                "{}: sha256 of {} is not 64 hexadecimal digits",
+                path.display(),
+                token.principal
+            ));
         }
     }
     Ok((file, seen))
@@ -153,7 +161,9 @@ mod tests {
         let path = folder.path().join("tokens.toml");
         let line = |revoked| {
             let hash = jiyao_names::hex(&Sha256::digest("secret"));
-            format!("[[token]]\nsha256 = \"{hash}\"\nprincipal = \"chen\"\nroles = [\"clerk\"]\nrevoked = {revoked}\n")
+            format!(
+                "[[token]]\nsha256 = \"{hash}\"\nprincipal = \"chen\"\nroles = [\"clerk\"]\nrevoked = {revoked}\n"
+            )
         };
         fs_err::write(&path, line(false)).unwrap();
         let stop = CancellationToken::new();

@@ -52,7 +52,11 @@ pub fn cursor_from(cursor: Option<&wire::Cursor>, field: &str) -> Result<Option<
 /// A cursor for the wire.
 #[must_use]
 pub fn cursor_to(cursor: &Cursor) -> wire::Cursor {
-    wire::Cursor { journal: cursor.journal.to_string(), sequence: cursor.sequence, hash: cursor.hash.to_vec() }
+    wire::Cursor {
+        journal: cursor.journal.to_string(),
+        sequence: cursor.sequence,
+        hash: cursor.hash.to_vec(),
+    }
 }
 
 #[tonic::async_trait]
@@ -83,7 +87,9 @@ impl<D: Domain> JournalService for JournalApi<D> {
         &self,
         request: Request<wire::GetHeadRequest>,
     ) -> Result<Response<wire::GetHeadResponse>, Status> {
-        answer(request, async |_, _| Ok(wire::GetHeadResponse { head: Some(cursor_to(&self.ledger.get()?.head())) }))
-            .await
+        answer(request, async |_, _| {
+            Ok(wire::GetHeadResponse { head: Some(cursor_to(&self.ledger.get()?.head())) })
+        })
+        .await
     }
 }

@@ -75,7 +75,10 @@ struct Flags {
 #[must_use]
 pub fn program<P: Program>() -> ExitCode {
     let command = <Flags as clap::CommandFactory>::command().name(P::NAME).version(env!("CARGO_PKG_VERSION"));
-    let flags = match command.try_get_matches().and_then(|matches| <Flags as clap::FromArgMatches>::from_arg_matches(&matches)) {
+    let flags = match command
+        .try_get_matches()
+        .and_then(|matches| <Flags as clap::FromArgMatches>::from_arg_matches(&matches))
+    {
         Ok(flags) => flags,
         Err(e) => {
             let _ = e.print();
@@ -127,7 +130,8 @@ fn configure<P: Program>(flags: &Flags) -> Result<P::Config, String> {
         given.extend(value.clone().map(|value| (key.to_owned(), value)));
     }
     for pair in &flags.set {
-        let (key, value) = pair.split_once('=').ok_or_else(|| format!("--set {pair}: write it as KEY=VALUE"))?;
+        let (key, value) =
+            pair.split_once('=').ok_or_else(|| format!("--set {pair}: write it as KEY=VALUE"))?;
         given.push((key.to_owned(), value.to_owned()));
     }
     let sources =

@@ -178,7 +178,8 @@ impl Server {
     ) -> Result<(), ServeError> {
         self.check_rights()?;
         let Parts { config, listener, stop } = self.parts;
-        let address = listener.local_addr().map_err(|source| ServeError::Io { what: "ask for the address", source })?;
+        let address =
+            listener.local_addr().map_err(|source| ServeError::Io { what: "ask for the address", source })?;
         let (health, health_service) = tonic_health::server::health_reporter();
         let ready = Ready { health, services: Arc::new(self.services.clone()) };
         ready.set(false).await;
@@ -209,7 +210,8 @@ impl Server {
                 Identities::local(&config.local)
             }
         };
-        let gate = Gate { identities, rights: self.rights, room: Arc::new(Semaphore::new(config.calls as usize)) };
+        let gate =
+            Gate { identities, rights: self.rights, room: Arc::new(Semaphore::new(config.calls as usize)) };
         let mut server = tonic::transport::Server::builder()
             .timeout(Duration::from_secs(config.timeout_seconds.into()))
             .concurrency_limit_per_connection(64)
@@ -222,12 +224,13 @@ impl Server {
             .http2_max_local_error_reset_streams(Some(LOCAL_RESETS))
             .accept_http1(false);
         if let (Some(cert), Some(key)) = (path(&config.tls_cert), path(&config.tls_key)) {
-            let read = |file| fs_err::read(file).map_err(|source| ServeError::Io { what: "read TLS files", source });
+            let read =
+                |file| fs_err::read(file).map_err(|source| ServeError::Io { what: "read TLS files", source });
             let identity = Identity::from_pem(read(cert)?, read(key)?);
             let tls = ServerTlsConfig::new().identity(identity).timeout(HANDSHAKE);
-            server = server
-                .tls_config(tls)
-                .map_err(|e| ServeError::Settings(format!("tls_cert, tls_key: {}", jiyao_fault::chain(&e))))?;
+            server = server.tls_config(tls).map_err(|e| {
+                ServeError::Settings(format!("tls_cert, tls_key: {}", jiyao_fault::chain(&e)))
+            })?;
         }
         let connections =
             incoming(listener, config.connections as usize, config.connections_per_peer as usize);

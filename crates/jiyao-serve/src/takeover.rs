@@ -25,7 +25,9 @@ pub fn is_new(view: &Overlay<'_>, source: &wire::Cursor) -> Result<bool> {
     let Some(known) = view.get(CURSOR_KEY)? else { return Ok(true) };
     let known = wire::Cursor::decode(known.as_slice()).map_err(Fault::internal)?;
     if known.journal != source.journal {
-        return Err(Fault::new(Reason::JournalForked).with("sequence", source.sequence).with("head", known.sequence));
+        return Err(Fault::new(Reason::JournalForked)
+            .with("sequence", source.sequence)
+            .with("head", known.sequence));
     }
     Ok(source.sequence > known.sequence)
 }
@@ -74,7 +76,10 @@ impl<D: Domain> Absorb for Takeover<D> {
                 Some(Kind::OrganCreated(_)) => {}
                 Some(Kind::RollStated(_) | Kind::ListStated(_)) | None => {
                     // A kind from a newer program, or of another service: stop and say so, never skip.
-                    return Err(Fault::internal(format!("event {} is of a kind not known here", event.sequence)));
+                    return Err(Fault::internal(format!(
+                        "event {} is of a kind not known here",
+                        event.sequence
+                    )));
                 }
             }
         }

@@ -148,13 +148,18 @@ impl State {
             // Nobody listens any more when the opening took too long.
             let _ = send.send(opened.unwrap_or_else(|_| Err("sled panicked".to_owned())));
         });
-        receive.recv_timeout(patience).unwrap_or_else(|_| Err(format!("sled did not open within {patience:?}")))
+        receive
+            .recv_timeout(patience)
+            .unwrap_or_else(|_| Err(format!("sled did not open within {patience:?}")))
     }
 
     fn verify(&self) -> Result<(), String> {
         let meta = self.meta().map_err(|e| e.to_string())?;
         if meta.projection != self.projection {
-            return Err(format!("it is of version {}, this program's is {}", meta.projection, self.projection));
+            return Err(format!(
+                "it is of version {}, this program's is {}",
+                meta.projection, self.projection
+            ));
         }
         let (mut pairs, mut sum) = (0_u64, 0_u128);
         for pair in self.scan::<Vec<u8>>(..) {
@@ -233,7 +238,8 @@ impl State {
                 batch.insert(data_key(key), [&[WHOLE], value.as_slice()].concat());
             } else {
                 let chunks = value.chunks(CHUNK - 64);
-                let count = u32::try_from(chunks.len()).map_err(|_| StateError::Malformed("a value is too large"))?;
+                let count =
+                    u32::try_from(chunks.len()).map_err(|_| StateError::Malformed("a value is too large"))?;
                 for (at, chunk) in (0..count).zip(chunks) {
                     batch.insert(chunk_key(key, at), chunk);
                 }
@@ -259,7 +265,8 @@ impl State {
     }
 
     fn meta(&self) -> Result<Meta, StateError> {
-        let stored = self.db.get(META_KEY)?.ok_or(StateError::Malformed("the state does not say what it shows"))?;
+        let stored =
+            self.db.get(META_KEY)?.ok_or(StateError::Malformed("the state does not say what it shows"))?;
         Meta::decode(&stored).ok_or(StateError::Malformed("the state is of another format"))
     }
 
@@ -371,7 +378,9 @@ mod tests {
         let expected = {
             let (state, origin) = State::open(&path, 1, PATIENCE).unwrap();
             assert_eq!((origin, state.applied().unwrap()), (Origin::New, Applied::default()));
-            state.apply(&writes(&[("b", Some(b"2")), ("a", Some(&large)), ("c", Some(b"3"))]), at(1)).unwrap();
+            state
+                .apply(&writes(&[("b", Some(b"2")), ("a", Some(&large)), ("c", Some(b"3"))]), at(1))
+                .unwrap();
             state.apply(&writes(&[("c", None), ("a", Some(&large[1..])), ("nothing", None)]), at(2)).unwrap();
             assert_eq!(state.get(b"a").unwrap().unwrap().len(), 99_999);
             assert_eq!(state.get(b"c").unwrap(), None);

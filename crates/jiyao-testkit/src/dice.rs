@@ -9,7 +9,11 @@ impl Dice {
     #[must_use]
     pub fn new(what: &str) -> Self {
         let given = std::env::var("JIYAO_SEED").ok().and_then(|seed| seed.parse().ok());
-        let clock = || SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(1, |now| now.subsec_nanos().into());
+        let clock = || {
+            SystemTime::now()
+                .duration_since(SystemTime::UNIX_EPOCH)
+                .map_or(1, |now| now.subsec_nanos().into())
+        };
         let seed = given.unwrap_or_else(clock);
         println!("{what}: JIYAO_SEED={seed}");
         Self(seed)

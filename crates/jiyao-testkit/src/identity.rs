@@ -68,7 +68,9 @@ impl Tokens {
         let mut text = String::new();
         for (token, principal, role) in lines {
             let hash = hex(&Sha256::digest(token));
-            text += &format!("[[token]]\nsha256 = \"{hash}\"\nprincipal = \"{principal}\"\nroles = [\"{role}\"]\n");
+            text += &format!(
+                "[[token]]\nsha256 = \"{hash}\"\nprincipal = \"{principal}\"\nroles = [\"{role}\"]\n"
+            );
         }
         fs_err::write(&self.path, text)?;
         Ok(())

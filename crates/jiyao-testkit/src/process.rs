@@ -98,7 +98,11 @@ impl Process {
                     let _ = process.child.kill();
                     let ended = process.child.wait()?;
                     std::thread::sleep(Duration::from_millis(50));
-                    bail!("{} did not start ({ended}): {}", program.display(), logged.try_iter().collect::<String>());
+                    bail!(
+                        "{} did not start ({ended}): {}",
+                        program.display(),
+                        logged.try_iter().collect::<String>()
+                    );
                 }
             }
         }

@@ -198,7 +198,8 @@ mod tests {
         let text = include_str!("../../jiyao-cli/sample/minutes.txt").replace("市发改委杜衡", "新设机构乙甲");
         let reading = reader::read(&text, &reader::Words::default());
         assert_eq!(facts_from(&facts_to(&reading.facts)), reading.facts);
-        let doubts: Vec<_> = reading.doubts.iter().map(doubt_to).filter_map(|doubt| doubt_from(&doubt)).collect();
+        let doubts: Vec<_> =
+            reading.doubts.iter().map(doubt_to).filter_map(|doubt| doubt_from(&doubt)).collect();
         assert_eq!(doubts, reading.doubts);
         let repairs: Vec<_> = reading.repairs.iter().map(repair_to).filter_map(|r| repair_from(&r)).collect();
         assert_eq!(repairs, reading.repairs);

@@ -69,7 +69,8 @@ const OWNERS: &[(&str, &[&str])] = &[
 
 /// Pure crates: rules without async, I/O, clock or randomness.
 const PURE: &[&str] = &["jiyao-reader", "jiyao-minutes", "jiyao-rolls", "jiyao-deliveries"];
-const IMPURE: &[&str] = &["tokio", "tonic", "fs-err", "sled", "getrandom", "rand", "uuid", "rustix", "tracing"];
+const IMPURE: &[&str] =
+    &["tokio", "tonic", "fs-err", "sled", "getrandom", "rand", "uuid", "rustix", "tracing"];
 
 /// Features that plant a bug for the fault tests, and must never be on by default.
 const PLANTED: &str = "planted-";

@@ -10,8 +10,8 @@ use jiyao_proto::attendance::v1::attendance_service_server::AttendanceService;
 use jiyao_proto::attendance::v1::{self as api, Roll};
 use jiyao_proto::journal::v1::event::Kind;
 use jiyao_serve::{
-    Followed, Late, Page, PageQuery, READERS, Right, answer, caller, cursor_from, cursor_to, document_of, failed,
-    list_of, page_size, wait_for,
+    Followed, Late, Page, PageQuery, READERS, Right, answer, caller, cursor_from, cursor_to, document_of,
+    failed, list_of, page_size, wait_for,
 };
 use prost::Message as _;
 use tokio_util::sync::CancellationToken;
@@ -33,7 +33,11 @@ pub(crate) struct Api {
 }
 
 impl Api {
-    pub(crate) fn new(ledger: Late<Ledger<AttendanceDomain>>, followed: Followed, stop: CancellationToken) -> Self {
+    pub(crate) fn new(
+        ledger: Late<Ledger<AttendanceDomain>>,
+        followed: Followed,
+        stop: CancellationToken,
+    ) -> Self {
         Self { ledger, followed, stop }
     }
 }
@@ -48,7 +52,10 @@ fn roll(ledger: &Ledger<AttendanceDomain>, minutes: &Minutes) -> Result<(Roll, u
 
 #[tonic::async_trait]
 impl AttendanceService for Api {
-    async fn get_roll(&self, request: Request<api::GetRollRequest>) -> Result<Response<api::GetRollResponse>, Status> {
+    async fn get_roll(
+        &self,
+        request: Request<api::GetRollRequest>,
+    ) -> Result<Response<api::GetRollResponse>, Status> {
         answer(request, async |_, request: api::GetRollRequest| {
             let minutes = Minutes::parse_part(&request.name, ROLL, "name")?;
             let ledger = self.ledger.get()?;

@@ -51,7 +51,9 @@ impl Domain for AttendanceDomain {
 
     fn public(&self, event: &Event) -> Result<Vec<Kind>> {
         let rolls = stated(event)?.rolls.into_iter();
-        Ok(rolls.map(|roll| Kind::RollStated(RollStated { minutes: roll.minutes, revision: roll.revision })).collect())
+        Ok(rolls
+            .map(|roll| Kind::RollStated(RollStated { minutes: roll.minutes, revision: roll.revision }))
+            .collect())
     }
 }
 

@@ -9,8 +9,8 @@ use jiyao_ledger::{Ledger, Places};
 use jiyao_proto::attendance::v1::attendance_service_server::AttendanceServiceServer;
 use jiyao_proto::journal::v1::journal_service_server::JournalServiceServer;
 use jiyao_serve::{
-    FollowConfig, Followed, JournalApi, Late, Parts, Program, REQUEST_LIMIT, RESPONSE_LIMIT, ServeConfig, ServeError,
-    Server, Takeover, follow,
+    FollowConfig, Followed, JournalApi, Late, Parts, Program, REQUEST_LIMIT, RESPONSE_LIMIT, ServeConfig,
+    ServeError, Server, Takeover, follow,
 };
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;

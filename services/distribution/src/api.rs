@@ -61,8 +61,9 @@ impl DistributionService for Api {
             let query = PageQuery::of(&["ListDistributionLists", &request.parent]);
             let after = query.after(&request.page_token)?;
             wait_for(ledger, Some(&self.followed), request.read_after.as_ref()).await?;
-            let (page, sequence) =
-                ledger.read(|view| Page::<DistributionList>::read(view, &list_of(&scope), &after, size, |_| true))?;
+            let (page, sequence) = ledger.read(|view| {
+                Page::<DistributionList>::read(view, &list_of(&scope), &after, size, |_| true)
+            })?;
             let next_page_token = page.next.map(|key| query.token(&key)).unwrap_or_default();
             Ok(api::ListDistributionListsResponse { lists: page.found, next_page_token, sequence })
         })

@@ -49,7 +49,9 @@ impl Domain for DistributionDomain {
 
     fn public(&self, event: &Event) -> Result<Vec<Kind>> {
         let lists = stated(event)?.lists.into_iter();
-        Ok(lists.map(|list| Kind::ListStated(ListStated { minutes: list.minutes, revision: list.revision })).collect())
+        Ok(lists
+            .map(|list| Kind::ListStated(ListStated { minutes: list.minutes, revision: list.revision }))
+            .collect())
     }
 }
 

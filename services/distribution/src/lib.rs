@@ -9,15 +9,15 @@ use jiyao_ledger::{Ledger, Places};
 use jiyao_proto::distribution::v1::distribution_service_server::DistributionServiceServer;
 use jiyao_proto::journal::v1::journal_service_server::JournalServiceServer;
 use jiyao_serve::{
-    FollowConfig, Followed, JournalApi, Late, Parts, Program, REQUEST_LIMIT, RESPONSE_LIMIT, ServeConfig, ServeError,
-    Server, Takeover, follow,
+    FollowConfig, Followed, JournalApi, Late, Parts, Program, REQUEST_LIMIT, RESPONSE_LIMIT, ServeConfig,
+    ServeError, Server, Takeover, follow,
 };
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::domain::{DistributionDomain, Command};
+use crate::domain::{Command, DistributionDomain};
 
 /// Its port, unless settings say otherwise.
 pub const PORT: u16 = 7103;

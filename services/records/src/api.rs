@@ -15,8 +15,8 @@ use jiyao_proto::records::v1::{self as api, source::From as SourceFrom};
 use jiyao_proto::stored::v1 as stored;
 use jiyao_reader::Words;
 use jiyao_serve::{
-    CLERKS, Caller, Late, Page, PageQuery, READERS, Right, answer, caller, check_request_id, cursor_from, cursor_to,
-    document_of, failed, list_of, page_size, places_of, request_digest, wait_for,
+    CLERKS, Caller, Late, Page, PageQuery, READERS, Right, answer, caller, check_request_id, cursor_from,
+    cursor_to, document_of, failed, list_of, page_size, places_of, request_digest, wait_for,
 };
 use prost::Message as _;
 use sha2::{Digest as _, Sha256};
@@ -115,7 +115,11 @@ impl Api {
         self.ledger.get()?.submit(Submission { principal, method, request_id, digest, command }).await
     }
 
-    async fn import(&self, caller: Caller, request: api::ImportMinutesRequest) -> Result<api::ImportMinutesResponse> {
+    async fn import(
+        &self,
+        caller: Caller,
+        request: api::ImportMinutesRequest,
+    ) -> Result<api::ImportMinutesResponse> {
         check_request_id(&request.request_id)?;
         let organ = Organ::parse(&request.parent, "parent")?;
         let standing = match api::Standing::try_from(request.standing) {
@@ -130,7 +134,8 @@ impl Api {
         let rendition_of = related(&request.rendition_of, "rendition_of")?;
         let corrects = related(&request.corrects, "corrects")?;
         let request_id = request.request_id.clone();
-        let digest = request_digest(&api::ImportMinutesRequest { request_id: String::new(), ..request.clone() });
+        let digest =
+            request_digest(&api::ImportMinutesRequest { request_id: String::new(), ..request.clone() });
 
         let Read { original, reading } = self.read(request.source, request.keep_anyway).await?;
         let content: [u8; 32] = Sha256::digest(&original).into();
@@ -225,16 +230,25 @@ impl Api {
         Ok(api::ListDecisionsResponse { decisions, next_page_token, sequence })
     }
 
-    async fn create_organ(&self, caller: Caller, request: api::CreateOrganRequest) -> Result<api::CreateOrganResponse> {
+    async fn create_organ(
+        &self,
+        caller: Caller,
+        request: api::CreateOrganRequest,
+    ) -> Result<api::CreateOrganResponse> {
         check_request_id(&request.request_id)?;
         let organ = request.organ.clone().ok_or_else(|| Fault::required("organ"))?;
         if organ.display_name.trim().is_empty() {
             return Err(Fault::required("organ.display_name"));
         }
-        let names = std::iter::once(("organ.display_name".to_owned(), &organ.display_name))
-            .chain(organ.aliases.iter().enumerate().map(|(at, alias)| (format!("organ.aliases[{at}]"), alias)));
+        let names = std::iter::once(("organ.display_name".to_owned(), &organ.display_name)).chain(
+            organ.aliases.iter().enumerate().map(|(at, alias)| (format!("organ.aliases[{at}]"), alias)),
+        );
         for (field, name) in names {
-            if name.trim() != name || name.is_empty() || name.len() > LONGEST_NAME || name.contains(char::is_control) {
+            if name.trim() != name
+                || name.is_empty()
+                || name.len() > LONGEST_NAME
+                || name.contains(char::is_control)
+            {
                 return Err(Fault::invalid(&field, name.escape_debug()));
             }
         }
@@ -246,7 +260,8 @@ impl Api {
             "" => None,
             id => Some(Organ::from_id(id, "organ_id")?),
         };
-        let digest = request_digest(&api::CreateOrganRequest { request_id: String::new(), ..request.clone() });
+        let digest =
+            request_digest(&api::CreateOrganRequest { request_id: String::new(), ..request.clone() });
         let organ = api::Organ {
             display_name: organ.display_name,
             aliases: organ.aliases,
@@ -256,7 +271,8 @@ impl Api {
         };
         let command = Command::CreateOrgan { id, organ };
         let committed = self.submit(&caller, CREATE_ORGAN, request.request_id, digest, command).await?;
-        let response = api::CreateOrganResponse::decode(committed.answer.as_slice()).map_err(Fault::internal)?;
+        let response =
+            api::CreateOrganResponse::decode(committed.answer.as_slice()).map_err(Fault::internal)?;
         Ok(api::CreateOrganResponse { position: Some(cursor_to(&committed.cursor)), ..response })
     }
 
@@ -278,7 +294,10 @@ impl Api {
         Ok(api::ListOrgansResponse { organs: page.found, next_page_token })
     }
 
-    async fn upload(&self, mut chunks: Streaming<api::UploadSourceRequest>) -> Result<api::UploadSourceResponse> {
+    async fn upload(
+        &self,
+        mut chunks: Streaming<api::UploadSourceRequest>,
+    ) -> Result<api::UploadSourceResponse> {
         let full = |e: std::io::Error| match e.kind() {
             std::io::ErrorKind::StorageFull => {
                 Fault::new(Reason::DiskFull).with("free", 0).with("needed", CHUNK).because(e)
@@ -388,7 +407,8 @@ impl RecordsService for Api {
             let name = Minutes::parse(&request.name, "name")?;
             wait_for(self.ledger.get()?, None, request.read_after.as_ref()).await?;
             let (document, sequence) = self.document(&name)?;
-            let minutes = document.minutes.filter(|minutes| [0, minutes.revision].contains(&request.revision));
+            let minutes =
+                document.minutes.filter(|minutes| [0, minutes.revision].contains(&request.revision));
             let minutes = minutes.ok_or_else(|| not_found(&name).at("revision"))?;
             Ok(api::GetMinutesResponse { minutes: Some(minutes), sequence })
         })
@@ -404,8 +424,10 @@ impl RecordsService for Api {
         let lang = caller(&request).lang;
         let read = || Minutes::parse(&request.get_ref().name, "name").and_then(|name| self.original(&name));
         let original = read().map_err(|fault| failed(fault, lang))?;
-        let chunks: Vec<_> =
-            original.chunks(CHUNK).map(|chunk| Ok(api::GetMinutesTextResponse { chunk: chunk.to_vec() })).collect();
+        let chunks: Vec<_> = original
+            .chunks(CHUNK)
+            .map(|chunk| Ok(api::GetMinutesTextResponse { chunk: chunk.to_vec() }))
+            .collect();
         Ok(Response::new(Box::pin(stream::iter(chunks))))
     }
 

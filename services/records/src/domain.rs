@@ -140,7 +140,8 @@ fn record(view: &Overlay<'_>, import: &Import, context: &mut Context<'_>) -> Res
     for (other, field) in related {
         let Some(other) = other else { continue };
         let found = view.get(&document_of(other))?.filter(|_| other.organ == *organ);
-        let found = found.ok_or_else(|| Fault::new(Reason::MinutesNotFound).at(field).with("minutes", other))?;
+        let found =
+            found.ok_or_else(|| Fault::new(Reason::MinutesNotFound).at(field).with("minutes", other))?;
         let document = stored::MinutesDocument::decode(found.as_slice()).map_err(Fault::internal)?;
         if document.minutes.unwrap_or_default().identity != identity {
             return Err(Fault::invalid(field, other));

@@ -59,7 +59,11 @@ impl Program for Records {
     }
 
     fn check(config: &Config) -> Result<(), String> {
-        if config.upload_limit_mb == 0 { Err("upload_limit_mb must be at least 1".to_owned()) } else { Ok(()) }
+        if config.upload_limit_mb == 0 {
+            Err("upload_limit_mb must be at least 1".to_owned())
+        } else {
+            Ok(())
+        }
     }
 
     async fn run(
