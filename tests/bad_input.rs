@@ -311,24 +311,14 @@ async fn a_full_disk_refuses_writes_and_comes_back() -> Result<()> {
         return Ok(());
     }
     let folder = TempDir::new()?;
-    let _disk = FullDisk::new(folder.path(), 96)?;
+    let disk = FullDisk::new(folder.path(), 96)?;
     let services = Local::start_with(folder.path(), |config| config.serve.reserve_mb = 8).await?;
     let client = services.client()?;
     let organ = client.create_organ(Some("linlan"), "临岚市人民政府", &[]).await?.name;
     let first = client.import_minutes(Import::new(&organ, numbered(0).into_bytes())).await?;
 
     // Something else fills the disk.
-    let ballast = folder.path().join("ballast");
-    let mut size = 96 << 20;
-    while size > 1024 {
-        let mut bytes = fs_err::read(&ballast).unwrap_or_default();
-        bytes.resize(bytes.len() + size, 7);
-        if fs_err::write(&ballast, &bytes).is_err() {
-            bytes.truncate(bytes.len() - size);
-            fs_err::write(&ballast, &bytes)?;
-            size /= 2;
-        }
-    }
+    let ballast = disk.fill()?;
     let refused = client.import_minutes(Import::new(&organ, numbered(1).into_bytes())).await.unwrap_err();
     assert_eq!(
         (refused.reason(), refused.kind()),

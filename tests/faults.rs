@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use jiyao_client::{Client, Import, ListMinutes};
-use jiyao_testkit::{Dice, LoopDisk, Process, binary, may_mount, numbered, skip};
+use jiyao_testkit::{Dice, FullDisk, LoopDisk, Process, binary, may_mount, numbered, skip};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
@@ -179,7 +179,7 @@ async fn power_cuts_lose_nothing_and_a_planted_missing_sync_is_found() -> Result
     Ok(())
 }
 
-fn copy(from: &Path, to: &Path) -> Result<()> {
+pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
     fs_err::create_dir_all(to)?;
     for entry in fs_err::read_dir(from)? {
         let entry = entry?;
@@ -420,5 +420,101 @@ async fn followers_that_are_killed_end_with_everything_once() -> Result<()> {
     }
     assert_eq!((stated.len(), unique(&stated)), (200, 200));
     println!("20 kills of followers during 200 imports: each roll and each list once");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failed_sync_ends_the_process_and_nothing_acknowledged_is_lost() -> Result<()> {
+    let strace = Path::new("/usr/bin/strace");
+    if !strace.exists() {
+        skip("failed syncs", "strace is not installed");
+        return Ok(());
+    }
+    let program = binary("jiyao-records", "jiyao-records", None)?;
+    for nth in [2, 5, 9] {
+        let folder = TempDir::new()?;
+        let data = folder.path().display().to_string();
+        let inject = format!("inject=fdatasync:error=EIO:when={nth}");
+        let program_name = program.display().to_string();
+        let traced = ["-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync", "-e", &inject, &program_name];
+        let arguments =
+            ["--listen", "127.0.0.1:0", "--data-dir", &data, "--set", "log=off", "--set", "reserve_mb=1"];
+        let service = Process::start(strace, &[&traced[..], &arguments].concat())?;
+        create_organ(&service.address).await?;
+        let importer = client(&service.address)?;
+        let mut acknowledged = BTreeMap::new();
+        for n in 0..20 {
+            match importer.import_minutes(Import::new("organs/linlan", numbered(n).into_bytes())).await {
+                Ok(imported) => acknowledged.insert(imported.minutes.name, n),
+                Err(e) => {
+                    assert!(e.is_unavailable(), "{e}");
+                    break;
+                }
+            };
+        }
+        // The organ took the first sync; the import that met the failure was not acknowledged.
+        assert_eq!(acknowledged.len(), nth - 2);
+        assert_eq!(service.ended()?.code(), Some(74));
+        let again = records(&program, folder.path())?;
+        assert_eq!(lost(&again.address, &acknowledged).await?, 0);
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_state_that_cannot_be_written_is_rebuilt_when_there_is_room_again() -> Result<()> {
+    if let Err(why) = may_mount() {
+        skip("a state without room", &format!("{why:#}"));
+        return Ok(());
+    }
+    let program = binary("jiyao-records", "jiyao-records", None)?;
+    let folder = TempDir::new()?;
+    let disk = FullDisk::new(folder.path(), 24)?;
+    // Without a reserve the journal's segment has room when nothing else has.
+    let data = folder.path().join("records").display().to_string();
+    let arguments =
+        ["--listen", "127.0.0.1:0", "--data-dir", &data, "--set", "log=error", "--set", "reserve_mb=0"];
+    let service = Process::start(&program, &arguments)?;
+    create_organ(&service.address).await?;
+    let importer = client(&service.address)?;
+    let mut acknowledged = BTreeMap::new();
+    let first = importer.import_minutes(Import::new("organs/linlan", numbered(0).into_bytes())).await?;
+    acknowledged.insert(first.minutes.name, 0);
+    let ballast = disk.fill()?;
+    // Imports go on until the state has no room; from then on the answer is: not now.
+    let mut refused = None;
+    for n in 1..150 {
+        match importer.import_minutes(Import::new("organs/linlan", numbered(n).into_bytes())).await {
+            Ok(imported) => {
+                acknowledged.insert(imported.minutes.name, n);
+            }
+            Err(e) => {
+                refused = Some(e);
+                break;
+            }
+        }
+    }
+    println!(
+        "without room for the state: {} acknowledged, then {:?}",
+        acknowledged.len(),
+        refused.map(|e| e.to_string())
+    );
+    fs_err::remove_file(&ballast)?;
+    let mut resumed = false;
+    for n in 150..200 {
+        if let Ok(imported) =
+            importer.import_minutes(Import::new("organs/linlan", numbered(n).into_bytes())).await
+        {
+            acknowledged.insert(imported.minutes.name, n);
+            resumed = true;
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert!(resumed, "the service goes on without a restart");
+    assert_eq!(lost(&service.address, &acknowledged).await?, 0);
+    service.kill()?;
+    let again = records(&program, &folder.path().join("records"))?;
+    assert_eq!(lost(&again.address, &acknowledged).await?, 0);
     Ok(())
 }

@@ -266,3 +266,56 @@ async fn import_works_while_the_followers_are_down_and_they_catch_up() -> Result
     assert_eq!(client.roll(&imported.minutes.name, Some(&imported.position)).await?.present, 8);
     Ok(())
 }
+
+#[tokio::test]
+async fn a_follower_of_an_older_copy_stops_and_is_not_ready() -> Result<()> {
+    let folder = TempDir::new()?;
+    let (data, older) = (folder.path().join("records"), folder.path().join("older"));
+    let records = || -> Result<Process> {
+        let data = data.display().to_string();
+        let arguments = ["--listen", "127.0.0.1:0", "--data-dir", &data, "--set", "reserve_mb=1"];
+        Process::start(&program("jiyao-records")?, &arguments)
+    };
+    let follower = |records: &Process| -> Result<Process> {
+        let source = format!("records=http://{}", records.address);
+        let data = folder.path().join("attendance").display().to_string();
+        let arguments =
+            ["--listen", "127.0.0.1:0", "--data-dir", &data, "--set", &source, "--set", "reserve_mb=1"];
+        Process::start(&program("jiyao-attendance")?, &arguments)
+    };
+    let service = records()?;
+    let client = Client::builder().records(format!("http://{}", service.address)).build()?;
+    client.create_organ(Some("linlan"), "临岚市人民政府", &[]).await?;
+    assert!(service.stop()?.success());
+    crate::faults::copy(&data, &older)?;
+
+    let service = records()?;
+    let client = Client::builder().records(format!("http://{}", service.address)).build()?;
+    let imported = client.import_minutes(Import::new("organs/linlan", SAMPLE.as_bytes().to_vec())).await?;
+    let attendance = follower(&service)?;
+    let client = Client::builder().attendance(format!("http://{}", attendance.address)).build()?;
+    client.roll(&imported.minutes.name, Some(&imported.position)).await?;
+    attendance.kill()?;
+    service.kill()?;
+
+    fs_err::remove_dir_all(&data)?;
+    crate::faults::copy(&older, &data)?;
+    let service = records()?;
+    let attendance = follower(&service)?;
+    let mut health =
+        HealthClient::new(Channel::from_shared(format!("http://{}", attendance.address))?.connect().await?);
+    let mut status = String::new();
+    for _ in 0..200 {
+        let answer = health.check(HealthCheckRequest { service: String::new() }).await?.into_inner();
+        status = answer.status().as_str_name().to_owned();
+        if status == "NOT_SERVING" {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(status, "NOT_SERVING", "a person must reconcile");
+    // What it knows it still answers.
+    let client = Client::builder().attendance(format!("http://{}", attendance.address)).build()?;
+    assert_eq!(client.roll(&imported.minutes.name, None).await?.present, 8);
+    Ok(())
+}

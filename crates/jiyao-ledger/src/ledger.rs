@@ -285,7 +285,8 @@ pub(crate) fn open_state<D: Domain>(
     tail_torn: bool,
 ) -> Result<State, OpenError> {
     let size: u64 = folder_size(&places.state);
-    let patience = Duration::from_secs(30 + size / (20 << 20));
+    // A sound state opens at hundreds of MB a second; one that hangs must not hold up its rebuilding for long.
+    let patience = Duration::from_secs(5 + size / (10 << 20));
     let (mut state, origin) = State::open(&places.state, D::PROJECTION, patience)?;
     if let Origin::SetAside { why, to } = &origin {
         warn!(%why, aside = %to.display(), "the state was set aside; rebuilding it from the journal");
@@ -306,11 +307,15 @@ pub(crate) fn open_state<D: Domain>(
                 held: head.sequence,
             });
         }
-        let (fresh, aside) = state.begin_anew(&places.state)?;
+        let (fresh, aside) = state.begin_anew(&places.state, patience)?;
         warn!(shown = applied.sequence, head = head.sequence, aside = %aside.display(), "the state does not belong to this journal; rebuilding it");
         state = fresh;
     }
-    crate::writer::replay(domain.as_ref(), log, &state)?;
+    if let Err(e) = crate::writer::replay(domain.as_ref(), log, &state) {
+        // Dropped here it could hold up the writer for ever.
+        Arc::new(state).retire();
+        return Err(e);
+    }
     info!(head = head.sequence, journal = %head.journal, "the state is up to date");
     Ok(state)
 }

@@ -237,3 +237,32 @@ async fn a_journal_that_lost_acknowledged_records_is_refused_and_an_older_one_re
         assert!(matches!(open_with(&folder, OPTIONS), Err(OpenError::RecordsMissing { held: 0, .. })));
     }
 }
+
+#[tokio::test]
+async fn an_erased_record_is_passed_over_by_replay_follow_and_repeat() {
+    let folder = TempDir::new().unwrap();
+    let ledger = open(&folder);
+    for (name, request_id) in [("a", "id-1"), ("b", "id-2"), ("c", "id-3")] {
+        ledger.submit(add(name, 1, request_id)).await.unwrap();
+    }
+    let head = ledger.head();
+    ledger.close().await;
+    let places = Places::in_folder(folder.path());
+    let mut journal = jiyao_journal::Journal::open(&places.journal, OPTIONS).unwrap().journal;
+    journal.erase(2).unwrap();
+    drop(journal);
+
+    // The state still shows what it had; a repeat of the erased request has no effect, and no answer to give.
+    let kept = open(&folder);
+    assert_eq!(kept.submit(add("b", 1, "id-2")).await.unwrap().answer, Vec::<u8>::new());
+    kept.close().await;
+    fs_remove(&folder, "state");
+    let rebuilt = open(&folder);
+    assert_eq!(rebuilt.head(), head);
+    let shown: Vec<_> =
+        state_of(&rebuilt).into_iter().filter(|(key, _)| key[0] != 0).map(|(key, _)| key).collect();
+    assert_eq!(shown, [b"a".to_vec(), b"c".to_vec()]);
+    let stretch = rebuilt.follow(None).unwrap().next().await.unwrap().unwrap();
+    assert_eq!(stretch.through, head);
+    assert_eq!(stretch.events.iter().map(|event| event.sequence).collect::<Vec<_>>(), [1, 3]);
+}

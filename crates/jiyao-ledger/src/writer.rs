@@ -61,8 +61,9 @@ impl<D: Domain> Writer<D> {
     pub(crate) fn run(mut self) {
         let mut stop = None;
         while stop.is_none() {
-            let Some(first) = self.jobs.blocking_recv() else { break };
+            // A state that failed is made good before anyone asks: readers wait for it too.
             let Some(state) = self.sound_state() else { break };
+            let Some(first) = self.jobs.blocking_recv() else { break };
             let mut group = Group::new(&state);
             let mut next = Some(first);
             while let Some(job) = next {
@@ -75,9 +76,9 @@ impl<D: Domain> Writer<D> {
                 next = if is_full || stop.is_some() { None } else { self.jobs.try_recv().ok() };
             }
             let sound = self.commit(group, &state);
-            drop(state);
             if !sound {
                 self.state.set(None);
+                state.retire();
             }
         }
         self.state.set(None);
@@ -187,7 +188,7 @@ impl<D: Domain> Writer<D> {
     }
 
     /// Writes, syncs, applies and answers a group. False: the state must be opened anew.
-    fn commit(&mut self, group: Group<'_>, state: &State) -> bool {
+    fn commit(&mut self, mut group: Group<'_>, state: &State) -> bool {
         let first = match self.journal.append(&group.entries) {
             Ok(first) => first,
             Err(AppendError::Fatal(e)) => {
@@ -207,7 +208,7 @@ impl<D: Domain> Writer<D> {
         let mut sound = !group.state_failed;
         if sound
             && !group.entries.is_empty()
-            && let Err(e) = state.apply(&group.overlay.writes, applied)
+            && let Err(e) = state.apply(std::mem::take(&mut group.overlay.writes), applied)
         {
             error!(cause = %chain(&e), "the state cannot be written; rebuilding it");
             sound = false;
@@ -346,7 +347,7 @@ pub(crate) fn replay<D: Domain>(domain: &D, log: &Log, state: &State) -> Result<
             next += 1;
         }
         if let Some(applied) = reached {
-            state.apply(&overlay.writes, applied)?;
+            state.apply(overlay.writes, applied)?;
         }
     }
     // Proves that the state can be read before anyone is served from it.

@@ -115,7 +115,7 @@ impl Interceptor for Bearer {
 }
 
 /// A connection to another service: made when needed, and again after it broke.
-pub type Link = InterceptedService<Channel, Bearer>;
+pub(crate) type Link = InterceptedService<Channel, Bearer>;
 
 impl Source {
     /// The connection. Nothing is sent yet. Must be called inside a tokio runtime.
@@ -202,7 +202,7 @@ impl Followed {
 }
 
 /// Takes over what another journal brings.
-pub trait Absorb: Send + Sync {
+pub(crate) trait Absorb: Send + Sync {
     /// How far it has been taken over, by what is on disk.
     ///
     /// # Errors
@@ -224,7 +224,13 @@ pub trait Absorb: Send + Sync {
 
 /// Follows for ever, until `stop`. A fork of the other journal ends it and takes the service out of readiness: only a
 /// person can tell which of the two is right.
-pub async fn follow(source: Source, absorb: impl Absorb, step: Step, ready: Ready, stop: CancellationToken) {
+pub(crate) async fn follow(
+    source: Source,
+    absorb: impl Absorb,
+    step: Step,
+    ready: Ready,
+    stop: CancellationToken,
+) {
     let mut pause = FIRST_PAUSE;
     while !stop.is_cancelled() {
         let ended = stop.run_until_cancelled(once(&source, &absorb, &step, &mut pause)).await;
@@ -232,7 +238,7 @@ pub async fn follow(source: Source, absorb: impl Absorb, step: Step, ready: Read
             None => return,
             Some(End::Forked(cause)) => {
                 error!(url = %source.url, %cause, "the journal that is followed was changed behind us; following stops until an operator reconciles");
-                ready.set(false).await;
+                ready.give_up().await;
                 return;
             }
             Some(End::Broken(cause)) => {

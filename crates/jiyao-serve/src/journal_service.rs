@@ -17,21 +17,21 @@ use crate::guard::Right;
 use crate::server::Late;
 
 /// Serves a ledger's journal.
-pub struct JournalApi<D: Domain> {
+pub(crate) struct JournalApi<D: Domain> {
     ledger: Late<Ledger<D>>,
     stop: CancellationToken,
 }
 
 impl<D: Domain> JournalApi<D> {
     /// Who may call it.
-    pub const RIGHTS: &'static [Right] = &[
+    pub(crate) const RIGHTS: &'static [Right] = &[
         Right { method: "/jiyao.journal.v1.JournalService/Follow", roles: crate::FOLLOWERS },
         Right { method: "/jiyao.journal.v1.JournalService/GetHead", roles: crate::FOLLOWERS },
     ];
 
     /// Serves the ledger once it is open, until `stop`.
     #[must_use]
-    pub fn new(ledger: Late<Ledger<D>>, stop: CancellationToken) -> Self {
+    pub(crate) fn new(ledger: Late<Ledger<D>>, stop: CancellationToken) -> Self {
         Self { ledger, stop }
     }
 }

@@ -12,19 +12,21 @@ mod listing;
 mod page;
 mod program;
 mod server;
+mod service;
 mod takeover;
 
 pub use answer::{Caller, answer, caller, check_request_id, failed, request_digest, stream, wait_for};
 pub use config::ServeConfig;
-pub use follower::{Absorb, Bearer, FollowConfig, Followed, Link, LinkError, Source, Step, follow};
+pub use follower::{FollowConfig, Followed};
 pub use guard::{Right, paths_of};
 pub use identity::{Principal, Role};
-pub use journal_service::{JournalApi, cursor_from, cursor_to};
+pub use journal_service::{cursor_from, cursor_to};
 pub use listing::{Page, document_of, list_of, places_of};
 pub use page::{PageQuery, page_size};
 pub use program::{Program, program};
-pub use server::{Late, Parts, REQUEST_LIMIT, RESPONSE_LIMIT, Ready, ServeError, Server};
-pub use takeover::{Takeover, is_new, keep};
+pub use server::{Late, Parts, REQUEST_LIMIT, RESPONSE_LIMIT, Ready, ServeError};
+pub use service::{serve_domain, serve_follower};
+pub use takeover::{is_new, keep};
 
 /// Roles that may follow a journal.
 pub const FOLLOWERS: &[Role] = &[Role::Service, Role::Auditor];
@@ -32,3 +34,6 @@ pub const FOLLOWERS: &[Role] = &[Role::Service, Role::Auditor];
 pub const READERS: &[Role] = &[Role::Clerk, Role::Reader, Role::Service, Role::Auditor];
 /// Roles that may record.
 pub const CLERKS: &[Role] = &[Role::Clerk];
+
+#[cfg(test)]
+mod tests;

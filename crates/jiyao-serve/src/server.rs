@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -100,26 +101,46 @@ pub struct Parts {
     pub stop: CancellationToken,
 }
 
-/// Says that a service is, or is no longer, fit to answer. Clones speak for the same service.
+/// Tells the health of a service. Clones speak for the same service.
 #[derive(Clone)]
 pub struct Ready {
     health: HealthReporter,
     services: Arc<Vec<&'static str>>,
+    /// Once unfit, never fit again: only a new start, after a person has looked, may say so.
+    unfit: Arc<AtomicBool>,
 }
 
 impl Ready {
+    fn new(health: HealthReporter, services: Vec<&'static str>) -> Self {
+        Self { health, services: Arc::new(services), unfit: Arc::default() }
+    }
+
     /// Sets the health of the whole server and of each of its services.
-    pub async fn set(&self, is_ready: bool) {
-        let status = if is_ready { ServingStatus::Serving } else { ServingStatus::NotServing };
+    async fn set(&self, is_ready: bool) {
+        if is_ready {
+            self.tell(ServingStatus::Serving).await;
+        }
+        if !is_ready || self.unfit.load(Ordering::SeqCst) {
+            self.tell(ServingStatus::NotServing).await;
+        }
+    }
+
+    async fn tell(&self, status: ServingStatus) {
         self.health.set_service_status("", status).await;
         for service in self.services.iter() {
             self.health.set_service_status(*service, status).await;
         }
     }
+
+    /// The service is not fit to answer until a person has looked.
+    pub(crate) async fn give_up(&self) {
+        self.unfit.store(true, Ordering::SeqCst);
+        self.set(false).await;
+    }
 }
 
 /// A server in the making.
-pub struct Server {
+pub(crate) struct Server {
     parts: Parts,
     routes: RoutesBuilder,
     rights: HashMap<&'static str, &'static [Role]>,
@@ -131,14 +152,14 @@ impl Server {
     ///
     /// # Errors
     /// `Settings`.
-    pub fn new(parts: Parts) -> Result<Self, ServeError> {
+    pub(crate) fn new(parts: Parts) -> Result<Self, ServeError> {
         parts.config.check().map_err(ServeError::Settings)?;
         Ok(Self { parts, routes: RoutesBuilder::default(), rights: HashMap::new(), services: Vec::new() })
     }
 
     /// Adds a service with its permission table.
     #[must_use]
-    pub fn add<S>(mut self, service: S, rights: &'static [Right]) -> Self
+    pub(crate) fn add<S>(mut self, service: S, rights: &'static [Right]) -> Self
     where
         S: Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible>
             + NamedService
@@ -171,7 +192,7 @@ impl Server {
     ///
     /// # Errors
     /// Those of `start`, of the settings, of the network.
-    pub async fn run(
+    pub(crate) async fn run(
         mut self,
         start: impl AsyncFnOnce(Ready) -> Result<(), ServeError>,
         on_ready: impl FnOnce(SocketAddr),
@@ -181,7 +202,7 @@ impl Server {
         let address =
             listener.local_addr().map_err(|source| ServeError::Io { what: "ask for the address", source })?;
         let (health, health_service) = tonic_health::server::health_reporter();
-        let ready = Ready { health, services: Arc::new(self.services.clone()) };
+        let ready = Ready::new(health, self.services.clone());
         ready.set(false).await;
         self.routes.add_service(health_service);
         if config.reflection {

@@ -38,7 +38,7 @@ pub fn keep(view: &mut Overlay<'_>, source: &wire::Cursor) {
 }
 
 /// Takes over minutes as commands of a ledger.
-pub struct Takeover<D: Domain> {
+pub(crate) struct Takeover<D: Domain> {
     /// What takes them over.
     pub ledger: Ledger<D>,
     /// What the journal says was called.

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::ops::{Bound, RangeBounds};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
@@ -24,6 +24,8 @@ use sha2::{Digest as _, Sha256};
 const FORMAT: u8 = 1;
 const CHUNK: usize = 32 << 10;
 const KEPT_ASIDE: usize = 2;
+/// A batch takes milliseconds; one that takes so long never ends.
+const APPLY_PATIENCE: Duration = Duration::from_secs(10);
 
 // Key spaces inside the one tree (an atomic batch is per tree).
 const META_KEY: &[u8] = b"m";
@@ -70,6 +72,9 @@ pub enum StateError {
     /// sled refused.
     #[error("state: {0}")]
     Sled(#[from] sled::Error),
+    /// sled refused, panicked or did not answer in time.
+    #[error("state: {0}")]
+    Failed(String),
     /// What is stored is not of its form.
     #[error("state: {0}")]
     Malformed(&'static str),
@@ -101,13 +106,13 @@ impl State {
     /// Only where not even an empty store can be made.
     pub fn open(folder: &Path, projection: u32, patience: Duration) -> Result<(Self, Origin), StateError> {
         if !folder.exists() {
-            return Ok((Self::create(folder, projection)?, Origin::New));
+            return Ok((Self::create(folder, projection, patience)?, Origin::New));
         }
         match Self::open_sound(folder, projection, patience) {
             Ok(state) => Ok((state, Origin::Kept)),
             Err(why) => {
                 let to = set_aside(folder)?;
-                Ok((Self::create(folder, projection)?, Origin::SetAside { why, to }))
+                Ok((Self::create(folder, projection, patience)?, Origin::SetAside { why, to }))
             }
         }
     }
@@ -116,20 +121,37 @@ impl State {
     ///
     /// # Errors
     /// As [`State::open`].
-    pub fn begin_anew(self, folder: &Path) -> Result<(Self, PathBuf), StateError> {
+    pub fn begin_anew(self, folder: &Path, patience: Duration) -> Result<(Self, PathBuf), StateError> {
         let projection = self.projection;
-        drop(self);
+        Arc::new(self).retire();
         let to = set_aside(folder)?;
-        Ok((Self::create(folder, projection)?, to))
+        Ok((Self::create(folder, projection, patience)?, to))
     }
 
-    fn create(folder: &Path, projection: u32) -> Result<Self, StateError> {
-        let state = Self { db: config(folder).open()?, projection };
-        state.db.insert(META_KEY, state.encode(&Meta { projection, ..Meta::default() }))?;
-        Ok(state)
+    /// Closes a store that failed, on a thread of its own and after its last reader: sled may wait for ever for what it
+    /// cannot write.
+    pub fn retire(self: Arc<Self>) {
+        std::thread::spawn(move || {
+            while Arc::strong_count(&self) > 1 {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            // A panic of sled on its way out is of no interest any more.
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(self)));
+        });
     }
 
-    /// Opens and verifies on a thread of its own: sled may panic, and may hang.
+    fn create(folder: &Path, projection: u32, patience: Duration) -> Result<Self, StateError> {
+        let owned = folder.to_owned();
+        let created = guarded(patience, move || {
+            let state = Self { db: config(&owned).open().map_err(|e| e.to_string())?, projection };
+            let meta = state.encode(&Meta { projection, ..Meta::default() });
+            state.db.insert(META_KEY, meta).map_err(|e| e.to_string())?;
+            Ok(state)
+        });
+        created.map_err(StateError::Failed)
+    }
+
+    /// Opens and verifies a folder that is there.
     fn open_sound(folder: &Path, projection: u32, patience: Duration) -> Result<Self, String> {
         for entry in fs_err::read_dir(folder).map_err(|e| e.to_string())? {
             let name = entry.map_err(|e| e.to_string())?.file_name().to_string_lossy().into_owned();
@@ -137,20 +159,12 @@ impl State {
                 return Err(format!("a snapshot was not finished: {name}"));
             }
         }
-        let (send, receive) = mpsc::channel();
         let owned = folder.to_owned();
-        std::thread::spawn(move || {
-            let opened = catch_unwind(AssertUnwindSafe(|| {
-                let state = Self { db: config(&owned).open().map_err(|e| e.to_string())?, projection };
-                state.verify()?;
-                Ok(state)
-            }));
-            // Nobody listens any more when the opening took too long.
-            let _ = send.send(opened.unwrap_or_else(|_| Err("sled panicked".to_owned())));
-        });
-        receive
-            .recv_timeout(patience)
-            .unwrap_or_else(|_| Err(format!("sled did not open within {patience:?}")))
+        guarded(patience, move || {
+            let state = Self { db: config(&owned).open().map_err(|e| e.to_string())?, projection };
+            state.verify()?;
+            Ok(state)
+        })
     }
 
     fn verify(&self) -> Result<(), String> {
@@ -212,11 +226,18 @@ impl State {
         })
     }
 
-    /// Writes a batch, and that the state has now reached `applied`: all of it or nothing.
+    /// Writes a batch, and that the state has now reached `applied`: all of it or nothing. On a thread of its own: on a
+    /// full disk sled may wait for ever, and whoever waits for it must not.
     ///
     /// # Errors
-    /// `Sled`, `Malformed`: the state must then be opened anew.
-    pub fn apply(&self, writes: &Writes, applied: Applied) -> Result<(), StateError> {
+    /// `Failed`: the state must then be opened anew.
+    pub fn apply(&self, writes: Writes, applied: Applied) -> Result<(), StateError> {
+        let state = Self { db: self.db.clone(), projection: self.projection };
+        guarded(APPLY_PATIENCE, move || state.apply_here(&writes, applied).map_err(|e| e.to_string()))
+            .map_err(StateError::Failed)
+    }
+
+    fn apply_here(&self, writes: &Writes, applied: Applied) -> Result<(), StateError> {
         let mut meta = Meta { applied, ..self.meta()? };
         let mut batch = sled::Batch::default();
         for (key, value) in writes {
@@ -332,6 +353,20 @@ fn pair_hash(key: &[u8], value: &[u8]) -> u128 {
     hash.first_chunk().map_or(0, |head| u128::from_be_bytes(*head))
 }
 
+/// Runs what calls sled on a thread of its own: it may panic, and it may hang; then the thread is left behind.
+fn guarded<T: Send + 'static>(
+    patience: Duration,
+    work: impl FnOnce() -> Result<T, String> + Send + 'static,
+) -> Result<T, String> {
+    let (send, receive) = mpsc::channel();
+    std::thread::spawn(move || {
+        let done = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err("sled panicked".to_owned()));
+        // Nobody listens any more when it took too long.
+        let _ = send.send(done);
+    });
+    receive.recv_timeout(patience).unwrap_or_else(|_| Err(format!("sled did not answer within {patience:?}")))
+}
+
 /// Moves a folder out of the way, and removes the oldest moved before.
 fn set_aside(folder: &Path) -> Result<PathBuf, std::io::Error> {
     let aside = |n: u32| {
@@ -378,10 +413,8 @@ mod tests {
         let expected = {
             let (state, origin) = State::open(&path, 1, PATIENCE).unwrap();
             assert_eq!((origin, state.applied().unwrap()), (Origin::New, Applied::default()));
-            state
-                .apply(&writes(&[("b", Some(b"2")), ("a", Some(&large)), ("c", Some(b"3"))]), at(1))
-                .unwrap();
-            state.apply(&writes(&[("c", None), ("a", Some(&large[1..])), ("nothing", None)]), at(2)).unwrap();
+            state.apply(writes(&[("b", Some(b"2")), ("a", Some(&large)), ("c", Some(b"3"))]), at(1)).unwrap();
+            state.apply(writes(&[("c", None), ("a", Some(&large[1..])), ("nothing", None)]), at(2)).unwrap();
             assert_eq!(state.get(b"a").unwrap().unwrap().len(), 99_999);
             assert_eq!(state.get(b"c").unwrap(), None);
             all(&state)
@@ -401,7 +434,7 @@ mod tests {
         let path = folder.path().join("state");
         let fill = || {
             let (state, origin) = State::open(&path, 1, PATIENCE).unwrap();
-            state.apply(&writes(&[("a", Some(b"1"))]), at(9)).unwrap();
+            state.apply(writes(&[("a", Some(b"1"))]), at(9)).unwrap();
             origin
         };
         fill();
@@ -423,12 +456,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state");
         let (state, _) = State::open(&path, 1, PATIENCE).unwrap();
-        state.apply(&writes(&[("a", Some(b"1"))]), at(1)).unwrap();
+        state.apply(writes(&[("a", Some(b"1"))]), at(1)).unwrap();
         drop(state);
         fs_err::write(path.join("db"), b"").unwrap();
         let (state, origin) = State::open(&path, 1, PATIENCE).unwrap();
         assert!(matches!(origin, Origin::SetAside { .. }));
-        let (state, _) = state.begin_anew(&path).unwrap();
+        let (state, _) = state.begin_anew(&path, PATIENCE).unwrap();
         assert_eq!(all(&state), []);
     }
 }

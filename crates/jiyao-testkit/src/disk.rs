@@ -1,5 +1,6 @@
 //! Disks that fail: a full one, and one whose power is cut.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -39,6 +40,19 @@ impl FullDisk {
     pub fn new(folder: &Path, mebibytes: u32) -> Result<Self> {
         run("mount", &["-t", "tmpfs", "-o", &format!("size={mebibytes}m"), "tmpfs", &text(folder)])?;
         Ok(Self { folder: folder.to_owned() })
+    }
+
+    /// Takes all room that is left with a file, and answers it: removing it gives the room back.
+    ///
+    /// # Errors
+    /// A file that cannot be made.
+    pub fn fill(&self) -> Result<PathBuf> {
+        let path = self.folder.join("ballast");
+        let mut file = fs_err::File::create(&path)?;
+        for block in [1 << 20, 4096] {
+            while file.write_all(&vec![7; block]).is_ok() {}
+        }
+        Ok(path)
     }
 }
 

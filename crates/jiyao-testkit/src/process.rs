@@ -78,10 +78,15 @@ impl Process {
         });
         // What it logs is kept for the case that it does not start, and read on so that it never blocks.
         let (log, logged) = std::sync::mpsc::channel();
+        let show = std::env::var_os("JIYAO_LOGS").is_some();
         std::thread::spawn(move || {
             let mut bytes = [0; 4096];
             while let Ok(count @ 1..) = err.read(&mut bytes) {
-                let _ = log.send(String::from_utf8_lossy(&bytes[..count]).into_owned());
+                let text = String::from_utf8_lossy(&bytes[..count]).into_owned();
+                if show {
+                    eprint!("{text}");
+                }
+                let _ = log.send(text);
             }
         });
         let deadline = Instant::now() + Duration::from_secs(30);
@@ -137,8 +142,16 @@ impl Process {
     ///
     /// # Errors
     /// One that does not end within half a minute.
-    pub fn stop(mut self) -> Result<ExitStatus> {
+    pub fn stop(self) -> Result<ExitStatus> {
         self.signal(Signal::TERM)?;
+        self.ended()
+    }
+
+    /// Waits for it to end by itself.
+    ///
+    /// # Errors
+    /// One that does not end within half a minute.
+    pub fn ended(mut self) -> Result<ExitStatus> {
         let deadline = Instant::now() + Duration::from_secs(30);
         while Instant::now() < deadline {
             if let Some(status) = self.child.try_wait()? {
@@ -146,7 +159,7 @@ impl Process {
             }
             std::thread::sleep(Duration::from_millis(10));
         }
-        bail!("the process does not stop")
+        bail!("the process does not end")
     }
 }
 

@@ -5,17 +5,13 @@ mod domain;
 
 use std::net::SocketAddr;
 
-use jiyao_ledger::{Ledger, Places};
 use jiyao_proto::attendance::v1::attendance_service_server::AttendanceServiceServer;
-use jiyao_proto::journal::v1::journal_service_server::JournalServiceServer;
 use jiyao_serve::{
-    FollowConfig, Followed, JournalApi, Late, Parts, Program, REQUEST_LIMIT, RESPONSE_LIMIT, ServeConfig,
-    ServeError, Server, Takeover, follow,
+    FollowConfig, Program, REQUEST_LIMIT, RESPONSE_LIMIT, ServeConfig, ServeError, serve_follower,
 };
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use crate::domain::{AttendanceDomain, Command};
 
@@ -56,40 +52,13 @@ impl Program for Attendance {
         stop: CancellationToken,
         on_ready: impl FnOnce(SocketAddr) + Send + 'static,
     ) -> Result<(), ServeError> {
-        let places = Places::in_folder(&config.serve.folder());
-        let ledger = Late::<Ledger<AttendanceDomain>>::default();
-        let (step, followed) = Followed::new();
-        let api = api::Api::new(ledger.clone(), followed, stop.clone());
-        let journal = JournalApi::new(ledger.clone(), stop.clone());
-        let (options, source) = (config.serve.journal(), config.source());
-        let server = Server::new(Parts { config: config.serve, listener, stop: stop.clone() })?
-            .add(
-                AttendanceServiceServer::new(api)
-                    .max_decoding_message_size(REQUEST_LIMIT)
-                    .max_encoding_message_size(RESPONSE_LIMIT),
-                api::RIGHTS,
-            )
-            .add(JournalServiceServer::new(journal), JournalApi::<AttendanceDomain>::RIGHTS);
-        let opening = ledger.clone();
-        let start = async move |ready| {
-            let opened = tokio::task::spawn_blocking(move || {
-                let ids = Box::new(|_| Uuid::now_v7());
-                Ledger::open(&places, options, AttendanceDomain, jiyao_calendar::SystemClock, ids)
-            });
-            let ledger = opened.await.map_err(|e| ServeError::Bug(e.to_string()))??;
-            opening.set(ledger.clone());
-            let takeover = Takeover {
-                ledger,
-                method: "follow jiyao.records.v1",
-                command: |minutes, source| Command::State { minutes, source },
-            };
-            tokio::spawn(follow(source, takeover, step, ready, stop));
-            Ok(())
+        let stopped = stop.clone();
+        let api = |ledger, followed| {
+            AttendanceServiceServer::new(api::Api::new(ledger, followed, stopped))
+                .max_decoding_message_size(REQUEST_LIMIT)
+                .max_encoding_message_size(RESPONSE_LIMIT)
         };
-        let ended = server.run(start, on_ready).await;
-        if let Ok(ledger) = ledger.get() {
-            ledger.close().await;
-        }
-        ended
+        let command = |minutes, source| Command::State { minutes, source };
+        serve_follower(config, listener, stop, AttendanceDomain, command, (api, api::RIGHTS), on_ready).await
     }
 }

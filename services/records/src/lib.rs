@@ -10,17 +10,14 @@ use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
 use jiyao_journal::Attachments;
-use jiyao_ledger::{Ledger, Places};
-use jiyao_proto::journal::v1::journal_service_server::JournalServiceServer;
 use jiyao_proto::records::v1::records_service_server::RecordsServiceServer;
 use jiyao_serve::{
-    JournalApi, Late, Parts, Program, REQUEST_LIMIT, RESPONSE_LIMIT, ServeConfig, ServeError, Server,
+    Late, Parts, Program, REQUEST_LIMIT, RESPONSE_LIMIT, ServeConfig, ServeError, serve_domain,
 };
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
-use uuid::Uuid;
 
 use crate::domain::RecordsDomain;
 
@@ -72,39 +69,17 @@ impl Program for Records {
         stop: CancellationToken,
         on_ready: impl FnOnce(SocketAddr) + Send + 'static,
     ) -> Result<(), ServeError> {
-        let folder = config.serve.folder();
         let reserve = config.serve.journal().reserve;
-        let uploads = Attachments::open(&folder.join("uploads"), reserve)
+        let uploads = Attachments::open(&config.serve.folder().join("uploads"), reserve)
             .map_err(|source| ServeError::Io { what: "open the folder of uploads", source })?;
-        let ledger = Late::<Ledger<RecordsDomain>>::default();
+        let swept = uploads.sweep(SystemTime::now(), UPLOAD_AGE, |_| false);
+        info!(removed = swept.unwrap_or(0), "old uploads were swept");
+        let ledger = Late::default();
         let limit = u64::from(config.upload_limit_mb) << 20;
-        let api = api::Api::new(ledger.clone(), uploads.clone(), limit, stop.clone());
-        let journal = JournalApi::new(ledger.clone(), stop.clone());
-        let options = config.serve.journal();
-        let server = Server::new(Parts { config: config.serve, listener, stop })?
-            .add(
-                RecordsServiceServer::new(api)
-                    .max_decoding_message_size(REQUEST_LIMIT)
-                    .max_encoding_message_size(RESPONSE_LIMIT),
-                api::RIGHTS,
-            )
-            .add(JournalServiceServer::new(journal), JournalApi::<RecordsDomain>::RIGHTS);
-        let opening = ledger.clone();
-        let start = async move |_| {
-            let opened = tokio::task::spawn_blocking(move || {
-                let swept = uploads.sweep(SystemTime::now(), UPLOAD_AGE, |_| false);
-                info!(removed = swept.unwrap_or(0), "old uploads were swept");
-                let clock = jiyao_calendar::SystemClock;
-                let ids = Box::new(|_| Uuid::now_v7());
-                Ledger::open(&Places::in_folder(&folder), options, RecordsDomain, clock, ids)
-            });
-            opening.set(opened.await.map_err(|e| ServeError::Bug(e.to_string()))??);
-            Ok(())
-        };
-        let ended = server.run(start, on_ready).await;
-        if let Ok(ledger) = ledger.get() {
-            ledger.close().await;
-        }
-        ended
+        let api = RecordsServiceServer::new(api::Api::new(ledger.clone(), uploads, limit, stop.clone()))
+            .max_decoding_message_size(REQUEST_LIMIT)
+            .max_encoding_message_size(RESPONSE_LIMIT);
+        let parts = Parts { config: config.serve, listener, stop };
+        serve_domain(parts, RecordsDomain, ledger, (api, api::RIGHTS), |_, _| {}, on_ready).await
     }
 }

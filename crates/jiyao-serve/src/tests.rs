@@ -1,0 +1,98 @@
+use jiyao_fault::Reason;
+use jiyao_ledger::{Context, Decided, Domain, Overlay};
+use jiyao_proto::journal::v1::GetHeadRequest;
+use jiyao_proto::journal::v1::event::Kind;
+use jiyao_proto::journal::v1::journal_service_client::JournalServiceClient;
+use jiyao_proto::journal::v1::journal_service_server::JournalServiceServer;
+use jiyao_proto::stored::v1::Event;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Channel;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+
+use crate::config::ServeConfig;
+use crate::journal_service::JournalApi;
+use crate::server::{Late, Parts, ServeError, Server};
+
+/// A domain in which nothing happens.
+struct Nothing;
+
+impl Domain for Nothing {
+    type Command = ();
+    const PROJECTION: u32 = 1;
+
+    fn decide(&self, _: &Overlay<'_>, (): &(), _: &mut Context<'_>) -> jiyao_fault::Result<Decided> {
+        Ok(Decided::default())
+    }
+
+    fn apply(&self, _: &mut Overlay<'_>, _: &Event, _: u64) -> jiyao_fault::Result<()> {
+        Ok(())
+    }
+
+    fn public(&self, _: &Event) -> jiyao_fault::Result<Vec<Kind>> {
+        Ok(Vec::new())
+    }
+}
+
+async fn parts(folder: &tempfile::TempDir, stop: &CancellationToken) -> Parts {
+    let config = ServeConfig {
+        listen: "127.0.0.1:0".to_owned(),
+        data_dir: folder.path().display().to_string(),
+        ..ServeConfig::default()
+    };
+    Parts { config, listener: TcpListener::bind("127.0.0.1:0").await.unwrap(), stop: stop.clone() }
+}
+
+#[tokio::test]
+async fn health_is_not_serving_and_calls_are_told_so_until_the_start_has_ended() {
+    let (folder, stop) = (tempfile::tempdir().unwrap(), CancellationToken::new());
+    let parts = parts(&folder, &stop).await;
+    let address = parts.listener.local_addr().unwrap();
+    let journal = JournalApi::<Nothing>::new(Late::default(), stop.clone());
+    let server =
+        Server::new(parts).unwrap().add(JournalServiceServer::new(journal), JournalApi::<Nothing>::RIGHTS);
+    let (release, released) = oneshot::channel::<()>();
+    let start = async move |_| {
+        released.await.unwrap();
+        Ok(())
+    };
+    let (tell, told) = oneshot::channel();
+    let serving = tokio::spawn(server.run(start, |address| tell.send(address).unwrap()));
+
+    let channel = Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
+    let mut health = HealthClient::new(channel.clone());
+    let mut status = async |service: &str| {
+        let request = HealthCheckRequest { service: service.to_owned() };
+        health.check(request).await.unwrap().into_inner().status()
+    };
+    for service in ["", "jiyao.journal.v1.JournalService"] {
+        assert_eq!(status(service).await, ServingStatus::NotServing);
+    }
+    let early = JournalServiceClient::new(channel).get_head(GetHeadRequest {}).await.unwrap_err();
+    assert_eq!(jiyao_wire::from_status(&early).reason, Some(Reason::Starting));
+    release.send(()).unwrap();
+    assert_eq!(told.await.unwrap(), address);
+    for service in ["", "jiyao.journal.v1.JournalService"] {
+        assert_eq!(status(service).await, ServingStatus::Serving);
+    }
+    drop(health);
+    stop.cancel();
+    serving.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_method_without_a_row_keeps_the_server_from_starting() {
+    let (folder, stop) = (tempfile::tempdir().unwrap(), CancellationToken::new());
+    let journal = JournalApi::<Nothing>::new(Late::default(), stop.clone());
+    let server = Server::new(parts(&folder, &stop).await)
+        .unwrap()
+        .add(JournalServiceServer::new(journal), &JournalApi::<Nothing>::RIGHTS[..1]);
+    let refused = server.run(async |_| Ok(()), |_| {}).await.unwrap_err();
+    assert!(
+        matches!(&refused, ServeError::Bug(what) if what.contains("JournalService/GetHead")),
+        "{refused}"
+    );
+}
