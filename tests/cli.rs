@@ -147,3 +147,28 @@ impl Up {
             .collect()
     }
 }
+
+#[test]
+fn help_is_whole_in_both_languages() -> Result<()> {
+    for command in ["", "demo", "up", "read", "import", "show", "list", "watch"] {
+        let arguments: Vec<&str> = command.split_whitespace().chain(["--help"]).collect();
+        let english = out(&jiyao(&arguments)?);
+        let chinese = out(&jiyao(&[&arguments[..], &["--lang", "zh"]].concat())?);
+        assert!(english.contains("Usage") && english.contains("Options"), "{english}");
+        assert!(chinese.contains("用法") && chinese.contains("选项"), "{chinese}");
+        for help in [&english, &chinese] {
+            assert!(!help.contains("help-"), "an argument has no words: {help}");
+        }
+        assert_eq!(english.lines().count(), chinese.lines().count());
+    }
+    for package in ["jiyao-records", "jiyao-attendance", "jiyao-distribution"] {
+        let help = out(&Command::new(binary(package, package, None)?)
+            .arg("--help")
+            .env("LANG", "zh_CN.UTF-8")
+            .output()?);
+        assert!(help.contains("设置文件") && !help.contains("help-"), "{help}");
+    }
+    assert!(out(&jiyao(&["--version"])?).starts_with("jiyao "));
+    assert_eq!(jiyao(&["nonsense"])?.status.code(), Some(2));
+    Ok(())
+}

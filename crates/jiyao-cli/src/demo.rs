@@ -17,12 +17,9 @@ const SAMPLE: &str = include_str!("../sample/minutes.txt");
 /// What to show.
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
-    /// A minutes text; default: the sample that ships with the program
     file: Option<PathBuf>,
-    /// End after printing
     #[arg(long)]
     once: bool,
-    /// Keep the data in this folder; default: a temporary one
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
 }

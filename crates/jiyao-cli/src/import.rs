@@ -15,16 +15,12 @@ use crate::words::Speaker;
 /// Files to record.
 #[derive(Debug, Args)]
 pub(crate) struct ImportFiles {
-    /// The texts
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Whose minutes: organs/ORGAN; default: the organ that is called as the minutes say
     #[arg(long)]
     organ: Option<String>,
-    /// Create the organ that the minutes name where there is none
     #[arg(long)]
     create_organ: bool,
-    /// Record also a text without any fact of the genre
     #[arg(long)]
     keep_anyway: bool,
 }

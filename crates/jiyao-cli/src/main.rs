@@ -11,19 +11,17 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use jiyao_client::{Client, ListMinutes};
 
 use crate::words::Speaker;
 
-/// Meeting minutes (纪要) as a system of record: read, import, show, list and watch them, or run the services.
+/// The command; what its parts are for is in the catalogue of phrases.
 #[derive(Debug, Parser)]
 #[command(name = "jiyao", version)]
 struct Cli {
-    /// Language of what is printed: zh or en; default: from LANG
     #[arg(long, global = true, value_name = "LANG")]
     lang: Option<String>,
-    /// Log filter of services that run inside this command
     #[arg(long, global = true, default_value = "error", value_name = "FILTER")]
     log: String,
     #[command(flatten)]
@@ -35,78 +33,53 @@ struct Cli {
 /// Where the services are, and who asks.
 #[derive(Clone, Debug, Args)]
 struct Services {
-    /// Address of records
     #[arg(long, global = true, env = "JIYAO_RECORDS", default_value = jiyao_client::RECORDS, value_name = "URL")]
     records: String,
-    /// Address of attendance
     #[arg(long, global = true, env = "JIYAO_ATTENDANCE", default_value = jiyao_client::ATTENDANCE, value_name = "URL")]
     attendance: String,
-    /// Address of distribution
     #[arg(long, global = true, env = "JIYAO_DISTRIBUTION", default_value = jiyao_client::DISTRIBUTION, value_name = "URL")]
     distribution: String,
-    /// PEM file of the authority that signed the services' certificates
     #[arg(long, global = true, env = "JIYAO_CA", value_name = "FILE")]
     ca: Option<PathBuf>,
-    /// File that holds the bearer token
     #[arg(long, global = true, env = "JIYAO_TOKEN_FILE", value_name = "FILE")]
     token_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Start all three services, import minutes and show what happened
     Demo(demo::Demo),
-    /// Run all three services until Ctrl-C
     Up {
-        /// Folder of all that is kept
         #[arg(long, default_value = "jiyao-data", value_name = "DIR")]
         data_dir: PathBuf,
-        /// Port of records; attendance and distribution take the next two. 0: any free ports
         #[arg(long, default_value_t = jiyao_records::PORT)]
         port: u16,
     },
-    /// Read a minutes text without recording it (no service is needed)
     Read {
-        /// The text
         file: PathBuf,
-        /// Print the facts as JSON
         #[arg(long)]
         facts: bool,
-        /// File of an office's own units, one a line
         #[arg(long, value_name = "FILE")]
         units: Option<PathBuf>,
     },
-    /// Record minutes
     Import(import::ImportFiles),
-    /// Show recorded minutes with their roll and distribution list
     Show {
-        /// organs/ORGAN/minutes/MINUTES
         name: String,
-        /// Print the original, byte for byte
         #[arg(long)]
         text: bool,
     },
-    /// List recorded minutes, newest meeting first
     List {
-        /// organs/ORGAN
         #[arg(long, default_value = "organs/-")]
         organ: String,
-        /// Only meetings of this year
         #[arg(long)]
         year: Option<u16>,
-        /// Only this document number
         #[arg(long)]
         number: Option<String>,
-        /// Only meetings on or after this day (2025-01-31)
         #[arg(long, value_name = "DATE")]
         from: Option<String>,
-        /// Only meetings on or before this day
         #[arg(long, value_name = "DATE")]
         to: Option<String>,
     },
-    /// Print each change of minutes as it happens
     Watch {
-        /// organs/ORGAN
         #[arg(long, default_value = "organs/-")]
         organ: String,
     },
@@ -121,8 +94,14 @@ pub(crate) fn print(text: &str) {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let speaker = Speaker::new(cli.lang.as_deref());
+    let arguments: Vec<String> = std::env::args().collect();
+    let speaker = Speaker::new(jiyao_serve::language(&arguments));
+    let command = jiyao_serve::translated(Cli::command(), "jiyao", speaker.lang());
+    let cli =
+        match command.try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches)) {
+            Ok(cli) => cli,
+            Err(e) => e.exit(),
+        };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(e) => {

@@ -12,17 +12,11 @@ pub(crate) struct Speaker {
 }
 
 impl Speaker {
-    /// `chosen`, else what the environment says.
-    pub(crate) fn new(chosen: Option<&str>) -> Self {
+    pub(crate) fn new(lang: Lang) -> Self {
         let environment = jiyao_config::environment();
-        let value =
-            |name: &str| environment.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
-        let lang = chosen
-            .and_then(Lang::parse)
-            .or_else(|| ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().filter_map(value).find_map(Lang::parse))
-            .unwrap_or_default();
-        let width = value("COLUMNS").and_then(|columns| columns.parse().ok()).filter(|width| *width >= 40);
-        Self { lang, width: width.unwrap_or(WIDTH) }
+        let columns =
+            environment.iter().find(|(key, _)| key == "COLUMNS").and_then(|(_, value)| value.parse().ok());
+        Self { lang, width: columns.filter(|width| *width >= 40).unwrap_or(WIDTH) }
     }
 
     pub(crate) fn lang(&self) -> Lang {

@@ -5,6 +5,7 @@ mod answer;
 mod config;
 mod follower;
 mod guard;
+mod help;
 mod identity;
 mod incoming;
 mod journal_service;
@@ -19,6 +20,7 @@ pub use answer::{Caller, answer, caller, check_request_id, failed, request_diges
 pub use config::ServeConfig;
 pub use follower::{FollowConfig, Followed};
 pub use guard::{Right, paths_of};
+pub use help::{language, translated};
 pub use identity::{Principal, Role};
 pub use journal_service::{cursor_from, cursor_to};
 pub use listing::{Page, document_of, list_of, places_of};

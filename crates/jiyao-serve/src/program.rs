@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use crate::config::ServeConfig;
+use crate::help::{language, translated};
 use crate::server::ServeError;
 
 /// A service as a program.
@@ -45,28 +46,21 @@ pub trait Program {
     ) -> impl Future<Output = Result<(), ServeError>> + Send;
 }
 
-/// Flags of every service. Settings: defaults, under a file, under the environment, under these.
+/// Flags of every service; what they are for is in the catalogue of phrases.
 #[derive(Debug, Parser)]
 struct Flags {
-    /// Address and port to listen on
     #[arg(long, value_name = "ADDR")]
     listen: Option<String>,
-    /// Folder of all that the service keeps
     #[arg(long, value_name = "DIR")]
     data_dir: Option<String>,
-    /// File of settings (TOML)
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Local mode: everyone who reaches the port is this principal (loopback only)
     #[arg(long = "as", value_name = "NAME")]
     local: Option<String>,
-    /// Any other setting, as --dump-config names it
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Check the settings and end
     #[arg(long)]
     check_config: bool,
-    /// Print the settings in force and end
     #[arg(long)]
     dump_config: bool,
 }
@@ -74,10 +68,10 @@ struct Flags {
 /// Runs a service as a process: settings, listening, stop on SIGTERM or Ctrl-C, exit code.
 #[must_use]
 pub fn program<P: Program>() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().collect();
     let command = <Flags as clap::CommandFactory>::command().name(P::NAME).version(env!("CARGO_PKG_VERSION"));
-    let flags = match command
-        .try_get_matches()
-        .and_then(|matches| <Flags as clap::FromArgMatches>::from_arg_matches(&matches))
+    let matches = translated(command, "service", language(&arguments)).try_get_matches_from(arguments);
+    let flags = match matches.and_then(|matches| <Flags as clap::FromArgMatches>::from_arg_matches(&matches))
     {
         Ok(flags) => flags,
         Err(e) => {
