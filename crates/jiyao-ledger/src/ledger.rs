@@ -257,7 +257,6 @@ impl<D: Domain> Ledger<D> {
     pub async fn close(&self) {
         let (done, closed) = oneshot::channel();
         if self.inner.queue.send(Job::Stop { done }).await.is_ok() {
-            self.inner.state.set(None);
             let _ = closed.await;
         }
     }

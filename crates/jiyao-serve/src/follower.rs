@@ -201,6 +201,21 @@ impl Followed {
     }
 }
 
+/// Why a stretch was not taken over.
+#[derive(Debug)]
+pub(crate) enum Setback {
+    /// It may go better the next time.
+    Passing(Fault),
+    /// It will never go until a person has looked: following stops and says so, and skips nothing.
+    Lasting(Fault),
+}
+
+impl From<Fault> for Setback {
+    fn from(fault: Fault) -> Self {
+        Self::Passing(fault)
+    }
+}
+
 /// Takes over what another journal brings.
 pub(crate) trait Absorb: Send + Sync {
     /// How far it has been taken over, by what is on disk.
@@ -213,17 +228,17 @@ pub(crate) trait Absorb: Send + Sync {
     /// no effect.
     ///
     /// # Errors
-    /// Anything: the same stretch is tried again.
+    /// After a passing setback the same stretch is tried again, after a lasting one following ends.
     fn absorb(
         &self,
         link: &Link,
         through: Cursor,
         events: Vec<Event>,
-    ) -> impl Future<Output = Result<(), Fault>> + Send;
+    ) -> impl Future<Output = Result<(), Setback>> + Send;
 }
 
-/// Follows for ever, until `stop`. A fork of the other journal ends it and takes the service out of readiness: only a
-/// person can tell which of the two is right.
+/// Follows for ever, until `stop`. A fork of the other journal, or an event that is not known here, ends it and takes
+/// the service out of readiness: only a person can tell what is right.
 pub(crate) async fn follow(
     source: Source,
     absorb: impl Absorb,
@@ -236,8 +251,8 @@ pub(crate) async fn follow(
         let ended = stop.run_until_cancelled(once(&source, &absorb, &step, &mut pause)).await;
         match ended {
             None => return,
-            Some(End::Forked(cause)) => {
-                error!(url = %source.url, %cause, "the journal that is followed was changed behind us; following stops until an operator reconciles");
+            Some(End::Lasting(cause)) => {
+                error!(url = %source.url, %cause, "following stops until an operator reconciles");
                 ready.give_up().await;
                 return;
             }
@@ -256,7 +271,7 @@ pub(crate) async fn follow(
 
 enum End {
     Broken(String),
-    Forked(String),
+    Lasting(String),
 }
 
 async fn once(source: &Source, absorb: &impl Absorb, step: &Step, pause: &mut Duration) -> End {
@@ -291,10 +306,12 @@ async fn once(source: &Source, absorb: &impl Absorb, step: &Step, pause: &mut Du
         if reply.covers_from != at {
             return End::Broken(format!("a reply covers from {}, not from {at}", reply.covers_from));
         }
-        if !reply.events.is_empty()
-            && let Err(fault) = absorb.absorb(&link, through, reply.events).await
-        {
-            return broken(&fault);
+        if !reply.events.is_empty() {
+            match absorb.absorb(&link, through, reply.events).await {
+                Ok(()) => {}
+                Err(Setback::Passing(fault)) => return broken(&fault),
+                Err(Setback::Lasting(fault)) => return End::Lasting(chain(&fault)),
+            }
         }
         at = through.sequence;
         step.0.send_replace(Some(through));
@@ -305,7 +322,7 @@ async fn once(source: &Source, absorb: &impl Absorb, step: &Step, pause: &mut Du
 fn ended_by(status: &Status) -> End {
     let received = jiyao_wire::from_status(status);
     match received.reason {
-        Some(Reason::JournalForked | Reason::CursorForeign) => End::Forked(received.message),
+        Some(Reason::JournalForked | Reason::CursorForeign) => End::Lasting(received.message),
         _ => End::Broken(format!("{}: {}", status.code(), chain(status))),
     }
 }

@@ -9,7 +9,7 @@ use jiyao_proto::records::v1::records_service_client::RecordsServiceClient;
 use jiyao_proto::records::v1::{GetMinutesRequest, Minutes};
 use prost::Message as _;
 
-use crate::follower::{Absorb, Link};
+use crate::follower::{Absorb, Link, Setback};
 use crate::journal_service::{cursor_from, cursor_to};
 use crate::server::RESPONSE_LIMIT;
 
@@ -54,7 +54,7 @@ impl<D: Domain> Absorb for Takeover<D> {
         cursor_from(Some(&wire::Cursor::decode(known.as_slice()).map_err(Fault::internal)?), "cursor")
     }
 
-    async fn absorb(&self, link: &Link, through: Cursor, events: Vec<wire::Event>) -> Result<()> {
+    async fn absorb(&self, link: &Link, through: Cursor, events: Vec<wire::Event>) -> Result<(), Setback> {
         let mut records = RecordsServiceClient::new(link.clone()).max_decoding_message_size(RESPONSE_LIMIT);
         let mut taken = Vec::new();
         for event in events {
@@ -69,17 +69,16 @@ impl<D: Domain> Absorb for Takeover<D> {
                     let minutes = answer.into_inner().minutes.unwrap_or_default();
                     if minutes.digest != recorded.digest {
                         let damaged = Fault::new(Reason::RecordDamaged).with("sequence", event.sequence);
-                        return Err(damaged.because("the minutes are not those that the journal names"));
+                        let what = "the minutes are not those that the journal names";
+                        return Err(Setback::Lasting(damaged.because(what)));
                     }
                     taken.push(minutes);
                 }
                 Some(Kind::OrganCreated(_)) => {}
                 Some(Kind::RollStated(_) | Kind::ListStated(_)) | None => {
-                    // A kind from a newer program, or of another service: stop and say so, never skip.
-                    return Err(Fault::internal(format!(
-                        "event {} is of a kind not known here",
-                        event.sequence
-                    )));
+                    // From a newer program, or of another service.
+                    let what = format!("event {} is of a kind not known here", event.sequence);
+                    return Err(Setback::Lasting(Fault::internal(what)));
                 }
             }
         }
@@ -93,6 +92,10 @@ impl<D: Domain> Absorb for Takeover<D> {
             digest: [0; 32],
             command: (self.command)(taken, cursor_to(&through)),
         };
-        self.ledger.submit(submission).await.map(|_| ())
+        match self.ledger.submit(submission).await {
+            Ok(_) => Ok(()),
+            Err(fault) if fault.reason() == Reason::JournalForked => Err(Setback::Lasting(fault)),
+            Err(fault) => Err(Setback::Passing(fault)),
+        }
     }
 }

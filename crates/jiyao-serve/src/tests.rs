@@ -1,9 +1,9 @@
 use jiyao_fault::Reason;
-use jiyao_ledger::{Context, Decided, Domain, Overlay};
-use jiyao_proto::journal::v1::GetHeadRequest;
+use jiyao_ledger::{Context, Decided, Domain, Ledger, Overlay, Places};
 use jiyao_proto::journal::v1::event::Kind;
 use jiyao_proto::journal::v1::journal_service_client::JournalServiceClient;
 use jiyao_proto::journal::v1::journal_service_server::JournalServiceServer;
+use jiyao_proto::journal::v1::{GetHeadRequest, OrganCreated};
 use jiyao_proto::stored::v1::Event;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -14,8 +14,10 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
 use crate::config::ServeConfig;
+use crate::follower::{Absorb as _, Setback, Source};
 use crate::journal_service::JournalApi;
 use crate::server::{Late, Parts, ServeError, Server};
+use crate::takeover::Takeover;
 
 /// A domain in which nothing happens.
 struct Nothing;
@@ -95,4 +97,27 @@ async fn a_method_without_a_row_keeps_the_server_from_starting() {
         matches!(&refused, ServeError::Bug(what) if what.contains("JournalService/GetHead")),
         "{refused}"
     );
+}
+
+#[tokio::test]
+async fn an_event_that_is_not_known_stops_following_and_is_never_skipped() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = jiyao_journal::Options { segment_size: 1 << 20, reserve: 0 };
+    let clock = jiyao_calendar::SystemClock;
+    let ids = Box::new(|_| uuid::Uuid::nil());
+    let ledger = Ledger::open(&Places::in_folder(folder.path()), options, Nothing, clock, ids).unwrap();
+    let takeover = Takeover { ledger: ledger.clone(), method: "follow", command: |_, _| () };
+    let link = Source { url: "http://127.0.0.1:1".to_owned(), ca: None, token: None }.link().unwrap();
+    let event = |kind| jiyao_proto::journal::v1::Event { sequence: 7, record_time: None, kind };
+    let known = event(Some(Kind::OrganCreated(OrganCreated::default())));
+    let through = ledger.head();
+    assert!(takeover.absorb(&link, through, vec![known.clone()]).await.is_ok());
+    let met = takeover.absorb(&link, through, vec![known, event(None)]).await.unwrap_err();
+    assert!(
+        matches!(&met, Setback::Lasting(fault) if jiyao_fault::chain(fault).contains("event 7")),
+        "{met:?}"
+    );
+    let recorded = event(Some(Kind::MinutesRecorded(jiyao_proto::journal::v1::MinutesRecorded::default())));
+    let met = takeover.absorb(&link, through, vec![recorded]).await.unwrap_err();
+    assert!(matches!(met, Setback::Passing(_)), "records is away: {met:?}");
 }

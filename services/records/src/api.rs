@@ -324,21 +324,20 @@ impl Api {
         let source = Source { digest: digest.map_err(full)? };
         Ok(api::UploadSourceResponse { source: source.to_string(), size })
     }
+}
 
-    /// The original of minutes, from the journal.
-    fn original(&self, name: &Minutes) -> Result<Vec<u8>> {
-        let ledger = self.ledger.get()?;
-        let (document, _) = self.document(name)?;
-        let record = ledger.record(document.original_sequence)?;
-        let events = record.map(|record| record.events).unwrap_or_default();
-        for event in &events {
-            let Ok(imported) = jiyao_ledger::decode_event::<stored::MinutesImported>(event) else { continue };
-            if imported.minutes.is_some_and(|minutes| minutes.name == name.to_string()) {
-                return Ok(imported.original);
-            }
+/// The original of minutes, from the journal. Blocks on the disk.
+fn original(ledger: &Ledger<RecordsDomain>, name: &Minutes) -> Result<Vec<u8>> {
+    let (document, _) = ledger.read(|view| document(view, name))?;
+    let record = ledger.record(document.original_sequence)?;
+    let events = record.map(|record| record.events).unwrap_or_default();
+    for event in &events {
+        let Ok(imported) = jiyao_ledger::decode_event::<stored::MinutesImported>(event) else { continue };
+        if imported.minutes.is_some_and(|minutes| minutes.name == name.to_string()) {
+            return Ok(imported.original);
         }
-        Err(not_found(name))
     }
+    Err(not_found(name))
 }
 
 fn not_found(name: &Minutes) -> Fault {
@@ -422,8 +421,12 @@ impl RecordsService for Api {
         request: Request<api::GetMinutesTextRequest>,
     ) -> Result<Response<Self::GetMinutesTextStream>, Status> {
         let lang = caller(&request).lang;
-        let read = || Minutes::parse(&request.get_ref().name, "name").and_then(|name| self.original(&name));
-        let original = read().map_err(|fault| failed(fault, lang))?;
+        let read = async {
+            let (name, ledger) =
+                (Minutes::parse(&request.get_ref().name, "name")?, self.ledger.get()?.clone());
+            tokio::task::spawn_blocking(move || original(&ledger, &name)).await.map_err(Fault::internal)?
+        };
+        let original = read.await.map_err(|fault| failed(fault, lang))?;
         let chunks: Vec<_> = original
             .chunks(CHUNK)
             .map(|chunk| Ok(api::GetMinutesTextResponse { chunk: chunk.to_vec() }))
