@@ -1,5 +1,6 @@
 //! What is refused: with a reason, the field, and nothing written.
 
+use std::io::Write as _;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -338,4 +339,55 @@ async fn a_full_disk_refuses_writes_and_comes_back() -> Result<()> {
     let again = Local::start_with(folder.path(), |config| config.serve.reserve_mb = 1).await?;
     assert_eq!(again.client()?.list_minutes(ListMinutes::of(&organ)).await?.entries.len(), 5);
     again.stop().await
+}
+
+#[tokio::test]
+async fn a_damaged_record_is_said_to_be_one_and_never_served() -> Result<()> {
+    let folder = TempDir::new()?;
+    let services = Local::start(folder.path()).await?;
+    let client = services.client()?;
+    client.create_organ(Some("linlan"), "临岚市人民政府", &[]).await?;
+    let name =
+        client.import_minutes(Import::new("organs/linlan", SAMPLE.as_bytes().to_vec())).await?.minutes.name;
+    let segment = folder.path().join("records/journal/00000000000000000001.segment");
+    let mut bytes = fs_err::read(&segment)?;
+    let words = "不搞大拆大建".as_bytes();
+    let at = bytes.windows(words.len()).position(|window| window == words).unwrap();
+    bytes[at] ^= 1;
+    // In place, as a disk does it: the service has the file open.
+    fs_err::OpenOptions::new().write(true).open(&segment)?.write_all(&bytes)?;
+    let refused = client.minutes_text(&name).await.unwrap_err();
+    assert_eq!(
+        (refused.reason(), refused.metadata()["sequence"].as_str()),
+        (Some(Reason::RecordDamaged), "2")
+    );
+    assert!(client.minutes(&name, None).await.is_ok(), "the view still answers");
+    services.stop().await
+}
+
+#[tokio::test]
+async fn calls_over_the_limit_are_shed() -> Result<()> {
+    let folder = TempDir::new()?;
+    let services = Local::start_with(folder.path(), |config| config.serve.calls = 2).await?;
+    let client = services.client()?;
+    let position = {
+        let mut watch = client.watch_minutes("organs/-", None);
+        watch.next().await?.position
+    };
+    let ahead = Position::parse(&position.to_string().replace("@0:", "@9:")).unwrap();
+    let waiting: Vec<_> = (0..2)
+        .map(|_| {
+            let (client, ahead) = (client.clone(), ahead.clone());
+            let list = ListMinutes { read_after: Some(ahead), ..ListMinutes::of("organs/-") };
+            tokio::spawn(async move { client.list_minutes(list).await })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let shed = client.list_minutes(ListMinutes::of("organs/-")).await.unwrap_err();
+    assert_eq!((shed.reason(), shed.kind()), (Some(Reason::Busy), jiyao_client::ErrorKind::Exhausted));
+    for call in waiting {
+        assert_eq!(call.await?.unwrap_err().reason(), Some(Reason::NotCaughtUp));
+    }
+    assert!(client.list_minutes(ListMinutes::of("organs/-")).await.is_ok());
+    services.stop().await
 }

@@ -469,7 +469,7 @@ async fn a_state_that_cannot_be_written_is_rebuilt_when_there_is_room_again() ->
     }
     let program = binary("jiyao-records", "jiyao-records", None)?;
     let folder = TempDir::new()?;
-    let disk = FullDisk::new(folder.path(), 24)?;
+    let disk = FullDisk::new(folder.path(), 96)?;
     // Without a reserve the journal's segment has room when nothing else has.
     let data = folder.path().join("records").display().to_string();
     let arguments =
@@ -494,10 +494,12 @@ async fn a_state_that_cannot_be_written_is_rebuilt_when_there_is_room_again() ->
             }
         }
     }
+    let refused = refused.expect("a state of its own needs room");
+    assert_eq!(refused.reason(), Some(jiyao_fault::Reason::StateUnavailable));
     println!(
         "without room for the state: {} acknowledged, then {:?}",
         acknowledged.len(),
-        refused.map(|e| e.to_string())
+        refused.to_string()
     );
     fs_err::remove_file(&ballast)?;
     let mut resumed = false;

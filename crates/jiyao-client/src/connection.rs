@@ -97,6 +97,7 @@ impl Connection {
     {
         let deadline = Instant::now() + self.settings.timeout;
         let mut pause = FIRST_PAUSE;
+        let mut before: Option<Status> = None;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let status = match once(self.channel(), self.request(message.clone(), Some(left))).await {
@@ -104,9 +105,13 @@ impl Connection {
                 Err(status) => status,
             };
             let wait = jittered(pause);
-            if !may_repeat(&status) || Instant::now() + wait >= deadline {
-                return Err(self.failed(what, &status));
+            let is_over = Instant::now() + wait >= deadline;
+            if is_over || !may_repeat(&status) {
+                // That time ran out during a repeat says less than why there had to be one.
+                let told = before.filter(|_| is_over && jiyao_wire::from_status(&status).reason.is_none());
+                return Err(self.failed(what, &told.unwrap_or(status)));
             }
+            before = Some(status);
             tokio::time::sleep(wait).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }

@@ -85,7 +85,6 @@ reasons! {
     NotStated = "NOT_STATED", NotFound;
     RecordDamaged = "RECORD_DAMAGED", DataLoss;
     Internal = "INTERNAL", Internal;
-    PeerUnreachable = "PEER_UNREACHABLE", Unavailable;
 }
 
 impl Reason {

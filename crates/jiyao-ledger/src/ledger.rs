@@ -178,6 +178,10 @@ impl<D: Domain> Ledger<D> {
     /// # Errors
     /// The domain's refusals; `REQUEST_ID_REUSED`, `DISK_FULL`, `BUSY`, `STATE_UNAVAILABLE`.
     pub async fn submit(&self, submission: Submission<D::Command>) -> Result<Committed> {
+        if self.inner.state.get().is_none() {
+            // The writer is busy with the state: nobody should wait for that in its queue.
+            return Err(Fault::new(Reason::StateUnavailable));
+        }
         let (reply, outcome) = oneshot::channel();
         self.inner.queue.try_send(Job::Decide { submission, reply }).map_err(|e| match e {
             mpsc::error::TrySendError::Full(_) => Fault::new(Reason::Busy),
@@ -319,7 +323,7 @@ pub(crate) fn open_state<D: Domain>(
     Ok(state)
 }
 
-fn folder_size(folder: &Path) -> u64 {
+pub(crate) fn folder_size(folder: &Path) -> u64 {
     let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
     entries.filter_map(|entry| entry.ok()?.metadata().ok()).map(|metadata| metadata.len()).sum()
 }

@@ -15,7 +15,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{error, warn};
 
 use crate::domain::{Context, Domain, Ids};
-use crate::ledger::{Committed, OpenError, Places, Slot, Submission, damaged, decode_record, open_state};
+use crate::ledger::{
+    Committed, OpenError, Places, Slot, Submission, damaged, decode_record, folder_size, open_state,
+};
 use crate::overlay::{Overlay, unavailable};
 
 /// Most commands of a group, and most bytes unless one record alone is larger.
@@ -25,6 +27,8 @@ const GROUP_BYTES: usize = 1 << 20;
 const USED: &[u8] = b"\0used/";
 /// Pause before a state that cannot be opened is tried again.
 const STATE_RETRY: Duration = Duration::from_millis(500);
+/// What a new state takes on the disk at first, beyond what the last one took.
+const STATE_ROOM: u64 = 8 << 20;
 
 type Reply = oneshot::Sender<Result<Committed>>;
 
@@ -94,29 +98,43 @@ impl<D: Domain> Writer<D> {
             if let Some(state) = self.state.get() {
                 return Some(state);
             }
-            match open_state(&self.domain, &self.places, &self.journal.log(), false) {
-                Ok(state) => {
+            // A store that failed is never quite gone while the process lives: what it holds on the disk stays taken.
+            // So none is begun that is bound to fail.
+            let opened = self
+                .has_room_for_state()
+                .then(|| open_state(&self.domain, &self.places, &self.journal.log(), false));
+            match opened {
+                Some(Ok(state)) => {
                     self.state.set(Some(Arc::new(state)));
                     self.report.send_replace(self.journal.log().head().sequence);
+                    continue;
                 }
-                Err(e) => {
-                    error!(cause = %chain(&e), "the state cannot be opened; trying again");
-                    while let Ok(job) = self.jobs.try_recv() {
-                        match job {
-                            Job::Decide { reply, .. } => {
-                                let _ = reply.send(Err(Fault::new(Reason::StateUnavailable)));
-                            }
-                            Job::Rebuild => {}
-                            Job::Stop { done } => {
-                                let _ = done.send(());
-                                return None;
-                            }
-                        }
+                Some(Err(e)) => error!(cause = %chain(&e), "the state cannot be opened; trying again"),
+                None => {}
+            }
+            while let Ok(job) = self.jobs.try_recv() {
+                match job {
+                    Job::Decide { reply, .. } => {
+                        let _ = reply.send(Err(Fault::new(Reason::StateUnavailable)));
                     }
-                    std::thread::sleep(STATE_RETRY);
+                    Job::Rebuild => {}
+                    Job::Stop { done } => {
+                        let _ = done.send(());
+                        return None;
+                    }
                 }
             }
+            std::thread::sleep(STATE_RETRY);
         }
+    }
+
+    fn has_room_for_state(&self) -> bool {
+        let free = match self.journal.room() {
+            Ok(beyond_reserve) => beyond_reserve,
+            Err(AppendError::NoRoom { free, .. }) => free,
+            Err(_) => 0,
+        };
+        free >= folder_size(&self.places.state) + STATE_ROOM
     }
 
     /// Now, but not before the last record: the journal's time never goes back.

@@ -25,7 +25,6 @@ fault-ROLE_MISSING = You may not call { $method }.
 fault-NOT_STATED = Nothing is stated for { $minutes } yet, or there are no such minutes.
 fault-RECORD_DAMAGED = Record { $sequence } does not verify: an operator must restore it from a backup.
 fault-INTERNAL = The service failed. Its log has the cause under { $incident }.
-fault-PEER_UNREACHABLE = { $address } cannot be reached: is the service running there?
 
 # What the reader doubts: doubt-{code}.
 doubt-ENTRY_UNPROVED = neither the unit dictionary nor the surnames prove this entry

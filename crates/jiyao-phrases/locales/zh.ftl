@@ -25,7 +25,6 @@ fault-ROLE_MISSING = 无权调用 { $method }。
 fault-NOT_STATED = { $minutes } 尚无此项内容，或没有该纪要。
 fault-RECORD_DAMAGED = 第 { $sequence } 条记录校验不符，需由运维人员从备份恢复。
 fault-INTERNAL = 服务出错，原因见日志 { $incident }。
-fault-PEER_UNREACHABLE = 无法连接 { $address }：该服务是否在运行？
 
 # 阅读器的疑点：doubt-{code}。
 doubt-ENTRY_UNPROVED = 单位词典和姓氏表都不能证明这一条

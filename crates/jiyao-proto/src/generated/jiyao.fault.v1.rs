@@ -60,8 +60,6 @@ pub enum Reason {
     RecordDamaged = 25,
     /// INTERNAL: a fault of this service; the message carries an id that the log has too.
     Internal = 26,
-    /// UNAVAILABLE: a service that this one needs for the answer cannot be reached. Metadata: {"address": "…"}.
-    PeerUnreachable = 27,
 }
 impl Reason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -97,7 +95,6 @@ impl Reason {
             Self::NotStated => "REASON_NOT_STATED",
             Self::RecordDamaged => "REASON_RECORD_DAMAGED",
             Self::Internal => "REASON_INTERNAL",
-            Self::PeerUnreachable => "REASON_PEER_UNREACHABLE",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -130,7 +127,6 @@ impl Reason {
             "REASON_NOT_STATED" => Some(Self::NotStated),
             "REASON_RECORD_DAMAGED" => Some(Self::RecordDamaged),
             "REASON_INTERNAL" => Some(Self::Internal),
-            "REASON_PEER_UNREACHABLE" => Some(Self::PeerUnreachable),
             _ => None,
         }
     }
