@@ -33,6 +33,8 @@ doubt-UNIT_UNPROVED = the unit dictionary does not know this unit
 doubt-SUBJECT_MISSING = a verdict without anything that it is given to
 doubt-CHAIR_UNPROVED = who presided is not proved to be a name
 doubt-LIST_UNCLOSED = the list does not end with a full stop: something may be missing
+doubt-VERDICT_UNPROVED = this may not be a verdict of this meeting
+doubt-DATE_UNPROVED = the year of this date is not said with it
 
 # Words of the command line.
 word-minutes = Minutes

@@ -33,6 +33,8 @@ doubt-UNIT_UNPROVED = 单位词典中没有这个单位
 doubt-SUBJECT_MISSING = 有结论而没有对象
 doubt-CHAIR_UNPROVED = 主持人不能确认是姓名
 doubt-LIST_UNCLOSED = 名单没有以句号结束，可能有缺漏
+doubt-VERDICT_UNPROVED = 未能确认这是本次会议的决定
+doubt-DATE_UNPROVED = 日期的年份未写明
 
 # 命令行用语。
 word-minutes = 纪要

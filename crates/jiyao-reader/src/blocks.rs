@@ -1,29 +1,37 @@
 //! The parts of a minutes text: which lines belong together, and what they are.
 
 use std::ops::Range;
+use std::sync::LazyLock;
+
+use regex::Regex;
 
 use crate::dates;
 use crate::flow::is_blank;
-use crate::header;
+use crate::script::{fold, pattern};
+use crate::words::Words;
 
 /// What a block is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// 纪要标志: the organ and the kind of minutes.
+    /// A line above the opening that names the organ, the meeting or the kind of minutes (纪要标志).
     Masthead,
     /// 发文字号 on a line of its own.
     Number,
     /// Running text before the first item.
     Opening,
-    /// A numbered heading, `一、…`.
+    /// 主持：, on a line of its own.
+    Chair,
+    /// 时间：, on a line of its own.
+    Time,
+    /// A numbered heading, `一、…`, or a bare numeral on its line.
     ItemHeading,
+    /// A paragraph that reports business outside the numbered items.
+    Unnumbered,
     /// Running text under an item, numbered `（一）` or not.
     Paragraph,
-    /// Running text after the items that reports more business.
-    Unnumbered,
     /// 出席, 列席, 请假 or 记录, with the lines of its list.
     List(List),
-    /// `…整理`.
+    /// `…整理`, or an office with the date of the document.
     Compiled,
     /// A date on a line of its own.
     DateLine,
@@ -35,6 +43,8 @@ pub(crate) enum Kind {
     Printer,
     /// `…印发`.
     PrintedLine,
+    /// The number of a page.
+    PageMark,
     /// Any other line.
     Other,
 }
@@ -49,12 +59,13 @@ pub(crate) enum List {
 }
 
 /// Lines that belong together. `lines` are their trimmed stretches of the source; `label` is where what they say
-/// begins in the first line: behind `一、`, `（一）` or `出席：`.
+/// begins in the first line: behind `一、`, `（一）` or `出席：`; `numeral` is the mark's numeral in the first line.
 #[derive(Clone, Debug)]
 pub(crate) struct Block {
     pub(crate) kind: Kind,
     pub(crate) lines: Vec<Range<usize>>,
     pub(crate) label: usize,
+    pub(crate) numeral: Range<usize>,
 }
 
 impl Block {
@@ -76,166 +87,567 @@ impl Block {
     }
 }
 
-const NUMERALS: &str = "一二三四五六七八九十百零〇";
-const LISTS: [(&str, Kind); 12] = [
-    ("出席", Kind::List(List::Present)),
-    ("参加", Kind::List(List::Present)),
-    ("列席", Kind::List(List::Observers)),
-    ("邀请列席", Kind::List(List::Observers)),
-    ("固定列席", Kind::List(List::Observers)),
-    ("请假", Kind::List(List::Absent)),
-    ("缺席", Kind::List(List::Absent)),
-    ("记录", Kind::List(List::Recorders)),
-    ("分送", Kind::Distribution),
-    ("本期发", Kind::Distribution),
-    ("发送", Kind::Distribution),
-    ("抄送", Kind::Distribution),
-];
-const LIST_NOUNS: [&str; 4] = ["人员", "人", "领导", ""];
-
-/// Length of `一、` at the start of a line, and of the numeral alone.
-pub(crate) fn item_mark(line: &str) -> Option<(usize, usize)> {
-    let numeral: usize = line.chars().take_while(|c| NUMERALS.contains(*c)).map(char::len_utf8).sum();
-    (numeral > 0 && line[numeral..].starts_with('、')).then(|| (numeral + '、'.len_utf8(), numeral))
-}
-
-/// Length of `（一）` at the start of a line.
-fn paragraph_mark(line: &str) -> Option<usize> {
-    let inner = line.strip_prefix(['（', '('])?;
-    let numeral: usize = inner.chars().take_while(|c| NUMERALS.contains(*c)).map(char::len_utf8).sum();
-    let rest = &inner[numeral..];
-    (numeral > 0 && rest.starts_with(['）', ')']))
-        .then(|| line.len() - rest.len() + rest.chars().next().map_or(0, char::len_utf8))
-}
-
-/// The list that a line begins, and the length of its label with the colon.
-fn list_label(line: &str) -> Option<(Kind, usize)> {
-    let colon = line.char_indices().take(10).find(|(_, c)| matches!(c, '：' | ':'))?;
-    let label: String = line[..colon.0].chars().filter(|c| !is_blank(*c)).collect();
-    let (_, kind) = LISTS
-        .iter()
-        .find(|(word, _)| label.strip_prefix(word).is_some_and(|noun| LIST_NOUNS.contains(&noun)))?;
-    Some((*kind, colon.0 + colon.1.len_utf8()))
-}
-
+/// Characters of a line, blanks left out, that are looked at to say what it is.
+const HEAD: usize = 64;
 /// Lines of a heading, at most.
 const LONGEST_HEADING: usize = 8;
 
-fn ends_sentence(line: &str) -> bool {
-    line.ends_with(['。', '！', '？', '；', '：', ':', '”'])
+/// A line without the blanks around it.
+struct Line {
+    range: Range<usize>,
+    /// Its first characters, folded and without blanks.
+    head: String,
+    /// Whether that is all of it.
+    is_short: bool,
+    /// Half-ems; at most what tells a wrapped line from a paragraph.
+    width: usize,
+    ends_sentence: bool,
 }
 
-/// Openings of a paragraph that reports business outside the numbered items.
-const MORE_BUSINESS: [&str; 5] = ["会上", "会前", "会后", "会议还", "此外"];
-/// Phrases that say only that there was more, not what.
-const NOTHING_MORE: [&str; 3] = ["其他事项", "其他事宜", "其它事项"];
+const WIDEST: usize = 400;
+
+impl Line {
+    fn new(text: &str, range: Range<usize>) -> Self {
+        let raw = &text[range.clone()];
+        let mut solid = raw.chars().filter(|c| !is_blank(*c)).map(fold);
+        let head: String = solid.by_ref().take(HEAD).collect();
+        let is_short = solid.next().is_none();
+        let width = raw.chars().take(WIDEST).map(|c| if c.is_ascii() { 1 } else { 2 }).sum();
+        Self { range, head, is_short, width, ends_sentence: ends_sentence(raw) }
+    }
+
+    /// The head, where it is the whole line and no longer than this.
+    fn whole(&self, longest: usize) -> Option<&str> {
+        (self.is_short && self.head.chars().count() <= longest).then_some(self.head.as_str())
+    }
+}
+
+fn ends_sentence(line: &str) -> bool {
+    line.ends_with(['。', '！', '？', '；', '：', ':'])
+        || line.strip_suffix(['”', '）', ')', '」']).is_some_and(|inner| inner.ends_with(['。', '！', '？']))
+}
+
+/// Bytes of a raw line that hold its first so many bytes of folded characters without blanks.
+fn raw_length(raw: &str, solid: usize) -> usize {
+    let mut left = solid;
+    let mut end = 0;
+    for (at, c) in raw.char_indices() {
+        if left == 0 {
+            break;
+        }
+        if !is_blank(c) {
+            left = left.saturating_sub(c.len_utf8());
+            end = at + c.len_utf8();
+        }
+    }
+    end
+}
+
+/// The forms that the headings of one document are numbered in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Marks {
+    Topic,
+    Comma,
+    Bare,
+    Brackets,
+    Arabic,
+}
+
+static TOPIC: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"^(?:议题(?P<a>[一二三四五六七八九十]{1,3}|[0-9]{1,2})[：:、.．]?|第(?P<b>[一二三四五六七八九十]{1,3}|[0-9]{1,2})(?:个|项)议题[：:、，]?)",
+    )
+});
+static COMMA: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"^(?P<a>[一二三四五六七八九十百零〇]{1,5})[、．.]"));
+static BARE: LazyLock<Regex> = LazyLock::new(|| pattern(r"^(?P<a>[一二三四五六七八九十百零〇]{1,5})$"));
+static BRACKETS: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"^[（(](?P<a>[一二三四五六七八九十百零〇]{1,5})[）)][、.]?"));
+static ARABIC: LazyLock<Regex> = LazyLock::new(|| pattern(r"^(?P<a>[0-9０-９]{1,2})(?:[、．]|\.[^0-9])"));
+
+impl Marks {
+    const ALL: [Self; 5] = [Self::Topic, Self::Comma, Self::Bare, Self::Brackets, Self::Arabic];
+
+    /// Length of the mark at the start of a line's head, and where its numeral is.
+    fn of(self, head: &str) -> Option<(usize, Range<usize>)> {
+        let captures = match self {
+            Self::Topic => TOPIC.captures(head)?,
+            Self::Comma => COMMA.captures(head)?,
+            Self::Bare => BARE.captures(head)?,
+            Self::Brackets => BRACKETS.captures(head)?,
+            Self::Arabic => ARABIC.captures(head)?,
+        };
+        let numeral = captures.name("a").or_else(|| captures.name("b"))?.range();
+        let length = match self {
+            Self::Arabic => numeral.end + head[numeral.end..].chars().next().map_or(0, char::len_utf8),
+            _ => captures.get(0)?.end(),
+        };
+        Some((length, numeral))
+    }
+
+    fn number(self, head: &str) -> Option<u32> {
+        let (_, numeral) = self.of(head)?;
+        jiyao_docnum::ordinal(&head[numeral])
+    }
+}
+
+static LABEL: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"^(?:[（(]?[一二三四五六七八九十0-9]{1,2}[）)、.．])?(?P<kind>(?:应邀|特邀|邀请|固定|其他)?(?:出席|参加|参会|到会|与会|列席|邀请|请假|缺席|因故缺席|因事请假|因公请假|未出席|未到会|记录|纪录|会议记录))(?:会议|本次会议)?的?(?:有|人员|人|领导|单位|委员|代表|者|名单|同志|嘉宾|住户|成员|情况|主席|记录|纪录)*(?P<colon>[：:])",
+    )
+});
+static BARE_LABEL: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"^(?P<kind>邀请列席|固定列席|出席|参加|列席|请假|缺席|记录|纪录)(?:人员|人|领导|委员|单位)?")
+});
+static CHAIR: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"^(?:[一二三四五六七八九十0-9]{1,2}[、.．])?(?:会议)?(?:主持人?|主持者|会议主席|主席)[：:]")
+});
+static TIME: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"^(?:[一二三四五六七八九十0-9]{1,2}[、.．])?(?:会议)?(?:时间|日期|召开时间)[：:]")
+});
+/// Labels of a form that name neither people nor business.
+static FORM: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"^(?:[一二三四五六七八九十0-9]{1,2}[、.．])?(?:会议)?(?:地点|名称|议题|议程|内容|主题|形式|类型|召开地点|会议议题|会议议程|会议内容|主要内容)[：:]?$|^(?:[一二三四五六七八九十0-9]{1,2}[、.．])?(?:会议)?(?:地点|名称|召开地点|形式)[：:]",
+    )
+});
+static RECIPIENTS: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"^(?:分送|本期发|发送|抄送|副本抄送|正本抄送|抄报|主送|报送|发至|印送|发|送|报)[：:]")
+});
+static PAGE_MARK: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"^(?:[-—–－_─·‐]+[0-9０-９]{0,4}[-—–－_─·‐]*|第[0-9]{1,4}页(?:[，,/]?共[0-9]{1,4}页)?|[0-9]{1,3}/[0-9]{1,3})$",
+    )
+});
+/// Openings of a paragraph that reports business.
+static BUSINESS: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"^(?:会议|会上|会前|会后|会中|此外|最后|另外|本次会议)，?(?:还|并|首先|随后|同时|再次|又|经|共|以|由)?(?:书面|集中|专题|集体|组织|分别|共同|认真|重点|深入|讨论|一致|原则上?|现场)*(?:传达|学习|听取|审议|审阅|研究|讨论|审定|通报|观看|部署|安排|通过|同意|审查|审核|宣读|表决|选举|举行|邀请|开展|会商|讨论|汇报)",
+    )
+});
+static MORE: LazyLock<Regex> = LazyLock::new(|| pattern(r"^(?:会上|会前|会后|此外|会议还|最后)"));
+static REPORTS: LazyLock<Regex> = LazyLock::new(|| {
+    pattern("传达|学习|听取|审议|审阅|研究|讨论|通报|观看|部署|宣读|汇报|决定|通过|同意|审定")
+});
+/// Says only that there was more, not what.
+static NOTHING_MORE: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"(?:其[他它她]|有关|相关)(?:有关|相关)?(?:事项|事宜|工作|议题|问题)。?$"));
+static WEAK: LazyLock<Regex> = LazyLock::new(|| pattern(r"^(?:会议|会上|会前|会后)"));
+static MEETING: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"第[0-9０-９一二三四五六七八九十百零〇]{1,6}次|会议?纪要|会议?纪实|会议记录"));
+static ORGAN_LINE: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"^[^，。；：:、（(]{2,24}(?:人民政府|委员会|办公室|党组|党委|党工委|管委会|办事处|街道|局|厅|常委会|理事会|联合会|总会|业主委员会|业委会|法团|学院|大学|中心|公司|集团)$",
+    )
+});
+
+struct Cutter<'t> {
+    text: &'t str,
+    words: &'t Words,
+    marks: Option<Marks>,
+    /// Half-ems of a full line, where the text is wrapped.
+    wrapped: Option<usize>,
+    blocks: Vec<Block>,
+    /// The number of the last item; 0 before the first.
+    last_number: u32,
+    seen_items: bool,
+    seen_opening: bool,
+    seen_tail: bool,
+    /// 《 and （ of the last block that wait for their other half.
+    unclosed: [isize; 2],
+}
 
 /// Cuts a text into blocks. Blank lines belong to none.
-pub(crate) fn cut(text: &str) -> Vec<Block> {
-    let mut blocks: Vec<Block> = Vec::new();
-    let mut seen_items = false;
+pub(crate) fn cut(text: &str, words: &Words) -> Vec<Block> {
+    let lines = join_labels(lines(text));
+    let marks = Marks::ALL
+        .into_iter()
+        .find(|marks| lines.iter().any(|line| marks.number(&line.head) == Some(1) && !is_form(&line.head)));
+    let mut cutter = Cutter {
+        text,
+        words,
+        marks,
+        wrapped: wrapped(&lines),
+        blocks: Vec::new(),
+        last_number: 0,
+        seen_items: false,
+        seen_opening: false,
+        seen_tail: false,
+        unclosed: [0; 2],
+    };
+    let mut before: Option<&Line> = None;
+    for line in &lines {
+        if PAGE_MARK.is_match(line.whole(12).unwrap_or("没")) {
+            cutter.push(Kind::PageMark, line, 0, 0..0);
+            continue;
+        }
+        cutter.line(line, before);
+        before = Some(line);
+    }
+    let mut blocks = cutter.blocks;
+    name_printers(text, &mut blocks);
+    drop_umbrellas(text, &mut blocks);
+    blocks.sort_by_key(Block::start);
+    blocks
+}
+
+fn lines(text: &str) -> Vec<Line> {
     let mut offset = 0;
+    let mut lines = Vec::new();
     for raw in text.split_inclusive('\n') {
         let line = raw.trim_matches(is_blank);
         let start = offset + (raw.len() - raw.trim_start_matches(is_blank).len());
         offset += raw.len();
-        if line.is_empty() {
-            continue;
+        if !line.is_empty() {
+            lines.push(Line::new(text, start..start + line.len()));
         }
-        let range = start..start + line.len();
-        let (kind, label) = kind_of(line, &blocks, seen_items);
-        if kind == Kind::Other
-            && let Some(open) = blocks.last_mut().filter(|block| is_open(text, block))
-        {
-            open.lines.push(range);
-            continue;
+    }
+    lines
+}
+
+/// A label that is set over two lines, `出` and `席：…`, is one.
+fn join_labels(lines: Vec<Line>) -> Vec<Line> {
+    let mut joined: Vec<Line> = Vec::with_capacity(lines.len());
+    for line in lines {
+        let belongs = joined.last().is_some_and(|last| {
+            matches!(
+                (last.head.as_str(), line.head.chars().next()),
+                ("出" | "列" | "缺", Some('席'))
+                    | ("请", Some('假'))
+                    | ("记" | "纪", Some('录'))
+                    | ("参", Some('加'))
+            )
+        });
+        match joined.last_mut().filter(|_| belongs) {
+            Some(last) => {
+                last.range.end = line.range.end;
+                last.head.push_str(&line.head);
+                last.width = line.width;
+                last.is_short = line.is_short;
+                last.ends_sentence = line.ends_sentence;
+            }
+            None => joined.push(line),
         }
-        // A line of running text before the items is opening, under an item a paragraph.
-        let kind = match kind {
-            Kind::Other if is_prose(line) && !seen_items => Kind::Opening,
-            Kind::Other if is_prose(line) && blocks.last().is_some_and(in_items) => Kind::Paragraph,
-            kind => kind,
-        };
-        seen_items |= kind == Kind::ItemHeading;
-        blocks.push(Block { kind, lines: vec![range], label });
     }
-    name_printers(text, &mut blocks);
-    blocks
+    joined
 }
 
-fn in_items(block: &Block) -> bool {
-    matches!(block.kind, Kind::ItemHeading | Kind::Paragraph | Kind::Unnumbered)
+/// The width of a full line, where most long lines are about that wide: then a line's end is no paragraph's end.
+fn wrapped(lines: &[Line]) -> Option<usize> {
+    let mut widths: Vec<_> = lines.iter().map(|line| line.width).filter(|width| *width >= 30).collect();
+    widths.sort_unstable();
+    let full = *widths.get((widths.len() * 9 / 10).min(widths.len().checked_sub(1)?))?;
+    let full_lines =
+        widths.iter().filter(|width| (full.saturating_sub(5)..=full + 5).contains(*width)).count();
+    (widths.len() >= 8 && full <= 120 && full_lines * 2 > widths.len()).then_some(full)
 }
 
-/// Long enough, or ended as a sentence is.
-fn is_prose(line: &str) -> bool {
-    ends_sentence(line) || line.chars().count() > 30
+fn is_form(head: &str) -> bool {
+    LABEL.is_match(head) || CHAIR.is_match(head) || TIME.is_match(head) || FORM.is_match(head)
 }
 
-fn kind_of(line: &str, blocks: &[Block], seen_items: bool) -> (Kind, usize) {
-    if let Some((mark, _)) = item_mark(line) {
-        return (Kind::ItemHeading, mark);
-    }
-    if let Some(mark) = paragraph_mark(line).filter(|_| seen_items) {
-        return (Kind::Paragraph, mark);
-    }
-    if let Some((kind, label)) = list_label(line) {
-        return (kind, label);
-    }
-    let clean: String = line.chars().filter(|c| !is_blank(*c)).collect();
-    let plain = if jiyao_docnum::DocumentNumber::parse(&clean).is_some() && clean.chars().count() < 30 {
-        Kind::Number
-    } else if dates::iso_date(&clean).is_some() {
-        Kind::DateLine
-    } else if clean.ends_with("印发") && dates::iso_date(clean.trim_end_matches("印发")).is_some() {
-        Kind::PrintedLine
-    } else if clean.ends_with("整理") && clean.chars().count() <= 40 {
-        Kind::Compiled
-    } else if clean.starts_with('（') && clean.ends_with('）') && clean.chars().count() <= 40 {
-        Kind::Note
-    } else if blocks.iter().all(|block| matches!(block.kind, Kind::Masthead | Kind::Number | Kind::Other))
-        && header::is_masthead(&clean)
-    {
-        Kind::Masthead
-    } else if seen_items
-        && blocks.last().is_some_and(in_items)
-        && MORE_BUSINESS.iter().any(|word| clean.starts_with(word))
-        && !NOTHING_MORE.iter().any(|word| clean.contains(word))
-    {
-        Kind::Unnumbered
+fn list_of(kind: &str) -> List {
+    if kind.contains("列席") || kind.contains("邀") {
+        List::Observers
+    } else if ["请假", "缺席", "未"].iter().any(|word| kind.contains(word)) {
+        List::Absent
+    } else if kind.contains("录") {
+        List::Recorders
     } else {
-        Kind::Other
-    };
-    (plain, 0)
+        List::Present
+    }
 }
 
-/// Whether an unmarked line goes on with this block.
-fn is_open(text: &str, block: &Block) -> bool {
-    let Some(last) = block.lines.last().map(|line| &text[line.clone()]) else { return false };
-    match block.kind {
-        Kind::List(_) => true,
-        Kind::Distribution => !last.ends_with('。'),
-        Kind::Opening | Kind::Paragraph | Kind::Unnumbered => !ends_sentence(last),
-        // A heading has no full stop: it goes on only where something in it is not closed.
-        Kind::ItemHeading if block.lines.len() < LONGEST_HEADING => {
-            let count =
-                |c| block.lines.iter().map(|line| text[line.clone()].matches(c).count()).sum::<usize>();
-            count('《') > count('》') || count('（') > count('）') || last.ends_with(['，', '、', '和'])
+/// The list that a line begins, and the length of its label, without blanks.
+pub(crate) fn list_label(head: &str) -> Option<(List, usize)> {
+    let captures = LABEL.captures(head)?;
+    Some((list_of(&captures["kind"]), captures.get(0)?.end()))
+}
+
+impl Cutter<'_> {
+    fn push(&mut self, kind: Kind, line: &Line, solid_label: usize, numeral: Range<usize>) {
+        let raw = &self.text[line.range.clone()];
+        let numeral_start = raw_length(raw, numeral.start);
+        let from_numeral =
+            raw[numeral_start..].len() - raw[numeral_start..].trim_start_matches(is_blank).len();
+        self.blocks.push(Block {
+            kind,
+            label: raw_length(raw, solid_label),
+            numeral: if numeral.is_empty() {
+                0..0
+            } else {
+                numeral_start + from_numeral..raw_length(raw, numeral.end)
+            },
+            lines: vec![line.range.clone()],
+        });
+        if kind != Kind::PageMark {
+            self.unclosed = [0; 2];
+            self.count_unclosed(line);
         }
-        _ => false,
+        match kind {
+            Kind::ItemHeading | Kind::Unnumbered => self.seen_items = true,
+            Kind::Opening => self.seen_opening = true,
+            Kind::Compiled | Kind::Distribution | Kind::PrintedLine => self.seen_tail |= self.seen_items,
+            _ => {}
+        }
+    }
+
+    /// The block that a line may go on with: page marks between do not count.
+    fn open(&mut self) -> Option<&mut Block> {
+        self.blocks.iter_mut().rev().find(|block| block.kind != Kind::PageMark)
+    }
+
+    fn last_kind(&self) -> Option<Kind> {
+        self.blocks.iter().rev().map(|block| block.kind).find(|kind| *kind != Kind::PageMark)
+    }
+
+    fn line(&mut self, line: &Line, before: Option<&Line>) {
+        // In wrapped text a full line that ends no sentence goes on, whatever the next one begins with.
+        let is_full = before.is_some_and(|b| self.wrapped.is_some_and(|full| b.width + 5 >= full));
+        let mid_sentence = is_full
+            && before.is_some_and(|before| !before.ends_sentence)
+            && self.last_kind().is_some_and(|kind| {
+                matches!(kind, Kind::Opening | Kind::Paragraph | Kind::Unnumbered | Kind::ItemHeading)
+            });
+        if let Some((kind, label, numeral)) = self.strong(line, before) {
+            if kind == Kind::ItemHeading {
+                self.last_number += 1;
+            }
+            self.push(kind, line, label, numeral);
+            return;
+        }
+        if !mid_sentence {
+            if let Some((kind, label)) = self.weak(line) {
+                self.push(kind, line, label, 0..0);
+                return;
+            }
+        }
+        if self.goes_on(line, before, is_full)
+            && let Some(open) = self.open()
+        {
+            open.lines.push(line.range.clone());
+            self.count_unclosed(line);
+            return;
+        }
+        let is_label = line.head.ends_with(['：', ':']) && line.is_short && line.width < 30;
+        let is_prose = (line.ends_sentence && !is_label) || !line.is_short || line.width > 60;
+        let kind = match self.last_kind() {
+            _ if is_prose && !self.seen_items && !self.seen_tail => Kind::Opening,
+            Some(Kind::ItemHeading | Kind::Paragraph | Kind::Unnumbered) if is_prose || !self.seen_tail => {
+                Kind::Paragraph
+            }
+            _ => Kind::Other,
+        };
+        self.push(kind, line, 0, 0..0);
+    }
+
+    /// What a line is by a mark that stands in no running text.
+    fn strong(&self, line: &Line, before: Option<&Line>) -> Option<(Kind, usize, Range<usize>)> {
+        let head = line.head.as_str();
+        let in_list = matches!(self.last_kind(), Some(Kind::List(_)));
+        if !in_list
+            && !is_form(head)
+            && let Some(marks) = self.marks
+            && let Some((length, numeral)) = marks.of(head)
+            && jiyao_docnum::ordinal(&head[numeral.clone()]) == Some(self.last_number + 1)
+        {
+            return Some((Kind::ItemHeading, length, numeral));
+        }
+        if in_list
+            && matches!(self.marks, Some(Marks::Comma | Marks::Topic))
+            && !is_form(head)
+            && let Some((length, numeral)) = self.marks?.of(head)
+            && jiyao_docnum::ordinal(&head[numeral.clone()]) == Some(self.last_number + 1)
+        {
+            return Some((Kind::ItemHeading, length, numeral));
+        }
+        if self.seen_items
+            && !in_list
+            && let Some((length, _)) = BRACKETS.is_match(head).then(|| Marks::Brackets.of(head)).flatten()
+            && !LABEL.is_match(head)
+        {
+            return Some((Kind::Paragraph, length, 0..0));
+        }
+        // A list inside a list, `（一）邀请列席：`, stays with it.
+        let inner = in_list && head.starts_with(['（', '(']);
+        if let Some((list, length)) = list_label(head).filter(|_| !inner) {
+            return Some((Kind::List(list), length, 0..0));
+        }
+        if let Some(found) = CHAIR.find(head).filter(|_| line.is_short) {
+            return Some((Kind::Chair, found.end(), 0..0));
+        }
+        if let Some(found) = TIME.find(head).filter(|_| line.is_short) {
+            return Some((Kind::Time, found.end(), 0..0));
+        }
+        if let Some(found) = RECIPIENTS.find(head) {
+            return Some((Kind::Distribution, found.end(), 0..0));
+        }
+        if FORM.is_match(head) && line.is_short && !self.seen_items {
+            return Some((Kind::Other, 0, 0..0));
+        }
+        let raw = &self.text[line.range.clone()];
+        if let Some(found) = BARE_LABEL.find(head)
+            && (self.seen_items || in_list)
+            && line.is_short
+            && !line.ends_sentence
+            && before.is_none_or(|before| before.ends_sentence || in_list || before.width < 50)
+        {
+            let label = raw_length(raw, found.end());
+            if raw.len() == label || raw[label..].starts_with(is_blank) {
+                let kind =
+                    BARE_LABEL.captures(head).map_or(List::Present, |captures| list_of(&captures["kind"]));
+                return Some((Kind::List(kind), found.end(), 0..0));
+            }
+        }
+        self.closing(line).map(|kind| (kind, 0, 0..0))
+    }
+
+    /// Lines around the text: number, masthead, dates, notes, imprints.
+    fn closing(&self, line: &Line) -> Option<Kind> {
+        let head = line.whole(48)?;
+        if head.ends_with('号')
+            && head.chars().count() < 30
+            && jiyao_docnum::DocumentNumber::parse(head).is_some()
+        {
+            return Some(Kind::Number);
+        }
+        if let Some(inner) = head.strip_suffix("印发").or_else(|| head.strip_suffix("印"))
+            && dates::all(inner).next().is_some()
+        {
+            return Some(Kind::PrintedLine);
+        }
+        if head.ends_with("整理") && !head.contains(['，', '。']) {
+            return Some(Kind::Compiled);
+        }
+        if head.starts_with(['（', '(']) && head.ends_with(['）', ')']) {
+            let inner = head.trim_matches(['（', '）', '(', ')']);
+            return Some(if dates::iso_date(inner).is_some() { Kind::DateLine } else { Kind::Note });
+        }
+        if let Some((range, _)) = dates::find(head, 0) {
+            if range == (0..head.len()) {
+                return Some(Kind::DateLine);
+            }
+            let office = &head[..range.start];
+            if range.end == head.len() && range.start > 0 && self.words.is_unit(office) {
+                return Some(Kind::Compiled);
+            }
+        }
+        let is_title = MEETING.is_match(head) || ORGAN_LINE.is_match(head);
+        if !self.seen_opening
+            && !self.seen_items
+            && is_title
+            && !line.ends_sentence
+            && !head.contains(['。', '，', '：'])
+        {
+            return Some(Kind::Masthead);
+        }
+        None
+    }
+
+    /// What a paragraph is by how it begins, where a paragraph may begin.
+    fn weak(&self, line: &Line) -> Option<(Kind, usize)> {
+        let head = line.head.as_str();
+        if !self.seen_items && !self.seen_opening && (head.contains("主持") || head.contains("召开")) {
+            return Some((Kind::Opening, 0));
+        }
+        let free = self.marks.is_none() || self.last_number == 0;
+        let more = MORE.is_match(head) && REPORTS.is_match(head);
+        let ended = self.last_number > 0 && !self.in_items();
+        if !(ended || self.seen_tail)
+            && (more || free && BUSINESS.is_match(head))
+            && !(line.is_short && NOTHING_MORE.is_match(head))
+        {
+            let verdict_of_last =
+                head.starts_with("会议原则") || head.starts_with("会议一致") || head.starts_with("会议同意");
+            if !(verdict_of_last && self.in_items()) {
+                return Some((Kind::Unnumbered, 0));
+            }
+        }
+        if self.in_items() && WEAK.is_match(head) {
+            return Some((Kind::Paragraph, 0));
+        }
+        None
+    }
+
+    fn count_unclosed(&mut self, line: &Line) {
+        for mark in self.text[line.range.clone()].matches(['《', '》', '（', '）']) {
+            match mark {
+                "《" => self.unclosed[0] += 1,
+                "》" => self.unclosed[0] -= 1,
+                "（" => self.unclosed[1] += 1,
+                _ => self.unclosed[1] -= 1,
+            }
+        }
+    }
+
+    fn is_unclosed(&self) -> bool {
+        self.unclosed.iter().any(|open| *open > 0)
+    }
+
+    fn in_items(&self) -> bool {
+        matches!(self.last_kind(), Some(Kind::ItemHeading | Kind::Paragraph | Kind::Unnumbered))
+    }
+
+    /// Whether an unmarked line goes on with the open block.
+    fn goes_on(&self, line: &Line, before: Option<&Line>, is_full: bool) -> bool {
+        let Some(block) = self.blocks.iter().rev().find(|block| block.kind != Kind::PageMark) else {
+            return false;
+        };
+        let before_ends = before.is_some_and(|before| before.ends_sentence);
+        match block.kind {
+            // A recorder or two: what follows is no longer theirs.
+            Kind::List(List::Recorders) => {
+                let said = &self.text[block.start() + block.label..block.end()];
+                let so_far = said.chars().filter(|c| !is_blank(*c)).take(2).count();
+                so_far < 2 && line.width <= 60
+            }
+            Kind::List(_) => !line.ends_sentence || line.head.contains(['、', '：', '（']),
+            Kind::Distribution => !before_ends,
+            Kind::Opening | Kind::Paragraph | Kind::Unnumbered => match self.wrapped {
+                Some(_) => is_full || !before_ends,
+                None => {
+                    !before_ends && (before.is_some_and(|before| before.width > 40) || self.is_unclosed())
+                }
+            },
+            Kind::ItemHeading if block.lines.len() < LONGEST_HEADING || self.wrapped.is_some() => {
+                let last = block.lines.last().map_or("", |line| &self.text[line.clone()]);
+                let bare = block.start() + block.label == block.end();
+                let is_long = self
+                    .wrapped
+                    .is_some_and(|full| before.is_some_and(|before| before.width * 5 >= full * 4));
+                bare || is_full || is_long || self.is_unclosed() || last.ends_with(['，', '、', '和'])
+            }
+            _ => false,
+        }
     }
 }
 
 /// The line before `…印发` is the office that printed.
 fn name_printers(text: &str, blocks: &mut [Block]) {
     for at in 1..blocks.len() {
-        if blocks[at].kind == Kind::PrintedLine && matches!(blocks[at - 1].kind, Kind::Other | Kind::List(_))
+        let line = &blocks[at - 1].lines;
+        if blocks[at].kind == Kind::PrintedLine
+            && matches!(blocks[at - 1].kind, Kind::Other | Kind::Paragraph)
+            && line.len() == 1
+            && !ends_sentence(&text[line[0].clone()])
         {
-            let line = &blocks[at - 1].lines;
-            if blocks[at - 1].kind == Kind::Other && line.len() == 1 && !ends_sentence(&text[line[0].clone()])
-            {
-                blocks[at - 1].kind = Kind::Printer;
-            }
+            blocks[at - 1].kind = Kind::Printer;
+        }
+    }
+}
+
+/// One sentence right before the first numbered item announces the items: it is none.
+fn drop_umbrellas(text: &str, blocks: &mut [Block]) {
+    let places: Vec<_> = (0..blocks.len()).filter(|at| blocks[*at].kind != Kind::PageMark).collect();
+    for pair in places.windows(2) {
+        let (first, second) = (pair[0], pair[1]);
+        let sentences: usize =
+            blocks[first].lines.iter().map(|line| text[line.clone()].matches('。').count()).sum();
+        if blocks[first].kind == Kind::Unnumbered
+            && blocks[second].kind == Kind::ItemHeading
+            && sentences <= 1
+        {
+            blocks[first].kind = Kind::Opening;
         }
     }
 }

@@ -1,77 +1,75 @@
 //! Dates and ordinals as minutes print them.
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
-/// A date found in clean text.
+use regex::Regex;
+
+use crate::script::{folded, pattern};
+
+/// A date found in clean text. Without a year `iso` is absent.
 pub(crate) struct Found {
     pub(crate) range: Range<usize>,
-    pub(crate) iso: String,
+    pub(crate) iso: Option<String>,
+    pub(crate) year: Option<Range<usize>>,
+    month: u32,
+    day: u32,
 }
 
-fn digits(text: &str) -> usize {
-    text.bytes().take_while(u8::is_ascii_digit).count()
+static DATE: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?:(?P<year>[0-9０-９]{4}|[一二三四五六七八九〇零○Ｏ0]{4})年?)?(?P<month>[0-9０-９]{1,2}|十[一二]?|[一二三四五六七八九])月(?P<day>[0-9０-９]{1,2}|[一二三]?十[一二三四五六七八九]?|[一二三四五六七八九])日",
+    )
+});
+/// `2025-04-15` and its like, as pages of the web print them.
+static DIGITS: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"(?P<year>[12][0-9]{3})[-./](?P<month>[0-9]{1,2})[-./](?P<day>[0-9]{1,2})"));
+
+fn number(text: &str) -> Option<u32> {
+    jiyao_docnum::ordinal(&text.replace(['Ｏ', '○'], "〇"))
 }
 
-fn number(text: &str, range: Range<usize>) -> Option<u32> {
-    text.get(range)?.parse().ok()
-}
-
-/// The first `2020年6月2日` at or after `from`.
-pub(crate) fn find(text: &str, from: usize) -> Option<Found> {
-    let mut search = from;
-    while let Some(year_end) = text.get(search..)?.find('年').map(|at| at + search) {
-        search = year_end + '年'.len_utf8();
-        let Some(start) = year_end.checked_sub(4).filter(|start| *start >= from) else { continue };
-        let month = search;
-        let Some(month_end) =
-            text[month..].strip_prefix(|c: char| c.is_ascii_digit()).map(|_| month + digits(&text[month..]))
-        else {
-            continue;
+/// Dates in the order of the text, with and without a year.
+pub(crate) fn all(text: &str) -> impl Iterator<Item = Found> + '_ {
+    let words = text.contains('月').then(|| DATE.captures_iter(text)).into_iter().flatten();
+    let digits = DIGITS.captures_iter(text);
+    words.chain(digits).filter_map(|captures| {
+        let range = captures.get(0)?.range();
+        let year = captures.name("year");
+        let (month, day) = (number(&captures["month"])?, number(&captures["day"])?);
+        let civil = |year| jiyao_calendar::date(year, month, day).map(|date| date.to_string());
+        // Any leap year proves month and day.
+        civil(2000)?;
+        let iso = match year {
+            Some(year) => Some(civil(number(year.as_str())?)?),
+            None => None,
         };
-        let Some(after_month) = text[month_end..].strip_prefix('月') else { continue };
-        let day = month_end + '月'.len_utf8();
-        let day_end = day + digits(after_month);
-        let Some(_) = text[day_end..].strip_prefix('日') else { continue };
-        let civil = number(text, start..year_end)
-            .zip(number(text, month..month_end))
-            .zip(number(text, day..day_end))
-            .and_then(|((year, month), day)| jiyao_calendar::date(year, month, day));
-        if let Some(civil) = civil {
-            return Some(Found { range: start..day_end + '日'.len_utf8(), iso: civil.to_string() });
-        }
+        Some(Found { range, iso, year: year.map(|year| year.range()), month, day })
+    })
+}
+
+impl Found {
+    /// The date in the year that another text names.
+    pub(crate) fn in_year(&self, year: &str) -> Option<String> {
+        Some(jiyao_calendar::date(number(year)?, self.month, self.day)?.to_string())
     }
-    None
+}
+
+/// The first whole date at or after `from`.
+pub(crate) fn find(text: &str, from: usize) -> Option<(Range<usize>, String)> {
+    all(text.get(from..)?)
+        .find_map(|found| Some((found.range.start + from..found.range.end + from, found.iso?)))
 }
 
 /// The ISO date that a printed date says; None where the text is not one date and nothing else.
 #[must_use]
 pub fn iso_date(printed: &str) -> Option<String> {
-    let found = find(printed, 0)?;
-    (found.range == (0..printed.len())).then_some(found.iso)
+    let (range, iso) = find(printed, 0)?;
+    (range == (0..printed.len())).then_some(iso)
 }
 
 /// The number of a printed ordinal: Arabic or Chinese digits.
 #[must_use]
 pub fn printed_ordinal(printed: &str) -> Option<u32> {
-    jiyao_docnum::ordinal(printed)
-}
-
-/// The first digits between `before` and `after` (第 and 次, 十九 and 届): their range and number.
-pub(crate) fn ordinal_between(text: &str, before: &str, after: &str) -> Option<(Range<usize>, u32)> {
-    for (at, _) in text.match_indices(after) {
-        let start = text[..at]
-            .char_indices()
-            .rev()
-            .take(9)
-            .take_while(|(_, c)| jiyao_docnum::ordinal(&format!("1{c}")).is_some() || "十百".contains(*c))
-            .last()
-            .map(|(start, _)| start);
-        let Some(start) = start else { continue };
-        if text[..start].ends_with(before)
-            && let Some(value) = jiyao_docnum::ordinal(&text[start..at])
-        {
-            return Some((start..at, value));
-        }
-    }
-    None
+    jiyao_docnum::ordinal(&folded(printed))
 }

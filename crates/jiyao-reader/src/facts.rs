@@ -238,17 +238,23 @@ pub enum DoubtCode {
     ChairUnproved,
     /// A recipient list that does not end.
     ListUnclosed,
+    /// A verdict that the text does not clearly give as the meeting's.
+    VerdictUnproved,
+    /// A date whose year the text does not say.
+    DateUnproved,
 }
 
 impl DoubtCode {
     /// Every code.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::EntryUnproved,
         Self::SplitAmbiguous,
         Self::UnitUnproved,
         Self::SubjectMissing,
         Self::ChairUnproved,
         Self::ListUnclosed,
+        Self::VerdictUnproved,
+        Self::DateUnproved,
     ];
 
     /// Its name on the wire, and in the catalogue of phrases after `doubt-`.
@@ -261,6 +267,8 @@ impl DoubtCode {
             Self::SubjectMissing => "SUBJECT_MISSING",
             Self::ChairUnproved => "CHAIR_UNPROVED",
             Self::ListUnclosed => "LIST_UNCLOSED",
+            Self::VerdictUnproved => "VERDICT_UNPROVED",
+            Self::DateUnproved => "DATE_UNPROVED",
         }
     }
 }

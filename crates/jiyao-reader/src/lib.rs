@@ -12,11 +12,13 @@
 mod blocks;
 mod closing;
 mod dates;
+mod decisions;
 mod facts;
 mod flow;
 mod header;
 mod items;
 mod roll;
+mod script;
 mod tree;
 mod words;
 
@@ -45,14 +47,13 @@ pub struct Reading {
 #[must_use]
 pub fn read(text: &str, words: &Words) -> Reading {
     let mut notes = flow::Notes::default();
-    let blocks = blocks::cut(text);
+    let blocks = blocks::cut(text, words);
     let mut facts = Facts::default();
     header::read(text, &blocks, words, &mut facts, &mut notes);
     items::read(text, &blocks, words, &mut facts, &mut notes);
     roll::read(text, &blocks, words, &mut facts, &mut notes);
-    closing::read(text, &blocks, &mut facts, &mut notes);
+    closing::read(text, &blocks, words, &mut facts, &mut notes);
     notes.settle(text);
-    notes.doubts.sort_by_key(|doubt| doubt.spans.first().map(|span| span.start));
     let tree = tree::build(text, &blocks, &facts, &notes.repairs);
     Reading { facts, doubts: notes.doubts, repairs: notes.repairs, tree }
 }

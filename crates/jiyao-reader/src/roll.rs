@@ -1,61 +1,196 @@
-//! The lists of the roll: who was there, unit and name often glued, lines broken inside entries and between them.
+//! The roll: who was there. Lists with unit and name glued or apart, broken inside entries and between them, and
+//! running text that says who came.
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
-use crate::blocks::{Block, Kind, List};
-use crate::facts::{Attendee, Doubt, DoubtCode, Facts};
+use regex::Regex;
+
+use crate::blocks::{Block, Kind, List, list_label};
+use crate::facts::{Attendance, Attendee, DoubtCode, Fact, Facts};
 use crate::flow::{Flow, Notes, is_blank};
+use crate::script::folded;
+use crate::script::pattern;
 use crate::words::{NameProof, Words};
 
-/// Most pieces of one entry: a long unit over three lines.
-const PIECES: usize = 3;
+/// Most pieces of one entry: a long unit over three lines and a name in two parts.
+const PIECES: usize = 4;
 /// Longer pieces are no entry of a roll.
 const LONGEST: usize = 40;
-/// Marks between entries.
-const MARKS: [char; 6] = ['、', '，', '；', ';', ',', '。'];
+/// Longer entries that nothing proves are no entries, but what stands after a list.
+const LONGEST_UNPROVED: usize = 12;
+/// Longest note in brackets behind a name.
+const LONGEST_NOTE: usize = 40;
 /// What stands for a name where a unit sent someone.
-const REPRESENTATIVE: [&str; 4] = ["的代表", "代表", "有关负责同志", "有关负责人"];
+const REPRESENTATIVE: [&str; 8] =
+    ["的代表", "有关负责同志", "有关负责人", "主要负责同志", "主要负责人", "负责同志", "负责人", "代表"];
+
+static TOPIC: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"^(?:第?[一二三四五六七八九十0-9、至和—\-]+(?:个|项)?议题|议题[一二三四五六七八九十0-9、至和—\-]+|全程)$",
+    )
+});
+static NUMERAL: LazyLock<Regex> = LazyLock::new(|| pattern(r"^[一二三四五六七八九十0-9]{1,3}$"));
+static AWAY: LazyLock<Regex> = LazyLock::new(|| pattern(r"请假|缺席|未出席|未到|因事|因公"));
+static PRESIDES: LazyLock<Regex> = LazyLock::new(|| pattern(r"^(?:会议)?(?:主持人?|主席|召集人)$"));
+static NOBODY: LazyLock<Regex> = LazyLock::new(|| pattern(r"^(?:各|有关|相关|全体|与会|无|等|略|其他)"));
+static ATTENDS: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?P<invited>应邀|受邀|邀请)?(?P<verb>出席|参加|列席)了?(?:本次|了|此次)?(?:会议|座谈|审议)?(?P<after>的?(?:还)?有[：:]?|的人员有[：:]?)?",
+    )
+});
 
 pub(crate) fn read(text: &str, blocks: &[Block], words: &Words, facts: &mut Facts, notes: &mut Notes) {
+    let people = &mut facts.attendance;
     for block in blocks {
         let Kind::List(list) = block.kind else { continue };
-        let entries = entries(text, &pieces(text, block), words, notes);
-        let people = &mut facts.attendance;
-        match list {
-            List::Present => people.present.extend(entries),
-            List::Observers => people.observers.extend(entries),
-            List::Absent => people.absent.extend(entries),
-            List::Recorders => people.recorders.extend(entries.into_iter().filter_map(|entry| entry.name)),
+        for group in groups(text, block, list, words) {
+            group.read(text, words, people, &mut facts.meeting.chair, notes);
         }
+    }
+    for block in blocks.iter().filter(|block| block.kind == Kind::Opening) {
+        prose(&Flow::join(text, &block.content()), words, people, notes);
+    }
+    for list in [&mut people.present, &mut people.observers, &mut people.absent] {
+        let mut seen = std::collections::HashSet::new();
+        let value = |fact: &Option<Fact>| fact.as_ref().map(|fact| fact.value.clone());
+        list.retain(|entry| seen.insert((value(&entry.unit), value(&entry.name))));
     }
 }
 
-/// A stretch between separators. `glued`: only a line break is between it and the piece before, so that both may be
-/// one entry.
+fn list_in(people: &mut Attendance, list: List) -> Option<&mut Vec<Attendee>> {
+    match list {
+        List::Present => Some(&mut people.present),
+        List::Observers => Some(&mut people.observers),
+        List::Absent => Some(&mut people.absent),
+        List::Recorders => None,
+    }
+}
+
+/// What is between a piece and the one before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Gap {
+    Blank,
+    Line,
+    /// 、
+    Next,
+    /// ，；。 or the start.
+    Stop,
+}
+
+/// A stretch between separators.
 struct Piece {
     range: Range<usize>,
-    glued: bool,
+    gap: Gap,
+    note: Option<Range<usize>>,
 }
 
-fn pieces(text: &str, block: &Block) -> Vec<Piece> {
-    let mut pieces = Vec::new();
-    for line in block.content() {
-        let mut glued = !pieces.is_empty();
-        let mut start = None;
-        for (at, c) in text[line.clone()].char_indices().map(|(at, c)| (line.start + at, c)) {
-            if is_blank(c) || MARKS.contains(&c) {
-                pieces.extend(start.take().map(|start| Piece { range: start..at, glued }));
-                glued = false;
-            } else if start.is_none() {
-                start = Some(at);
+/// Pieces under one label: `（二）政府办：`.
+struct Group {
+    list: List,
+    /// The unit that the label names for all of them.
+    unit: Option<Range<usize>>,
+    pieces: Vec<Piece>,
+}
+
+/// Cuts a list at its inner labels.
+fn groups(text: &str, block: &Block, list: List, words: &Words) -> Vec<Group> {
+    let mut groups = vec![Group { list, unit: None, pieces: Vec::new() }];
+    for (line_number, line) in block.content().into_iter().enumerate() {
+        let source = &text[line.clone()];
+        let mut gap = if line_number == 0 { Gap::Stop } else { Gap::Line };
+        let mut start: Option<usize> = None;
+        let mut chars = source.char_indices().peekable();
+        while let Some((at, c)) = chars.next() {
+            let at = line.start + at;
+            let separator = match c {
+                '、' | '\u{ff64}' => Some(Gap::Next),
+                '，' | '；' | ';' | ',' | '。' | '|' | '｜' => Some(Gap::Stop),
+                '：' | ':' => Some(Gap::Stop),
+                c if is_blank(c) => Some(Gap::Blank),
+                _ => None,
+            };
+            let Some(last) = groups.last_mut() else { return groups };
+            if let Some(separator) = separator {
+                if let Some(start) = start.take() {
+                    last.pieces.push(Piece { range: start..at, gap, note: None });
+                    gap = separator;
+                } else if gap == Gap::Blank || separator != Gap::Blank {
+                    gap = separator;
+                }
+                if matches!(c, '：' | ':') {
+                    label(text, &mut groups, words);
+                    gap = Gap::Stop;
+                }
+                continue;
             }
+            if matches!(c, '（' | '(') {
+                let rest = &text[at..line.end];
+                let close = rest.char_indices().take(LONGEST_NOTE).find(|(_, c)| matches!(c, '）' | ')'));
+                if let Some((length, close)) = close {
+                    let inner = at + c.len_utf8()..at + length;
+                    let end = at + length + close.len_utf8();
+                    let said = clean(&text[inner.clone()]);
+                    let goes_on = text[end..line.end]
+                        .chars()
+                        .next()
+                        .is_some_and(|c| !is_blank(c) && !"、，；。".contains(c));
+                    let is_part = start.is_some() && goes_on && words.is_unit(&said);
+                    if !is_part {
+                        if let Some(start) = start.take() {
+                            last.pieces.push(Piece { range: start..at, gap, note: Some(inner) });
+                            gap = Gap::Blank;
+                        } else if NUMERAL.is_match(&said) {
+                            // （三）: what an inner label said ends here.
+                            groups.push(Group { list, unit: None, pieces: Vec::new() });
+                            gap = Gap::Stop;
+                        } else if let Some(piece) = last.pieces.last_mut() {
+                            piece.note = Some(inner);
+                        }
+                        while chars.peek().is_some_and(|(next, _)| line.start + next < end) {
+                            chars.next();
+                        }
+                        continue;
+                    }
+                }
+            }
+            start.get_or_insert(at);
         }
-        pieces.extend(start.map(|start| Piece { range: start..line.end, glued }));
+        if let (Some(start), Some(last)) = (start, groups.last_mut()) {
+            last.pieces.push(Piece { range: start..line.end, gap, note: None });
+        }
     }
-    pieces
+    groups
+}
+
+fn clean(source: &str) -> String {
+    folded(source).chars().filter(|c| !is_blank(*c)).collect()
+}
+
+/// The pieces right before a colon are a label: of another list, of a topic, of a unit, or of a post.
+fn label(text: &str, groups: &mut Vec<Group>, words: &Words) {
+    let Some(last) = groups.last_mut() else { return };
+    // A label may have blanks inside it: 列 席：
+    let mut from = last.pieces.len().saturating_sub(1);
+    while from > 0 && last.pieces[from].gap == Gap::Blank && last.pieces.len() - from < PIECES {
+        from -= 1;
+    }
+    for first in from..last.pieces.len() {
+        let range = last.pieces[first].range.start..last.pieces.last().map_or(0, |piece| piece.range.end);
+        let said = clean(&text[range.clone()]);
+        let list = list_label(&format!("{said}：")).map(|(list, _)| list);
+        let is_unit = words.is_unit(&said);
+        if list.is_some() || is_unit || TOPIC.is_match(&said) || Words::post(&said) == Some(0) {
+            last.pieces.truncate(first);
+            let list = list.unwrap_or(last.list);
+            groups.push(Group { list, unit: is_unit.then_some(range), pieces: Vec::new() });
+            return;
+        }
+    }
 }
 
 /// One way to read an entry, the cheaper the better proved.
+#[derive(Clone)]
 struct Split {
     cost: u32,
     unit: Option<Range<usize>>,
@@ -69,12 +204,15 @@ const CUT_UNIT: u32 = 10;
 /// A bare name behind entries with units is most likely the beginning of a unit.
 const BARE_NAME: u32 = 2;
 const LONG_NAME: u32 = 15;
-const JOINED: u32 = 1;
+const JOINED_LINES: u32 = 1;
+const JOINED_BLANK: u32 = 3;
+/// Two characters apart are a short name set wide.
+const JOINED_SINGLES: u32 = 1;
 
-/// The best reading of some clean text as one entry, and how many readings are as good.
+/// The best reading of some folded text as one entry, and how many readings are as good.
 fn split(text: &str, words: &Words) -> (Split, usize) {
     let whole = 0..text.len();
-    if text.chars().count() > LONGEST {
+    if text.chars().nth(LONGEST).is_some() {
         return (Split { cost: UNPROVED, unit: None, name: Some(whole) }, 1);
     }
     let mut best: Option<(Split, usize)> = None;
@@ -87,13 +225,16 @@ fn split(text: &str, words: &Words) -> (Split, usize) {
         NameProof::Surname => 0,
         NameProof::Long => LONG_NAME,
     };
-    if let Some(proof) = words.name(text) {
-        offer(Split { cost: name_cost(proof), unit: None, name: Some(whole.clone()) });
-    }
     let is_unit = words.is_unit(text);
     let cut = if is_unit { CUT_UNIT } else { 0 };
-    for (at, _) in text.char_indices().skip(1) {
-        if let Some(proof) = words.name(&text[at..])
+    if let Some(proof) = words.name(text) {
+        offer(Split { cost: name_cost(proof) + cut, unit: None, name: Some(whole.clone()) });
+    } else if let Some((unit, name)) = words.person(text) {
+        offer(Split { cost: 0, unit, name: Some(name) });
+    }
+    for (at, _) in text.char_indices().rev().take(4) {
+        if at > 0
+            && let Some(proof) = words.name(&text[at..])
             && words.is_unit(&text[..at])
         {
             offer(Split { cost: name_cost(proof) + cut, unit: Some(0..at), name: Some(at..text.len()) });
@@ -110,44 +251,6 @@ fn split(text: &str, words: &Words) -> (Split, usize) {
     best.unwrap_or((Split { cost: UNPROVED, unit: None, name: Some(whole) }, 1))
 }
 
-/// The cheapest way to make entries of the pieces: each entry one piece, or several with only line breaks between.
-fn entries(text: &str, pieces: &[Piece], words: &Words, notes: &mut Notes) -> Vec<Attendee> {
-    let flow_of = |from: usize, to: usize| {
-        Flow::join(text, &pieces[from..to].iter().map(|piece| piece.range.clone()).collect::<Vec<_>>())
-    };
-    // best[i][u]: least cost of the first i pieces where the last entry has a unit (u = 1) or none, with where that
-    // entry begins and whether the one before it has a unit.
-    let nowhere = Step { cost: u32::MAX, from: 0, after_unit: 0 };
-    let mut best = vec![[Step { cost: 0, ..nowhere }, nowhere]];
-    for to in 1..=pieces.len() {
-        let mut here = [nowhere; 2];
-        for from in (to.saturating_sub(PIECES)..to).rev() {
-            let (split, _) = split(&flow_of(from, to).text, words);
-            let has_unit = usize::from(split.unit.is_some());
-            for (after_unit, step) in best[from].iter().enumerate().filter(|(_, step)| step.cost < u32::MAX) {
-                let bare = if after_unit == 1 && has_unit == 0 { BARE_NAME } else { 0 };
-                let cost = step.cost.saturating_add(split.cost + bare + (to - from - 1) as u32 * JOINED);
-                if cost < here[has_unit].cost {
-                    here[has_unit] = Step { cost, from, after_unit };
-                }
-            }
-            if !pieces[from].glued {
-                break;
-            }
-        }
-        best.push(here);
-    }
-    let mut cuts = Vec::new();
-    let (mut to, last) = (pieces.len(), &best[pieces.len()]);
-    let mut unit = usize::from(last[1].cost < last[0].cost);
-    while to > 0 {
-        let step = best[to][unit];
-        cuts.push((step.from, to));
-        (to, unit) = (step.from, step.after_unit);
-    }
-    cuts.iter().rev().map(|(from, to)| attendee(&flow_of(*from, *to), words, notes)).collect()
-}
-
 #[derive(Clone, Copy)]
 struct Step {
     cost: u32,
@@ -155,30 +258,225 @@ struct Step {
     after_unit: usize,
 }
 
-fn attendee(flow: &Flow, words: &Words, notes: &mut Notes) -> Attendee {
-    let (best, ways) = split(&flow.text, words);
-    let code = match best.cost {
-        0 if ways == 1 => None,
-        0 => Some(DoubtCode::SplitAmbiguous),
-        _ => Some(DoubtCode::EntryUnproved),
-    };
-    if let Some(code) = code {
-        let spans = flow.spans(0..flow.text.len(), notes);
-        notes.doubts.push(Doubt { code, spans, candidates: candidates(&flow.text, words) });
+impl Group {
+    fn read(
+        &self,
+        text: &str,
+        words: &Words,
+        people: &mut Attendance,
+        chair: &mut Option<Fact>,
+        notes: &mut Notes,
+    ) {
+        let label = self.unit.as_ref().map(|unit| Flow::join(text, std::slice::from_ref(unit)));
+        let mut carried: Option<Fact> = None;
+        for (from, to) in self.cuts(text, words) {
+            let flow = self.flow(text, from, to);
+            let gap = self.pieces[from].gap;
+            let Some(mut entry) = attendee(&flow, words, notes) else { continue };
+            let note = |says: &Regex| {
+                let mut notes = self.pieces[from..to].iter().filter_map(|piece| piece.note.clone());
+                notes.any(|note| says.is_match(&clean(&text[note])))
+            };
+            if note(&PRESIDES)
+                && chair.is_none()
+                && let Some(name) = &entry.name
+            {
+                *chair = Some(name.clone());
+            }
+            let away = note(&AWAY);
+            if self.list == List::Recorders {
+                people.recorders.extend(entry.name);
+                continue;
+            }
+            if !matches!(gap, Gap::Next | Gap::Blank) {
+                carried = None;
+            }
+            if entry.unit.is_some() {
+                // 甲局 A B: a unit that stands apart is of all names on its line; 甲局A、B: of those up to the comma.
+                let apart = to - from > 1 && entry.name.is_some();
+                let next = self.pieces.get(to).map(|piece| piece.gap);
+                let carries = match next {
+                    Some(Gap::Next) => true,
+                    Some(Gap::Blank) => apart && self.pieces[from + 1].gap == Gap::Blank,
+                    _ => false,
+                };
+                carried = if carries { entry.unit.clone() } else { None };
+            } else if carried.is_some() {
+                entry.unit.clone_from(&carried);
+            } else if let Some(label) = &label {
+                entry.unit = Some(label.fact(0..label.text.len(), notes));
+            }
+            let list = if away { List::Absent } else { self.list };
+            if let Some(list) = list_in(people, list) {
+                list.push(entry);
+            }
+        }
     }
-    Attendee {
-        unit: best.unit.map(|unit| flow.fact(unit, notes)),
-        name: best.name.map(|name| flow.fact(name, notes)),
+
+    fn flow(&self, text: &str, from: usize, to: usize) -> Flow {
+        Flow::join(text, &self.pieces[from..to].iter().map(|piece| piece.range.clone()).collect::<Vec<_>>())
+    }
+
+    fn is_single(&self, text: &str, at: usize) -> bool {
+        text[self.pieces[at].range.clone()].chars().nth(1).is_none()
+    }
+
+    /// Over a blank only a unit or a post goes together with a name, or two parts of a name set wide.
+    fn may_join(&self, text: &str, at: usize, words: &Words) -> bool {
+        let (left, right) =
+            (clean(&text[self.pieces[at - 1].range.clone()]), &text[self.pieces[at].range.clone()]);
+        let short = |part: &str| part.chars().nth(2).is_none();
+        (short(&left) && short(right)) || words.is_unit(&left) || Words::post(&left).is_some()
+    }
+
+    /// The cheapest way to make entries of the pieces: each one piece, or several with only blanks and line breaks
+    /// between.
+    fn cuts(&self, text: &str, words: &Words) -> Vec<(usize, usize)> {
+        let pieces = &self.pieces;
+        // best[i][u]: least cost of the first i pieces where the last entry has a unit (u = 1) or none, with where
+        // that entry begins and whether the one before it has a unit.
+        let nowhere = Step { cost: u32::MAX, from: 0, after_unit: 0 };
+        let mut best = vec![[Step { cost: 0, ..nowhere }, nowhere]];
+        for to in 1..=pieces.len() {
+            let mut here = [nowhere; 2];
+            let mut joins = 0;
+            for from in (to.saturating_sub(PIECES)..to).rev() {
+                let (split, _) = split(&self.flow(text, from, to).plain, words);
+                let has_unit = usize::from(split.unit.is_some());
+                for (after_unit, step) in
+                    best[from].iter().enumerate().filter(|(_, step)| step.cost < u32::MAX)
+                {
+                    let bare = if after_unit == 1 && has_unit == 0 { BARE_NAME } else { 0 };
+                    let cost = step.cost.saturating_add(split.cost + bare + joins);
+                    if cost < here[has_unit].cost {
+                        here[has_unit] = Step { cost, from, after_unit };
+                    }
+                }
+                match pieces[from].gap {
+                    Gap::Line => joins += JOINED_LINES,
+                    Gap::Blank
+                        if from > 0 && self.is_single(text, from) && self.is_single(text, from - 1) =>
+                    {
+                        joins += JOINED_SINGLES;
+                    }
+                    Gap::Blank if from > 0 && self.may_join(text, from, words) => joins += JOINED_BLANK,
+                    Gap::Blank | Gap::Next | Gap::Stop => break,
+                }
+                if pieces.get(from.wrapping_sub(1)).is_some_and(|before| before.note.is_some()) {
+                    break;
+                }
+            }
+            best.push(here);
+        }
+        let mut cuts = Vec::new();
+        let (mut to, last) = (pieces.len(), &best[pieces.len()]);
+        let mut unit = usize::from(last[1].cost < last[0].cost);
+        while to > 0 {
+            let step = best[to][unit];
+            cuts.push((step.from, to));
+            (to, unit) = (step.from, step.after_unit);
+        }
+        cuts.reverse();
+        cuts
     }
 }
 
+fn attendee(flow: &Flow, words: &Words, notes: &mut Notes) -> Option<Attendee> {
+    let plain = flow.plain.as_str();
+    if NOBODY.is_match(plain) && words.name(plain).is_none() {
+        return None;
+    }
+    let (best, ways) = split(plain, words);
+    let code = match best.cost {
+        0 if ways == 1 => None,
+        0 => Some(DoubtCode::SplitAmbiguous),
+        UNIT_ALONE => Some(DoubtCode::EntryUnproved),
+        _ => Some(DoubtCode::EntryUnproved),
+    };
+    if let Some(code) = code {
+        flow.doubt(code, 0..flow.text.len(), candidates(flow, words), notes);
+    }
+    if best.cost >= UNPROVED && plain.chars().nth(LONGEST_UNPROVED).is_some() {
+        return None;
+    }
+    Some(Attendee {
+        unit: best.unit.map(|unit| flow.fact(unit, notes)),
+        name: best.name.map(|name| flow.fact(name, notes)),
+    })
+}
+
 /// Ways to read an entry for a person to choose from: `unit|name`.
-fn candidates(text: &str, words: &Words) -> Vec<String> {
-    let proved = |(unit, name): &(&str, &str)| words.is_unit(unit) || words.name(name).is_some();
-    let splits = text.char_indices().map(|(at, _)| text.split_at(at));
-    let mut ways: Vec<_> =
-        splits.filter(proved).take(5).map(|(unit, name)| format!("{unit}|{name}")).collect();
-    ways.push(format!("{text}|"));
+fn candidates(flow: &Flow, words: &Words) -> Vec<String> {
+    if flow.text.chars().nth(LONGEST).is_some() {
+        return Vec::new();
+    }
+    let proved = |at: usize| {
+        let (unit, name) = flow.plain.split_at(at);
+        words.is_unit(unit) || words.name(name).is_some()
+    };
+    let places = flow.plain.char_indices().map(|(at, _)| at).filter(|at| proved(*at));
+    let way = |at: usize| {
+        let (unit, name) = flow.text.split_at(at);
+        format!("{unit}|{name}")
+    };
+    let mut ways: Vec<_> = places.take(5).map(way).collect();
+    ways.push(format!("{}|", flow.text));
     ways.dedup();
     ways
+}
+
+/// `县人大常委会副主任王伟、县政协副主席李明应邀参加会议`: people with posts, said in running text.
+fn prose(flow: &Flow, words: &Words, people: &mut Attendance, notes: &mut Notes) {
+    let plain = flow.plain.as_str();
+    let mut from = 0;
+    for captures in ATTENDS.captures_iter(plain) {
+        let (Some(whole), Some(verb)) = (captures.get(0), captures.name("verb")) else { continue };
+        if whole.start() < from {
+            continue;
+        }
+        let sentence = plain[..whole.start()].rfind(['。', '；', '：']).map_or(0, |at| at + '。'.len_utf8());
+        let within = if captures.name("after").is_some() {
+            let end = plain[whole.end()..].find('。').map_or(plain.len(), |at| whole.end() + at);
+            whole.end()..end
+        } else {
+            from.max(sentence)..whole.start()
+        };
+        from = within.end.max(whole.end());
+        let is_guest = captures.name("invited").is_some() || verb.as_str() == "列席";
+        let list = if is_guest { List::Observers } else { List::Present };
+        let mut start = within.start;
+        let mut seen_post = false;
+        let marks = plain[within.clone()]
+            .match_indices(['、', '，', '和', '及'])
+            .map(|(at, mark)| (within.start + at, mark.len()));
+        for (at, length) in marks.chain([(within.end, 0)]) {
+            let piece = start..at;
+            start = at + length;
+            let said = &plain[piece.clone()];
+            if said.contains("主持") || !(2..=LONGEST).contains(&said.chars().count()) {
+                continue;
+            }
+            let Some((unit, name)) = words.person(said) else { continue };
+            let has_post = name.len() < said.len();
+            if !has_post && !seen_post {
+                continue;
+            }
+            seen_post = true;
+            let place = |range: Range<usize>| piece.start + range.start..piece.start + range.end;
+            let unit = unit.map(|unit| flow.fact(place(unit), notes));
+            let name = flow.fact(place(name), notes);
+            let Some(list) = list_in(people, list) else { continue };
+            match list
+                .iter_mut()
+                .find(|entry| entry.name.as_ref().is_some_and(|known| known.value == name.value))
+            {
+                Some(known) => {
+                    if known.unit.is_none() {
+                        known.unit = unit;
+                    }
+                }
+                None => list.push(Attendee { unit, name: Some(name) }),
+            }
+        }
+    }
 }

@@ -121,11 +121,23 @@ fn what_is_not_proved_is_a_doubt_with_candidates() {
 
 #[test]
 fn a_verdict_in_principle_never_comes_out_as_a_plain_one() {
-    for verdict in ["同意", "原则同意", "原则上同意", "原则通过", "审议通过", "不同意", "审议并原则同意"]
-    {
-        let text = format!("一、审议《甲办法》\n\n（一）会议{verdict}《甲办法》。由市民政局负责落实。\n");
+    for (said, verdict) in [
+        ("同意", "同意"),
+        ("原则同意", "原则同意"),
+        ("原则上同意", "原则上同意"),
+        ("原则通过", "原则通过"),
+        ("审议通过", "审议通过"),
+        ("不同意", "不同意"),
+        ("审议并原则同意", "原则同意"),
+        ("研究审议并原则同意", "原则同意"),
+        ("讨论并原则通过", "原则通过"),
+        ("经研究，一致同意", "一致同意"),
+        ("暂缓审议", "暂缓审议"),
+    ] {
+        let text = format!("一、审议《甲办法》\n\n（一）会议{said}《甲办法》。由市民政局负责落实。\n");
         let facts = read_plain(&text).facts;
-        assert_eq!(facts.items[0].decisions[0].outcome.value, verdict);
+        let outcomes: Vec<_> = facts.items[0].decisions.iter().map(|d| d.outcome.value.as_str()).collect();
+        assert_eq!(outcomes, [verdict], "{said}");
     }
 }
 

@@ -1,6 +1,23 @@
 //! What proves a unit and a name: data, with an office's own additions.
 
 use std::collections::HashSet;
+use std::ops::Range;
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use crate::script::folded;
+use crate::script::pattern;
+
+/// Posts, each with what may stand before it. Matches at the end of a text, as far to the left as it goes.
+static POST: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?:党组|党委|党工委|党总支|党支部|机关党委|常务|专职|第一|代理|副|代|兼|原)*(?:书记|[省市县区镇乡州盟旗局厅处科院校馆站所室部秘组行队社村团班检庭][长]|秘书长|主任科员|主任|主席|常委|委员|检察长|总经理|经理|董事长|董事|理事长|理事|监事|会长|调研员|巡视员|指挥长|政委|司令员|总工程师|总会计师|总工|总监|局长助理|市长助理|主持人|召集人|负责人|同志|先生|女士)$",
+    )
+});
+
+/// Characters of a unit, at most.
+const LONGEST_UNIT: usize = 24;
 
 /// The words that a reading may lean on.
 #[derive(Clone, Debug)]
@@ -22,7 +39,7 @@ impl Default for Words {
             longest_ending: endings.iter().map(|ending| ending.chars().count()).max().unwrap_or(0),
             endings,
             units: HashSet::new(),
-            surnames: entries(include_str!("../data/surnames.txt")).collect(),
+            surnames: entries(include_str!("../data/surnames.txt")).map(|name| folded(&name)).collect(),
         }
     }
 }
@@ -39,10 +56,10 @@ pub(crate) enum NameProof {
 impl Words {
     /// Adds an office's own units, one a line, as printed; `#` begins a comment.
     pub fn add_units(&mut self, data: &str) {
-        self.units.extend(entries(data));
+        self.units.extend(entries(data).map(|unit| folded(&unit)));
     }
 
-    /// Whether the text is a unit: one of the office's own, or something with an ending that proves one.
+    /// Whether the folded text is a unit: one of the office's own, or something with an ending that proves one.
     #[must_use]
     pub fn is_unit(&self, text: &str) -> bool {
         if self.units.contains(text) {
@@ -52,8 +69,15 @@ impl Words {
         if let Some((unit, other)) = text.strip_suffix('）').and_then(|inner| inner.split_once('（')) {
             return self.is_unit(unit) && self.is_unit(other);
         }
+        if text.len() > LONGEST_UNIT * 4 {
+            return false;
+        }
         let length = text.chars().count();
-        let form = (2..=24).contains(&length)
+        // 张旗 and 李镇 are people; only counties have names of one character.
+        if length == 2 && text.ends_with(['市', '区', '镇', '乡', '州', '旗']) {
+            return false;
+        }
+        let form = (2..=LONGEST_UNIT).contains(&length)
             && text.chars().all(|c| !c.is_ascii_punctuation() && !"，。；：、（）《》".contains(c));
         form && text
             .char_indices()
@@ -62,10 +86,35 @@ impl Words {
             .any(|(at, _)| at > 0 && self.endings.contains(&text[at..]) || self.endings.contains(text))
     }
 
+    /// Where the post that a text ends with begins: at 0 in 副县长, behind the unit in 市民政局局长.
+    pub(crate) fn post(text: &str) -> Option<usize> {
+        POST.find(text).map(|found| found.start())
+    }
+
+    /// The name in `区长王伟`, `王伟区长`, `王伟同志` or `王伟`; the unit before the post where there is one.
+    pub(crate) fn person(&self, text: &str) -> Option<(Option<Range<usize>>, Range<usize>)> {
+        let proved = |range: Range<usize>| {
+            (self.name(&text[range.clone()]) == Some(NameProof::Surname)).then_some(range)
+        };
+        let end = text.strip_suffix("同志").map_or(text.len(), str::len);
+        let front = &text[..end];
+        for length in [3, 2, 4] {
+            let Some((at, _)) = front.char_indices().rev().nth(length - 1) else { continue };
+            let (Some(name), Some(post)) = (proved(at..end), Self::post(&front[..at])) else { continue };
+            let unit = Some(0..post).filter(|unit| self.is_unit(&text[unit.clone()]));
+            return Some((unit, name));
+        }
+        if let Some(name) = proved(0..end) {
+            return Some((None, name));
+        }
+        let name = proved(0..Self::post(front)?)?;
+        Some((None, name))
+    }
+
     /// Whether the text is a person's name, and how well that is proved.
     pub(crate) fn name(&self, text: &str) -> Option<NameProof> {
         let length = text.chars().count();
-        if !(2..=4).contains(&length) || !text.chars().all(is_han) {
+        if !(2..=4).contains(&length) || !text.chars().all(is_han) || Self::post(text) == Some(0) {
             return None;
         }
         let after = |count: usize| text.char_indices().nth(count).map_or(text.len(), |(at, _)| at);
