@@ -624,14 +624,15 @@ impl Cutter<'_> {
 
 /// The line before `…印发` is the office that printed.
 fn name_printers(text: &str, blocks: &mut [Block]) {
-    for at in 1..blocks.len() {
-        let line = &blocks[at - 1].lines;
-        if blocks[at].kind == Kind::PrintedLine
-            && matches!(blocks[at - 1].kind, Kind::Other | Kind::Paragraph)
+    let places: Vec<_> = (0..blocks.len()).filter(|at| blocks[*at].kind != Kind::PageMark).collect();
+    for pair in places.windows(2) {
+        let line = &blocks[pair[0]].lines;
+        if blocks[pair[1]].kind == Kind::PrintedLine
+            && matches!(blocks[pair[0]].kind, Kind::Other | Kind::Paragraph)
             && line.len() == 1
             && !ends_sentence(&text[line[0].clone()])
         {
-            blocks[at - 1].kind = Kind::Printer;
+            blocks[pair[0]].kind = Kind::Printer;
         }
     }
 }

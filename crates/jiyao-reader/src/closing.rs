@@ -39,7 +39,7 @@ pub(crate) fn read(text: &str, blocks: &[Block], words: &Words, facts: &mut Fact
             Kind::Compiled if facts.compiled.is_none() => facts.compiled = Some(compiled(&flow(), notes)),
             Kind::DateLine => {
                 let flow = flow();
-                let after = blocks[..at].last().is_some_and(|before| before.kind == Kind::Compiled);
+                let after = before(blocks, at).is_some_and(|before| before.kind == Kind::Compiled);
                 let Some((range, iso)) = dates::find(&flow.plain, 0) else { continue };
                 if !(after || seen_people) {
                     continue;
@@ -48,7 +48,7 @@ pub(crate) fn read(text: &str, blocks: &[Block], words: &Words, facts: &mut Fact
                 if imprint.date.is_none() {
                     imprint.date = Some(flow.says(iso, range, notes));
                 }
-                let office = blocks[..at].last().filter(|before| {
+                let office = before(blocks, at).filter(|before| {
                     matches!(before.kind, Kind::Other | Kind::Paragraph) && before.lines.len() == 1
                 });
                 if imprint.by.is_none()
@@ -183,4 +183,9 @@ fn split(text: &str, within: Range<usize>, marks: &[char]) -> Vec<Range<usize>> 
     parts.push(start..within.end);
     parts.retain(|part| !part.is_empty());
     parts
+}
+
+/// The block before one, page marks left out.
+fn before(blocks: &[Block], at: usize) -> Option<&Block> {
+    blocks[..at].iter().rev().find(|block| block.kind != Kind::PageMark)
 }

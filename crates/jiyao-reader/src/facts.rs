@@ -1,6 +1,6 @@
 //! The facts of one minutes text, each with where it stands.
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A stretch of the text in bytes of its UTF-8: start inclusive, end exclusive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,7 +20,8 @@ impl Span {
 }
 
 /// One fact. The spans, without the repairs inside them, read together as it is printed; the value is that text
-/// itself, or for dates the ISO date and for numbers the number that it says. Serializes as the value.
+/// itself, or for dates the ISO date and for numbers the number that it says. Serializes as the value; what is read from
+/// elsewhere stands nowhere and has no spans.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fact<T = String> {
     /// What.
@@ -35,8 +36,15 @@ impl<T: Serialize> Serialize for Fact<T> {
     }
 }
 
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Fact<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        T::deserialize(deserializer).map(|value| Self { value, spans: Vec::new() })
+    }
+}
+
 /// All of it. What the text does not say is absent: nothing is guessed.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Facts {
     /// The organ whose minutes these are, as printed.
     pub issuer: Option<Fact>,
@@ -59,7 +67,8 @@ pub struct Facts {
 }
 
 /// The meeting that the minutes are of.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Meeting {
     /// E.g. 常务会议.
     pub kind: Option<Fact>,
@@ -76,7 +85,8 @@ pub struct Meeting {
 }
 
 /// One item of business.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Item {
     /// As numbered, e.g. 一; absent where the text has no number.
     pub no: Option<Fact>,
@@ -89,7 +99,8 @@ pub struct Item {
 }
 
 /// One explicit verdict of the meeting.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Decision {
     /// The verb as printed, e.g. 原则同意.
     pub outcome: Fact,
@@ -110,7 +121,8 @@ pub struct Decision {
 }
 
 /// The lists of the roll.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Attendance {
     /// 出席.
     pub present: Vec<Attendee>,
@@ -123,7 +135,8 @@ pub struct Attendance {
 }
 
 /// One entry of a list. At least one of the two is there.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Attendee {
     /// Unit, as printed.
     pub unit: Option<Fact>,
@@ -132,7 +145,8 @@ pub struct Attendee {
 }
 
 /// By whom and when.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Imprint {
     /// The office.
     pub by: Option<Fact>,

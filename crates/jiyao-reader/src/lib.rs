@@ -21,6 +21,7 @@ mod roll;
 mod script;
 mod tree;
 mod words;
+mod write;
 
 pub use dates::{iso_date, printed_ordinal};
 pub use facts::{
@@ -29,6 +30,7 @@ pub use facts::{
 };
 pub use tree::{Node, Tree};
 pub use words::Words;
+pub use write::write;
 
 /// What a reading comes to.
 #[derive(Clone, Debug, PartialEq)]

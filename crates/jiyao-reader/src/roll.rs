@@ -96,9 +96,15 @@ struct Group {
 /// Cuts a list at its inner labels.
 fn groups(text: &str, block: &Block, list: List, words: &Words) -> Vec<Group> {
     let mut groups = vec![Group { list, unit: None, pieces: Vec::new() }];
+    let mut before = 0..0;
     for (line_number, line) in block.content().into_iter().enumerate() {
         let source = &text[line.clone()];
-        let mut gap = if line_number == 0 { Gap::Stop } else { Gap::Line };
+        let mut gap = match line_number {
+            0 => Gap::Stop,
+            _ if ends_at_blank(text, &before, &line) => Gap::Blank,
+            _ => Gap::Line,
+        };
+        before = line.clone();
         let mut start: Option<usize> = None;
         let mut chars = source.char_indices().peekable();
         while let Some((at, c)) = chars.next() {
@@ -163,6 +169,14 @@ fn groups(text: &str, block: &Block, list: List, words: &Words) -> Vec<Group> {
     groups
 }
 
+/// Whether a blank that stood between two entries is left at the end of a line or at the start of the next one.
+/// Where each line begins with blanks they are a margin.
+fn ends_at_blank(text: &str, before: &Range<usize>, line: &Range<usize>) -> bool {
+    let blank = |c: Option<char>| c.is_some_and(|c| c != '\n' && c != '\r' && is_blank(c));
+    let margin = |line: &Range<usize>| blank(text[..line.start].chars().next_back());
+    blank(text[before.end..].chars().next()) || (margin(line) && !margin(before))
+}
+
 fn clean(source: &str) -> String {
     folded(source).chars().filter(|c| !is_blank(*c)).collect()
 }
@@ -205,6 +219,8 @@ const CUT_UNIT: u32 = 10;
 const BARE_NAME: u32 = 2;
 const LONG_NAME: u32 = 15;
 const JOINED_LINES: u32 = 1;
+/// 欧阳 alone is the beginning of a name rather than one.
+const SURNAME_ALONE: u32 = 2;
 const JOINED_BLANK: u32 = 3;
 /// Two characters apart are a short name set wide.
 const JOINED_SINGLES: u32 = 1;
@@ -223,6 +239,7 @@ fn split(text: &str, words: &Words) -> (Split, usize) {
     };
     let name_cost = |proof| match proof {
         NameProof::Surname => 0,
+        NameProof::SurnameAlone => SURNAME_ALONE,
         NameProof::Long => LONG_NAME,
     };
     let is_unit = words.is_unit(text);

@@ -49,6 +49,8 @@ impl Default for Words {
 pub(crate) enum NameProof {
     /// A known surname and one or two characters.
     Surname,
+    /// Two characters that are a surname together: 欧阳.
+    SurnameAlone,
     /// A known surname of one character and three more: rare.
     Long,
 }
@@ -121,6 +123,9 @@ impl Words {
         let (one, two) = (&text[..after(1)], &text[..after(2)]);
         if length >= 3 && self.surnames.contains(two) {
             return Some(NameProof::Surname);
+        }
+        if length == 2 && self.surnames.contains(text) {
+            return Some(NameProof::SurnameAlone);
         }
         match (self.surnames.contains(one), length) {
             (true, 2 | 3) => Some(NameProof::Surname),

@@ -6,14 +6,18 @@ mod disk;
 mod identity;
 mod local;
 mod process;
+mod score;
 mod texts;
+mod written;
 
 pub use dice::Dice;
 pub use disk::{FullDisk, LoopDisk, may_mount};
 pub use identity::{Authority, Tokens};
 pub use local::Local;
 pub use process::{Process, binary, release_folder};
+pub use score::{DoubtScore, GROUPS, Score, compare};
 pub use texts::{SAMPLE, corpus, numbered};
+pub use written::{Written, set_in_lines, written};
 
 /// Says loudly that a check is not made on this machine. Under `CI=true` as root that is a failure: there everything
 /// can be made available.
