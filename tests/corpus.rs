@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
-use jiyao_reader::{Words, iso_date, printed, printed_ordinal, read};
+use jiyao_reader::{Placed, Words, iso_date, printed, printed_ordinal, read};
 use jiyao_testkit::{Dice, DoubtScore, GROUPS, Score, binary, compare, corpus, set_in_lines, written};
 use serde_json::Value;
 
@@ -25,7 +25,7 @@ fn every_real_text_is_lossless_and_every_fact_is_where_it_says() -> Result<()> {
         let reading = read(&text, &Words::default());
         let leaves: String = reading.tree.leaves().iter().map(|leaf| leaf.span.of(&text)).collect();
         assert_eq!(leaves, text, "{}", folder.display());
-        for (kind, fact) in reading.facts.all() {
+        for Placed { kind, fact, .. } in reading.facts.all() {
             let printed = printed(&text, &fact.spans, &reading.repairs);
             let ordinal = printed_ordinal(&printed).map(|ordinal| ordinal.to_string());
             let says = [Some(printed.clone()), iso_date(&printed), ordinal];

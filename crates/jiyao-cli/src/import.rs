@@ -92,8 +92,8 @@ pub(crate) async fn organ_of(
     missing: Missing,
     speaker: &Speaker,
 ) -> Result<(Organ, bool)> {
-    let text = jiyao_extract::text(bytes, "FILE").map_err(|fault| speaker.refusal(&fault))?;
-    let reading = jiyao_reader::read(text, &jiyao_reader::Words::default());
+    let text = crate::read::extract(bytes, speaker)?.text;
+    let reading = jiyao_reader::read(&text, &jiyao_reader::Words::default());
     let Some(issuer) = reading.facts.issuer.map(|issuer| issuer.value) else {
         bail!(speaker.say("import-no-issuer"));
     };

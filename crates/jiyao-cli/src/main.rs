@@ -2,6 +2,7 @@
 
 mod demo;
 mod import;
+mod read;
 mod show;
 mod stack;
 mod words;
@@ -10,9 +11,9 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
-use jiyao_client::{Client, ListMinutes};
+use jiyao_client::{Client, ListMinutes, Settle};
 
 use crate::words::Speaker;
 
@@ -54,12 +55,26 @@ enum Command {
         #[arg(long, default_value_t = jiyao_records::PORT)]
         port: u16,
     },
-    Read {
+    Read(read::ReadFile),
+    Write {
+        #[arg(value_name = "FACTS")]
         file: PathBuf,
+    },
+    Resolve {
+        name: String,
+        doubt: u32,
+        value: String,
         #[arg(long)]
-        facts: bool,
-        #[arg(long, value_name = "FILE")]
-        units: Option<PathBuf>,
+        reason: String,
+        #[arg(long, default_value = "")]
+        path: String,
+    },
+    Correct {
+        name: String,
+        path: String,
+        value: String,
+        #[arg(long)]
+        reason: String,
     },
     Import(import::ImportFiles),
     Show {
@@ -94,6 +109,9 @@ pub(crate) fn print(text: &str) {
 }
 
 fn main() -> ExitCode {
+    if jiyao_extract::is_child() {
+        return jiyao_extract::child();
+    }
     let arguments: Vec<String> = std::env::args().collect();
     let speaker = Speaker::new(jiyao_serve::language(&arguments));
     let command = jiyao_serve::translated(Cli::command(), "jiyao", speaker.lang());
@@ -133,21 +151,20 @@ async fn run(cli: Cli, speaker: &Speaker) -> Result<ExitCode> {
             }
             stack.until_stopped().await?;
         }
-        Command::Read { file, facts, units } => {
-            let bytes = fs_err::read(&file)?;
-            let text = jiyao_extract::text(&bytes, "FILE")
-                .map_err(|fault| speaker.refusal(&fault))
-                .with_context(|| file.display().to_string())?;
-            let mut words = jiyao_reader::Words::default();
-            if let Some(units) = units {
-                words.add_units(&fs_err::read_to_string(units)?);
-            }
-            let reading = jiyao_reader::read(text, &words);
-            if facts {
-                print(&(serde_json::to_string_pretty(&reading.facts)? + "\n"));
-            } else {
-                print(&show::reading(&reading, text, speaker));
-            }
+        Command::Read(file) => file.run(speaker)?,
+        Command::Write { file } => {
+            let is_same = read::write(&file, speaker)?;
+            return Ok(if is_same { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
+        Command::Resolve { name, doubt, value, reason, path } => {
+            let settle = Settle { value, reason, ..Settle::default() };
+            let minutes = client()?.resolve_doubt(&name, doubt, &path, settle).await?;
+            print(&show::minutes(&minutes, speaker));
+        }
+        Command::Correct { name, path, value, reason } => {
+            let settle = Settle { value, reason, ..Settle::default() };
+            let minutes = client()?.correct_fact(&name, &path, settle).await?;
+            print(&show::minutes(&minutes, speaker));
         }
         Command::Import(files) => return files.run(&client()?, speaker).await,
         Command::Show { name, text } => {

@@ -2,8 +2,10 @@
 
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{ContentArrangement, Table};
-use jiyao_client::{DistributionList, Minutes, MinutesSummary, Presence, Roll};
-use jiyao_reader::{Attendee, Doubt, Fact, Facts, Imprint, Reading, Repair};
+use jiyao_client::{DistributionList, Minutes, MinutesSummary, OpenDoubt, Presence, Roll};
+use jiyao_extract::Extracted;
+use jiyao_reader::{Attendee, Decision, Doubt, Fact, Facts, Imprint, Reading, Repair, RepairKind, Span};
+use unicode_width::UnicodeWidthStr as _;
 
 use crate::words::Speaker;
 
@@ -47,12 +49,12 @@ fn header(facts: &Facts, speaker: &Speaker) -> String {
 fn decisions(facts: &Facts, speaker: &Speaker) -> String {
     let mut rows = table(
         speaker,
-        &["word-item", "word-subject", "word-verdict", "word-lead", "word-next", "word-effective"],
+        &["word-item", "word-subject", "word-verdict", "word-lead", "word-support", "word-next", "word-when"],
     );
     for item in &facts.items {
         let number = value(item.no.as_ref());
         if item.decisions.is_empty() {
-            rows.add_row([number, value(item.heading.as_ref()), "", "", "", ""]);
+            rows.add_row([number, value(item.heading.as_ref()), "", "", "", "", ""]);
         }
         for decision in &item.decisions {
             rows.add_row([
@@ -60,12 +62,25 @@ fn decisions(facts: &Facts, speaker: &Speaker) -> String {
                 &values(&decision.subjects),
                 &decision.outcome.value,
                 &values(&decision.lead_units),
+                &values(&decision.support_units),
                 value(decision.next_step.as_ref()),
-                value(decision.effective_date.as_ref()),
+                &when(decision),
             ]);
         }
     }
     format!("\n{}\n{rows}\n", speaker.say("word-decisions"))
+}
+
+/// Deadlines, and when it takes effect.
+fn when(decision: &Decision) -> String {
+    let effective = decision.effective_date.iter().map(|date| date.value.as_str());
+    decision
+        .deadlines
+        .iter()
+        .map(|deadline| deadline.value.as_str())
+        .chain(effective)
+        .collect::<Vec<_>>()
+        .join("；")
 }
 
 fn closing(facts: &Facts, speaker: &Speaker) -> String {
@@ -80,35 +95,96 @@ fn closing(facts: &Facts, speaker: &Speaker) -> String {
     out
 }
 
-/// Each doubt: what, the text in question, and the candidates.
-fn doubts(doubts: &[Doubt], text: Option<&str>, speaker: &Speaker) -> String {
-    let mut out = format!("\n{}: ", speaker.say("word-doubts"));
-    if doubts.is_empty() {
-        return out + &speaker.say("no-doubts") + "\n";
+/// Characters shown before and behind a place in a long line.
+const AROUND: usize = 24;
+
+/// A place in a text as an editor counts it, its line, and where in the line it lies.
+struct Place<'t> {
+    line: usize,
+    column: usize,
+    text: &'t str,
+    within: std::ops::Range<usize>,
+}
+
+fn place<'t>(text: &'t str, span: &Span) -> Place<'t> {
+    let start = span.start as usize;
+    let begin = text[..start].rfind('\n').map_or(0, |at| at + 1);
+    let end = text[start..].find('\n').map_or(text.len(), |at| start + at);
+    Place {
+        line: text[..start].matches('\n').count() + 1,
+        column: text[begin..start].chars().count() + 1,
+        text: text[begin..end].trim_end_matches('\r'),
+        within: start - begin..(span.end as usize).min(end) - begin,
     }
-    out.push_str(&format!("{}\n", doubts.len()));
-    for doubt in doubts {
+}
+
+/// The line of a place with a caret under each column of it; of a long line only what is near.
+fn quoted(place: &Place<'_>, speaker: &Speaker) -> String {
+    let Place { line, text, within, .. } = place;
+    let from = text[..within.start].char_indices().rev().nth(AROUND).map_or(0, |(at, _)| at);
+    let to = text[within.end..].char_indices().nth(AROUND).map_or(text.len(), |(at, _)| within.end + at);
+    let (before, under, after) = (&text[from..within.start], &text[within.clone()], &text[within.end..to]);
+    let cut = |is_cut: bool| if is_cut { "…" } else { "" };
+    let (left, right) = (cut(from > 0), cut(to < text.len()));
+    let indent = " ".repeat(left.width() + before.width());
+    let carets = speaker.bright(&"^".repeat(under.width().max(1)));
+    let gutter = line.to_string();
+    let blank = " ".repeat(gutter.len());
+    format!("    {gutter} | {left}{before}{under}{after}{right}\n    {blank} | {indent}{carets}\n")
+}
+
+fn doubts_head(count: usize, speaker: &Speaker) -> String {
+    let said = if count == 0 { speaker.say("no-doubts") } else { count.to_string() };
+    format!("\n{}: {said}\n", speaker.say("word-doubts"))
+}
+
+fn candidates(doubt: &Doubt, speaker: &Speaker) -> String {
+    if doubt.candidates.is_empty() {
+        return String::new();
+    }
+    format!("      {}: {}\n", speaker.say("candidates"), doubt.candidates.join(", "))
+}
+
+/// Each doubt: what, the source line with a caret under the place, and the candidates.
+fn doubts(doubts: &[Doubt], text: &str, speaker: &Speaker) -> String {
+    let mut out = doubts_head(doubts.len(), speaker);
+    for (number, doubt) in (1..).zip(doubts) {
         let what = speaker.say(&format!("doubt-{}", doubt.code.as_str()));
-        let quoted: Vec<String> = doubt
-            .spans
-            .iter()
-            .map(|span| match text {
-                Some(text) => format!("「{}」", span.of(text).split_whitespace().collect::<String>()),
-                None => format!("{}–{}", span.start, span.end),
-            })
-            .collect();
-        out.push_str(&format!("  - {} {what}", quoted.join(" ")));
-        if !doubt.candidates.is_empty() {
-            out.push_str(&format!(" ({}: {})", speaker.say("candidates"), doubt.candidates.join(", ")));
-        }
-        out.push('\n');
+        out.push_str(&format!("  {number}. {}\n", speaker.bright(&what)));
+        out.extend(doubt.spans.iter().map(|span| quoted(&place(text, span), speaker)));
+        out.push_str(&candidates(doubt, speaker));
     }
     out
 }
 
-fn repairs(repairs: &[Repair], speaker: &Speaker) -> String {
+/// Doubts of recorded minutes that nobody has settled.
+fn open_doubts(doubts: &[OpenDoubt], speaker: &Speaker) -> String {
+    let mut out = doubts_head(doubts.len(), speaker);
+    for open in doubts {
+        let what = speaker.say(&format!("doubt-{}", open.doubt.code.as_str()));
+        out.push_str(&format!("  {}. {what} {}\n", open.number, open.paths.join(" ")));
+        out.push_str(&candidates(&open.doubt, speaker));
+    }
+    out
+}
+
+/// Each repair: where, what, and what stands on both sides of it.
+fn repairs(repairs: &[Repair], text: &str, speaker: &Speaker) -> String {
     let mut out = String::new();
     line(&mut out, speaker, "word-repairs", &repairs.len().to_string());
+    for repair in repairs {
+        let kind = speaker.say(match repair.kind {
+            RepairKind::LineWrap => "repair-line-wrap",
+            RepairKind::PageBreak => "repair-page-break",
+            RepairKind::Blank => "repair-blank",
+        });
+        let Place { line, column, .. } = place(text, &repair.span);
+        let before = text[..repair.span.start as usize].chars().rev().take(4).collect::<Vec<_>>();
+        let before: String = before.into_iter().rev().filter(|c| !c.is_control()).collect();
+        let after: String =
+            text[repair.span.end as usize..].chars().take(4).filter(|c| !c.is_control()).collect();
+        out.push_str(&format!("  {line}:{column} {kind} {before}|{after}\n"));
+    }
     out
 }
 
@@ -135,7 +211,8 @@ fn roll_table(speaker: &Speaker, rows: [(&str, usize, String); 4]) -> String {
 }
 
 /// A reading that was not recorded.
-pub(crate) fn reading(reading: &Reading, text: &str, speaker: &Speaker) -> String {
+pub(crate) fn reading(reading: &Reading, extracted: &Extracted, speaker: &Speaker) -> String {
+    let text = extracted.text.as_str();
     let facts = &reading.facts;
     let listed = |list: &[Attendee]| {
         let entry = |a: &Attendee| (value(a.unit.as_ref()).to_owned(), value(a.name.as_ref()).to_owned());
@@ -153,14 +230,17 @@ pub(crate) fn reading(reading: &Reading, text: &str, speaker: &Speaker) -> Strin
     );
     let mut list = format!("\n{}\n", speaker.say("word-list"));
     list.extend(facts.distribution.iter().map(|recipient| format!("  - {}\n", recipient.value)));
+    let mut format = String::new();
+    line(&mut format, speaker, "word-format", extracted.format.as_str());
     [
+        format,
         header(facts, speaker),
         decisions(facts, speaker),
         roll,
         list,
         closing(facts, speaker),
-        doubts(&reading.doubts, Some(text), speaker),
-        repairs(&reading.repairs, speaker),
+        doubts(&reading.doubts, text, speaker),
+        repairs(&reading.repairs, text, speaker),
     ]
     .concat()
 }
@@ -172,7 +252,18 @@ pub(crate) fn minutes(minutes: &Minutes, speaker: &Speaker) -> String {
     out.push_str(&header(&minutes.facts, speaker));
     out.push_str(&decisions(&minutes.facts, speaker));
     out.push_str(&closing(&minutes.facts, speaker));
-    out.push_str(&doubts(&minutes.doubts, None, speaker));
+    out.push_str(&open_doubts(&minutes.doubts, speaker));
+    for settled in &minutes.settlements {
+        let what = if settled.path.is_empty() { settled.doubt.to_string() } else { settled.path.clone() };
+        let arguments = [
+            ("what", what.as_str()),
+            ("value", settled.value.as_str()),
+            ("before", settled.before.as_str()),
+            ("principal", settled.principal.as_str()),
+            ("reason", settled.reason.as_str()),
+        ];
+        out.push_str(&(speaker.say_with("settled", &arguments) + "\n"));
+    }
     out
 }
 

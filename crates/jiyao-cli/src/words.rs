@@ -1,5 +1,7 @@
 //! In which language, and how wide, people are spoken to.
 
+use std::io::IsTerminal as _;
+
 use jiyao_phrases::{Lang, say, say_fault};
 
 /// Columns of a table where nothing says how wide the terminal is.
@@ -9,6 +11,7 @@ const WIDTH: u16 = 110;
 pub(crate) struct Speaker {
     lang: Lang,
     width: u16,
+    is_colourful: bool,
 }
 
 impl Speaker {
@@ -16,7 +19,9 @@ impl Speaker {
         let environment = jiyao_config::environment();
         let columns =
             environment.iter().find(|(key, _)| key == "COLUMNS").and_then(|(_, value)| value.parse().ok());
-        Self { lang, width: columns.filter(|width| *width >= 40).unwrap_or(WIDTH) }
+        let wants_none = environment.iter().any(|(key, value)| key == "NO_COLOR" && !value.is_empty());
+        let is_colourful = std::io::stdout().is_terminal() && !wants_none;
+        Self { lang, width: columns.filter(|width| *width >= 40).unwrap_or(WIDTH), is_colourful }
     }
 
     pub(crate) fn lang(&self) -> Lang {
@@ -33,6 +38,11 @@ impl Speaker {
 
     pub(crate) fn say_with(&self, id: &str, arguments: &[(&str, &str)]) -> String {
         say(self.lang, id, arguments)
+    }
+
+    /// The text in colour, where a person looks at a terminal.
+    pub(crate) fn bright(&self, text: &str) -> String {
+        if self.is_colourful { format!("\x1b[1;33m{text}\x1b[0m") } else { text.to_owned() }
     }
 
     /// A refusal of something done here, without a service.

@@ -39,10 +39,10 @@ use std::time::Duration;
 use connection::Connection;
 pub use error::{Error, ErrorKind};
 pub use jiyao_phrases::Lang;
-pub use records::{Import, Imported, ListMinutes};
+pub use records::{Import, Imported, ListMinutes, Settle};
 pub use types::{
-    DecisionEntry, DistributionList, Minutes, MinutesChange, MinutesSummary, Organ, Page, Position, Presence,
-    ReadMinutes, Recipient, Roll, RollEntry, Standing,
+    DecisionEntry, DistributionList, Minutes, MinutesChange, MinutesSummary, OpenDoubt, Organ, Page,
+    Position, Presence, ReadMinutes, Recipient, Roll, RollEntry, Settlement, Standing,
 };
 pub use watch::{Watch, Watched};
 

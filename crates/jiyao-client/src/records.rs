@@ -64,6 +64,19 @@ pub struct Imported {
     pub position: Position,
 }
 
+/// What a person decides about a reading, and why.
+#[derive(Clone, Debug, Default)]
+pub struct Settle {
+    /// The value; empty: it is not in the text.
+    pub value: String,
+    /// Why.
+    pub reason: String,
+    /// The revision that was looked at; None: the newest, whichever it is.
+    pub revision: Option<u64>,
+    /// A UUID that recognises a repeat; None: one is made, for the repeats of this call.
+    pub request_id: Option<String>,
+}
+
 /// Which minutes to list.
 #[derive(Clone, Debug, Default)]
 pub struct ListMinutes {
@@ -170,7 +183,21 @@ impl Client {
     /// # Errors
     /// `MINUTES_NOT_FOUND`, `RECORD_DAMAGED`.
     pub async fn minutes_text(&self, name: &str) -> Result<Vec<u8>, Error> {
-        let request = wire::GetMinutesTextRequest { name: name.to_owned() };
+        self.chunks(name, false).await
+    }
+
+    /// The text that the reader read, which the spans are of: that of a Word or PDF file, a web page or a GB18030 text
+    /// is another than the original.
+    ///
+    /// # Errors
+    /// `MINUTES_NOT_FOUND`, `RECORD_DAMAGED`.
+    pub async fn extracted_text(&self, name: &str) -> Result<String, Error> {
+        let bytes = self.chunks(name, true).await?;
+        String::from_utf8(bytes).map_err(|_| self.records.malformed("get the text of minutes"))
+    }
+
+    async fn chunks(&self, name: &str, extracted: bool) -> Result<Vec<u8>, Error> {
+        let request = wire::GetMinutesTextRequest { name: name.to_owned(), extracted };
         let once = async |channel, request| {
             let mut chunks = api(channel).get_minutes_text(request).await?.into_inner();
             let mut bytes = Vec::new();
@@ -180,6 +207,49 @@ impl Client {
             Ok(bytes)
         };
         self.records.call("get the text of minutes", request, once).await
+    }
+
+    /// Settles an open doubt; with a path (not empty) also sets the fact there. Answers the revision that it made.
+    ///
+    /// # Errors
+    /// `MINUTES_NOT_FOUND`, `DOUBT_NOT_FOUND`, `REVISION_STALE`, `FIELD_REQUIRED`, `FIELD_INVALID`, `DISK_FULL`.
+    pub async fn resolve_doubt(
+        &self,
+        name: &str,
+        doubt: u32,
+        path: &str,
+        settle: Settle,
+    ) -> Result<Minutes, Error> {
+        let request = wire::ResolveDoubtRequest {
+            name: name.to_owned(),
+            doubt,
+            value: settle.value,
+            reason: settle.reason,
+            path: path.to_owned(),
+            revision: settle.revision.unwrap_or(0),
+            request_id: request_id(settle.request_id),
+        };
+        let once = async |channel, request| api(channel).resolve_doubt(request).await;
+        let answer = self.records.call("resolve a doubt", request, once).await?.into_inner();
+        answer.minutes.map(types::minutes).ok_or_else(|| self.records.malformed("resolve a doubt"))
+    }
+
+    /// Sets a fact to what a person read. Answers the revision that it made.
+    ///
+    /// # Errors
+    /// `MINUTES_NOT_FOUND`, `REVISION_STALE`, `FIELD_REQUIRED`, `FIELD_INVALID`, `DISK_FULL`.
+    pub async fn correct_fact(&self, name: &str, path: &str, settle: Settle) -> Result<Minutes, Error> {
+        let request = wire::CorrectFactRequest {
+            name: name.to_owned(),
+            path: path.to_owned(),
+            value: settle.value,
+            reason: settle.reason,
+            revision: settle.revision.unwrap_or(0),
+            request_id: request_id(settle.request_id),
+        };
+        let once = async |channel, request| api(channel).correct_fact(request).await;
+        let answer = self.records.call("correct a fact", request, once).await?.into_inner();
+        answer.minutes.map(types::minutes).ok_or_else(|| self.records.malformed("correct a fact"))
     }
 
     /// A page of minutes, newest meeting first.

@@ -59,6 +59,10 @@ pub struct ReadMinutes {
     pub doubts: Vec<Doubt>,
     /// What was skipped.
     pub repairs: Vec<Repair>,
+    /// The text that the spans are of, where it is not the bytes themselves.
+    pub text: Option<String>,
+    /// What the file is: UTF-8, GB18030, HTML, DOCX or PDF.
+    pub format: String,
 }
 
 /// Minutes with all that was read.
@@ -80,10 +84,44 @@ pub struct Minutes {
     pub importer: String,
     /// Facts.
     pub facts: Facts,
-    /// What is put to a person.
-    pub doubts: Vec<Doubt>,
+    /// What is put to a person and not settled yet.
+    pub doubts: Vec<OpenDoubt>,
     /// What was skipped.
     pub repairs: Vec<Repair>,
+    /// What the file was: UTF-8, GB18030, HTML, DOCX or PDF.
+    pub format: String,
+    /// What people settled, oldest first.
+    pub settlements: Vec<Settlement>,
+}
+
+/// A doubt that waits for a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenDoubt {
+    /// Its number in these minutes, from 1.
+    pub number: u32,
+    /// Facts that it puts in doubt, e.g. `items[2].decisions[0].lead_units[0]`.
+    pub paths: Vec<String>,
+    /// What and where.
+    pub doubt: Doubt,
+}
+
+/// What a person decided about a reading.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settlement {
+    /// The doubt; 0 where a fact was corrected without one.
+    pub doubt: u32,
+    /// The fact set; empty where none changed.
+    pub path: String,
+    /// What was decided; empty: it is not in the text.
+    pub value: String,
+    /// What stood there before.
+    pub before: String,
+    /// Why.
+    pub reason: String,
+    /// Who.
+    pub principal: String,
+    /// The revision that it made.
+    pub revision: u64,
 }
 
 /// Minutes in short. Empty texts and 0: the minutes do not say.
@@ -255,6 +293,8 @@ pub(crate) fn read_minutes(read: &records::ReadMinutesResponse) -> ReadMinutes {
         facts: read.facts.as_ref().map(jiyao_wire::facts_from).unwrap_or_default(),
         doubts: read.doubts.iter().filter_map(jiyao_wire::doubt_from).collect(),
         repairs: read.repairs.iter().filter_map(jiyao_wire::repair_from).collect(),
+        text: Some(read.text.clone()).filter(|text| !text.is_empty()),
+        format: read.format.clone(),
     }
 }
 
@@ -266,7 +306,9 @@ pub(crate) fn minutes(minutes: records::Minutes) -> Minutes {
     Minutes {
         standing,
         facts: minutes.facts.as_ref().map(jiyao_wire::facts_from).unwrap_or_default(),
-        doubts: minutes.doubts.iter().filter_map(jiyao_wire::doubt_from).collect(),
+        doubts: minutes.doubts.into_iter().filter_map(open_doubt).collect(),
+        settlements: minutes.settlements.into_iter().map(settlement).collect(),
+        format: minutes.format,
         repairs: minutes.repairs.iter().filter_map(jiyao_wire::repair_from).collect(),
         name: minutes.name,
         revision: minutes.revision,
@@ -274,6 +316,22 @@ pub(crate) fn minutes(minutes: records::Minutes) -> Minutes {
         digest: minutes.digest,
         size: minutes.size,
         importer: minutes.importer,
+    }
+}
+
+fn open_doubt(doubt: records::Doubt) -> Option<OpenDoubt> {
+    Some(OpenDoubt { number: doubt.number, doubt: jiyao_wire::doubt_from(&doubt)?, paths: doubt.paths })
+}
+
+fn settlement(settlement: records::Settlement) -> Settlement {
+    Settlement {
+        doubt: settlement.doubt,
+        path: settlement.path,
+        value: settlement.value,
+        before: settlement.before,
+        reason: settlement.reason,
+        principal: settlement.principal,
+        revision: settlement.revision,
     }
 }
 

@@ -85,6 +85,10 @@ reasons! {
     NotStated = "NOT_STATED", NotFound;
     RecordDamaged = "RECORD_DAMAGED", DataLoss;
     Internal = "INTERNAL", Internal;
+    SourceNoText = "SOURCE_NO_TEXT", InvalidArgument;
+    SourceUnreadable = "SOURCE_UNREADABLE", InvalidArgument;
+    DoubtNotFound = "DOUBT_NOT_FOUND", NotFound;
+    RevisionStale = "REVISION_STALE", FailedPrecondition;
 }
 
 impl Reason {

@@ -167,54 +167,111 @@ impl Facts {
             || !self.distribution.is_empty()
     }
 
-    /// Every fact with its kind: the leaf names of the tree, and what a check of all spans walks over. Numbers are
-    /// given in digits.
+    /// Every fact with its kind and path: what the tree names its leaves by, what a doubt points to, and what a check
+    /// of all spans walks over. Numbers are given in digits.
     #[must_use]
-    pub fn all(&self) -> Vec<(&'static str, Fact)> {
+    pub fn all(&self) -> Vec<Placed> {
         let mut all = Vec::new();
         let number = |fact: &Fact<u32>| Fact { value: fact.value.to_string(), spans: fact.spans.clone() };
-        let mut one =
-            |kind: &'static str, fact: &Option<Fact>| all.extend(fact.clone().map(|fact| (kind, fact)));
-        one("issuer", &self.issuer);
-        one("document_number", &self.document_number);
-        one("meeting.kind", &self.meeting.kind);
-        one("meeting.ordinal", &self.meeting.ordinal.as_ref().map(number));
-        one("meeting.term", &self.meeting.term.as_ref().map(number));
-        one("meeting.date", &self.meeting.date);
-        one("meeting.session", &self.meeting.session);
-        one("meeting.chair", &self.meeting.chair);
-        for item in &self.items {
-            one("item.no", &item.no);
-            one("item.heading", &item.heading);
-            item.documents.iter().for_each(|fact| one("item.document", &Some(fact.clone())));
-            for decision in &item.decisions {
-                one("decision.outcome", &Some(decision.outcome.clone()));
-                decision.subjects.iter().for_each(|fact| one("decision.subject", &Some(fact.clone())));
-                decision.lead_units.iter().for_each(|fact| one("decision.lead_unit", &Some(fact.clone())));
-                decision
-                    .support_units
-                    .iter()
-                    .for_each(|fact| one("decision.support_unit", &Some(fact.clone())));
-                one("decision.next_step", &decision.next_step);
-                one("decision.next_body", &decision.next_body);
-                one("decision.effective_date", &decision.effective_date);
-                decision.deadlines.iter().for_each(|fact| one("decision.deadline", &Some(fact.clone())));
+        let mut one = |kind: &'static str, path: String, fact: Option<Fact>| {
+            all.extend(fact.map(|fact| Placed { kind, path, fact }));
+        };
+        let list = |facts: &[Fact]| facts.iter().cloned().enumerate().collect::<Vec<_>>();
+        one("issuer", "issuer".into(), self.issuer.clone());
+        one("document_number", "document_number".into(), self.document_number.clone());
+        let meeting = &self.meeting;
+        one("meeting.kind", "meeting.kind".into(), meeting.kind.clone());
+        one("meeting.ordinal", "meeting.ordinal".into(), meeting.ordinal.as_ref().map(number));
+        one("meeting.term", "meeting.term".into(), meeting.term.as_ref().map(number));
+        one("meeting.date", "meeting.date".into(), meeting.date.clone());
+        one("meeting.session", "meeting.session".into(), meeting.session.clone());
+        one("meeting.chair", "meeting.chair".into(), meeting.chair.clone());
+        for (at, item) in self.items.iter().enumerate() {
+            let path = format!("items[{at}]");
+            one("item.no", format!("{path}.number"), item.no.clone());
+            one("item.heading", format!("{path}.heading"), item.heading.clone());
+            for (n, title) in list(&item.documents) {
+                one("item.document", format!("{path}.documents[{n}]"), Some(title));
+            }
+            for (n, decision) in item.decisions.iter().enumerate() {
+                let path = format!("{path}.decisions[{n}]");
+                one("decision.outcome", format!("{path}.outcome"), Some(decision.outcome.clone()));
+                for (kind, field, facts) in [
+                    ("decision.subject", "subjects", &decision.subjects),
+                    ("decision.lead_unit", "lead_units", &decision.lead_units),
+                    ("decision.support_unit", "support_units", &decision.support_units),
+                    ("decision.deadline", "deadlines", &decision.deadlines),
+                ] {
+                    for (n, fact) in list(facts) {
+                        one(kind, format!("{path}.{field}[{n}]"), Some(fact));
+                    }
+                }
+                one("decision.next_step", format!("{path}.next_step"), decision.next_step.clone());
+                one("decision.next_body", format!("{path}.next_body"), decision.next_body.clone());
+                one(
+                    "decision.effective_date",
+                    format!("{path}.effective_date"),
+                    decision.effective_date.clone(),
+                );
             }
         }
         let people = &self.attendance;
-        for entry in people.present.iter().chain(&people.observers).chain(&people.absent) {
-            one("attendee.unit", &entry.unit);
-            one("attendee.name", &entry.name);
+        let lists =
+            [("present", &people.present), ("observers", &people.observers), ("absent", &people.absent)];
+        for (name, entries) in lists {
+            for (at, entry) in entries.iter().enumerate() {
+                one("attendee.unit", format!("{name}[{at}].unit"), entry.unit.clone());
+                one("attendee.name", format!("{name}[{at}].name"), entry.name.clone());
+            }
         }
-        people.recorders.iter().for_each(|fact| one("recorder", &Some(fact.clone())));
-        for imprint in [&self.compiled, &self.printed].into_iter().flatten() {
-            one("imprint.by", &imprint.by);
-            one("imprint.date", &imprint.date);
+        for (at, name) in list(&people.recorders) {
+            one("recorder", format!("recorders[{at}]"), Some(name));
         }
-        one("disclosure", &self.disclosure);
-        self.distribution.iter().for_each(|fact| one("recipient", &Some(fact.clone())));
+        for (name, imprint) in [("compiled", &self.compiled), ("printed", &self.printed)] {
+            let Some(imprint) = imprint else { continue };
+            one("imprint.by", format!("{name}.by"), imprint.by.clone());
+            one("imprint.date", format!("{name}.date"), imprint.date.clone());
+        }
+        one("disclosure", "disclosure".into(), self.disclosure.clone());
+        for (at, recipient) in list(&self.distribution) {
+            one("recipient", format!("distribution[{at}]"), Some(recipient));
+        }
         all
     }
+
+    /// For each doubt the paths of the facts that stand where it does.
+    #[must_use]
+    pub fn in_doubt(&self, doubts: &[Doubt]) -> Vec<Vec<String>> {
+        let mut places: Vec<(Span, String)> = Vec::new();
+        for placed in self.all() {
+            places.extend(placed.fact.spans.iter().map(|span| (*span, placed.path.clone())));
+        }
+        places.sort();
+        let longest = places.iter().map(|(span, _)| span.end - span.start).max().unwrap_or(0);
+        let met = |doubt: &Span| {
+            let end = places.partition_point(|(span, _)| span.start < doubt.end);
+            let near = places[..end].iter().rev().take_while(|(span, _)| span.start + longest > doubt.start);
+            near.filter(|(span, _)| span.end > doubt.start).map(|(_, path)| path.clone()).collect::<Vec<_>>()
+        };
+        let paths = |doubt: &Doubt| {
+            let mut paths: Vec<String> = doubt.spans.iter().flat_map(met).collect();
+            paths.sort();
+            paths.dedup();
+            paths
+        };
+        doubts.iter().map(paths).collect()
+    }
+}
+
+/// A fact in its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// What kind of fact, e.g. `decision.lead_unit`.
+    pub kind: &'static str,
+    /// Where among the facts, e.g. `items[2].decisions[0].lead_units[0]`.
+    pub path: String,
+    /// The fact.
+    pub fact: Fact,
 }
 
 /// Why reading skips a stretch inside a fact.

@@ -25,7 +25,7 @@ mod write;
 
 pub use dates::{iso_date, printed_ordinal};
 pub use facts::{
-    Attendance, Attendee, Decision, Doubt, DoubtCode, Fact, Facts, Imprint, Item, Meeting, Repair,
+    Attendance, Attendee, Decision, Doubt, DoubtCode, Fact, Facts, Imprint, Item, Meeting, Placed, Repair,
     RepairKind, Span,
 };
 pub use tree::{Node, Tree};

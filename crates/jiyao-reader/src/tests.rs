@@ -13,7 +13,7 @@ fn check_lossless(text: &str) {
     let reading = read_plain(text);
     let leaves: String = reading.tree.leaves().iter().map(|leaf| leaf.span.of(text)).collect();
     assert_eq!(leaves, text);
-    for (kind, fact) in reading.facts.all() {
+    for Placed { kind, fact, .. } in reading.facts.all() {
         let printed = printed(text, &fact.spans, &reading.repairs);
         let says = [
             Some(printed.clone()),

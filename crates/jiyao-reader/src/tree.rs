@@ -66,8 +66,8 @@ fn name(kind: Kind) -> &'static str {
 /// named by the narrowest of them.
 pub(crate) fn build(text: &str, blocks: &[Block], facts: &Facts, repairs: &[Repair]) -> Tree {
     let mut marks: Vec<(Span, &'static str)> = repairs.iter().map(|repair| (repair.span, "repair")).collect();
-    for (kind, fact) in facts.all() {
-        marks.extend(fact.spans.iter().map(|span| (*span, kind)));
+    for placed in facts.all() {
+        marks.extend(placed.fact.spans.iter().map(|span| (*span, placed.kind)));
     }
     marks.sort_by_key(|(span, _)| (span.start, std::cmp::Reverse(span.end)));
 

@@ -23,7 +23,7 @@ pub use guard::{Right, paths_of};
 pub use help::{language, translated};
 pub use identity::{Principal, Role};
 pub use journal_service::{cursor_from, cursor_to};
-pub use listing::{Page, document_of, list_of, places_of};
+pub use listing::{Page, document_of, list_of, places_of, put_listed};
 pub use page::{PageQuery, page_size};
 pub use program::{Program, program};
 pub use server::{Late, Parts, REQUEST_LIMIT, RESPONSE_LIMIT, Ready, ServeError};

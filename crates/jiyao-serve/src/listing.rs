@@ -1,7 +1,7 @@
 //! Lists of things that belong to minutes, newest meeting first: where they lie in the state, and pages of them.
 
 use jiyao_fault::{Fault, Result};
-use jiyao_ledger::Reading;
+use jiyao_ledger::{Overlay, Reading};
 use jiyao_names::{Minutes, Scope};
 use prost::Message;
 
@@ -24,6 +24,16 @@ pub fn places_of(name: &Minutes, date: &str) -> [Vec<u8>; 2] {
     };
     let tail = [&newest_first[..], name.organ.id().as_bytes(), b"/", name.id.as_bytes()].concat();
     [list_of(&Scope::All), list_of(&Scope::One(name.organ.clone()))].map(|list| [list, tail.clone()].concat())
+}
+
+/// Puts a value into the lists of minutes; where an earlier revision stood at another date, it goes from there.
+pub fn put_listed(view: &mut Overlay<'_>, name: &Minutes, before: Option<&str>, date: &str, value: &[u8]) {
+    for place in before.into_iter().flat_map(|before| places_of(name, before)) {
+        view.remove(place);
+    }
+    for place in places_of(name, date) {
+        view.put(place, value.to_vec());
+    }
 }
 
 /// Key of the document of minutes.

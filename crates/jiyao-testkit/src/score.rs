@@ -35,7 +35,7 @@ fn norm(value: &Value) -> String {
 
 /// Every fact of one document; the same fact twice counts twice.
 #[must_use]
-pub fn flat(facts: &Value) -> Vec<Key> {
+fn flat(facts: &Value) -> Vec<Key> {
     let mut all = Vec::new();
     let mut put = |group: &'static str, place: String, value: &Value| {
         let is_empty = value.is_null() || value.as_str() == Some("");

@@ -18,7 +18,7 @@ fn spans_from(spans: &[wire::Span]) -> Vec<reader::Span> {
 }
 
 fn fact_to<T: ToString>(fact: &reader::Fact<T>) -> wire::Fact {
-    wire::Fact { value: fact.value.to_string(), spans: spans_to(&fact.spans) }
+    wire::Fact { value: fact.value.to_string(), spans: spans_to(&fact.spans), reader_value: None }
 }
 
 fn fact_from(fact: &wire::Fact) -> reader::Fact {
@@ -147,14 +147,20 @@ fn decision_from(decision: &wire::Decision) -> reader::Decision {
     }
 }
 
-/// A doubt as a message.
+/// The doubts of a reading as messages: numbered from 1, each with the facts that it touches.
 #[must_use]
-pub fn doubt_to(doubt: &reader::Doubt) -> wire::Doubt {
-    wire::Doubt {
-        code: doubt.code.as_str().to_owned(),
-        spans: spans_to(&doubt.spans),
-        candidates: doubt.candidates.clone(),
-    }
+pub fn doubts_to(facts: &reader::Facts, doubts: &[reader::Doubt]) -> Vec<wire::Doubt> {
+    let paths = facts.in_doubt(doubts);
+    (1..)
+        .zip(doubts.iter().zip(paths))
+        .map(|(number, (doubt, paths))| wire::Doubt {
+            code: doubt.code.as_str().to_owned(),
+            spans: spans_to(&doubt.spans),
+            candidates: doubt.candidates.clone(),
+            number,
+            paths,
+        })
+        .collect()
 }
 
 /// The doubt of a message; None where this program does not know its code.
@@ -199,7 +205,7 @@ mod tests {
         let reading = reader::read(&text, &reader::Words::default());
         assert_eq!(facts_from(&facts_to(&reading.facts)), reading.facts);
         let doubts: Vec<_> =
-            reading.doubts.iter().map(doubt_to).filter_map(|doubt| doubt_from(&doubt)).collect();
+            doubts_to(&reading.facts, &reading.doubts).iter().filter_map(doubt_from).collect();
         assert_eq!(doubts, reading.doubts);
         let repairs: Vec<_> = reading.repairs.iter().map(repair_to).filter_map(|r| repair_from(&r)).collect();
         assert_eq!(repairs, reading.repairs);

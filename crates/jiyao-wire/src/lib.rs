@@ -4,7 +4,7 @@
 mod facts;
 mod status;
 
-pub use facts::{doubt_from, doubt_to, facts_from, facts_to, repair_from, repair_to};
+pub use facts::{doubt_from, doubts_to, facts_from, facts_to, repair_from, repair_to};
 pub use status::{Received, from_status, to_status};
 
 /// Descriptors of google.rpc's error details, for reflection.

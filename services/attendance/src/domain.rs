@@ -8,7 +8,7 @@ use jiyao_proto::journal::v1::event::Kind;
 use jiyao_proto::journal::v1::{Cursor, RollStated};
 use jiyao_proto::records::v1 as records;
 use jiyao_proto::stored::v1::{Event, RollsStated};
-use jiyao_serve::{document_of, is_new, keep, places_of};
+use jiyao_serve::{document_of, is_new, keep, put_listed};
 use prost::Message as _;
 
 const ROLLS_STATED: &str = "rolls.stated";
@@ -39,11 +39,13 @@ impl Domain for AttendanceDomain {
         let RollsStated { rolls, source } = stated(event)?;
         for roll in rolls {
             let minutes = Minutes::parse(&roll.minutes, "roll.minutes")?;
+            let before = view.get(&document_of(&minutes))?;
+            let before =
+                before.map(|roll| Roll::decode(roll.as_slice())).transpose().map_err(Fault::internal)?;
             view.put(document_of(&minutes), roll.encode_to_vec());
             let short = Roll { entries: Vec::new(), ..roll };
-            for place in places_of(&minutes, &short.meeting_date) {
-                view.put(place, short.encode_to_vec());
-            }
+            let date = before.as_ref().map(|roll| roll.meeting_date.as_str());
+            put_listed(view, &minutes, date, &short.meeting_date, &short.encode_to_vec());
         }
         keep(view, &source.unwrap_or_default());
         Ok(())

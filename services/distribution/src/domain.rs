@@ -8,7 +8,7 @@ use jiyao_proto::journal::v1::event::Kind;
 use jiyao_proto::journal::v1::{Cursor, ListStated};
 use jiyao_proto::records::v1 as records;
 use jiyao_proto::stored::v1::{Event, ListsStated};
-use jiyao_serve::{document_of, is_new, keep, places_of};
+use jiyao_serve::{document_of, is_new, keep, put_listed};
 use prost::Message as _;
 
 const LISTS_STATED: &str = "lists.stated";
@@ -39,9 +39,14 @@ impl Domain for DistributionDomain {
         let ListsStated { lists, source } = stated(event)?;
         for list in lists {
             let minutes = Minutes::parse(&list.minutes, "list.minutes")?;
-            for key in places_of(&minutes, &list.meeting_date).into_iter().chain([document_of(&minutes)]) {
-                view.put(key, list.encode_to_vec());
-            }
+            let before = view.get(&document_of(&minutes))?;
+            let before = before
+                .map(|list| DistributionList::decode(list.as_slice()))
+                .transpose()
+                .map_err(Fault::internal)?;
+            view.put(document_of(&minutes), list.encode_to_vec());
+            let date = before.as_ref().map(|list| list.meeting_date.as_str());
+            put_listed(view, &minutes, date, &list.meeting_date, &list.encode_to_vec());
         }
         keep(view, &source.unwrap_or_default());
         Ok(())

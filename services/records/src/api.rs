@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use futures_util::{Stream, StreamExt as _, stream};
+use jiyao_extract::{Extracted, Extractor, Format};
 use jiyao_fault::{Fault, Reason, Result};
 use jiyao_journal::Attachments;
 use jiyao_ledger::{Committed, Ledger, Reading, Submission};
@@ -24,11 +25,13 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::domain::{Command, Import, RecordsDomain};
+use crate::domain::{Command, Import, RecordsDomain, Settle};
 use crate::keys;
 
 const CREATE_ORGAN: &str = "/jiyao.records.v1.RecordsService/CreateOrgan";
 const IMPORT_MINUTES: &str = "/jiyao.records.v1.RecordsService/ImportMinutes";
+const RESOLVE_DOUBT: &str = "/jiyao.records.v1.RecordsService/ResolveDoubt";
+const CORRECT_FACT: &str = "/jiyao.records.v1.RecordsService/CorrectFact";
 
 /// Who may call what.
 pub(crate) const RIGHTS: &[Right] = &[
@@ -39,6 +42,8 @@ pub(crate) const RIGHTS: &[Right] = &[
     Right { method: "/jiyao.records.v1.RecordsService/ListMinutes", roles: READERS },
     Right { method: "/jiyao.records.v1.RecordsService/ListDecisions", roles: READERS },
     Right { method: "/jiyao.records.v1.RecordsService/WatchMinutes", roles: READERS },
+    Right { method: RESOLVE_DOUBT, roles: CLERKS },
+    Right { method: CORRECT_FACT, roles: CLERKS },
     Right { method: CREATE_ORGAN, roles: CLERKS },
     Right { method: "/jiyao.records.v1.RecordsService/ListOrgans", roles: READERS },
     Right { method: "/jiyao.records.v1.RecordsService/UploadSource", roles: CLERKS },
@@ -50,6 +55,8 @@ const CHUNK: usize = 64 << 10;
 const READERS_AT_WORK: usize = 2;
 /// Largest text of an organ's name.
 const LONGEST_NAME: usize = 200;
+/// Largest reason or value that a person gives.
+const LONGEST_WORD: usize = 4000;
 
 type Answers<R> = Pin<Box<dyn Stream<Item = Result<R, Status>> + Send>>;
 
@@ -58,6 +65,7 @@ pub(crate) struct Api {
     uploads: Attachments,
     upload_limit: u64,
     words: Arc<Words>,
+    extractor: Extractor,
     at_work: Arc<Semaphore>,
     stop: CancellationToken,
 }
@@ -65,6 +73,9 @@ pub(crate) struct Api {
 /// A text read, with what it was read from.
 struct Read {
     original: Vec<u8>,
+    /// Empty where the original is the text.
+    text: String,
+    format: Format,
     reading: jiyao_reader::Reading,
 }
 
@@ -73,17 +84,19 @@ impl Api {
         ledger: Late<Ledger<RecordsDomain>>,
         uploads: Attachments,
         upload_limit: u64,
+        extractor: Extractor,
         stop: CancellationToken,
     ) -> Self {
         let at_work = Arc::new(Semaphore::new(READERS_AT_WORK));
-        Self { ledger, uploads, upload_limit, words: Arc::new(Words::default()), at_work, stop }
+        Self { ledger, uploads, upload_limit, words: Arc::new(Words::default()), extractor, at_work, stop }
     }
 
     /// Reads a source off the async thread.
     async fn read(&self, source: Option<api::Source>, keep_anyway: bool) -> Result<Read> {
         let from = source.and_then(|source| source.from).ok_or_else(|| Fault::required("source"))?;
         let _place = Arc::clone(&self.at_work).acquire_owned().await.map_err(Fault::internal)?;
-        let (uploads, words) = (self.uploads.clone(), Arc::clone(&self.words));
+        let (uploads, words, extractor) =
+            (self.uploads.clone(), Arc::clone(&self.words), self.extractor.clone());
         let read = move || {
             let (original, field) = match from {
                 SourceFrom::Content(bytes) => (bytes, "source.content"),
@@ -94,11 +107,13 @@ impl Api {
                     (uploads.get(&source.digest).map_err(Fault::internal)?.ok_or_else(missing)?, field)
                 }
             };
-            let reading = jiyao_reader::read(jiyao_extract::text(&original, field)?, &words);
+            let Extracted { text, format } = extractor.extract(&original, field)?;
+            let reading = jiyao_reader::read(&text, &words);
             if !keep_anyway && !reading.facts.is_minutes() {
                 return Err(Fault::new(Reason::NoFactFound).at(field));
             }
-            Ok(Read { original, reading })
+            let text = if format == Format::Utf8 { String::new() } else { text };
+            Ok(Read { original, text, format, reading })
         };
         tokio::task::spawn_blocking(read).await.map_err(Fault::internal)?
     }
@@ -137,7 +152,7 @@ impl Api {
         let digest =
             request_digest(&api::ImportMinutesRequest { request_id: String::new(), ..request.clone() });
 
-        let Read { original, reading } = self.read(request.source, request.keep_anyway).await?;
+        let Read { original, text, format, reading } = self.read(request.source, request.keep_anyway).await?;
         let content: [u8; 32] = Sha256::digest(&original).into();
         let identity = Identity::of(&reading.facts, content);
         let minutes = api::Minutes {
@@ -147,11 +162,13 @@ impl Api {
             rendition_of: request.rendition_of,
             corrects: request.corrects,
             facts: Some(jiyao_wire::facts_to(&reading.facts)),
-            doubts: reading.doubts.iter().map(jiyao_wire::doubt_to).collect(),
+            doubts: jiyao_wire::doubts_to(&reading.facts, &reading.doubts),
             repairs: reading.repairs.iter().map(jiyao_wire::repair_to).collect(),
+            format: format.as_str().to_owned(),
             ..api::Minutes::default()
         };
-        let import = Import { organ, original, digest: content, identity, minutes, rendition_of, corrects };
+        let import =
+            Import { organ, original, text, digest: content, identity, minutes, rendition_of, corrects };
         let command = Command::Import(Box::new(import));
         let committed = self.submit(&caller, IMPORT_MINUTES, request_id, digest, command).await?;
         let mut response =
@@ -160,6 +177,98 @@ impl Api {
         response.minutes = Some(self.document(&name)?.0.minutes.unwrap_or_default());
         response.position = Some(cursor_to(&committed.cursor));
         Ok(response)
+    }
+
+    /// A revision of minutes, 0 the newest, and the sequence it was read at.
+    fn revision(&self, name: &Minutes, revision: u64) -> Result<(api::Minutes, u64)> {
+        self.ledger.get()?.read(|view| {
+            let newest = document(view, name)?.minutes.unwrap_or_default();
+            if [0, newest.revision].contains(&revision) {
+                return Ok(newest);
+            }
+            let found =
+                view.get(&keys::revision(name, revision))?.ok_or_else(|| not_found(name).at("revision"))?;
+            let document = stored::MinutesDocument::decode(found.as_slice()).map_err(Fault::internal)?;
+            Ok(document.minutes.unwrap_or_default())
+        })
+    }
+
+    /// Records what a person decided, and answers the revision that it made.
+    async fn settle(
+        &self,
+        caller: &Caller,
+        method: &'static str,
+        request_id: String,
+        digest: [u8; 32],
+        command: Settle,
+    ) -> Result<(api::Minutes, jiyao_proto::journal::v1::Cursor)> {
+        check_request_id(&request_id)?;
+        let settlement = &command.settlement;
+        if settlement.reason.trim().is_empty() {
+            return Err(Fault::required("reason"));
+        }
+        for (field, word) in
+            [("reason", &settlement.reason), ("value", &settlement.value), ("path", &settlement.path)]
+        {
+            if word.len() > LONGEST_WORD {
+                return Err(Fault::invalid(field, format!("{} bytes, more than {LONGEST_WORD}", word.len())));
+            }
+        }
+        let committed = self.submit(caller, method, request_id, digest, Command::Settle(command)).await?;
+        let made = api::Minutes::decode(committed.answer.as_slice()).map_err(Fault::internal)?;
+        let (minutes, _) = self.revision(&Minutes::parse(&made.name, "name")?, made.revision)?;
+        Ok((minutes, cursor_to(&committed.cursor)))
+    }
+
+    async fn resolve_doubt(
+        &self,
+        caller: Caller,
+        request: api::ResolveDoubtRequest,
+    ) -> Result<api::ResolveDoubtResponse> {
+        let digest =
+            request_digest(&api::ResolveDoubtRequest { request_id: String::new(), ..request.clone() });
+        if request.doubt == 0 {
+            return Err(Fault::required("doubt"));
+        }
+        let command = Settle {
+            minutes: Minutes::parse(&request.name, "name")?,
+            revision: request.revision,
+            settlement: api::Settlement {
+                doubt: request.doubt,
+                path: request.path,
+                value: request.value,
+                reason: request.reason,
+                ..api::Settlement::default()
+            },
+        };
+        let (minutes, position) =
+            self.settle(&caller, RESOLVE_DOUBT, request.request_id, digest, command).await?;
+        Ok(api::ResolveDoubtResponse { minutes: Some(minutes), position: Some(position) })
+    }
+
+    async fn correct_fact(
+        &self,
+        caller: Caller,
+        request: api::CorrectFactRequest,
+    ) -> Result<api::CorrectFactResponse> {
+        let digest =
+            request_digest(&api::CorrectFactRequest { request_id: String::new(), ..request.clone() });
+        if request.path.is_empty() {
+            return Err(Fault::required("path"));
+        }
+        let command = Settle {
+            minutes: Minutes::parse(&request.name, "name")?,
+            revision: request.revision,
+            settlement: api::Settlement {
+                path: request.path,
+                value: request.value,
+                reason: request.reason,
+                ..api::Settlement::default()
+            },
+        };
+        let (minutes, position) =
+            self.settle(&caller, CORRECT_FACT, request.request_id, digest, command).await?;
+        Ok(api::CorrectFactResponse { minutes: Some(minutes), position: Some(position) })
     }
 
     /// Stored minutes, and the sequence they were read at.
@@ -326,15 +435,15 @@ impl Api {
     }
 }
 
-/// The original of minutes, from the journal. Blocks on the disk.
-fn original(ledger: &Ledger<RecordsDomain>, name: &Minutes) -> Result<Vec<u8>> {
+/// What was imported as minutes, from the journal. Blocks on the disk.
+fn imported(ledger: &Ledger<RecordsDomain>, name: &Minutes) -> Result<stored::MinutesImported> {
     let (document, _) = ledger.read(|view| document(view, name))?;
     let record = ledger.record(document.original_sequence)?;
     let events = record.map(|record| record.events).unwrap_or_default();
     for event in &events {
         let Ok(imported) = jiyao_ledger::decode_event::<stored::MinutesImported>(event) else { continue };
-        if imported.minutes.is_some_and(|minutes| minutes.name == name.to_string()) {
-            return Ok(imported.original);
+        if imported.minutes.as_ref().is_some_and(|minutes| minutes.name == name.to_string()) {
+            return Ok(imported);
         }
     }
     Err(not_found(name))
@@ -381,11 +490,13 @@ impl RecordsService for Api {
         request: Request<api::ReadMinutesRequest>,
     ) -> Result<Response<api::ReadMinutesResponse>, Status> {
         answer(request, async |_, request: api::ReadMinutesRequest| {
-            let reading = self.read(request.source, false).await?.reading;
+            let Read { reading, text, format, .. } = self.read(request.source, false).await?;
             Ok(api::ReadMinutesResponse {
                 facts: Some(jiyao_wire::facts_to(&reading.facts)),
-                doubts: reading.doubts.iter().map(jiyao_wire::doubt_to).collect(),
+                doubts: jiyao_wire::doubts_to(&reading.facts, &reading.doubts),
                 repairs: reading.repairs.iter().map(jiyao_wire::repair_to).collect(),
+                text,
+                format: format.as_str().to_owned(),
             })
         })
         .await
@@ -405,10 +516,7 @@ impl RecordsService for Api {
         answer(request, async |_, request: api::GetMinutesRequest| {
             let name = Minutes::parse(&request.name, "name")?;
             wait_for(self.ledger.get()?, None, request.read_after.as_ref()).await?;
-            let (document, sequence) = self.document(&name)?;
-            let minutes =
-                document.minutes.filter(|minutes| [0, minutes.revision].contains(&request.revision));
-            let minutes = minutes.ok_or_else(|| not_found(&name).at("revision"))?;
+            let (minutes, sequence) = self.revision(&name, request.revision)?;
             Ok(api::GetMinutesResponse { minutes: Some(minutes), sequence })
         })
         .await
@@ -422,9 +530,15 @@ impl RecordsService for Api {
     ) -> Result<Response<Self::GetMinutesTextStream>, Status> {
         let lang = caller(&request).lang;
         let read = async {
-            let (name, ledger) =
-                (Minutes::parse(&request.get_ref().name, "name")?, self.ledger.get()?.clone());
-            tokio::task::spawn_blocking(move || original(&ledger, &name)).await.map_err(Fault::internal)?
+            let request = request.get_ref();
+            let (name, ledger) = (Minutes::parse(&request.name, "name")?, self.ledger.get()?.clone());
+            let extracted = request.extracted;
+            let read = move || {
+                let imported = imported(&ledger, &name)?;
+                let is_text = extracted && !imported.text.is_empty();
+                Ok(if is_text { imported.text.into_bytes() } else { imported.original })
+            };
+            tokio::task::spawn_blocking(read).await.map_err(Fault::internal)?
         };
         let original = read.await.map_err(|fault| failed(fault, lang))?;
         let chunks: Vec<_> = original
@@ -479,6 +593,20 @@ impl RecordsService for Api {
             Ok(api::WatchMinutesResponse { changes, through: Some(cursor_to(&stretch.through)) })
         });
         Ok(Response::new(jiyao_serve::stream(lang, self.stop.clone(), replies)))
+    }
+
+    async fn resolve_doubt(
+        &self,
+        request: Request<api::ResolveDoubtRequest>,
+    ) -> Result<Response<api::ResolveDoubtResponse>, Status> {
+        answer(request, |caller, request| self.resolve_doubt(caller, request)).await
+    }
+
+    async fn correct_fact(
+        &self,
+        request: Request<api::CorrectFactRequest>,
+    ) -> Result<Response<api::CorrectFactResponse>, Status> {
+        answer(request, |caller, request| self.correct_fact(caller, request)).await
     }
 
     async fn create_organ(

@@ -8,13 +8,15 @@ use jiyao_proto::journal::v1::event::Kind;
 use jiyao_proto::journal::v1::{MinutesRecorded, OrganCreated};
 use jiyao_proto::records::v1 as api;
 use jiyao_proto::stored::v1::{self as stored, Event};
-use jiyao_serve::{document_of, places_of};
+use jiyao_serve::{document_of, put_listed};
 use prost::Message as _;
 
 use crate::keys;
+use crate::settling::settle;
 
 const ORGAN_CREATED: &str = "organ.created";
 const MINUTES_IMPORTED: &str = "minutes.imported";
+const MINUTES_SETTLED: &str = "minutes.settled";
 /// Facts, doubts and repairs together: more comes of no real minutes, and would not fit an answer.
 const READING_LIMIT: usize = 2 << 20;
 
@@ -23,12 +25,23 @@ pub(crate) struct RecordsDomain;
 pub(crate) enum Command {
     CreateOrgan { id: Option<Organ>, organ: api::Organ },
     Import(Box<Import>),
+    Settle(Settle),
+}
+
+/// What a person decided of minutes; revision, time, principal and the value before are decided here.
+pub(crate) struct Settle {
+    pub(crate) minutes: Minutes,
+    /// 0: the newest.
+    pub(crate) revision: u64,
+    pub(crate) settlement: api::Settlement,
 }
 
 /// Minutes read and ready to be recorded.
 pub(crate) struct Import {
     pub(crate) organ: Organ,
     pub(crate) original: Vec<u8>,
+    /// The text taken out of the original; empty where it is the original.
+    pub(crate) text: String,
     pub(crate) digest: [u8; 32],
     pub(crate) identity: Identity,
     /// All that the reading gave; name, revision and time are decided.
@@ -45,6 +58,7 @@ impl Domain for RecordsDomain {
         match command {
             Command::CreateOrgan { id, organ } => create_organ(view, id.as_ref(), organ, context),
             Command::Import(import) => record(view, import, context),
+            Command::Settle(command) => settled(view, command, context),
         }
     }
 
@@ -63,6 +77,16 @@ impl Domain for RecordsDomain {
                 let minutes = decode_event::<stored::MinutesImported>(event)?.minutes.unwrap_or_default();
                 show(view, minutes, sequence)
             }
+            (MINUTES_SETTLED, 1) => {
+                let stored::MinutesSettled { minutes, settlement, .. } = decode_event(event)?;
+                let name = Minutes::parse(&minutes, "minutes")?;
+                let before = newest(view, &name)?;
+                let mut minutes = before.minutes.clone().unwrap_or_default();
+                settle(&mut minutes, &mut settlement.unwrap_or_default())?;
+                let old = before.minutes.as_ref().map_or(0, |minutes| minutes.revision);
+                view.put(keys::revision(&name, old), before.encode_to_vec());
+                show(view, minutes, before.original_sequence)
+            }
             _ => Err(unknown(event)),
         }
     }
@@ -80,6 +104,11 @@ impl Domain for RecordsDomain {
                     revision: minutes.revision,
                     digest: minutes.digest,
                 })])
+            }
+            (MINUTES_SETTLED, 1) => {
+                let stored::MinutesSettled { minutes, settlement, digest } = decode_event(event)?;
+                let revision = settlement.unwrap_or_default().revision;
+                Ok(vec![Kind::MinutesRecorded(MinutesRecorded { minutes, revision, digest })])
             }
             _ => Err(unknown(event)),
         }
@@ -172,17 +201,53 @@ fn record(view: &Overlay<'_>, import: &Import, context: &mut Context<'_>) -> Res
     if minutes.encoded_len() > READING_LIMIT {
         return Err(jiyao_extract::too_large(READING_LIMIT, "source"));
     }
-    let body = stored::MinutesImported { minutes: Some(minutes), original: import.original.clone() };
+    let body = stored::MinutesImported {
+        minutes: Some(minutes),
+        original: import.original.clone(),
+        text: import.text.clone(),
+    };
     Ok(Decided { events: vec![event(MINUTES_IMPORTED, 1, &body)], answer: imported(name.to_string(), false) })
+}
+
+fn newest(view: &Overlay<'_>, name: &Minutes) -> Result<stored::MinutesDocument> {
+    let missing = || Fault::new(Reason::MinutesNotFound).at("name").with("minutes", name);
+    let found = view.get(&document_of(name))?.ok_or_else(missing)?;
+    stored::MinutesDocument::decode(found.as_slice()).map_err(Fault::internal)
+}
+
+fn settled(view: &Overlay<'_>, command: &Settle, context: &mut Context<'_>) -> Result<Decided> {
+    let mut minutes = newest(view, &command.minutes)?.minutes.unwrap_or_default();
+    if ![0, minutes.revision].contains(&command.revision) {
+        return Err(Fault::new(Reason::RevisionStale)
+            .at("revision")
+            .with("revision", command.revision)
+            .with("newest", minutes.revision));
+    }
+    let mut settlement = api::Settlement {
+        principal: context.principal.to_owned(),
+        time: Some(jiyao_wire::timestamp(context.now.as_millisecond())),
+        revision: minutes.revision + 1,
+        ..command.settlement.clone()
+    };
+    settle(&mut minutes, &mut settlement)?;
+    let (name, digest) = (minutes.name.clone(), minutes.digest);
+    let body = stored::MinutesSettled { minutes: name, settlement: Some(settlement), digest };
+    // Whoever repeats the call reads this revision, whatever came after it.
+    let answer = api::Minutes { name: minutes.name, revision: minutes.revision, ..api::Minutes::default() };
+    Ok(Decided { events: vec![event(MINUTES_SETTLED, 1, &body)], answer: answer.encode_to_vec() })
 }
 
 fn show(view: &mut Overlay<'_>, minutes: api::Minutes, sequence: u64) -> Result<()> {
     let name = Minutes::parse(&minutes.name, "minutes.name")?;
     let digest: [u8; 32] = minutes.digest.as_slice().try_into().map_err(Fault::internal)?;
     let summary = summary(&minutes);
-    for place in places_of(&name, &summary.meeting_date) {
-        view.put(place, summary.encode_to_vec());
-    }
+    let before = view.get(&document_of(&name))?;
+    let before = before
+        .map(|found| stored::MinutesDocument::decode(found.as_slice()))
+        .transpose()
+        .map_err(Fault::internal)?;
+    let before = before.and_then(|before| before.minutes).map(|minutes| self::summary(&minutes).meeting_date);
+    put_listed(view, &name, before.as_deref(), &summary.meeting_date, &summary.encode_to_vec());
     view.put(keys::by_digest(&name.organ, &digest), minutes.name.clone().into_bytes());
     // The first of an identity keeps it: renditions and corrections point to it.
     let identity = keys::by_identity(&name.organ, &minutes.identity);

@@ -5,10 +5,12 @@
 mod api;
 mod domain;
 mod keys;
+mod settling;
 
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
+use jiyao_extract::Extractor;
 use jiyao_journal::Attachments;
 use jiyao_proto::records::v1::records_service_server::RecordsServiceServer;
 use jiyao_serve::{
@@ -34,11 +36,17 @@ pub struct Config {
     pub serve: ServeConfig,
     /// Largest uploaded file in MiB.
     pub upload_limit_mb: u32,
+    /// Program that reads Word and PDF files in a child process; empty: this one.
+    pub extractor: String,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { serve: ServeConfig::for_service(PORT, "records"), upload_limit_mb: 32 }
+        Self {
+            serve: ServeConfig::for_service(PORT, "records"),
+            upload_limit_mb: 32,
+            extractor: String::new(),
+        }
     }
 }
 
@@ -76,9 +84,15 @@ impl Program for Records {
         info!(removed = swept.unwrap_or(0), "old uploads were swept");
         let ledger = Late::default();
         let limit = u64::from(config.upload_limit_mb) << 20;
-        let api = RecordsServiceServer::new(api::Api::new(ledger.clone(), uploads, limit, stop.clone()))
-            .max_decoding_message_size(REQUEST_LIMIT)
-            .max_encoding_message_size(RESPONSE_LIMIT);
+        let extractor = match config.extractor.as_str() {
+            "" => Extractor::this_program()
+                .map_err(|source| ServeError::Io { what: "find this program", source })?,
+            program => Extractor::with(program.into()),
+        };
+        let api =
+            RecordsServiceServer::new(api::Api::new(ledger.clone(), uploads, limit, extractor, stop.clone()))
+                .max_decoding_message_size(REQUEST_LIMIT)
+                .max_encoding_message_size(RESPONSE_LIMIT);
         let parts = Parts { config: config.serve, listener, stop };
         serve_domain(parts, RecordsDomain, ledger, (api, api::RIGHTS), |_, _| {}, on_ready).await
     }

@@ -60,6 +60,14 @@ pub enum Reason {
     RecordDamaged = 25,
     /// INTERNAL: a fault of this service; the message carries an id that the log has too.
     Internal = 26,
+    /// INVALID_ARGUMENT: the file holds no text, only pictures, as a scanned PDF does. Metadata: {"format": "PDF"}.
+    SourceNoText = 27,
+    /// INVALID_ARGUMENT: the file's parser does not take it, or not within its limits. Metadata: {"format": "DOCX", "why": "…"}.
+    SourceUnreadable = 28,
+    /// NOT_FOUND: the minutes have no such doubt, or it is settled. Metadata: {"doubt": "3"}.
+    DoubtNotFound = 29,
+    /// FAILED_PRECONDITION: the revision is not the newest: somebody was faster. Metadata: {"revision": "2", "newest": "3"}.
+    RevisionStale = 30,
 }
 impl Reason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -95,6 +103,10 @@ impl Reason {
             Self::NotStated => "REASON_NOT_STATED",
             Self::RecordDamaged => "REASON_RECORD_DAMAGED",
             Self::Internal => "REASON_INTERNAL",
+            Self::SourceNoText => "REASON_SOURCE_NO_TEXT",
+            Self::SourceUnreadable => "REASON_SOURCE_UNREADABLE",
+            Self::DoubtNotFound => "REASON_DOUBT_NOT_FOUND",
+            Self::RevisionStale => "REASON_REVISION_STALE",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -127,6 +139,10 @@ impl Reason {
             "REASON_NOT_STATED" => Some(Self::NotStated),
             "REASON_RECORD_DAMAGED" => Some(Self::RecordDamaged),
             "REASON_INTERNAL" => Some(Self::Internal),
+            "REASON_SOURCE_NO_TEXT" => Some(Self::SourceNoText),
+            "REASON_SOURCE_UNREADABLE" => Some(Self::SourceUnreadable),
+            "REASON_DOUBT_NOT_FOUND" => Some(Self::DoubtNotFound),
+            "REASON_REVISION_STALE" => Some(Self::RevisionStale),
             _ => None,
         }
     }

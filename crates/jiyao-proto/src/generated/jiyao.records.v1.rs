@@ -18,6 +18,9 @@ pub struct Fact {
     /// Where it stands, in reading order. More than one where a shared suffix is written out.
     #[prost(message, repeated, tag = "2")]
     pub spans: ::prost::alloc::vec::Vec<Span>,
+    /// What the reader had found, where a person set another value. Empty in a fact that the reader did not find at all.
+    #[prost(string, optional, tag = "3")]
+    pub reader_value: ::core::option::Option<::prost::alloc::string::String>,
 }
 /// Something to skip when reading across it: a typesetting break or blank inside a word.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -82,7 +85,7 @@ pub mod repair {
 /// What the text does not prove, put to a person.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Doubt {
-    /// What is doubted, one of the reader's doubt codes, e.g. `SPLIT_UNPROVED`.
+    /// What is doubted, one of the reader's doubt codes, e.g. `SPLIT_AMBIGUOUS`.
     #[prost(string, tag = "1")]
     pub code: ::prost::alloc::string::String,
     /// Where.
@@ -91,6 +94,12 @@ pub struct Doubt {
     /// Possible readings, best first.
     #[prost(string, repeated, tag = "3")]
     pub candidates: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Its number in these minutes, from 1; it stays when others are settled. 0 in a dry run.
+    #[prost(uint32, tag = "4")]
+    pub number: u32,
+    /// Facts that it puts in doubt, as paths such as `items\[2\].decisions\[0\].lead_units\[0\]`.
+    #[prost(string, repeated, tag = "5")]
+    pub paths: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// The facts of one minutes text. What the text does not say is absent: nothing is guessed.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -313,6 +322,40 @@ pub struct Minutes {
     /// Who imported it.
     #[prost(string, tag = "13")]
     pub importer: ::prost::alloc::string::String,
+    /// What the file was: UTF-8, GB18030, HTML, DOCX or PDF.
+    #[prost(string, tag = "14")]
+    pub format: ::prost::alloc::string::String,
+    /// What people settled: doubts resolved and facts corrected, oldest first.
+    #[prost(message, repeated, tag = "15")]
+    pub settlements: ::prost::alloc::vec::Vec<Settlement>,
+}
+/// What a person decided about a reading.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Settlement {
+    /// The doubt settled; 0 where a fact was corrected without one.
+    #[prost(uint32, tag = "1")]
+    pub doubt: u32,
+    /// The fact set, e.g. `items\[2\].decisions\[0\].lead_units\[0\]`; empty where no fact changed.
+    #[prost(string, tag = "2")]
+    pub path: ::prost::alloc::string::String,
+    /// What was decided. Empty: the fact is not in the text.
+    #[prost(string, tag = "3")]
+    pub value: ::prost::alloc::string::String,
+    /// What stood there before.
+    #[prost(string, tag = "4")]
+    pub before: ::prost::alloc::string::String,
+    /// Why, in the person's words.
+    #[prost(string, tag = "5")]
+    pub reason: ::prost::alloc::string::String,
+    /// Who.
+    #[prost(string, tag = "6")]
+    pub principal: ::prost::alloc::string::String,
+    /// When.
+    #[prost(message, optional, tag = "7")]
+    pub time: ::core::option::Option<::prost_types::Timestamp>,
+    /// The revision that it made.
+    #[prost(uint64, tag = "8")]
+    pub revision: u64,
 }
 /// One decision in its place.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -405,6 +448,12 @@ pub struct ReadMinutesResponse {
     /// Repairs.
     #[prost(message, repeated, tag = "3")]
     pub repairs: ::prost::alloc::vec::Vec<Repair>,
+    /// The text that the spans are of, where it is not the bytes themselves.
+    #[prost(string, tag = "4")]
+    pub text: ::prost::alloc::string::String,
+    /// What the file is: UTF-8, GB18030, HTML, DOCX or PDF.
+    #[prost(string, tag = "5")]
+    pub format: ::prost::alloc::string::String,
 }
 /// Minutes to record.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -473,6 +522,10 @@ pub struct GetMinutesTextRequest {
     /// `organs/{organ}/minutes/{minutes}`.
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
+    /// Rather the text that the reader read, which the spans are of: for Word, PDF, web pages and GB18030 another than
+    /// the original.
+    #[prost(bool, tag = "2")]
+    pub extracted: bool,
 }
 /// A piece of the original.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -580,6 +633,73 @@ pub struct MinutesChange {
     /// The revision that the change made.
     #[prost(uint64, tag = "2")]
     pub revision: u64,
+}
+/// A doubt to settle.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ResolveDoubtRequest {
+    /// `organs/{organ}/minutes/{minutes}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// The doubt's number.
+    #[prost(uint32, tag = "2")]
+    pub doubt: u32,
+    /// What was decided: one of the candidates, or another reading. Empty: the text does not say it.
+    #[prost(string, tag = "3")]
+    pub value: ::prost::alloc::string::String,
+    /// Why.
+    #[prost(string, tag = "4")]
+    pub reason: ::prost::alloc::string::String,
+    /// The fact to set to the value; empty: none changes.
+    #[prost(string, tag = "5")]
+    pub path: ::prost::alloc::string::String,
+    /// The revision that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "6")]
+    pub revision: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "7")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ResolveDoubtResponse {
+    /// The new revision.
+    #[prost(message, optional, tag = "1")]
+    pub minutes: ::core::option::Option<Minutes>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// A fact to set.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CorrectFactRequest {
+    /// `organs/{organ}/minutes/{minutes}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Which, e.g. `meeting.date`, `items\[2\].heading`, `observers\[4\].unit`. One past the end of a list adds to it.
+    #[prost(string, tag = "2")]
+    pub path: ::prost::alloc::string::String,
+    /// The value: text as printed, dates as ISO 8601, numbers in digits. Empty: it is not in the text.
+    #[prost(string, tag = "3")]
+    pub value: ::prost::alloc::string::String,
+    /// Why.
+    #[prost(string, tag = "4")]
+    pub reason: ::prost::alloc::string::String,
+    /// The revision that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "5")]
+    pub revision: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "6")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CorrectFactResponse {
+    /// The new revision.
+    #[prost(message, optional, tag = "1")]
+    pub minutes: ::core::option::Option<Minutes>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
 }
 /// An organ to make.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -927,6 +1047,61 @@ pub mod records_service_client {
                 );
             self.inner.server_streaming(req, path, codec).await
         }
+        /// Settles an open doubt: what was decided and why; with a path also sets the fact there. Makes a revision. Errors:
+        /// MINUTES_NOT_FOUND, DOUBT_NOT_FOUND, REVISION_STALE, FIELD_REQUIRED, FIELD_INVALID, REQUEST_ID_REUSED, DISK_FULL.
+        pub async fn resolve_doubt(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ResolveDoubtRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ResolveDoubtResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.RecordsService/ResolveDoubt",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.records.v1.RecordsService", "ResolveDoubt"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Sets a fact to what a person read; what the reader found stays beside it. Makes a revision. Errors: as ResolveDoubt.
+        pub async fn correct_fact(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CorrectFactRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CorrectFactResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.RecordsService/CorrectFact",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.records.v1.RecordsService", "CorrectFact"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
         /// Makes an organ. Errors: ORGAN_EXISTS, FIELD_REQUIRED, FIELD_INVALID, REQUEST_ID_REUSED, DISK_FULL.
         pub async fn create_organ(
             &mut self,
@@ -1094,6 +1269,23 @@ pub mod records_service_server {
             request: tonic::Request<super::WatchMinutesRequest>,
         ) -> std::result::Result<
             tonic::Response<Self::WatchMinutesStream>,
+            tonic::Status,
+        >;
+        /// Settles an open doubt: what was decided and why; with a path also sets the fact there. Makes a revision. Errors:
+        /// MINUTES_NOT_FOUND, DOUBT_NOT_FOUND, REVISION_STALE, FIELD_REQUIRED, FIELD_INVALID, REQUEST_ID_REUSED, DISK_FULL.
+        async fn resolve_doubt(
+            &self,
+            request: tonic::Request<super::ResolveDoubtRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ResolveDoubtResponse>,
+            tonic::Status,
+        >;
+        /// Sets a fact to what a person read; what the reader found stays beside it. Makes a revision. Errors: as ResolveDoubt.
+        async fn correct_fact(
+            &self,
+            request: tonic::Request<super::CorrectFactRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CorrectFactResponse>,
             tonic::Status,
         >;
         /// Makes an organ. Errors: ORGAN_EXISTS, FIELD_REQUIRED, FIELD_INVALID, REQUEST_ID_REUSED, DISK_FULL.
@@ -1513,6 +1705,96 @@ pub mod records_service_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.RecordsService/ResolveDoubt" => {
+                    #[allow(non_camel_case_types)]
+                    struct ResolveDoubtSvc<T: RecordsService>(pub Arc<T>);
+                    impl<
+                        T: RecordsService,
+                    > tonic::server::UnaryService<super::ResolveDoubtRequest>
+                    for ResolveDoubtSvc<T> {
+                        type Response = super::ResolveDoubtResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ResolveDoubtRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RecordsService>::resolve_doubt(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ResolveDoubtSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.RecordsService/CorrectFact" => {
+                    #[allow(non_camel_case_types)]
+                    struct CorrectFactSvc<T: RecordsService>(pub Arc<T>);
+                    impl<
+                        T: RecordsService,
+                    > tonic::server::UnaryService<super::CorrectFactRequest>
+                    for CorrectFactSvc<T> {
+                        type Response = super::CorrectFactResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CorrectFactRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RecordsService>::correct_fact(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CorrectFactSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)

@@ -50,6 +50,22 @@ pub struct MinutesImported {
     /// The original bytes.
     #[prost(bytes = "vec", tag = "2")]
     pub original: ::prost::alloc::vec::Vec<u8>,
+    /// The text taken out of them, where it is another.
+    #[prost(string, tag = "3")]
+    pub text: ::prost::alloc::string::String,
+}
+/// Body of `minutes.settled` version 1.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MinutesSettled {
+    /// `organs/{organ}/minutes/{minutes}`.
+    #[prost(string, tag = "1")]
+    pub minutes: ::prost::alloc::string::String,
+    /// What was settled; its revision is the one that it makes.
+    #[prost(message, optional, tag = "2")]
+    pub settlement: ::core::option::Option<super::super::records::v1::Settlement>,
+    /// SHA-256 of the original bytes.
+    #[prost(bytes = "vec", tag = "3")]
+    pub digest: ::prost::alloc::vec::Vec<u8>,
 }
 /// State value of minutes: the document and where its original lies.
 #[derive(Clone, PartialEq, ::prost::Message)]
