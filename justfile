@@ -26,6 +26,21 @@ test *ARGS:
 faults form='short':
     JIYAO_FAULTS={{ form }} cargo test -p jiyao-tests faults -- --nocapture --test-threads 1
 
+# How well real and written minutes are read, by file and group, and how the doubts sit
+[group('test')]
+score:
+    cargo test -p jiyao-tests --test jiyao -- corpus --nocapture --test-threads 1
+
+# How fast minutes are read
+[group('test')]
+bench which='reader':
+    cargo bench -p jiyao-tests --bench {{ which }}
+
+# Random input to the reader for so many seconds (needs nightly and cargo-fuzz)
+[group('test')]
+fuzz seconds='1200':
+    cargo +nightly fuzz run read -- -max_total_time={{ seconds }} -max_len=20000
+
 # Formatting
 [group('check')]
 fmt:

@@ -7,6 +7,7 @@ mod cli;
 mod corpus;
 mod faults;
 mod foreign;
+mod formats;
 mod identity;
 mod operations;
 mod story;

@@ -158,12 +158,12 @@ async fn run(cli: Cli, speaker: &Speaker) -> Result<ExitCode> {
         }
         Command::Resolve { name, doubt, value, reason, path } => {
             let settle = Settle { value, reason, ..Settle::default() };
-            let minutes = client()?.resolve_doubt(&name, doubt, &path, settle).await?;
+            let minutes = client()?.resolve_doubt(&name, doubt, &path, settle).await?.minutes;
             print(&show::minutes(&minutes, speaker));
         }
         Command::Correct { name, path, value, reason } => {
             let settle = Settle { value, reason, ..Settle::default() };
-            let minutes = client()?.correct_fact(&name, &path, settle).await?;
+            let minutes = client()?.correct_fact(&name, &path, settle).await?.minutes;
             print(&show::minutes(&minutes, speaker));
         }
         Command::Import(files) => return files.run(&client()?, speaker).await,

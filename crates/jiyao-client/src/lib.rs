@@ -39,7 +39,7 @@ use std::time::Duration;
 use connection::Connection;
 pub use error::{Error, ErrorKind};
 pub use jiyao_phrases::Lang;
-pub use records::{Import, Imported, ListMinutes, Settle};
+pub use records::{Import, Imported, ListMinutes, Settle, Settled};
 pub use types::{
     DecisionEntry, DistributionList, Minutes, MinutesChange, MinutesSummary, OpenDoubt, Organ, Page,
     Position, Presence, ReadMinutes, Recipient, Roll, RollEntry, Settlement, Standing,

@@ -77,6 +77,22 @@ pub struct Settle {
     pub request_id: Option<String>,
 }
 
+/// What settling came to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settled {
+    /// The revision that it made.
+    pub minutes: Minutes,
+    /// Where it stands: what a read of any service may wait for.
+    pub position: Position,
+}
+
+fn settled(
+    minutes: Option<wire::Minutes>,
+    position: Option<jiyao_proto::journal::v1::Cursor>,
+) -> Option<Settled> {
+    Some(Settled { minutes: types::minutes(minutes?), position: Position::of_wire(position)? })
+}
+
 /// Which minutes to list.
 #[derive(Clone, Debug, Default)]
 pub struct ListMinutes {
@@ -219,7 +235,7 @@ impl Client {
         doubt: u32,
         path: &str,
         settle: Settle,
-    ) -> Result<Minutes, Error> {
+    ) -> Result<Settled, Error> {
         let request = wire::ResolveDoubtRequest {
             name: name.to_owned(),
             doubt,
@@ -231,14 +247,15 @@ impl Client {
         };
         let once = async |channel, request| api(channel).resolve_doubt(request).await;
         let answer = self.records.call("resolve a doubt", request, once).await?.into_inner();
-        answer.minutes.map(types::minutes).ok_or_else(|| self.records.malformed("resolve a doubt"))
+        let settled = settled(answer.minutes, answer.position);
+        settled.ok_or_else(|| self.records.malformed("resolve a doubt"))
     }
 
     /// Sets a fact to what a person read. Answers the revision that it made.
     ///
     /// # Errors
     /// `MINUTES_NOT_FOUND`, `REVISION_STALE`, `FIELD_REQUIRED`, `FIELD_INVALID`, `DISK_FULL`.
-    pub async fn correct_fact(&self, name: &str, path: &str, settle: Settle) -> Result<Minutes, Error> {
+    pub async fn correct_fact(&self, name: &str, path: &str, settle: Settle) -> Result<Settled, Error> {
         let request = wire::CorrectFactRequest {
             name: name.to_owned(),
             path: path.to_owned(),
@@ -249,7 +266,8 @@ impl Client {
         };
         let once = async |channel, request| api(channel).correct_fact(request).await;
         let answer = self.records.call("correct a fact", request, once).await?.into_inner();
-        answer.minutes.map(types::minutes).ok_or_else(|| self.records.malformed("correct a fact"))
+        let settled = settled(answer.minutes, answer.position);
+        settled.ok_or_else(|| self.records.malformed("correct a fact"))
     }
 
     /// A page of minutes, newest meeting first.

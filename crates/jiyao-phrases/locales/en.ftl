@@ -39,6 +39,8 @@ doubt-CHAIR_UNPROVED = who presided is not proved to be a name
 doubt-LIST_UNCLOSED = the list does not end with a full stop: something may be missing
 doubt-VERDICT_UNPROVED = this may not be a verdict of this meeting
 doubt-DATE_UNPROVED = the year of this date is not said with it
+doubt-NEXT_UNPROVED = this may be the next step of the decision
+doubt-ISSUER_UNPROVED = whose minutes these are is not proved here
 
 # Words of the command line.
 word-minutes = Minutes

@@ -39,6 +39,8 @@ doubt-CHAIR_UNPROVED = 主持人不能确认是姓名
 doubt-LIST_UNCLOSED = 名单没有以句号结束，可能有缺漏
 doubt-VERDICT_UNPROVED = 未能确认这是本次会议的决定
 doubt-DATE_UNPROVED = 日期的年份未写明
+doubt-NEXT_UNPROVED = 这可能是该决定的下一步程序
+doubt-ISSUER_UNPROVED = 未能确认这是哪个机关的纪要
 
 # 命令行用语。
 word-minutes = 纪要

@@ -28,6 +28,15 @@ static VERDICT: LazyLock<Regex> = LazyLock::new(|| {
 });
 /// In principle: said nowhere but in a verdict.
 static IN_PRINCIPLE: LazyLock<Regex> = LazyLock::new(|| pattern(r"原则上?(?:同意|通过)"));
+static VERDICT_WORD: LazyLock<Regex> =
+    LazyLock::new(|| pattern("同意|(?:审议|原则|一致|表决|研究|讨论)通过|暂缓|不予"));
+/// Before the word of a verdict: whose it is, or when.
+static ANOTHERS: LazyLock<Regex> =
+    LazyLock::new(|| pattern("经|已|曾|征得|征求|未|须|需|获|报|待|如|若|是否|不得|拟|可|取得"));
+/// Acts that a decision may lead to.
+static STEP_WORD: LazyLock<Regex> = LazyLock::new(|| pattern("印发|提请|提交|报请|呈报|报批|审批|审定|备案"));
+/// Words that assign.
+static ASSIGNS: LazyLock<Regex> = LazyLock::new(|| pattern("牵头|责成|具体负责"));
 /// Where a subject of several clauses ends at the latest.
 static STEP: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
@@ -187,7 +196,28 @@ fn verdicts(flow: &Flow, notes: &mut Notes) -> Vec<Range<usize>> {
         }
     }
     found.sort_by_key(|verdict| verdict.start);
+    doubt_leftovers(flow, &found, notes);
     found
+}
+
+/// Words of verdicts that were taken for none, where nothing says that they are another's: put to a person.
+fn doubt_leftovers(flow: &Flow, verdicts: &[Range<usize>], notes: &mut Notes) {
+    let plain = flow.plain.as_str();
+    let titles = titles(plain);
+    for said in VERDICT_WORD.find_iter(plain) {
+        let clause =
+            plain[..said.start()].rfind(['。', '，', '；', '：']).map_or(0, |at| at + '，'.len_utf8());
+        let is_inside = |ranges: &[Range<usize>]| ranges.iter().any(|range| range.contains(&said.start()));
+        if is_inside(verdicts) || is_inside(&titles) || !is_of_meeting(&plain[said.end()..]) {
+            continue;
+        }
+        if ANOTHERS.is_match(&plain[clause..said.start()]) || plain[..said.start()].ends_with(['票', '人'])
+        {
+            continue;
+        }
+        let end = plain[said.start()..].find('。').map_or(plain.len(), |at| said.start() + at);
+        flow.doubt(DoubtCode::VerdictUnproved, said.start()..end, Vec::new(), notes);
+    }
 }
 
 /// 同意后, 通过的, 同意7票: no verdict of this meeting.
@@ -220,6 +250,9 @@ impl Scope<'_> {
         }
         self.units(rest.clone(), &mut lead, &mut support, notes);
         let (step, body) = self.next_step(within.start..self.end, &subjects);
+        if step.is_none() {
+            self.doubt_step(rest.clone(), notes);
+        }
         let facts = |ranges: &[Range<usize>], notes: &mut Notes| -> Vec<Fact> {
             let mut facts: Vec<Fact> = Vec::new();
             for range in ranges {
@@ -419,7 +452,15 @@ impl Scope<'_> {
             }
         }
         for clause in clauses(plain, within) {
-            self.clause(clause, lead, support, notes);
+            let before = lead.len() + support.len();
+            self.clause(clause.clone(), lead, support);
+            let said = &plain[clause.clone()];
+            let assigns = ASSIGNS.find(said).is_some_and(|word| {
+                !NO_LEAD.iter().any(|not| said[word.end()..].starts_with(not)) && !NOBODY.is_match(said)
+            });
+            if assigns && lead.len() + support.len() == before {
+                self.flow.doubt(DoubtCode::UnitUnproved, clause, Vec::new(), notes);
+            }
         }
     }
 
@@ -428,7 +469,6 @@ impl Scope<'_> {
         clause: Range<usize>,
         lead: &mut Vec<Range<usize>>,
         support: &mut Vec<(Range<usize>, Option<Range<usize>>)>,
-        notes: &mut Notes,
     ) {
         let plain = self.plain();
         let said = &plain[clause.clone()];
@@ -460,9 +500,6 @@ impl Scope<'_> {
                 }
                 self.helper(unit.end, clause.end, support);
                 return;
-            }
-            if at_front && self.looks_assigned(said) {
-                self.flow.doubt(DoubtCode::UnitUnproved, clause.clone(), Vec::new(), notes);
             }
             return;
         }
@@ -517,10 +554,6 @@ impl Scope<'_> {
         {
             lead.extend(self.members(front..front + opinion.start()).0);
         }
-    }
-
-    fn looks_assigned(&self, said: &str) -> bool {
-        said.contains("牵头") || said.contains("负责")
     }
 
     /// 会同Y behind a unit.
@@ -606,6 +639,19 @@ impl Scope<'_> {
                 (Some(sent), foreign.then_some(body))
             }
             (_, act) => (act, None),
+        }
+    }
+
+    /// A word of a formal act that was taken for none.
+    fn doubt_step(&self, within: Range<usize>, notes: &mut Notes) {
+        for clause in clauses(self.plain(), within) {
+            let said = &self.plain()[clause.clone()];
+            let titles = titles(said);
+            let stands = |at: usize| !titles.iter().any(|title| title.contains(&at));
+            if STEP_WORD.find_iter(said).any(|word| stands(word.start())) {
+                self.flow.doubt(DoubtCode::NextUnproved, clause, Vec::new(), notes);
+                return;
+            }
         }
     }
 

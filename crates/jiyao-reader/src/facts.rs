@@ -311,13 +311,17 @@ pub enum DoubtCode {
     ListUnclosed,
     /// A verdict that the text does not clearly give as the meeting's.
     VerdictUnproved,
-    /// A date whose year the text does not say.
+    /// No date of the meeting, or one whose year the text does not say.
     DateUnproved,
+    /// A formal act that may be the next step.
+    NextUnproved,
+    /// No organ whose minutes these are.
+    IssuerUnproved,
 }
 
 impl DoubtCode {
     /// Every code.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::EntryUnproved,
         Self::SplitAmbiguous,
         Self::UnitUnproved,
@@ -326,6 +330,8 @@ impl DoubtCode {
         Self::ListUnclosed,
         Self::VerdictUnproved,
         Self::DateUnproved,
+        Self::NextUnproved,
+        Self::IssuerUnproved,
     ];
 
     /// Its name on the wire, and in the catalogue of phrases after `doubt-`.
@@ -340,6 +346,8 @@ impl DoubtCode {
             Self::ListUnclosed => "LIST_UNCLOSED",
             Self::VerdictUnproved => "VERDICT_UNPROVED",
             Self::DateUnproved => "DATE_UNPROVED",
+            Self::NextUnproved => "NEXT_UNPROVED",
+            Self::IssuerUnproved => "ISSUER_UNPROVED",
         }
     }
 }

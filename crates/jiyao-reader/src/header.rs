@@ -85,6 +85,20 @@ pub(crate) fn read(text: &str, blocks: &[Block], words: &Words, facts: &mut Fact
             chair(flow, presides, words, facts, notes);
         }
     }
+    doubt_gaps(&titles, &openings, facts, notes);
+}
+
+/// What every minutes says and was not found: put to a person at the place where it should stand.
+fn doubt_gaps(titles: &[Flow], openings: &[Flow], facts: &Facts, notes: &mut Notes) {
+    let Some(flow) = titles.first().or(openings.first()) else { return };
+    let head = flow.plain.char_indices().nth(60).map_or(flow.plain.len(), |(at, _)| at);
+    if facts.issuer.is_none() {
+        flow.doubt(DoubtCode::IssuerUnproved, 0..head, Vec::new(), notes);
+    }
+    let is_doubted = notes.doubts.iter().any(|doubt| doubt.code == DoubtCode::DateUnproved);
+    if facts.meeting.date.is_none() && !is_doubted {
+        flow.doubt(DoubtCode::DateUnproved, 0..head, Vec::new(), notes);
+    }
 }
 
 fn meeting(flow: &Flow, facts: &mut Facts, notes: &mut Notes) {
@@ -191,6 +205,13 @@ fn issuer(
             [AFTER_ORGAN.find(rest), KIND.find(rest)].into_iter().flatten().map(|found| found.start()).min();
         if let Some(end) = end.filter(|end| is_organ(&rest[..*end], words)) {
             facts.issuer = say(flow, &(held.end()..held.end() + end), notes);
+            return;
+        }
+        // 五届104次区政府常务会议: the organ behind the ordinal.
+        let Some(ordinal) = ORDINAL.find_at(&flow.plain, held.end()) else { continue };
+        let kind = KIND.find_at(&flow.plain, ordinal.end()).map(|kind| ordinal.end()..kind.start());
+        if let Some(organ) = kind.filter(|organ| is_organ(&flow.plain[organ.clone()], words)) {
+            facts.issuer = say(flow, &organ, notes);
             return;
         }
     }

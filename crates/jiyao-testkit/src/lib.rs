@@ -3,6 +3,7 @@
 
 mod dice;
 mod disk;
+mod files;
 mod identity;
 mod local;
 mod process;
@@ -12,6 +13,7 @@ mod written;
 
 pub use dice::Dice;
 pub use disk::{FullDisk, LoopDisk, may_mount};
+pub use files::{docx, docx_of, pdf};
 pub use identity::{Authority, Tokens};
 pub use local::Local;
 pub use process::{Process, binary, release_folder};

@@ -45,6 +45,8 @@ impl Local {
         let mut config = jiyao_records::Config::default();
         config.serve.data_dir = at("records");
         config.serve.reserve_mb = 1;
+        // This process is a test: it is not the child that reads Word and PDF files.
+        config.extractor = crate::binary("jiyao-records", "jiyao-records", None)?.display().to_string();
         change(&mut config);
         let records = run::<Records>(config, &stop, &mut tasks).await?;
 

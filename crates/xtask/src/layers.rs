@@ -55,7 +55,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("encoding_rs", &["jiyao-extract"]),
     ("html5ever", &["jiyao-extract"]),
     ("quick-xml", &["jiyao-extract"]),
-    ("zip", &["jiyao-extract"]),
+    ("zip", &["jiyao-extract", "jiyao-testkit"]),
     ("pdf-extract", &["jiyao-extract"]),
     ("regex", &["jiyao-reader"]),
     ("fluent-bundle", &["jiyao-phrases"]),
