@@ -69,12 +69,12 @@ fn read_prints_facts_and_says_what_is_wrong() -> Result<()> {
     let doubtful = SAMPLE.replace("市发改委杜衡", "新设机构乙甲");
     fs_err::write(&file, doubtful)?;
     let told = out(&jiyao(&["read", &file])?);
-    assert!(told.contains("「新设机构乙甲」") && told.contains("candidates"), "{told}");
+    assert!(told.contains("neither the unit dictionary") && told.contains("candidates: "), "{told}");
 
     assert!(err(&jiyao(&["read", "/nowhere.txt"])?).contains("/nowhere.txt"));
     fs_err::write(&file, "")?;
     assert!(err(&jiyao(&["read", &file])?).contains("SOURCE_EMPTY"));
-    fs_err::write(&file, b"\xb8\xc5")?;
+    fs_err::write(&file, b"caf\xe9")?;
     assert!(err(&jiyao(&["read", &file, "--lang", "zh"])?).contains("UTF-8"));
     Ok(())
 }
@@ -170,5 +170,51 @@ fn help_is_whole_in_both_languages() -> Result<()> {
     }
     assert!(out(&jiyao(&["--version"])?).starts_with("jiyao "));
     assert_eq!(jiyao(&["nonsense"])?.status.code(), Some(2));
+    Ok(())
+}
+
+#[test]
+fn a_doubt_is_shown_under_its_line_and_its_unit_can_be_saved() -> Result<()> {
+    let folder = TempDir::new()?;
+    let file = folder.path().join("minutes.txt").display().to_string();
+    fs_err::write(&file, SAMPLE.replace("由市水务局根据", "由新设机构根据"))?;
+    let told = out(&jiyao(&["read", &file])?);
+    let lines: Vec<&str> = told.lines().collect();
+    let at = lines.iter().position(|line| line.contains(" | ") && line.contains("新设机构")).unwrap_or(0);
+    let carets = lines[at + 1];
+    assert_eq!(carets.matches('^').count(), 8, "{told}");
+    assert!(lines[at + 2].contains("candidates: 新设机构") && !told.contains('\u{1b}'), "{told}");
+    assert!(told.contains("page break") && told.contains("line wrap"), "{told}");
+
+    let units = folder.path().join("units.txt").display().to_string();
+    assert!(out(&jiyao(&["read", &file, "--units", &units, "--confirm", "1"])?).contains("Doubts: none"));
+    assert_eq!(fs_err::read_to_string(&units)?, "新设机构\n");
+    assert!(out(&jiyao(&["read", &file, "--units", &units])?).contains("Doubts: none"));
+    out(&jiyao(&["read", &file, "--units", &units, "--facts"])?);
+    let wrong = err(&jiyao(&["read", &file, "--units", &units, "--confirm", "7=某局"])?);
+    assert!(wrong.contains("--confirm 7=某局"), "{wrong}");
+    Ok(())
+}
+
+#[test]
+fn the_tree_and_the_full_result_are_printed_and_facts_are_written_back() -> Result<()> {
+    let folder = TempDir::new()?;
+    let file = sample(&folder)?;
+    let tree = out(&jiyao(&["read", "--tree", &file])?);
+    assert!(tree.starts_with("minutes 0..") && tree.contains("decision.outcome"), "{tree}");
+    let json: serde_json::Value = serde_json::from_str(&out(&jiyao(&["read", "--json", &file])?))?;
+    assert_eq!(json["text"], SAMPLE);
+    assert_eq!(json["facts"]["items"][0]["decisions"][0]["outcome"]["value"], "原则同意");
+    let span = &json["facts"]["items"][0]["decisions"][0]["outcome"]["spans"][0];
+    let place = |key: &str| span[key].as_u64().unwrap_or(0) as usize;
+    assert_eq!(&SAMPLE[place("start")..place("end")], "原则同意");
+
+    let facts = folder.path().join("facts.json").display().to_string();
+    fs_err::write(&facts, out(&jiyao(&["read", "--facts", &file])?))?;
+    let written = folder.path().join("written.txt").display().to_string();
+    fs_err::write(&written, out(&jiyao(&["write", &facts])?))?;
+    assert_eq!(out(&jiyao(&["read", "--facts", &written])?), fs_err::read_to_string(&facts)?);
+    fs_err::write(&facts, "{\"issuer\": 5}")?;
+    assert!(err(&jiyao(&["write", &facts])?).contains("facts.json"));
     Ok(())
 }

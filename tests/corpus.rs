@@ -18,20 +18,117 @@ pub(crate) fn is_exact(folder: &Path) -> Result<bool> {
     Ok(serde_json::to_value(read(&text, &Words::default()).facts)? == expected(folder)?)
 }
 
+/// What must hold for any text: nothing is lost, and every fact is printed where it says.
+fn check_lossless(text: &str, words: &Words, what: &str) {
+    let reading = read(text, words);
+    let leaves: String = reading.tree.leaves().iter().map(|leaf| leaf.span.of(text)).collect();
+    assert!(leaves == text, "{what}: the leaves are not the text\n{text}");
+    for Placed { kind, fact, .. } in reading.facts.all() {
+        let printed = printed(text, &fact.spans, &reading.repairs);
+        let ordinal = printed_ordinal(&printed).map(|ordinal| ordinal.to_string());
+        let says = [Some(printed.clone()), iso_date(&printed), ordinal];
+        assert!(
+            says.contains(&Some(fact.value.clone())),
+            "{what}: {kind} {:?} is printed {printed:?}\n{text}",
+            fact.value
+        );
+    }
+}
+
 #[test]
 fn every_real_text_is_lossless_and_every_fact_is_where_it_says() -> Result<()> {
     for folder in corpus() {
         let text = fs_err::read_to_string(folder.join("minutes.txt"))?;
-        let reading = read(&text, &Words::default());
-        let leaves: String = reading.tree.leaves().iter().map(|leaf| leaf.span.of(&text)).collect();
-        assert_eq!(leaves, text, "{}", folder.display());
-        for Placed { kind, fact, .. } in reading.facts.all() {
-            let printed = printed(&text, &fact.spans, &reading.repairs);
-            let ordinal = printed_ordinal(&printed).map(|ordinal| ordinal.to_string());
-            let says = [Some(printed.clone()), iso_date(&printed), ordinal];
-            assert!(says.contains(&Some(fact.value.clone())), "{}: {kind} {printed:?}", folder.display());
-        }
+        check_lossless(&text, &Words::default(), &folder.display().to_string());
     }
+    Ok(())
+}
+
+/// Rounds of mutations; `JIYAO_MUTATE_SECONDS` goes on for a time instead.
+const ROUNDS: u64 = 2000;
+
+#[test]
+fn any_mutation_of_a_real_text_is_lossless() -> Result<()> {
+    let mut texts = vec![jiyao_testkit::SAMPLE.to_owned()];
+    for folder in corpus() {
+        texts.push(fs_err::read_to_string(folder.join("minutes.txt"))?);
+    }
+    let pieces = [
+        "一、",
+        "（二）",
+        "《",
+        "》",
+        "。",
+        "，",
+        "\n",
+        "\n\n",
+        " ",
+        "　",
+        "：",
+        "、",
+        "出席：",
+        "列席",
+        "请假",
+        "记录：",
+        "同意",
+        "原则同意",
+        "由",
+        "牵头",
+        "负责",
+        "会同",
+        "报市委审议",
+        "印发",
+        "2025年4月1日",
+        "5月2日",
+        "第",
+        "次",
+        "届",
+        "整理",
+        "分送：",
+        "议题一",
+        "会议",
+        "（",
+        "）",
+        "\u{0}",
+        "\u{200b}",
+        "𠮷",
+        "é",
+        "🙂",
+        "〔2025〕9号",
+        "主持",
+        "１２",
+        "会議紀錄",
+        "\r\n",
+        "— 3 —",
+        "长",
+        "局",
+    ];
+    let seconds: u64 = std::env::var("JIYAO_MUTATE_SECONDS").ok().and_then(|s| s.parse().ok()).unwrap_or(0);
+    let begin = std::time::Instant::now();
+    let (mut dice, words) = (Dice::new("mutations"), Words::default());
+    let mut round = 0;
+    while if seconds > 0 { begin.elapsed().as_secs() < seconds } else { round < ROUNDS } {
+        round += 1;
+        let mut chars: Vec<char> = texts[dice.below(texts.len() as u64) as usize].chars().collect();
+        for _ in 0..1 + dice.below(12) {
+            let at = dice.below(chars.len() as u64 + 1) as usize;
+            let to = (at + dice.below(60) as usize).min(chars.len());
+            match dice.below(4) {
+                0 => drop(chars.drain(at..to)),
+                1 => {
+                    let copy: Vec<char> = chars[at..to].to_vec();
+                    let there = dice.below(chars.len() as u64 + 1) as usize;
+                    chars.splice(there..there, copy);
+                }
+                _ => {
+                    let piece = pieces[dice.below(pieces.len() as u64) as usize];
+                    chars.splice(at..at, piece.chars());
+                }
+            }
+        }
+        check_lossless(&chars.into_iter().collect::<String>(), &words, &format!("round {round}"));
+    }
+    println!("{round} mutations of {} texts", texts.len());
     Ok(())
 }
 

@@ -143,6 +143,8 @@ fn raw_length(raw: &str, solid: usize) -> usize {
     end
 }
 
+const NUMERALS: &str = "一二三四五六七八九十百零〇";
+
 /// The forms that the headings of one document are numbered in.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Marks {
@@ -170,6 +172,16 @@ impl Marks {
 
     /// Length of the mark at the start of a line's head, and where its numeral is.
     fn of(self, head: &str) -> Option<(usize, Range<usize>)> {
+        let first = head.chars().next()?;
+        let may = match self {
+            Self::Topic => matches!(first, '议' | '第'),
+            Self::Comma | Self::Bare => NUMERALS.contains(first),
+            Self::Brackets => matches!(first, '（' | '('),
+            Self::Arabic => first.is_ascii_digit() || ('０'..='９').contains(&first),
+        };
+        if !may {
+            return None;
+        }
         let captures = match self {
             Self::Topic => TOPIC.captures(head)?,
             Self::Comma => COMMA.captures(head)?,
@@ -342,8 +354,17 @@ fn wrapped(lines: &[Line]) -> Option<usize> {
     (widths.len() >= 8 && full <= 120 && full_lines * 2 > widths.len()).then_some(full)
 }
 
+/// Bytes of a label, at most.
+const LONGEST_LABEL: usize = 60;
+
+fn has_colon(head: &str) -> bool {
+    head.contains(['：', ':'])
+}
+
 fn is_form(head: &str) -> bool {
-    LABEL.is_match(head) || CHAIR.is_match(head) || TIME.is_match(head) || FORM.is_match(head)
+    // Every label but that of a form's heading has a colon, and most lines have none.
+    (has_colon(head) && (LABEL.is_match(head) || CHAIR.is_match(head) || TIME.is_match(head)))
+        || ((has_colon(head) || head.len() <= LONGEST_LABEL) && FORM.is_match(head))
 }
 
 fn list_of(kind: &str) -> List {
@@ -360,7 +381,7 @@ fn list_of(kind: &str) -> List {
 
 /// The list that a line begins, and the length of its label, without blanks.
 pub(crate) fn list_label(head: &str) -> Option<(List, usize)> {
-    let captures = LABEL.captures(head)?;
+    let captures = has_colon(head).then(|| LABEL.captures(head)).flatten()?;
     Some((list_of(&captures["kind"]), captures.get(0)?.end()))
 }
 
@@ -416,11 +437,9 @@ impl Cutter<'_> {
             self.push(kind, line, label, numeral);
             return;
         }
-        if !mid_sentence {
-            if let Some((kind, label)) = self.weak(line) {
-                self.push(kind, line, label, 0..0);
-                return;
-            }
+        if !mid_sentence && let Some((kind, label)) = self.weak(line) {
+            self.push(kind, line, label, 0..0);
+            return;
         }
         if self.goes_on(line, before, is_full)
             && let Some(open) = self.open()
@@ -463,7 +482,7 @@ impl Cutter<'_> {
         }
         if self.seen_items
             && !in_list
-            && let Some((length, _)) = BRACKETS.is_match(head).then(|| Marks::Brackets.of(head)).flatten()
+            && let Some((length, _)) = Marks::Brackets.of(head)
             && !LABEL.is_match(head)
         {
             return Some((Kind::Paragraph, length, 0..0));
@@ -473,13 +492,16 @@ impl Cutter<'_> {
         if let Some((list, length)) = list_label(head).filter(|_| !inner) {
             return Some((Kind::List(list), length, 0..0));
         }
-        if let Some(found) = CHAIR.find(head).filter(|_| line.is_short) {
+        let colon = has_colon(head);
+        if let Some(found) =
+            Some(&CHAIR).filter(|_| colon && line.is_short).and_then(|chair| chair.find(head))
+        {
             return Some((Kind::Chair, found.end(), 0..0));
         }
-        if let Some(found) = TIME.find(head).filter(|_| line.is_short) {
+        if let Some(found) = Some(&TIME).filter(|_| colon && line.is_short).and_then(|time| time.find(head)) {
             return Some((Kind::Time, found.end(), 0..0));
         }
-        if let Some(found) = RECIPIENTS.find(head) {
+        if colon && let Some(found) = RECIPIENTS.find(head) {
             return Some((Kind::Distribution, found.end(), 0..0));
         }
         if FORM.is_match(head) && line.is_short && !self.seen_items {

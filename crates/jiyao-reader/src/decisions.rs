@@ -178,12 +178,11 @@ fn verdicts(flow: &Flow, notes: &mut Notes) -> Vec<Range<usize>> {
             from = verdict.end();
         }
     }
+    let known = found.clone();
     for said in IN_PRINCIPLE.find_iter(plain) {
-        let is_known = found.iter().any(|known| known.start <= said.start() && said.end() <= known.end);
-        let clause = plain[..said.start()]
-            .rfind(['。', '，', '；', '：', ',', ';', ':'])
-            .map_or(0, |at| at + plain[at..].chars().next().map_or(0, char::len_utf8));
-        let before = &plain[clause..said.start()];
+        let at = known.partition_point(|known| known.start <= said.start());
+        let is_known = at > 0 && known[at - 1].end >= said.end();
+        let before = &plain[clause_start(plain, said.start())..said.start()];
         if is_known || !is_of_meeting(&plain[said.end()..]) {
             continue;
         }
@@ -200,14 +199,36 @@ fn verdicts(flow: &Flow, notes: &mut Notes) -> Vec<Range<usize>> {
     found
 }
 
+/// Characters that a clause is looked through for, at most.
+const LONGEST_CLAUSE: usize = 120;
+
+/// The end of what is near behind a place.
+fn near(plain: &str, from: usize) -> usize {
+    plain[from..].char_indices().nth(LONGEST_CLAUSE).map_or(plain.len(), |(at, _)| from + at)
+}
+
+/// Where the clause of a place begins, or what is near before it.
+fn clause_start(plain: &str, at: usize) -> usize {
+    let mut start = at;
+    for c in plain[..at].chars().rev().take(LONGEST_CLAUSE) {
+        if matches!(c, '。' | '，' | '；' | '：' | ',' | ';' | ':') {
+            break;
+        }
+        start -= c.len_utf8();
+    }
+    start
+}
+
 /// Words of verdicts that were taken for none, where nothing says that they are another's: put to a person.
 fn doubt_leftovers(flow: &Flow, verdicts: &[Range<usize>], notes: &mut Notes) {
     let plain = flow.plain.as_str();
     let titles = titles(plain);
     for said in VERDICT_WORD.find_iter(plain) {
-        let clause =
-            plain[..said.start()].rfind(['。', '，', '；', '：']).map_or(0, |at| at + '，'.len_utf8());
-        let is_inside = |ranges: &[Range<usize>]| ranges.iter().any(|range| range.contains(&said.start()));
+        let clause = clause_start(plain, said.start());
+        let is_inside = |ranges: &[Range<usize>]| {
+            let at = ranges.partition_point(|range| range.start <= said.start());
+            at > 0 && ranges[at - 1].end > said.start()
+        };
         if is_inside(verdicts) || is_inside(&titles) || !is_of_meeting(&plain[said.end()..]) {
             continue;
         }
@@ -215,7 +236,8 @@ fn doubt_leftovers(flow: &Flow, verdicts: &[Range<usize>], notes: &mut Notes) {
         {
             continue;
         }
-        let end = plain[said.start()..].find('。').map_or(plain.len(), |at| said.start() + at);
+        let near = near(plain, said.start());
+        let end = plain[said.start()..near].find('。').map_or(near, |at| said.start() + at);
         flow.doubt(DoubtCode::VerdictUnproved, said.start()..end, Vec::new(), notes);
     }
 }
@@ -287,7 +309,7 @@ impl Scope<'_> {
             support_units,
             next_step: step.map(|range| self.flow.fact(range, notes)),
             next_body: body.map(|range| self.flow.fact(range, notes)),
-            effective_date: self.effective_date(rest.clone(), notes),
+            effective_date: self.effective_date(rest, notes),
             deadlines: facts(&self.deadlines(within.start..self.end), notes),
         };
         (decision, within)
@@ -367,8 +389,7 @@ impl Scope<'_> {
         let proved = text[..reach]
             .char_indices()
             .map(|(at, c)| at + c.len_utf8())
-            .filter(|end| self.is_list_proved(&text[..*end]))
-            .last();
+            .rfind(|end| self.is_list_proved(&text[..*end]));
         proved.or(limit.filter(|limit| (2..=20).contains(&text[..*limit].chars().count())))
     }
 
@@ -390,7 +411,7 @@ impl Scope<'_> {
             }
         }
         if self.words.is_unit(&said[..end]) && !said[..end].contains('、') {
-            return (vec![range.start..range.start + end], None);
+            return (std::iter::once(range.start..range.start + end).collect(), None);
         }
         let mut parts = Vec::new();
         let mut start = 0;
@@ -581,12 +602,11 @@ impl Scope<'_> {
         subjects: &[Range<usize>],
     ) -> (Option<Range<usize>>, Option<Range<usize>>) {
         let plain = self.plain();
-        let is_inside = |at: usize| {
-            subjects.iter().any(|subject| subject.contains(&at))
-                || titles(&plain[within.clone()])
-                    .iter()
-                    .any(|title| (within.start + title.start..within.start + title.end).contains(&at))
-        };
+        let titles: Vec<_> = titles(&plain[within.clone()])
+            .into_iter()
+            .map(|title| within.start + title.start..within.start + title.end)
+            .collect();
+        let is_inside = |at: usize| subjects.iter().chain(&titles).any(|range| range.contains(&at));
         let sent = SENT.captures_iter(&plain[within.clone()]).find_map(|captures| {
             let (whole, body) = (captures.get(0)?, captures.name("body")?);
             let start = within.start + whole.start();
@@ -616,9 +636,7 @@ impl Scope<'_> {
             {
                 return None;
             }
-            let clause = plain[..act_start]
-                .rfind(['，', '。', '；', '：', ',', ';', ':'])
-                .map_or(0, |at| at + plain[at..].chars().next().map_or(0, char::len_utf8));
+            let clause = clause_start(plain, act_start);
             let before = &plain[clause.max(self.verdict.end)..act_start];
             let before_end = act_start;
             let unit = before.strip_prefix("并").unwrap_or(before);
@@ -737,7 +755,11 @@ fn listed(subject: &str) -> Vec<Range<usize>> {
         let said = &subject[part.clone()];
         said.chars().count() >= 6 && THINGS.iter().any(|thing| said.ends_with(thing))
     };
-    if parts.len() > 1 && parts.iter().all(is_thing) { parts } else { vec![0..subject.len()] }
+    if parts.len() > 1 && parts.iter().all(is_thing) {
+        parts
+    } else {
+        std::iter::once(0..subject.len()).collect()
+    }
 }
 
 /// The clauses of a range; what is in 《》 is crossed whole.

@@ -334,18 +334,6 @@ impl Group {
         Flow::join(text, &self.pieces[from..to].iter().map(|piece| piece.range.clone()).collect::<Vec<_>>())
     }
 
-    fn is_single(&self, text: &str, at: usize) -> bool {
-        text[self.pieces[at].range.clone()].chars().nth(1).is_none()
-    }
-
-    /// Over a blank only a unit or a post goes together with a name, or two parts of a name set wide.
-    fn may_join(&self, text: &str, at: usize, words: &Words) -> bool {
-        let (left, right) =
-            (clean(&text[self.pieces[at - 1].range.clone()]), &text[self.pieces[at].range.clone()]);
-        let short = |part: &str| part.chars().nth(2).is_none();
-        (short(&left) && short(right)) || words.is_unit(&left) || Words::post(&left).is_some()
-    }
-
     /// The cheapest way to make entries of the pieces: each one piece, or several with only blanks and line breaks
     /// between.
     fn cuts(&self, text: &str, words: &Words) -> Vec<(usize, usize)> {
@@ -354,11 +342,20 @@ impl Group {
         // that entry begins and whether the one before it has a unit.
         let nowhere = Step { cost: u32::MAX, from: 0, after_unit: 0 };
         let mut best = vec![[Step { cost: 0, ..nowhere }, nowhere]];
+        let plain: Vec<String> = pieces.iter().map(|piece| clean(&text[piece.range.clone()])).collect();
+        let mut joined = String::new();
         for to in 1..=pieces.len() {
             let mut here = [nowhere; 2];
             let mut joins = 0;
             for from in (to.saturating_sub(PIECES)..to).rev() {
-                let (split, _) = split(&self.flow(text, from, to).plain, words);
+                let said = if from + 1 == to {
+                    &plain[from]
+                } else {
+                    joined.clear();
+                    joined.extend(plain[from..to].iter().map(String::as_str));
+                    &joined
+                };
+                let (split, _) = split(said, words);
                 let has_unit = usize::from(split.unit.is_some());
                 for (after_unit, step) in
                     best[from].iter().enumerate().filter(|(_, step)| step.cost < u32::MAX)
@@ -371,12 +368,12 @@ impl Group {
                 }
                 match pieces[from].gap {
                     Gap::Line => joins += JOINED_LINES,
-                    Gap::Blank
-                        if from > 0 && self.is_single(text, from) && self.is_single(text, from - 1) =>
-                    {
+                    Gap::Blank if from > 0 && is_single(&plain[from]) && is_single(&plain[from - 1]) => {
                         joins += JOINED_SINGLES;
                     }
-                    Gap::Blank if from > 0 && self.may_join(text, from, words) => joins += JOINED_BLANK,
+                    Gap::Blank if from > 0 && may_join(&plain[from - 1], &plain[from], words) => {
+                        joins += JOINED_BLANK;
+                    }
                     Gap::Blank | Gap::Next | Gap::Stop => break,
                 }
                 if pieces.get(from.wrapping_sub(1)).is_some_and(|before| before.note.is_some()) {
@@ -396,6 +393,16 @@ impl Group {
         cuts.reverse();
         cuts
     }
+}
+
+fn is_single(piece: &str) -> bool {
+    piece.chars().nth(1).is_none()
+}
+
+/// Over a blank only a unit or a post goes together with a name, or two parts of a name set wide.
+fn may_join(left: &str, right: &str, words: &Words) -> bool {
+    let short = |part: &str| part.chars().nth(2).is_none();
+    (short(left) && short(right)) || words.is_unit(left) || Words::post(left).is_some()
 }
 
 fn attendee(flow: &Flow, words: &Words, notes: &mut Notes) -> Option<Attendee> {

@@ -66,6 +66,9 @@ fn name(kind: Kind) -> &'static str {
 /// named by the narrowest of them.
 pub(crate) fn build(text: &str, blocks: &[Block], facts: &Facts, repairs: &[Repair]) -> Tree {
     let mut marks: Vec<(Span, &'static str)> = repairs.iter().map(|repair| (repair.span, "repair")).collect();
+    // The number of a page may stand in the middle of a paragraph.
+    let pages = blocks.iter().filter(|block| block.kind == Kind::PageMark);
+    marks.extend(pages.map(|page| (Span { start: page.start() as u32, end: page.end() as u32 }, "page")));
     for placed in facts.all() {
         marks.extend(placed.fact.spans.iter().map(|span| (*span, placed.kind)));
     }
@@ -75,6 +78,9 @@ pub(crate) fn build(text: &str, blocks: &[Block], facts: &Facts, repairs: &[Repa
     let mut at = 0;
     let mut marks = marks.as_slice();
     for block in blocks {
+        if block.kind == Kind::PageMark && block.start() < at {
+            continue;
+        }
         if block.start() > at {
             root.children.push(node("blank", at, block.start()));
         }

@@ -1,10 +1,10 @@
 //! What proves a unit and a name: data, with an office's own additions.
 
-use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::LazyLock;
 
 use regex::Regex;
+use rustc_hash::FxHashSet;
 
 use crate::script::folded;
 use crate::script::pattern;
@@ -16,16 +16,43 @@ static POST: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
+/// Last characters of posts: most texts have none at one look.
+const POST_ENDS: [char; 17] =
+    ['记', '长', '任', '员', '席', '委', '理', '事', '师', '监', '人', '志', '生', '士', '助', '官', '工'];
+
 /// Characters of a unit, at most.
 const LONGEST_UNIT: usize = 24;
 
 /// The words that a reading may lean on.
 #[derive(Clone, Debug)]
 pub struct Words {
-    endings: HashSet<String>,
+    endings: FxHashSet<String>,
     longest_ending: usize,
-    units: HashSet<String>,
-    surnames: HashSet<String>,
+    /// Last characters of endings: most texts are no units at one look.
+    last: Chars,
+    units: FxHashSet<String>,
+    /// Family names of one character.
+    surnames: Chars,
+    /// And of two.
+    double_surnames: FxHashSet<String>,
+}
+
+/// A set of characters of the basic plane, one bit each.
+#[derive(Clone, Debug)]
+struct Chars(Vec<u64>);
+
+impl Chars {
+    fn new(of: impl Iterator<Item = char>) -> Self {
+        let mut bits = vec![0; 0x10000 / 64];
+        for c in of.filter(|c| (*c as usize) < 0x10000) {
+            bits[c as usize / 64] |= 1 << (c as usize % 64);
+        }
+        Self(bits)
+    }
+
+    fn contains(&self, c: char) -> bool {
+        self.0.get(c as usize / 64).is_some_and(|bits| bits >> (c as usize % 64) & 1 == 1)
+    }
 }
 
 fn entries(data: &str) -> impl Iterator<Item = String> + '_ {
@@ -34,12 +61,16 @@ fn entries(data: &str) -> impl Iterator<Item = String> + '_ {
 
 impl Default for Words {
     fn default() -> Self {
-        let endings: HashSet<String> = entries(include_str!("../data/units.txt")).collect();
+        let endings: FxHashSet<String> = entries(include_str!("../data/units.txt")).collect();
+        let surnames = entries(include_str!("../data/surnames.txt")).map(|name| folded(&name));
+        let (single, double): (Vec<_>, Vec<_>) = surnames.partition(|name| name.chars().nth(1).is_none());
         Self {
+            last: Chars::new(endings.iter().filter_map(|ending| ending.chars().next_back())),
             longest_ending: endings.iter().map(|ending| ending.chars().count()).max().unwrap_or(0),
             endings,
-            units: HashSet::new(),
-            surnames: entries(include_str!("../data/surnames.txt")).map(|name| folded(&name)).collect(),
+            units: FxHashSet::default(),
+            surnames: Chars::new(single.iter().filter_map(|name| name.chars().next())),
+            double_surnames: double.into_iter().collect(),
         }
     }
 }
@@ -64,8 +95,11 @@ impl Words {
     /// Whether the folded text is a unit: one of the office's own, or something with an ending that proves one.
     #[must_use]
     pub fn is_unit(&self, text: &str) -> bool {
-        if self.units.contains(text) {
+        if !self.units.is_empty() && self.units.contains(text) {
             return true;
+        }
+        if !text.chars().next_back().is_some_and(|c| c == '）' || self.last.contains(c)) {
+            return false;
         }
         // A second name in brackets belongs to the unit: 组织部（人才办）.
         if let Some((unit, other)) = text.strip_suffix('）').and_then(|inner| inner.split_once('（')) {
@@ -90,7 +124,8 @@ impl Words {
 
     /// Where the post that a text ends with begins: at 0 in 副县长, behind the unit in 市民政局局长.
     pub(crate) fn post(text: &str) -> Option<usize> {
-        POST.find(text).map(|found| found.start())
+        let may = text.ends_with(POST_ENDS);
+        may.then(|| POST.find(text)).flatten().map(|found| found.start())
     }
 
     /// The name in `区长王伟`, `王伟区长`, `王伟同志` or `王伟`; the unit before the post where there is one.
@@ -115,19 +150,22 @@ impl Words {
 
     /// Whether the text is a person's name, and how well that is proved.
     pub(crate) fn name(&self, text: &str) -> Option<NameProof> {
+        if text.len() > 16 {
+            return None;
+        }
         let length = text.chars().count();
         if !(2..=4).contains(&length) || !text.chars().all(is_han) || Self::post(text) == Some(0) {
             return None;
         }
         let after = |count: usize| text.char_indices().nth(count).map_or(text.len(), |(at, _)| at);
-        let (one, two) = (&text[..after(1)], &text[..after(2)]);
-        if length >= 3 && self.surnames.contains(two) {
+        let two = &text[..after(2)];
+        if length >= 3 && self.double_surnames.contains(two) {
             return Some(NameProof::Surname);
         }
-        if length == 2 && self.surnames.contains(text) {
+        if length == 2 && self.double_surnames.contains(text) {
             return Some(NameProof::SurnameAlone);
         }
-        match (self.surnames.contains(one), length) {
+        match (text.chars().next().is_some_and(|c| self.surnames.contains(c)), length) {
             (true, 2 | 3) => Some(NameProof::Surname),
             (true, _) => Some(NameProof::Long),
             _ => None,

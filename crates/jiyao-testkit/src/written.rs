@@ -178,7 +178,7 @@ pub fn written(dice: &mut Dice) -> Written {
     let mut observers = author.people(6, false);
     observers.extend(author.people(60, true));
     let facts = Facts {
-        issuer: Some(fact(issuer.clone())),
+        issuer: Some(fact(issuer)),
         document_number: Some(fact(format!("〔2025〕{}号", 1 + author.dice.below(99)))),
         meeting: Meeting {
             kind: Some(fact(author.pick(&KINDS).to_owned())),
