@@ -203,3 +203,23 @@ fn written_minutes_are_read_as_they_were_meant() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn forms_of_other_offices_are_read_as_a_careful_reader_would() -> Result<()> {
+    let mut forms = 0;
+    for folder in fs_err::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("forms"))? {
+        let folder = folder?.path();
+        let text = fs_err::read_to_string(folder.join("minutes.txt"))?;
+        let found = serde_json::to_value(read(&text, &Words::default()).facts)?;
+        let (_, missed, extra) = compare(&expected(&folder)?, &found);
+        assert!(
+            missed.is_empty() && extra.is_empty(),
+            "{}: missed {missed:?}, extra {extra:?}",
+            folder.display()
+        );
+        check_lossless(&text, &Words::default(), &folder.display().to_string());
+        forms += 1;
+    }
+    assert_eq!(forms, 7);
+    Ok(())
+}

@@ -168,8 +168,6 @@ static BRACKETS: LazyLock<Regex> =
 static ARABIC: LazyLock<Regex> = LazyLock::new(|| pattern(r"^(?P<a>[0-9０-９]{1,2})(?:[、．]|\.[^0-9])"));
 
 impl Marks {
-    const ALL: [Self; 5] = [Self::Topic, Self::Comma, Self::Bare, Self::Brackets, Self::Arabic];
-
     /// Length of the mark at the start of a line's head, and where its numeral is.
     fn of(self, head: &str) -> Option<(usize, Range<usize>)> {
         let first = head.chars().next()?;
@@ -272,9 +270,13 @@ struct Cutter<'t> {
 /// Cuts a text into blocks. Blank lines belong to none.
 pub(crate) fn cut(text: &str, words: &Words) -> Vec<Block> {
     let lines = join_labels(lines(text));
-    let marks = Marks::ALL
-        .into_iter()
-        .find(|marks| lines.iter().any(|line| marks.number(&line.head) == Some(1) && !is_form(&line.head)));
+    // Of the weaker marks, which number sub-items too, the one that comes first numbers the items.
+    let begins = |marks: Marks| {
+        lines.iter().position(|line| marks.number(&line.head) == Some(1) && !is_form(&line.head))
+    };
+    let strong = [Marks::Topic, Marks::Comma, Marks::Bare].into_iter().find(|marks| begins(*marks).is_some());
+    let weak = [Marks::Brackets, Marks::Arabic].into_iter().filter_map(|marks| Some((begins(marks)?, marks)));
+    let marks = strong.or_else(|| weak.min_by_key(|(at, _)| *at).map(|(_, marks)| marks));
     let mut cutter = Cutter {
         text,
         words,

@@ -15,7 +15,7 @@ use crate::words::Words;
 /// A verdict where a clause begins, with the ways in that are no part of it.
 static VERDICT: LazyLock<Regex> = LazyLock::new(|| {
     pattern(concat!(
-        r"(?:^|[。；！，：]|会议|[一二三四五六七八九十]是)(?:会议)?(?:决定|经[^，。；]{0,10}，)?(?:会议)?",
+        r"(?:^|[。；！，：]|会议|[一二三四五六七八九十]是|[0-9]{1,2}[.．、]|（[一二三四五六七八九十0-9]{1,2}）)(?:会议)?(?:决定|经[^，。；]{0,10}，)?(?:会议)?",
         r"(?:",
         // Joined to the deed before it: 审议并原则同意.
         r"(?:认真|集体|充分)?(?:研究|审议|讨论|审查|听取|表决|商议)+了?(?:并|后，?|，)(?P<joined>不予同意|不同意|未通过|(?:一致|原则上?)*(?:同意|通过)|暂缓[审议实施执行通过]*|审定)",
@@ -102,13 +102,13 @@ static BY_OPINION: LazyLock<Regex> = LazyLock::new(|| {
 });
 static LABELLED: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r"(?P<what>牵头单位|责任单位|主办单位|承办单位|负责单位|牵头部门|责任部门|落实单位|配合单位|协办单位|配合部门|协助单位)[：:](?P<who>[^；。（）：]{2,80})",
+        r"(?P<what>牵头单位|责任单位|责任领导|牵头领导|主办单位|承办单位|负责单位|牵头部门|责任部门|落实单位|配合单位|协办单位|配合部门|协助单位)[：:](?P<who>[^；。（）：]{2,80})",
     )
 });
 /// Words that end a unit's name, for they cannot be part of one.
 static AFTER_UNIT: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r"牵头|负责|会同|根据|按照|结合|进一步|作进|抓紧|尽快|组织(?:[^部])|做好|研究(?:[^室院所中])|依法(?:[^治])|依规|按|对|要|商(?:[^务贸业])|在|向|作为|再|与会|认真|及时|积极|具体|统筹|协调|承担|拟定|制定|起草|修改|完善|落实|提出|汇总|梳理|另行|以|将|于|从|就",
+        r"牵头|负责|会同|根据|按照|结合|进一步|作进|抓紧|尽快|组织(?:[^部])|做好|研究(?:[^室院所中])|依法(?:[^治])|依规|按|对|要|商(?:[^务贸业])|在|向|作为|再|与会|认真|及时|积极|具体|统筹|协调|承担|拟定|制定|起草|修改|完善|落实|提出|汇总|梳理|另行|以|将|于|从|就|审核|审查|审定|报[^社]|提交|组成|出具|支付|拨付|解除|聘|印发|开展|推进|加强|完成|配合|督促|抓|办理|启动|签订|收回|出资|承办|主办|实施|筹集|使用|采取|申请",
     )
 });
 /// Last characters of units that lack nothing.
@@ -173,7 +173,10 @@ fn verdicts(flow: &Flow, notes: &mut Notes) -> Vec<Range<usize>> {
         } else {
             true
         };
-        if stands && is_of_meeting(after) {
+        // 暂缓审议，待…后再议: one verdict.
+        let goes_on = verdict.as_str().starts_with('待')
+            && found.last().is_some_and(|last| !plain[last.end..verdict.start()].contains('。'));
+        if stands && !goes_on && is_of_meeting(after) {
             found.push(verdict.range());
             from = verdict.end();
         }
@@ -244,7 +247,10 @@ fn doubt_leftovers(flow: &Flow, verdicts: &[Range<usize>], notes: &mut Notes) {
 
 /// 同意后, 通过的, 同意7票: no verdict of this meeting.
 fn is_of_meeting(after: &str) -> bool {
-    !after.starts_with(['后', '的', '书', '率', '票', '者', '人', '：', ':', '与', '或'])
+    let counts = |after: &str| after.chars().take(8).any(|c| matches!(c, '票' | '户'));
+    let is_count = after.strip_prefix(['：', ':']).is_some_and(|after| after.is_empty() || counts(after));
+    !is_count
+        && !after.starts_with(['后', '的', '书', '率', '票', '者', '人', '与', '或'])
         && !after.starts_with(|c: char| c.is_ascii_digit() && after.chars().take(6).any(|c| c == '票'))
 }
 
@@ -323,7 +329,9 @@ impl Scope<'_> {
     fn subjects(&self, lead: &mut Vec<Range<usize>>) -> (Vec<Range<usize>>, Range<usize>) {
         let plain = self.plain();
         let mut from = self.verdict.end;
-        from += plain[from..self.end].strip_prefix('了').map_or(0, |_| '了'.len_utf8());
+        for mark in ['了', '：', ':'] {
+            from += plain[from..self.end].strip_prefix(mark).map_or(0, |_| mark.len_utf8());
+        }
         if let Some(after) = plain[from..self.end].strip_prefix('由')
             && let Some(length) = self.unit_length(after)
         {
@@ -359,10 +367,18 @@ impl Scope<'_> {
             }
         }
         if closed.is_empty() {
-            return (Vec::new(), within);
+            return (self.subjects_before(), within);
         }
         let parts = listed(closed).into_iter().map(|part| from + part.start..from + part.end).collect();
         (parts, within)
+    }
+
+    /// 听取了关于《甲方案》的汇报，原则同意: the titles of the sentence before a verdict that names nothing.
+    fn subjects_before(&self) -> Vec<Range<usize>> {
+        let plain = self.plain();
+        let start = plain[..self.verdict.start].rfind('。').map_or(0, |at| at + '。'.len_utf8());
+        let named = titles(&plain[start..self.verdict.start]);
+        named.into_iter().map(|title| start + title.start..start + title.end).collect()
     }
 
     /// The end of a subject that is a whole clause or several: its sentence, or where a step begins.
@@ -524,9 +540,9 @@ impl Scope<'_> {
             }
             return;
         }
-        let said_front = said.trim_start_matches("会议").trim_start_matches("并");
-        let front = clause.end - said_front.len();
-        let said = said_front;
+        let said = said.trim_start_matches(['（', '(']).trim_start_matches("会议").trim_start_matches("并");
+        let front = clause.end - said.len();
+        let said = said.trim_end_matches(['）', ')']);
         if let Some(helps) = HELPS.find(said)
             && helps.start() > 0
             && !NOBODY.is_match(said)
@@ -535,7 +551,9 @@ impl Scope<'_> {
             let short = who.chars().count() <= 40;
             let after = &said[helps.end()..];
             let is_whole = after.is_empty()
-                || ["做好", "完成", "开展", "落实"].iter().any(|deed| after.starts_with(deed));
+                || ["做好", "完成", "开展", "落实", "办理", "实施", "推进", "抓好"]
+                    .iter()
+                    .any(|deed| after.starts_with(deed));
             if short && !who.is_empty() && is_whole {
                 let (members, shared) = self.members(front..front + who.len());
                 let last = members.len().saturating_sub(1);
@@ -562,9 +580,10 @@ impl Scope<'_> {
             }
         }
         if let Some(at) = said.find("会同")
-            && self.is_list_proved(&said[..at])
+            && let who = said[..at].trim_end_matches('要')
+            && self.is_list_proved(who)
         {
-            lead.extend(self.members(front..front + at).0);
+            lead.extend(self.members(front..front + who.len()).0);
             self.helper(front + at, clause.end, support);
             return;
         }

@@ -149,6 +149,8 @@ fn organ_of(flow: &Flow, words: &Words) -> Option<Range<usize>> {
     let end = stops.into_iter().flatten().min().unwrap_or(plain.len());
     // 文件 and a series in brackets are of the paper, not of the organ.
     let organ = plain[..end].trim_end_matches("文件");
+    // The paper of an office is of the organ that it serves.
+    let organ = organ.strip_suffix("办公室").or_else(|| organ.strip_suffix("办公厅")).unwrap_or(organ);
     if is_organ(organ, words) {
         return Some(0..organ.len());
     }
@@ -174,7 +176,8 @@ fn issuer(
         titles.iter().filter_map(|flow| Some((flow, organ_of(flow, words)?))).collect();
     let say = |flow: &Flow, range: &Range<usize>, notes: &mut Notes| Some(flow.fact(range.clone(), notes));
     // The line of the kind of minutes names the organ, or the one above it does.
-    if let Some((flow, range)) = named.iter().rev().find(|(flow, range)| is_full(&flow.plain[range.clone()]))
+    if let Some((flow, range)) =
+        named.iter().rev().find(|(flow, range)| range.start == 0 && is_full(&flow.plain[range.clone()]))
     {
         facts.issuer = say(flow, range, notes);
         return;

@@ -301,6 +301,14 @@ impl Group {
                 *chair = Some(name.clone());
             }
             let away = note(&AWAY);
+            // 王伟（办公室）: the note says for whom.
+            let mut sent_by = self.pieces[from..to].iter().filter_map(|piece| piece.note.clone());
+            if entry.unit.is_none()
+                && let Some(unit) = sent_by.find(|note| words.is_unit(&clean(&text[note.clone()])))
+            {
+                let unit = Flow::join(text, std::slice::from_ref(&unit));
+                entry.unit = Some(unit.fact(0..unit.text.len(), notes));
+            }
             if self.list == List::Recorders {
                 people.recorders.extend(entry.name);
                 continue;
@@ -411,6 +419,13 @@ fn attendee(flow: &Flow, words: &Words, notes: &mut Notes) -> Option<Attendee> {
         return None;
     }
     let (best, ways) = split(plain, words);
+    // 县委常委、副县长王伟: a post alone is nobody; the name with it comes.
+    if words.person(plain).is_none()
+        && let Some(post) = Words::post(plain)
+        && (post == 0 || words.is_unit(&plain[..post]))
+    {
+        return None;
+    }
     let code = match best.cost {
         0 if ways == 1 => None,
         0 => Some(DoubtCode::SplitAmbiguous),

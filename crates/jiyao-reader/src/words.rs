@@ -133,7 +133,8 @@ impl Words {
         let proved = |range: Range<usize>| {
             (self.name(&text[range.clone()]) == Some(NameProof::Surname)).then_some(range)
         };
-        let end = text.strip_suffix("同志").map_or(text.len(), str::len);
+        // A post or a title behind the name goes first: 王伟区长, 经理王伟先生.
+        let end = Self::post(text).filter(|post| *post > 0).unwrap_or(text.len());
         let front = &text[..end];
         for length in [3, 2, 4] {
             let Some((at, _)) = front.char_indices().rev().nth(length - 1) else { continue };
@@ -141,11 +142,7 @@ impl Words {
             let unit = Some(0..post).filter(|unit| self.is_unit(&text[unit.clone()]));
             return Some((unit, name));
         }
-        if let Some(name) = proved(0..end) {
-            return Some((None, name));
-        }
-        let name = proved(0..Self::post(front)?)?;
-        Some((None, name))
+        Some((None, proved(0..end)?))
     }
 
     /// Whether the text is a person's name, and how well that is proved.
