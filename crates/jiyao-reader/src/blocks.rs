@@ -7,7 +7,7 @@ use regex::Regex;
 
 use crate::dates;
 use crate::flow::is_blank;
-use crate::script::{fold, pattern};
+use crate::script::{Chars, fold, pattern};
 use crate::words::Words;
 
 /// What a block is.
@@ -93,10 +93,10 @@ const HEAD: usize = 64;
 const LONGEST_HEADING: usize = 8;
 
 /// A line without the blanks around it.
-struct Line {
+struct Line<H> {
     range: Range<usize>,
     /// Its first characters, folded and without blanks.
-    head: String,
+    head: H,
     /// Whether that is all of it.
     is_short: bool,
     /// Half-ems; at most what tells a wrapped line from a paragraph.
@@ -106,19 +106,10 @@ struct Line {
 
 const WIDEST: usize = 400;
 
-impl Line {
-    fn new(text: &str, range: Range<usize>) -> Self {
-        let raw = &text[range.clone()];
-        let mut solid = raw.chars().filter(|c| !is_blank(*c)).map(fold);
-        let head: String = solid.by_ref().take(HEAD).collect();
-        let is_short = solid.next().is_none();
-        let width = raw.chars().take(WIDEST).map(|c| if c.is_ascii() { 1 } else { 2 }).sum();
-        Self { range, head, is_short, width, ends_sentence: ends_sentence(raw) }
-    }
-
+impl<'h> Line<&'h str> {
     /// The head, where it is the whole line and no longer than this.
-    fn whole(&self, longest: usize) -> Option<&str> {
-        (self.is_short && self.head.chars().count() <= longest).then_some(self.head.as_str())
+    fn whole(&self, longest: usize) -> Option<&'h str> {
+        (self.is_short && self.head.chars().count() <= longest).then_some(self.head)
     }
 }
 
@@ -160,12 +151,19 @@ static TOPIC: LazyLock<Regex> = LazyLock::new(|| {
         r"^(?:议题(?P<a>[一二三四五六七八九十]{1,3}|[0-9]{1,2})[：:、.．]?|第(?P<b>[一二三四五六七八九十]{1,3}|[0-9]{1,2})(?:个|项)议题[：:、，]?)",
     )
 });
-static COMMA: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r"^(?P<a>[一二三四五六七八九十百零〇]{1,5})[、．.]"));
-static BARE: LazyLock<Regex> = LazyLock::new(|| pattern(r"^(?P<a>[一二三四五六七八九十百零〇]{1,5})$"));
-static BRACKETS: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r"^[（(](?P<a>[一二三四五六七八九十百零〇]{1,5})[）)][、.]?"));
-static ARABIC: LazyLock<Regex> = LazyLock::new(|| pattern(r"^(?P<a>[0-9０-９]{1,2})(?:[、．]|\.[^0-9])"));
+
+/// Where the numeral that stands at a place ends: of at least one character, and of this many at most.
+fn numeral_end(head: &str, from: usize, is_digit: impl Fn(char) -> bool, longest: usize) -> Option<usize> {
+    let digits = head[from..].chars().take(longest).take_while(|c| is_digit(*c));
+    let length: usize = digits.map(char::len_utf8).sum();
+    (length > 0).then_some(from + length)
+}
+
+/// The end of the mark that stands at a place.
+fn one_of(head: &str, at: usize, marks: &[char]) -> Option<usize> {
+    let c = head[at..].chars().next()?;
+    marks.contains(&c).then_some(at + c.len_utf8())
+}
 
 impl Marks {
     /// Length of the mark at the start of a line's head, and where its numeral is.
@@ -180,19 +178,35 @@ impl Marks {
         if !may {
             return None;
         }
-        let captures = match self {
-            Self::Topic => TOPIC.captures(head)?,
-            Self::Comma => COMMA.captures(head)?,
-            Self::Bare => BARE.captures(head)?,
-            Self::Brackets => BRACKETS.captures(head)?,
-            Self::Arabic => ARABIC.captures(head)?,
-        };
-        let numeral = captures.name("a").or_else(|| captures.name("b"))?.range();
-        let length = match self {
-            Self::Arabic => numeral.end + head[numeral.end..].chars().next().map_or(0, char::len_utf8),
-            _ => captures.get(0)?.end(),
-        };
-        Some((length, numeral))
+        match self {
+            Self::Topic => {
+                let captures = TOPIC.captures(head)?;
+                let numeral = captures.name("a").or_else(|| captures.name("b"))?.range();
+                Some((captures.get(0)?.end(), numeral))
+            }
+            Self::Comma => {
+                let end = numeral_end(head, 0, |c| NUMERALS.contains(c), 5)?;
+                Some((one_of(head, end, &['、', '．', '.'])?, 0..end))
+            }
+            Self::Bare => {
+                let end = numeral_end(head, 0, |c| NUMERALS.contains(c), 5)?;
+                (end == head.len()).then_some((end, 0..end))
+            }
+            Self::Brackets => {
+                let start = first.len_utf8();
+                let end = numeral_end(head, start, |c| NUMERALS.contains(c), 5)?;
+                let closed = one_of(head, end, &['）', ')'])?;
+                Some((one_of(head, closed, &['、', '.']).unwrap_or(closed), start..end))
+            }
+            Self::Arabic => {
+                let end = numeral_end(head, 0, |c| c.is_ascii_digit() || ('０'..='９').contains(&c), 2)?;
+                let length = one_of(head, end, &['、', '．', '.'])?;
+                // 1.5 is a number, no mark.
+                let is_mark = !head[end..].starts_with('.')
+                    || head[length..].chars().next().is_some_and(|c| !c.is_ascii_digit());
+                is_mark.then_some((length, 0..end))
+            }
+        }
     }
 
     fn number(self, head: &str) -> Option<u32> {
@@ -269,10 +283,12 @@ struct Cutter<'t> {
 
 /// Cuts a text into blocks. Blank lines belong to none.
 pub(crate) fn cut(text: &str, words: &Words) -> Vec<Block> {
-    let lines = join_labels(lines(text));
+    let mut heads = String::with_capacity(text.len().min(1 << 20));
+    let lines = lines(text, &mut heads);
+    let lines = join_labels(&heads, lines);
     // Of the weaker marks, which number sub-items too, the one that comes first numbers the items.
     let begins = |marks: Marks| {
-        lines.iter().position(|line| marks.number(&line.head) == Some(1) && !is_form(&line.head))
+        lines.iter().position(|line| marks.number(line.head) == Some(1) && !is_form(line.head))
     };
     let strong = [Marks::Topic, Marks::Comma, Marks::Bare].into_iter().find(|marks| begins(*marks).is_some());
     let weak = [Marks::Brackets, Marks::Arabic].into_iter().filter_map(|marks| Some((begins(marks)?, marks)));
@@ -289,7 +305,7 @@ pub(crate) fn cut(text: &str, words: &Words) -> Vec<Block> {
         seen_tail: false,
         unclosed: [0; 2],
     };
-    let mut before: Option<&Line> = None;
+    let mut before: Option<&Line<&str>> = None;
     for line in &lines {
         if PAGE_MARK.is_match(line.whole(12).unwrap_or("没")) {
             cutter.push(Kind::PageMark, line, 0, 0..0);
@@ -305,49 +321,79 @@ pub(crate) fn cut(text: &str, words: &Words) -> Vec<Block> {
     blocks
 }
 
-fn lines(text: &str) -> Vec<Line> {
+/// Writes the heads of all lines one behind the other; a line's `head` says where its own is.
+fn lines(text: &str, heads: &mut String) -> Vec<Line<Range<usize>>> {
     let mut offset = 0;
     let mut lines = Vec::new();
     for raw in text.split_inclusive('\n') {
         let line = raw.trim_matches(is_blank);
         let start = offset + (raw.len() - raw.trim_start_matches(is_blank).len());
         offset += raw.len();
-        if !line.is_empty() {
-            lines.push(Line::new(text, start..start + line.len()));
+        if line.is_empty() {
+            continue;
         }
+        let head = heads.len();
+        let (mut solid, mut width, mut end) = (0, 0, 0);
+        for (seen, (at, c)) in line.char_indices().enumerate() {
+            if seen >= WIDEST && solid == HEAD {
+                break;
+            }
+            if seen < WIDEST {
+                width += if c.is_ascii() { 1 } else { 2 };
+            }
+            if solid < HEAD && !is_blank(c) {
+                heads.push(fold(c));
+                solid += 1;
+                end = at + c.len_utf8();
+            }
+        }
+        lines.push(Line {
+            range: start..start + line.len(),
+            head: head..heads.len(),
+            is_short: end == line.len(),
+            width,
+            ends_sentence: ends_sentence(line),
+        });
     }
     lines
 }
 
 /// A label that is set over two lines, `出` and `席：…`, is one.
-fn join_labels(lines: Vec<Line>) -> Vec<Line> {
-    let mut joined: Vec<Line> = Vec::with_capacity(lines.len());
+fn join_labels(heads: &str, lines: Vec<Line<Range<usize>>>) -> Vec<Line<&str>> {
+    let mut joined: Vec<Line<Range<usize>>> = Vec::with_capacity(lines.len());
     for line in lines {
-        let belongs = joined.last().is_some_and(|last| {
+        let next = heads[line.head.clone()].chars().next();
+        let belongs = |last: &&mut Line<Range<usize>>| {
             matches!(
-                (last.head.as_str(), line.head.chars().next()),
+                (&heads[last.head.clone()], next),
                 ("出" | "列" | "缺", Some('席'))
                     | ("请", Some('假'))
                     | ("记" | "纪", Some('录'))
                     | ("参", Some('加'))
             )
-        });
-        match joined.last_mut().filter(|_| belongs) {
+        };
+        match joined.last_mut().filter(belongs) {
             Some(last) => {
-                last.range.end = line.range.end;
-                last.head.push_str(&line.head);
-                last.width = line.width;
-                last.is_short = line.is_short;
-                last.ends_sentence = line.ends_sentence;
+                let (start, head) = (last.range.start, last.head.start);
+                *last = line;
+                last.range.start = start;
+                last.head.start = head;
             }
             None => joined.push(line),
         }
     }
-    joined
+    let of = |line: Line<Range<usize>>| Line {
+        head: &heads[line.head],
+        range: line.range,
+        is_short: line.is_short,
+        width: line.width,
+        ends_sentence: line.ends_sentence,
+    };
+    joined.into_iter().map(of).collect()
 }
 
 /// The width of a full line, where most long lines are about that wide: then a line's end is no paragraph's end.
-fn wrapped(lines: &[Line]) -> Option<usize> {
+fn wrapped(lines: &[Line<&str>]) -> Option<usize> {
     let mut widths: Vec<_> = lines.iter().map(|line| line.width).filter(|width| *width >= 30).collect();
     widths.sort_unstable();
     let full = *widths.get((widths.len() * 9 / 10).min(widths.len().checked_sub(1)?))?;
@@ -359,11 +405,22 @@ fn wrapped(lines: &[Line]) -> Option<usize> {
 /// Bytes of a label, at most.
 const LONGEST_LABEL: usize = 60;
 
+/// What labels, forms and openings begin with: most lines begin with none of it.
+static LABEL_FIRST: LazyLock<Chars> = LazyLock::new(|| {
+    Chars::new(
+        "（([［应特邀固其出参到与列请缺因未记纪会主时日召地名议内形类0123456789一二三四五六七八九十".chars(),
+    )
+});
+static BUSINESS_FIRST: LazyLock<Chars> = LazyLock::new(|| Chars::new("会此最另本".chars()));
+
 fn has_colon(head: &str) -> bool {
     head.contains(['：', ':'])
 }
 
 fn is_form(head: &str) -> bool {
+    if !LABEL_FIRST.begin(head) {
+        return false;
+    }
     // Every label but that of a form's heading has a colon, and most lines have none.
     (has_colon(head) && (LABEL.is_match(head) || CHAIR.is_match(head) || TIME.is_match(head)))
         || ((has_colon(head) || head.len() <= LONGEST_LABEL) && FORM.is_match(head))
@@ -383,12 +440,12 @@ fn list_of(kind: &str) -> List {
 
 /// The list that a line begins, and the length of its label, without blanks.
 pub(crate) fn list_label(head: &str) -> Option<(List, usize)> {
-    let captures = has_colon(head).then(|| LABEL.captures(head)).flatten()?;
+    let captures = (LABEL_FIRST.begin(head) && has_colon(head)).then(|| LABEL.captures(head)).flatten()?;
     Some((list_of(&captures["kind"]), captures.get(0)?.end()))
 }
 
 impl Cutter<'_> {
-    fn push(&mut self, kind: Kind, line: &Line, solid_label: usize, numeral: Range<usize>) {
+    fn push(&mut self, kind: Kind, line: &Line<&str>, solid_label: usize, numeral: Range<usize>) {
         let raw = &self.text[line.range.clone()];
         let numeral_start = raw_length(raw, numeral.start);
         let from_numeral =
@@ -424,7 +481,7 @@ impl Cutter<'_> {
         self.blocks.iter().rev().map(|block| block.kind).find(|kind| *kind != Kind::PageMark)
     }
 
-    fn line(&mut self, line: &Line, before: Option<&Line>) {
+    fn line(&mut self, line: &Line<&str>, before: Option<&Line<&str>>) {
         // In wrapped text a full line that ends no sentence goes on, whatever the next one begins with.
         let is_full = before.is_some_and(|b| self.wrapped.is_some_and(|full| b.width + 5 >= full));
         let mid_sentence = is_full
@@ -463,29 +520,29 @@ impl Cutter<'_> {
     }
 
     /// What a line is by a mark that stands in no running text.
-    fn strong(&self, line: &Line, before: Option<&Line>) -> Option<(Kind, usize, Range<usize>)> {
-        let head = line.head.as_str();
+    fn strong(&self, line: &Line<&str>, before: Option<&Line<&str>>) -> Option<(Kind, usize, Range<usize>)> {
+        let head = line.head;
         let in_list = matches!(self.last_kind(), Some(Kind::List(_)));
         if !in_list
-            && !is_form(head)
             && let Some(marks) = self.marks
             && let Some((length, numeral)) = marks.of(head)
             && jiyao_docnum::ordinal(&head[numeral.clone()]) == Some(self.last_number + 1)
+            && !is_form(head)
         {
             return Some((Kind::ItemHeading, length, numeral));
         }
         if in_list
             && matches!(self.marks, Some(Marks::Comma | Marks::Topic))
-            && !is_form(head)
             && let Some((length, numeral)) = self.marks?.of(head)
             && jiyao_docnum::ordinal(&head[numeral.clone()]) == Some(self.last_number + 1)
+            && !is_form(head)
         {
             return Some((Kind::ItemHeading, length, numeral));
         }
         if self.seen_items
             && !in_list
             && let Some((length, _)) = Marks::Brackets.of(head)
-            && !LABEL.is_match(head)
+            && !(has_colon(head) && LABEL.is_match(head))
         {
             return Some((Kind::Paragraph, length, 0..0));
         }
@@ -495,24 +552,24 @@ impl Cutter<'_> {
             return Some((Kind::List(list), length, 0..0));
         }
         let colon = has_colon(head);
-        if let Some(found) =
-            Some(&CHAIR).filter(|_| colon && line.is_short).and_then(|chair| chair.find(head))
-        {
+        let labelled = colon && line.is_short && LABEL_FIRST.begin(head);
+        if let Some(found) = Some(&CHAIR).filter(|_| labelled).and_then(|chair| chair.find(head)) {
             return Some((Kind::Chair, found.end(), 0..0));
         }
-        if let Some(found) = Some(&TIME).filter(|_| colon && line.is_short).and_then(|time| time.find(head)) {
+        if let Some(found) = Some(&TIME).filter(|_| labelled).and_then(|time| time.find(head)) {
             return Some((Kind::Time, found.end(), 0..0));
         }
         if colon && let Some(found) = RECIPIENTS.find(head) {
             return Some((Kind::Distribution, found.end(), 0..0));
         }
-        if FORM.is_match(head) && line.is_short && !self.seen_items {
+        if line.is_short && !self.seen_items && LABEL_FIRST.begin(head) && FORM.is_match(head) {
             return Some((Kind::Other, 0, 0..0));
         }
         let raw = &self.text[line.range.clone()];
-        if let Some(found) = BARE_LABEL.find(head)
-            && (self.seen_items || in_list)
+        if (self.seen_items || in_list)
             && line.is_short
+            && LABEL_FIRST.begin(head)
+            && let Some(found) = BARE_LABEL.find(head)
             && !line.ends_sentence
             && before.is_none_or(|before| before.ends_sentence || in_list || before.width < 50)
         {
@@ -527,7 +584,7 @@ impl Cutter<'_> {
     }
 
     /// Lines around the text: number, masthead, dates, notes, imprints.
-    fn closing(&self, line: &Line) -> Option<Kind> {
+    fn closing(&self, line: &Line<&str>) -> Option<Kind> {
         let head = line.whole(48)?;
         if head.ends_with('号')
             && head.chars().count() < 30
@@ -556,12 +613,11 @@ impl Cutter<'_> {
                 return Some(Kind::Compiled);
             }
         }
-        let is_title = MEETING.is_match(head) || ORGAN_LINE.is_match(head);
         if !self.seen_opening
             && !self.seen_items
-            && is_title
             && !line.ends_sentence
             && !head.contains(['。', '，', '：'])
+            && (MEETING.is_match(head) || ORGAN_LINE.is_match(head))
         {
             return Some(Kind::Masthead);
         }
@@ -569,12 +625,15 @@ impl Cutter<'_> {
     }
 
     /// What a paragraph is by how it begins, where a paragraph may begin.
-    fn weak(&self, line: &Line) -> Option<(Kind, usize)> {
-        let head = line.head.as_str();
+    fn weak(&self, line: &Line<&str>) -> Option<(Kind, usize)> {
+        let head = line.head;
         if !self.seen_items && !self.seen_opening && (head.contains("主持") || head.contains("召开")) {
             return Some((Kind::Opening, 0));
         }
         let free = self.marks.is_none() || self.last_number == 0;
+        if !BUSINESS_FIRST.begin(head) {
+            return None;
+        }
         let more = MORE.is_match(head) && REPORTS.is_match(head);
         let ended = self.last_number > 0 && !self.in_items();
         if !(ended || self.seen_tail)
@@ -593,13 +652,14 @@ impl Cutter<'_> {
         None
     }
 
-    fn count_unclosed(&mut self, line: &Line) {
-        for mark in self.text[line.range.clone()].matches(['《', '》', '（', '）']) {
-            match mark {
-                "《" => self.unclosed[0] += 1,
-                "》" => self.unclosed[0] -= 1,
-                "（" => self.unclosed[1] += 1,
-                _ => self.unclosed[1] -= 1,
+    fn count_unclosed(&mut self, line: &Line<&str>) {
+        for c in self.text[line.range.clone()].chars() {
+            match c {
+                '《' => self.unclosed[0] += 1,
+                '》' => self.unclosed[0] -= 1,
+                '（' => self.unclosed[1] += 1,
+                '）' => self.unclosed[1] -= 1,
+                _ => {}
             }
         }
     }
@@ -613,7 +673,7 @@ impl Cutter<'_> {
     }
 
     /// Whether an unmarked line goes on with the open block.
-    fn goes_on(&self, line: &Line, before: Option<&Line>, is_full: bool) -> bool {
+    fn goes_on(&self, line: &Line<&str>, before: Option<&Line<&str>>, is_full: bool) -> bool {
         let Some(block) = self.blocks.iter().rev().find(|block| block.kind != Kind::PageMark) else {
             return false;
         };

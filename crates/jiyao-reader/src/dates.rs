@@ -32,7 +32,8 @@ fn number(text: &str) -> Option<u32> {
 /// Dates in the order of the text, with and without a year.
 pub(crate) fn all(text: &str) -> impl Iterator<Item = Found> + '_ {
     let words = text.contains('月').then(|| DATE.captures_iter(text)).into_iter().flatten();
-    let digits = DIGITS.captures_iter(text);
+    let has_digits = memchr::memchr3(b'-', b'.', b'/', text.as_bytes()).is_some();
+    let digits = has_digits.then(|| DIGITS.captures_iter(text)).into_iter().flatten();
     words.chain(digits).filter_map(|captures| {
         let range = captures.get(0)?.range();
         let year = captures.name("year");

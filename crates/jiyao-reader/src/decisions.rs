@@ -9,7 +9,7 @@ use crate::dates;
 use crate::facts::{Decision, DoubtCode, Fact};
 use crate::flow::{Flow, Notes};
 use crate::items::titles;
-use crate::script::pattern;
+use crate::script::{Chars, pattern};
 use crate::words::Words;
 
 /// A verdict where a clause begins, with the ways in that are no part of it.
@@ -26,6 +26,8 @@ static VERDICT: LazyLock<Regex> = LazyLock::new(|| {
         r")"
     ))
 });
+/// What no verdict is without.
+static HINT: LazyLock<Regex> = LazyLock::new(|| pattern("同意|通过|审定|暂缓|后再"));
 /// In principle: said nowhere but in a verdict.
 static IN_PRINCIPLE: LazyLock<Regex> = LazyLock::new(|| pattern(r"原则上?(?:同意|通过)"));
 static VERDICT_WORD: LazyLock<Regex> =
@@ -35,6 +37,16 @@ static ANOTHERS: LazyLock<Regex> =
     LazyLock::new(|| pattern("经|已|曾|征得|征求|未|须|需|获|报|待|如|若|是否|不得|拟|可|取得"));
 /// Acts that a decision may lead to.
 static STEP_WORD: LazyLock<Regex> = LazyLock::new(|| pattern("印发|提请|提交|报请|呈报|报批|审批|审定|备案"));
+/// What no step to another body is without, and no other one.
+static SENDS: LazyLock<Regex> = LazyLock::new(|| pattern("报|送|提请|提交|呈请"));
+static ACTS_ON: LazyLock<Regex> =
+    LazyLock::new(|| pattern("印发|公布|发布|下发|实施|报批|报审|立项|办理|上报|备案|执行"));
+/// What a step at the end of a subject begins with.
+static WAY_FIRST: LazyLock<Chars> = LazyLock::new(|| Chars::new("按依以报提".chars()));
+static OPINION_FIRST: LazyLock<Chars> = LazyLock::new(|| Chars::new("要根按结".chars()));
+/// What no assignment is without.
+static ACTS: LazyLock<Regex> =
+    LazyLock::new(|| pattern("由|责成|请|委托|配合|协办|协助|牵头|负责|作为|为|会同|根据|按照|结合|按"));
 /// Words that assign.
 static ASSIGNS: LazyLock<Regex> = LazyLock::new(|| pattern("牵头|责成|具体负责"));
 /// Where a subject of several clauses ends at the latest.
@@ -69,6 +81,8 @@ static DEADLINE: LazyLock<Regex> = LazyLock::new(|| {
         r"|(?:春节|国庆节?|中秋节?|五一|元旦)(?:之)?前"
     ))
 });
+/// What no deadline is without.
+static DEADLINE_WORDS: LazyLock<Chars> = LazyLock::new(|| Chars::new("年月周天日期节前".chars()));
 /// The word that says who answers for something, at the place where the unit ends.
 static LEADS: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
@@ -142,17 +156,11 @@ pub(crate) fn read(
 
 fn verdicts(flow: &Flow, notes: &mut Notes) -> Vec<Range<usize>> {
     let plain = flow.plain.as_str();
-    if !(plain.contains("同意")
-        || plain.contains("通过")
-        || plain.contains("审定")
-        || plain.contains("暂缓")
-        || plain.contains("后再"))
-    {
-        return Vec::new();
-    }
     let mut found: Vec<Range<usize>> = Vec::new();
     let mut from = 0;
-    while let Some(captures) = VERDICT.captures_at(plain, from) {
+    while HINT.is_match_at(plain, from)
+        && let Some(captures) = VERDICT.captures_at(plain, from)
+    {
         let Some(whole) = captures.get(0) else { break };
         let joined = captures.name("joined");
         let verdict = joined.or(captures.name("whole")).or(captures.name("plain")).or(captures.name("bare"));
@@ -197,7 +205,7 @@ fn verdicts(flow: &Flow, notes: &mut Notes) -> Vec<Range<usize>> {
             flow.doubt(DoubtCode::VerdictUnproved, said.range(), vec![said.as_str().to_owned()], notes);
         }
     }
-    found.sort_by_key(|verdict| verdict.start);
+    found.sort_unstable_by_key(|verdict| verdict.start);
     doubt_leftovers(flow, &found, notes);
     found
 }
@@ -225,16 +233,19 @@ fn clause_start(plain: &str, at: usize) -> usize {
 /// Words of verdicts that were taken for none, where nothing says that they are another's: put to a person.
 fn doubt_leftovers(flow: &Flow, verdicts: &[Range<usize>], notes: &mut Notes) {
     let plain = flow.plain.as_str();
-    let titles = titles(plain);
+    let mut in_titles = None;
     for said in VERDICT_WORD.find_iter(plain) {
-        let clause = clause_start(plain, said.start());
         let is_inside = |ranges: &[Range<usize>]| {
             let at = ranges.partition_point(|range| range.start <= said.start());
             at > 0 && ranges[at - 1].end > said.start()
         };
-        if is_inside(verdicts) || is_inside(&titles) || !is_of_meeting(&plain[said.end()..]) {
+        if is_inside(verdicts)
+            || is_inside(in_titles.get_or_insert_with(|| titles(plain)))
+            || !is_of_meeting(&plain[said.end()..])
+        {
             continue;
         }
+        let clause = clause_start(plain, said.start());
         if ANOTHERS.is_match(&plain[clause..said.start()]) || plain[..said.start()].ends_with(['票', '人'])
         {
             continue;
@@ -346,12 +357,14 @@ impl Scope<'_> {
         let within = from..end;
         let mut subject = &plain[within.clone()];
         // The way on is no part of what it is given to: …项目按程序立项.
-        if let Some(step) = SENT.find_iter(subject).chain(ACT.find_iter(subject)).find(|step| {
-            step.start() > 0
-                && step.end() == subject.len()
-                && subject[step.start()..].starts_with(['按', '依', '以', '报', '提'])
-                && !subject[..step.start()].ends_with('《')
-        }) && titles(&subject[step.start()..]).is_empty()
+        if WAY_FIRST.find(subject).is_some_and(|at| at > 0)
+            && let Some(step) = SENT.find_iter(subject).chain(ACT.find_iter(subject)).find(|step| {
+                step.start() > 0
+                    && step.end() == subject.len()
+                    && subject[step.start()..].starts_with(['按', '依', '以', '报', '提'])
+                    && !subject[..step.start()].ends_with('《')
+            })
+            && titles(&subject[step.start()..]).is_empty()
         {
             subject = &subject[..step.start()];
         }
@@ -478,7 +491,10 @@ impl Scope<'_> {
         notes: &mut Notes,
     ) {
         let plain = self.plain();
-        for captures in LABELLED.captures_iter(&plain[within.clone()]) {
+        let has_labels = plain[within.clone()].contains(['：', ':']);
+        for captures in
+            has_labels.then(|| LABELLED.captures_iter(&plain[within.clone()])).into_iter().flatten()
+        {
             let (Some(what), Some(who)) = (captures.name("what"), captures.name("who")) else { continue };
             let who = within.start + who.start()..within.start + who.end();
             let (members, _) = self.members(who);
@@ -491,11 +507,14 @@ impl Scope<'_> {
         for clause in clauses(plain, within) {
             let before = lead.len() + support.len();
             self.clause(clause.clone(), lead, support);
+            if lead.len() + support.len() > before {
+                continue;
+            }
             let said = &plain[clause.clone()];
             let assigns = ASSIGNS.find(said).is_some_and(|word| {
                 !NO_LEAD.iter().any(|not| said[word.end()..].starts_with(not)) && !NOBODY.is_match(said)
             });
-            if assigns && lead.len() + support.len() == before {
+            if assigns {
                 self.flow.doubt(DoubtCode::UnitUnproved, clause, Vec::new(), notes);
             }
         }
@@ -509,7 +528,7 @@ impl Scope<'_> {
     ) {
         let plain = self.plain();
         let said = &plain[clause.clone()];
-        if said.is_empty() {
+        if !ACTS.is_match(said) {
             return;
         }
         // 由X…, also behind other words of the clause, but not 理由, 由于.
@@ -543,7 +562,8 @@ impl Scope<'_> {
         let said = said.trim_start_matches(['（', '(']).trim_start_matches("会议").trim_start_matches("并");
         let front = clause.end - said.len();
         let said = said.trim_end_matches(['）', ')']);
-        if let Some(helps) = HELPS.find(said)
+        if (said.contains("配合") || said.contains('协'))
+            && let Some(helps) = HELPS.find(said)
             && helps.start() > 0
             && !NOBODY.is_match(said)
         {
@@ -566,7 +586,8 @@ impl Scope<'_> {
                 return;
             }
         }
-        if let Some(leads) = LEADS.find(said)
+        if (said.contains("牵头") || said.contains("负责") || said.contains('为'))
+            && let Some(leads) = LEADS.find(said)
             && !NO_LEAD.iter().any(|word| said[leads.end()..].starts_with(word))
             && !NOBODY.is_match(said)
         {
@@ -587,7 +608,8 @@ impl Scope<'_> {
             self.helper(front + at, clause.end, support);
             return;
         }
-        if let Some(opinion) = BY_OPINION.find(said)
+        if OPINION_FIRST.find(said).is_some_and(|at| at > 0)
+            && let Some(opinion) = BY_OPINION.find(said)
             && opinion.start() > 0
             && self.is_list_proved(&said[..opinion.start()])
             && !NOBODY.is_match(said)
@@ -626,47 +648,59 @@ impl Scope<'_> {
             .map(|title| within.start + title.start..within.start + title.end)
             .collect();
         let is_inside = |at: usize| subjects.iter().chain(&titles).any(|range| range.contains(&at));
-        let sent = SENT.captures_iter(&plain[within.clone()]).find_map(|captures| {
-            let (whole, body) = (captures.get(0)?, captures.name("body")?);
-            let start = within.start + whole.start();
-            let stands = self.is_body(body.as_str())
-                && !is_inside(start)
-                && !plain[..start]
-                    .ends_with(['汇', '上', '申', '填', '通', '预', '举', '播', '情', '海', '日'])
-                && !whole.as_str().starts_with("报告");
-            stands.then(|| {
-                (start..within.start + whole.end(), within.start + body.start()..within.start + body.end())
+        // Steps cross no clause: what lies before the first clause with a word of theirs need not be looked at.
+        let clause_of = |words: &Regex| {
+            let word = words.find(&plain[within.clone()])?;
+            Some(clause_start(plain, within.start + word.start()).max(within.start)..within.end)
+        };
+        let sent = clause_of(&SENDS).and_then(|within| {
+            SENT.captures_iter(&plain[within.clone()]).find_map(|captures| {
+                let (whole, body) = (captures.get(0)?, captures.name("body")?);
+                let start = within.start + whole.start();
+                let stands = self.is_body(body.as_str())
+                    && !is_inside(start)
+                    && !plain[..start]
+                        .ends_with(['汇', '上', '申', '填', '通', '预', '举', '播', '情', '海', '日'])
+                    && !whole.as_str().starts_with("报告");
+                stands.then(|| {
+                    (
+                        start..within.start + whole.end(),
+                        within.start + body.start()..within.start + body.end(),
+                    )
+                })
             })
         });
-        let act = ACT.captures_iter(&plain[within.clone()]).find_map(|captures| {
-            let (whole, act) = (captures.get(0)?, captures.name("act")?);
-            let start = within.start + whole.start();
-            if is_inside(start) {
-                return None;
-            }
-            if captures.name("way").is_some() {
-                return Some(start..within.start + whole.end());
-            }
-            let act_start = within.start + act.start();
-            let act_end = within.start + act.end();
-            if !FORMAL.contains(&act.as_str())
-                || !(act_end == plain.len()
-                    || plain[act_end..].starts_with(['，', '。', '；', '后', ',', ';']))
-            {
-                return None;
-            }
-            let clause = clause_start(plain, act_start);
-            let before = &plain[clause.max(self.verdict.end)..act_start];
-            let before_end = act_start;
-            let unit = before.strip_prefix("并").unwrap_or(before);
-            let unit = unit.strip_prefix('由').unwrap_or(unit);
-            let unit = unit.trim_end_matches("负责");
-            if self.words.is_unit(unit) {
-                let start = before_end - before.len()
-                    + (before.len() - before.trim_start_matches("并").trim_start_matches('由').len());
-                return Some(start..act_end);
-            }
-            (before.is_empty() || before.ends_with(['后', '善', '并'])).then_some(act_start..act_end)
+        let act = clause_of(&ACTS_ON).and_then(|within| {
+            ACT.captures_iter(&plain[within.clone()]).find_map(|captures| {
+                let (whole, act) = (captures.get(0)?, captures.name("act")?);
+                let start = within.start + whole.start();
+                if is_inside(start) {
+                    return None;
+                }
+                if captures.name("way").is_some() {
+                    return Some(start..within.start + whole.end());
+                }
+                let act_start = within.start + act.start();
+                let act_end = within.start + act.end();
+                if !FORMAL.contains(&act.as_str())
+                    || !(act_end == plain.len()
+                        || plain[act_end..].starts_with(['，', '。', '；', '后', ',', ';']))
+                {
+                    return None;
+                }
+                let clause = clause_start(plain, act_start);
+                let before = &plain[clause.max(self.verdict.end)..act_start];
+                let before_end = act_start;
+                let unit = before.strip_prefix("并").unwrap_or(before);
+                let unit = unit.strip_prefix('由').unwrap_or(unit);
+                let unit = unit.trim_end_matches("负责");
+                if self.words.is_unit(unit) {
+                    let start = before_end - before.len()
+                        + (before.len() - before.trim_start_matches("并").trim_start_matches('由').len());
+                    return Some(start..act_end);
+                }
+                (before.is_empty() || before.ends_with(['后', '善', '并'])).then_some(act_start..act_end)
+            })
         });
         match (sent, act) {
             (Some((sent, body)), act)
@@ -681,6 +715,9 @@ impl Scope<'_> {
 
     /// A word of a formal act that was taken for none.
     fn doubt_step(&self, within: Range<usize>, notes: &mut Notes) {
+        if !STEP_WORD.is_match(&self.plain()[within.clone()]) {
+            return;
+        }
         for clause in clauses(self.plain(), within) {
             let said = &self.plain()[clause.clone()];
             let titles = titles(said);
@@ -715,6 +752,9 @@ impl Scope<'_> {
     fn effective_date(&self, within: Range<usize>, notes: &mut Notes) -> Option<Fact> {
         let text = &self.plain()[..within.end];
         let mut from = within.start;
+        if !text[from..].contains('起') {
+            return None;
+        }
         while let Some((range, iso)) = dates::find(text, from) {
             if EFFECT.is_match(&text[range.end..]) {
                 return Some(self.flow.says(iso, range, notes));
@@ -726,6 +766,10 @@ impl Scope<'_> {
 
     fn deadlines(&self, within: Range<usize>) -> Vec<Range<usize>> {
         let plain = self.plain();
+        // Deadlines cross no clause either.
+        let Some(word) = DEADLINE_WORDS.find(&plain[within.clone()]) else { return Vec::new() };
+        let start = clause_start(plain, within.start + word).max(within.start);
+        let within = start..within.end;
         DEADLINE
             .find_iter(&plain[within.clone()])
             .map(|found| within.start + found.start()..within.start + found.end())
@@ -785,20 +829,19 @@ fn listed(subject: &str) -> Vec<Range<usize>> {
 fn clauses(text: &str, within: Range<usize>) -> Vec<Range<usize>> {
     let (mut start, mut depth) = (within.start, 0_usize);
     let mut found = Vec::new();
-    for (at, mark) in
-        text[within.clone()].match_indices(['，', '。', '；', '：', '！', ',', ';', ':', '《', '》', '、'])
-    {
+    for (at, mark) in text[within.clone()].char_indices() {
         match mark {
-            "《" => depth += 1,
-            "》" => depth = depth.saturating_sub(1),
-            "，" | "," if depth > 0 => {}
+            '《' => depth += 1,
+            '》' => depth = depth.saturating_sub(1),
+            '，' | ',' if depth > 0 => {}
             // 甲牵头、乙配合: each a clause.
-            "、" if !["牵头", "负责"].iter().any(|word| text[start..within.start + at].ends_with(word)) =>
+            '、' if !["牵头", "负责"].iter().any(|word| text[start..within.start + at].ends_with(word)) =>
                 {}
-            _ => {
+            '，' | '。' | '；' | '：' | '！' | ',' | ';' | ':' | '、' => {
                 found.push(start..within.start + at);
-                start = within.start + at + mark.len();
+                start = within.start + at + mark.len_utf8();
             }
+            _ => {}
         }
     }
     found.push(start..within.end.max(start));

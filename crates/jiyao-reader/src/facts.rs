@@ -1,6 +1,9 @@
 //! The facts of one minutes text, each with where it stands.
 
+use std::fmt::{Arguments, Display};
+
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use smallvec::SmallVec;
 
 /// A stretch of the text in bytes of its UTF-8: start inclusive, end exclusive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,6 +22,9 @@ impl Span {
     }
 }
 
+/// Stretches that belong together. Nearly all facts have one, kept in place.
+pub type Spans = SmallVec<[Span; 2]>;
+
 /// One fact. The spans, without the repairs inside them, read together as it is printed; the value is that text
 /// itself, or for dates the ISO date and for numbers the number that it says. Serializes as the value; what is read from
 /// elsewhere stands nowhere and has no spans.
@@ -27,7 +33,7 @@ pub struct Fact<T = String> {
     /// What.
     pub value: T,
     /// Where, in reading order. More than one where a shared suffix is written out.
-    pub spans: Vec<Span>,
+    pub spans: Spans,
 }
 
 impl<T: Serialize> Serialize for Fact<T> {
@@ -38,7 +44,7 @@ impl<T: Serialize> Serialize for Fact<T> {
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Fact<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        T::deserialize(deserializer).map(|value| Self { value, spans: Vec::new() })
+        T::deserialize(deserializer).map(|value| Self { value, spans: Spans::new() })
     }
 }
 
@@ -167,75 +173,87 @@ impl Facts {
             || !self.distribution.is_empty()
     }
 
-    /// Every fact with its kind and path: what the tree names its leaves by, what a doubt points to, and what a check
-    /// of all spans walks over. Numbers are given in digits.
-    #[must_use]
-    pub fn all(&self) -> Vec<Placed> {
-        let mut all = Vec::new();
-        let number = |fact: &Fact<u32>| Fact { value: fact.value.to_string(), spans: fact.spans.clone() };
-        let mut one = |kind: &'static str, path: String, fact: Option<Fact>| {
-            all.extend(fact.map(|fact| Placed { kind, path, fact }));
+    /// Shows every fact in turn: its kind, its path, its value as printed or in digits, and where it stands.
+    pub(crate) fn visit<'f>(
+        &'f self,
+        mut see: impl FnMut(&'static str, Arguments<'_>, &dyn Display, &'f [Span]),
+    ) {
+        let mut one = |kind, path: Arguments<'_>, fact: Option<&'f Fact>| {
+            if let Some(fact) = fact {
+                see(kind, path, &fact.value, &fact.spans);
+            }
         };
-        let list = |facts: &[Fact]| facts.iter().cloned().enumerate().collect::<Vec<_>>();
-        one("issuer", "issuer".into(), self.issuer.clone());
-        one("document_number", "document_number".into(), self.document_number.clone());
+        one("issuer", format_args!("issuer"), self.issuer.as_ref());
+        one("document_number", format_args!("document_number"), self.document_number.as_ref());
         let meeting = &self.meeting;
-        one("meeting.kind", "meeting.kind".into(), meeting.kind.clone());
-        one("meeting.ordinal", "meeting.ordinal".into(), meeting.ordinal.as_ref().map(number));
-        one("meeting.term", "meeting.term".into(), meeting.term.as_ref().map(number));
-        one("meeting.date", "meeting.date".into(), meeting.date.clone());
-        one("meeting.session", "meeting.session".into(), meeting.session.clone());
-        one("meeting.chair", "meeting.chair".into(), meeting.chair.clone());
+        one("meeting.kind", format_args!("meeting.kind"), meeting.kind.as_ref());
+        one("meeting.date", format_args!("meeting.date"), meeting.date.as_ref());
+        one("meeting.session", format_args!("meeting.session"), meeting.session.as_ref());
+        one("meeting.chair", format_args!("meeting.chair"), meeting.chair.as_ref());
         for (at, item) in self.items.iter().enumerate() {
-            let path = format!("items[{at}]");
-            one("item.no", format!("{path}.number"), item.no.clone());
-            one("item.heading", format!("{path}.heading"), item.heading.clone());
-            for (n, title) in list(&item.documents) {
-                one("item.document", format!("{path}.documents[{n}]"), Some(title));
+            one("item.no", format_args!("items[{at}].number"), item.no.as_ref());
+            one("item.heading", format_args!("items[{at}].heading"), item.heading.as_ref());
+            for (n, title) in item.documents.iter().enumerate() {
+                one("item.document", format_args!("items[{at}].documents[{n}]"), Some(title));
             }
             for (n, decision) in item.decisions.iter().enumerate() {
-                let path = format!("{path}.decisions[{n}]");
-                one("decision.outcome", format!("{path}.outcome"), Some(decision.outcome.clone()));
+                for (kind, field, fact) in [
+                    ("decision.outcome", "outcome", Some(&decision.outcome)),
+                    ("decision.next_step", "next_step", decision.next_step.as_ref()),
+                    ("decision.next_body", "next_body", decision.next_body.as_ref()),
+                    ("decision.effective_date", "effective_date", decision.effective_date.as_ref()),
+                ] {
+                    one(kind, format_args!("items[{at}].decisions[{n}].{field}"), fact);
+                }
                 for (kind, field, facts) in [
                     ("decision.subject", "subjects", &decision.subjects),
                     ("decision.lead_unit", "lead_units", &decision.lead_units),
                     ("decision.support_unit", "support_units", &decision.support_units),
                     ("decision.deadline", "deadlines", &decision.deadlines),
                 ] {
-                    for (n, fact) in list(facts) {
-                        one(kind, format!("{path}.{field}[{n}]"), Some(fact));
+                    for (m, fact) in facts.iter().enumerate() {
+                        one(kind, format_args!("items[{at}].decisions[{n}].{field}[{m}]"), Some(fact));
                     }
                 }
-                one("decision.next_step", format!("{path}.next_step"), decision.next_step.clone());
-                one("decision.next_body", format!("{path}.next_body"), decision.next_body.clone());
-                one(
-                    "decision.effective_date",
-                    format!("{path}.effective_date"),
-                    decision.effective_date.clone(),
-                );
             }
         }
         let people = &self.attendance;
-        let lists =
-            [("present", &people.present), ("observers", &people.observers), ("absent", &people.absent)];
-        for (name, entries) in lists {
+        for (name, entries) in
+            [("present", &people.present), ("observers", &people.observers), ("absent", &people.absent)]
+        {
             for (at, entry) in entries.iter().enumerate() {
-                one("attendee.unit", format!("{name}[{at}].unit"), entry.unit.clone());
-                one("attendee.name", format!("{name}[{at}].name"), entry.name.clone());
+                one("attendee.unit", format_args!("{name}[{at}].unit"), entry.unit.as_ref());
+                one("attendee.name", format_args!("{name}[{at}].name"), entry.name.as_ref());
             }
         }
-        for (at, name) in list(&people.recorders) {
-            one("recorder", format!("recorders[{at}]"), Some(name));
+        for (at, name) in people.recorders.iter().enumerate() {
+            one("recorder", format_args!("recorders[{at}]"), Some(name));
         }
         for (name, imprint) in [("compiled", &self.compiled), ("printed", &self.printed)] {
             let Some(imprint) = imprint else { continue };
-            one("imprint.by", format!("{name}.by"), imprint.by.clone());
-            one("imprint.date", format!("{name}.date"), imprint.date.clone());
+            one("imprint.by", format_args!("{name}.by"), imprint.by.as_ref());
+            one("imprint.date", format_args!("{name}.date"), imprint.date.as_ref());
         }
-        one("disclosure", "disclosure".into(), self.disclosure.clone());
-        for (at, recipient) in list(&self.distribution) {
-            one("recipient", format!("distribution[{at}]"), Some(recipient));
+        one("disclosure", format_args!("disclosure"), self.disclosure.as_ref());
+        for (at, recipient) in self.distribution.iter().enumerate() {
+            one("recipient", format_args!("distribution[{at}]"), Some(recipient));
         }
+        for (name, number) in [("meeting.ordinal", &meeting.ordinal), ("meeting.term", &meeting.term)] {
+            if let Some(number) = number {
+                see(name, format_args!("{name}"), &number.value, &number.spans);
+            }
+        }
+    }
+
+    /// Every fact with its kind and path: what a doubt points to, and what a check of all spans walks over. Numbers
+    /// are given in digits.
+    #[must_use]
+    pub fn all(&self) -> Vec<Placed> {
+        let mut all = Vec::new();
+        self.visit(|kind, path, value, spans| {
+            let fact = Fact { value: value.to_string(), spans: spans.into() };
+            all.push(Placed { kind, path: path.to_string(), fact });
+        });
         all
     }
 
@@ -243,9 +261,10 @@ impl Facts {
     #[must_use]
     pub fn in_doubt(&self, doubts: &[Doubt]) -> Vec<Vec<String>> {
         let mut places: Vec<(Span, String)> = Vec::new();
-        for placed in self.all() {
-            places.extend(placed.fact.spans.iter().map(|span| (*span, placed.path.clone())));
+        if doubts.is_empty() {
+            return Vec::new();
         }
+        self.visit(|_, path, _, spans| places.extend(spans.iter().map(|span| (*span, path.to_string()))));
         places.sort();
         let longest = places.iter().map(|(span, _)| span.end - span.start).max().unwrap_or(0);
         let met = |doubt: &Span| {
@@ -358,7 +377,7 @@ pub struct Doubt {
     /// What.
     pub code: DoubtCode,
     /// Where.
-    pub spans: Vec<Span>,
+    pub spans: Spans,
     /// Possible readings, best first.
     pub candidates: Vec<String>,
 }

@@ -2,16 +2,25 @@
 
 use std::ops::Range;
 
-use crate::facts::{Doubt, DoubtCode, Fact, Repair, RepairKind, Span};
-use crate::script::fold;
+use smallvec::smallvec;
+
+use crate::facts::{Doubt, DoubtCode, Fact, Repair, RepairKind, Span, Spans};
+use crate::script::{fold, is_folded};
 
 /// Clean text of a paragraph or list. `plain` is the same text in simplified characters, byte for byte as long: the
-/// grammar looks at it, facts are cut from `text`. `at[i]` is the place in the source of byte `i` of both.
+/// grammar looks at it, facts are cut from `text`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Flow {
     pub(crate) text: String,
     pub(crate) plain: String,
-    at: Vec<u32>,
+    /// Where in the clean text a stretch begins that is printed without a break, and where in the source.
+    runs: Vec<Run>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    clean: usize,
+    source: usize,
 }
 
 /// What reading a text found besides facts.
@@ -23,48 +32,89 @@ pub(crate) struct Notes {
 
 /// Blanks of typesetting, among them the ideographic space, and the control characters that converters leave.
 pub(crate) fn is_blank(c: char) -> bool {
+    // Han characters are most of a text, and none of them is blank.
+    if ('\u{3001}'..='\u{fefe}').contains(&c) {
+        return false;
+    }
     c.is_whitespace() || c.is_control() || c == '\u{feff}' || c == '\u{200b}'
 }
 
 impl Flow {
     /// Joins stretches of the source. Breaks between them vanish, and so do blanks, except between Latin words.
     pub(crate) fn join(source: &str, parts: &[Range<usize>]) -> Self {
-        let size = parts.iter().map(Range::len).sum();
-        let mut flow = Self {
-            text: String::with_capacity(size),
-            plain: String::with_capacity(size),
-            at: Vec::with_capacity(size),
-        };
-        for part in parts {
-            let mut chars = source[part.clone()].char_indices().peekable();
-            while let Some((offset, c)) = chars.next() {
-                if is_blank(c) {
-                    let before = flow.text.as_bytes().last().is_some_and(u8::is_ascii_alphabetic);
-                    let after = chars.peek().is_some_and(|(_, next)| next.is_ascii_alphabetic());
-                    if !(before && after) {
-                        continue;
-                    }
-                }
-                flow.push(c, part.start + offset);
-            }
-        }
+        let mut flow = Self::default();
+        flow.fill(source, parts.iter().cloned());
         flow
     }
 
-    fn push(&mut self, c: char, at: usize) {
-        self.text.push(c);
-        self.plain.push(fold(c));
-        self.at.extend((at..at + c.len_utf8()).map(|at| at as u32));
+    /// The same in the place of what was there before, and where each part ends in the clean text.
+    pub(crate) fn fill(&mut self, source: &str, parts: impl Iterator<Item = Range<usize>>) -> Vec<usize> {
+        self.text.clear();
+        self.plain.clear();
+        self.runs.clear();
+        let mut ends = Vec::with_capacity(parts.size_hint().0);
+        let mut folds = false;
+        for part in parts {
+            folds |= self.add(source, part);
+            ends.push(self.text.len());
+        }
+        if folds {
+            self.plain.extend(self.text.chars().map(fold));
+        } else {
+            self.plain.push_str(&self.text);
+        }
+        ends
+    }
+
+    /// Adds a stretch; whether anything in it is to be folded.
+    fn add(&mut self, source: &str, part: Range<usize>) -> bool {
+        let (mut start, mut folds) = (part.start, false);
+        let mut chars = source[part.clone()].char_indices();
+        while let Some((offset, c)) = chars.next() {
+            folds |= is_folded(c);
+            if !is_blank(c) {
+                continue;
+            }
+            let at = part.start + offset;
+            let before = if at > start { &source[start..at] } else { self.text.as_str() };
+            let is_latin = before.as_bytes().last().is_some_and(u8::is_ascii_alphabetic)
+                && chars.as_str().as_bytes().first().is_some_and(u8::is_ascii_alphabetic);
+            if !is_latin {
+                self.run(source, start..at);
+                start = at + c.len_utf8();
+            }
+        }
+        self.run(source, start..part.end);
+        folds
+    }
+
+    fn run(&mut self, source: &str, stretch: Range<usize>) {
+        if stretch.is_empty() {
+            return;
+        }
+        let clean = self.text.len();
+        let goes_on =
+            self.runs.last().is_some_and(|last| last.source + (clean - last.clean) == stretch.start);
+        if !goes_on {
+            self.runs.push(Run { clean, source: stretch.start });
+        }
+        self.text.push_str(&source[stretch]);
     }
 
     /// Where a range of the clean text stands, and what lies inside it that is skipped. Empty for an empty range.
-    pub(crate) fn spans(&self, range: Range<usize>, notes: &mut Notes) -> Vec<Span> {
-        let Some(places) = self.at.get(range).filter(|places| !places.is_empty()) else { return Vec::new() };
-        for pair in places.windows(2).filter(|pair| pair[1] != pair[0] + 1) {
-            let span = Span { start: pair[0] + 1, end: pair[1] };
-            notes.repairs.push(Repair { span, kind: RepairKind::Blank });
+    pub(crate) fn spans(&self, range: Range<usize>, notes: &mut Notes) -> Spans {
+        if range.is_empty() || range.end > self.text.len() {
+            return Spans::new();
         }
-        vec![Span { start: places[0], end: places[places.len() - 1] + 1 }]
+        let first = self.runs.partition_point(|run| run.clean <= range.start) - 1;
+        let mut last = self.runs[first];
+        let start = last.source + range.start - last.clean;
+        for run in self.runs[first + 1..].iter().take_while(|run| run.clean < range.end) {
+            let span = Span { start: (last.source + run.clean - last.clean) as u32, end: run.source as u32 };
+            notes.repairs.push(Repair { span, kind: RepairKind::Blank });
+            last = *run;
+        }
+        smallvec![Span { start: start as u32, end: (last.source + range.end - last.clean) as u32 }]
     }
 
     /// The fact that a range of the clean text is.

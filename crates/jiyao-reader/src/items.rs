@@ -2,52 +2,48 @@
 
 use std::ops::Range;
 
+use rustc_hash::FxHashSet;
+
 use crate::blocks::{Block, Kind};
 use crate::decisions;
-use crate::facts::{Facts, Item};
+use crate::facts::{Fact, Facts, Item};
 use crate::flow::{Flow, Notes};
 use crate::words::Words;
 
 pub(crate) fn read(text: &str, blocks: &[Block], words: &Words, facts: &mut Facts, notes: &mut Notes) {
     let issuer = facts.issuer.as_ref().map(|issuer| crate::script::folded(&issuer.value));
+    let (mut flow, mut titles) = (Flow::default(), Titles::default());
     for block in blocks {
-        let flow = match block.kind {
-            Kind::ItemHeading | Kind::Unnumbered => {
-                let flow = Flow::join(text, &block.content());
-                facts.items.push(item(text, block, &flow, notes));
-                flow
-            }
-            Kind::Paragraph => Flow::join(text, &block.content()),
-            _ => continue,
-        };
+        let begins = matches!(block.kind, Kind::ItemHeading | Kind::Unnumbered);
+        if !begins && (block.kind != Kind::Paragraph || facts.items.is_empty()) {
+            continue;
+        }
+        flow.fill(text, block.content().into_iter());
+        if begins {
+            facts.items.push(Item { no: number(text, block, notes), ..Item::default() });
+            titles = Titles::default();
+        }
         let Some(item) = facts.items.last_mut() else { continue };
+        // Under a bare numeral the heading is the opening clause of what follows.
         if item.heading.is_none() && !flow.plain.is_empty() {
             let heading = opening_clause(&flow.plain);
-            add_documents(item, &flow, heading.clone(), notes);
+            titles.add(item, &flow, heading.clone(), notes);
             item.heading = Some(flow.fact(heading, notes));
         }
-        let found = decisions::read(&flow, issuer.as_deref(), words, notes);
-        for (decision, subjects) in found {
-            add_documents(item, &flow, subjects, notes);
+        for (decision, subjects) in decisions::read(&flow, issuer.as_deref(), words, notes) {
+            titles.add(item, &flow, subjects, notes);
             item.decisions.push(decision);
         }
     }
 }
 
-fn item(text: &str, block: &Block, flow: &Flow, notes: &mut Notes) -> Item {
-    let no = (!block.numeral.is_empty()).then(|| {
-        let numeral = block.start() + block.numeral.start..block.start() + block.numeral.end;
-        let number = Flow::join(text, std::slice::from_ref(&numeral));
-        number.fact(0..number.text.len(), notes)
-    });
-    let mut item = Item { no, ..Item::default() };
-    // Under a bare numeral the heading is the opening clause of what follows.
-    if !flow.plain.is_empty() {
-        let heading = opening_clause(&flow.plain);
-        add_documents(&mut item, flow, heading.clone(), notes);
-        item.heading = Some(flow.fact(heading, notes));
+fn number(text: &str, block: &Block, notes: &mut Notes) -> Option<Fact> {
+    let numeral = block.start() + block.numeral.start..block.start() + block.numeral.end;
+    if numeral.is_empty() {
+        return None;
     }
-    item
+    let number = Flow::join(text, std::slice::from_ref(&numeral));
+    Some(number.fact(0..number.text.len(), notes))
 }
 
 /// Up to the first full stop, or to a colon before it that ends the paragraph or follows 以下意见 or 如下.
@@ -63,31 +59,53 @@ fn opening_clause(plain: &str) -> Range<usize> {
     0..colon.map_or(stop, |(at, _)| at)
 }
 
-/// Takes in the titles of a range; of two wordings of one title the fuller.
-fn add_documents(item: &mut Item, flow: &Flow, within: Range<usize>, notes: &mut Notes) {
-    for title in titles(&flow.plain[within.clone()]) {
-        let title = within.start + title.start..within.start + title.end;
-        let value = &flow.text[title.clone()];
-        if item.documents.iter().any(|known| known.value.contains(value)) {
-            continue;
+/// The titles of an item.
+#[derive(Default)]
+struct Titles(FxHashSet<String>);
+
+/// Titles before one that may be other wordings of it.
+const NEAR: usize = 32;
+
+impl Titles {
+    /// Takes in the titles of a range; of two wordings of one title the fuller.
+    fn add(&mut self, item: &mut Item, flow: &Flow, within: Range<usize>, notes: &mut Notes) {
+        for title in titles(&flow.plain[within.clone()]) {
+            let title = within.start + title.start..within.start + title.end;
+            let value = &flow.text[title.clone()];
+            if self.0.contains(value) {
+                continue;
+            }
+            self.0.insert(value.to_owned());
+            let near = item.documents.len().saturating_sub(NEAR);
+            if item.documents[near..].iter().any(|known| known.value.contains(value)) {
+                continue;
+            }
+            let (mut at, fact) = (0, flow.fact(title, notes));
+            item.documents.retain(|known| {
+                at += 1;
+                at <= near || !fact.value.contains(&known.value)
+            });
+            item.documents.push(fact);
         }
-        item.documents.retain(|known| !value.contains(&known.value));
-        item.documents.push(flow.fact(title, notes));
     }
 }
+
+/// The first byte of 《 and 》.
+const QUOTE: u8 = 0xe3;
 
 /// What stands in each outermost 《》.
 pub(crate) fn titles(text: &str) -> Vec<Range<usize>> {
     let (mut depth, mut start, mut found) = (0_usize, 0, Vec::new());
-    for (at, mark) in text.match_indices(['《', '》']) {
-        match mark {
-            "《" => {
+    // Both marks have the same first byte.
+    for at in memchr::memchr_iter(QUOTE, text.as_bytes()) {
+        match text[at..].chars().next() {
+            Some('《') => {
                 if depth == 0 {
-                    start = at + mark.len();
+                    start = at + '《'.len_utf8();
                 }
                 depth += 1;
             }
-            _ if depth > 0 => {
+            Some('》') if depth > 0 => {
                 depth -= 1;
                 if depth == 0 && at > start {
                     found.push(start..at);

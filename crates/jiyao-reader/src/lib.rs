@@ -26,7 +26,7 @@ mod write;
 pub use dates::{iso_date, printed_ordinal};
 pub use facts::{
     Attendance, Attendee, Decision, Doubt, DoubtCode, Fact, Facts, Imprint, Item, Meeting, Placed, Repair,
-    RepairKind, Span,
+    RepairKind, Span, Spans,
 };
 pub use tree::{Node, Tree};
 pub use words::Words;

@@ -5,12 +5,12 @@ use std::ops::Range;
 use std::sync::LazyLock;
 
 use regex::Regex;
+use rustc_hash::{FxBuildHasher, FxHashSet};
 
 use crate::blocks::{Block, Kind, List, list_label};
 use crate::facts::{Attendance, Attendee, DoubtCode, Fact, Facts};
 use crate::flow::{Flow, Notes, is_blank};
-use crate::script::folded;
-use crate::script::pattern;
+use crate::script::{Chars, folded, pattern};
 use crate::words::{NameProof, Words};
 
 /// Most pieces of one entry: a long unit over three lines and a name in two parts.
@@ -25,6 +25,9 @@ const LONGEST_NOTE: usize = 40;
 const REPRESENTATIVE: [&str; 8] =
     ["的代表", "有关负责同志", "有关负责人", "主要负责同志", "主要负责人", "负责同志", "负责人", "代表"];
 
+/// Last characters of those.
+static REPRESENTATIVE_ENDS: LazyLock<Chars> = LazyLock::new(|| Chars::new("表志人".chars()));
+
 static TOPIC: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
         r"^(?:第?[一二三四五六七八九十0-9、至和—\-]+(?:个|项)?议题|议题[一二三四五六七八九十0-9、至和—\-]+|全程)$",
@@ -34,6 +37,7 @@ static NUMERAL: LazyLock<Regex> = LazyLock::new(|| pattern(r"^[一二三四五�
 static AWAY: LazyLock<Regex> = LazyLock::new(|| pattern(r"请假|缺席|未出席|未到|因事|因公"));
 static PRESIDES: LazyLock<Regex> = LazyLock::new(|| pattern(r"^(?:会议)?(?:主持人?|主席|召集人)$"));
 static NOBODY: LazyLock<Regex> = LazyLock::new(|| pattern(r"^(?:各|有关|相关|全体|与会|无|等|略|其他)"));
+static NOBODY_FIRST: LazyLock<Chars> = LazyLock::new(|| Chars::new("各有相全与无等略其".chars()));
 static ATTENDS: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
         r"(?P<invited>应邀|受邀|邀请)?(?P<verb>出席|参加|列席)了?(?:本次|了|此次)?(?:会议|座谈|审议)?(?P<after>的?(?:还)?有[：:]?|的人员有[：:]?)?",
@@ -52,10 +56,21 @@ pub(crate) fn read(text: &str, blocks: &[Block], words: &Words, facts: &mut Fact
         prose(&Flow::join(text, &block.content()), words, people, notes);
     }
     for list in [&mut people.present, &mut people.observers, &mut people.absent] {
-        let mut seen = std::collections::HashSet::new();
-        let value = |fact: &Option<Fact>| fact.as_ref().map(|fact| fact.value.clone());
-        list.retain(|entry| seen.insert((value(&entry.unit), value(&entry.name))));
+        drop_repeats(list);
     }
+}
+
+fn drop_repeats(list: &mut Vec<Attendee>) {
+    let mut seen = FxHashSet::with_capacity_and_hasher(list.len(), FxBuildHasher);
+    let is_new: Vec<bool> = list
+        .iter()
+        .map(|entry| {
+            let unit = entry.unit.as_ref().map(|unit| unit.value.as_str());
+            seen.insert((unit, entry.name.as_ref().map(|name| name.value.as_str())))
+        })
+        .collect();
+    let mut is_new = is_new.into_iter();
+    list.retain(|_| is_new.next().unwrap_or(true));
 }
 
 fn list_in(people: &mut Attendance, list: List) -> Option<&mut Vec<Attendee>> {
@@ -203,12 +218,15 @@ fn label(text: &str, groups: &mut Vec<Group>, words: &Words) {
     }
 }
 
-/// One way to read an entry, the cheaper the better proved.
-#[derive(Clone)]
+/// The best way to read an entry: the cheaper the better proved, and how many ways are as good. Both parts are
+/// stretches of the entry's text, empty where it has none.
+#[derive(Clone, Copy)]
 struct Split {
     cost: u32,
-    unit: Option<Range<usize>>,
-    name: Option<Range<usize>>,
+    ways: u32,
+    /// A unit stands at the start, up to here.
+    unit: usize,
+    name: (usize, usize),
 }
 
 const UNPROVED: u32 = 100;
@@ -225,17 +243,20 @@ const JOINED_BLANK: u32 = 3;
 /// Two characters apart are a short name set wide.
 const JOINED_SINGLES: u32 = 1;
 
-/// The best reading of some folded text as one entry, and how many readings are as good.
-fn split(text: &str, words: &Words) -> (Split, usize) {
-    let whole = 0..text.len();
-    if text.chars().nth(LONGEST).is_some() {
-        return (Split { cost: UNPROVED, unit: None, name: Some(whole) }, 1);
+/// The best reading of some folded text as one entry.
+fn split(text: &str, words: &Words) -> Split {
+    let whole = (0, text.len());
+    let unproved = Split { cost: UNPROVED, ways: 1, unit: 0, name: whole };
+    if text.len() > LONGEST && text.chars().nth(LONGEST).is_some() {
+        return unproved;
     }
-    let mut best: Option<(Split, usize)> = None;
-    let mut offer = |split: Split| match &mut best {
-        Some((found, ways)) if found.cost == split.cost => *ways += 1,
-        Some((found, _)) if found.cost < split.cost => {}
-        _ => best = Some((split, 1)),
+    let mut best = Split { cost: u32::MAX, ..unproved };
+    let mut offer = |cost: u32, unit: usize, name: (usize, usize)| {
+        if cost < best.cost {
+            best = Split { cost, ways: 1, unit, name };
+        } else if cost == best.cost {
+            best.ways += 1;
+        }
     };
     let name_cost = |proof| match proof {
         NameProof::Surname => 0,
@@ -245,27 +266,28 @@ fn split(text: &str, words: &Words) -> (Split, usize) {
     let is_unit = words.is_unit(text);
     let cut = if is_unit { CUT_UNIT } else { 0 };
     if let Some(proof) = words.name(text) {
-        offer(Split { cost: name_cost(proof) + cut, unit: None, name: Some(whole.clone()) });
+        offer(name_cost(proof) + cut, 0, whole);
     } else if let Some((unit, name)) = words.person(text) {
-        offer(Split { cost: 0, unit, name: Some(name) });
+        offer(0, unit.map_or(0, |unit| unit.end), (name.start, name.end));
     }
     for (at, _) in text.char_indices().rev().take(4) {
         if at > 0
             && let Some(proof) = words.name(&text[at..])
             && words.is_unit(&text[..at])
         {
-            offer(Split { cost: name_cost(proof) + cut, unit: Some(0..at), name: Some(at..text.len()) });
+            offer(name_cost(proof) + cut, at, (at, text.len()));
         }
     }
-    if let Some(unit) =
-        REPRESENTATIVE.iter().find_map(|tail| text.strip_suffix(tail)).filter(|u| words.is_unit(u))
+    if REPRESENTATIVE_ENDS.end(text)
+        && let Some(unit) =
+            REPRESENTATIVE.iter().find_map(|tail| text.strip_suffix(tail)).filter(|u| words.is_unit(u))
     {
-        offer(Split { cost: 0, unit: Some(0..unit.len()), name: None });
+        offer(0, unit.len(), (0, 0));
     }
     if is_unit {
-        offer(Split { cost: UNIT_ALONE, unit: Some(whole.clone()), name: None });
+        offer(UNIT_ALONE, text.len(), (0, 0));
     }
-    best.unwrap_or((Split { cost: UNPROVED, unit: None, name: Some(whole) }, 1))
+    if best.cost == u32::MAX { unproved } else { best }
 }
 
 #[derive(Clone, Copy)]
@@ -273,6 +295,31 @@ struct Step {
     cost: u32,
     from: usize,
     after_unit: usize,
+    split: Split,
+}
+
+/// The pieces of a group run together: where each begins in the clean text, and the end of the last.
+struct Joined {
+    flow: Flow,
+    starts: Vec<usize>,
+}
+
+impl Joined {
+    fn new(text: &str, pieces: &[Piece]) -> Self {
+        let mut flow = Flow::default();
+        let mut starts = vec![0];
+        starts.extend(flow.fill(text, pieces.iter().map(|piece| piece.range.clone())));
+        Self { flow, starts }
+    }
+
+    /// Where some pieces stand together.
+    fn range(&self, from: usize, to: usize) -> Range<usize> {
+        self.starts[from]..self.starts[to]
+    }
+
+    fn plain(&self, from: usize, to: usize) -> &str {
+        &self.flow.plain[self.range(from, to)]
+    }
 }
 
 impl Group {
@@ -286,10 +333,11 @@ impl Group {
     ) {
         let label = self.unit.as_ref().map(|unit| Flow::join(text, std::slice::from_ref(unit)));
         let mut carried: Option<Fact> = None;
-        for (from, to) in self.cuts(text, words) {
-            let flow = self.flow(text, from, to);
+        let joined = Joined::new(text, &self.pieces);
+        for (to, Step { from, split, .. }) in self.cuts(&joined, words) {
             let gap = self.pieces[from].gap;
-            let Some(mut entry) = attendee(&flow, words, notes) else { continue };
+            let found = attendee(&joined.flow, joined.range(from, to), split, words, notes);
+            let Some(mut entry) = found else { continue };
             let note = |says: &Regex| {
                 let mut notes = self.pieces[from..to].iter().filter_map(|piece| piece.note.clone());
                 notes.any(|note| says.is_match(&clean(&text[note])))
@@ -338,64 +386,51 @@ impl Group {
         }
     }
 
-    fn flow(&self, text: &str, from: usize, to: usize) -> Flow {
-        Flow::join(text, &self.pieces[from..to].iter().map(|piece| piece.range.clone()).collect::<Vec<_>>())
-    }
-
     /// The cheapest way to make entries of the pieces: each one piece, or several with only blanks and line breaks
     /// between.
-    fn cuts(&self, text: &str, words: &Words) -> Vec<(usize, usize)> {
+    fn cuts(&self, joined: &Joined, words: &Words) -> Vec<(usize, Step)> {
         let pieces = &self.pieces;
         // best[i][u]: least cost of the first i pieces where the last entry has a unit (u = 1) or none, with where
         // that entry begins and whether the one before it has a unit.
-        let nowhere = Step { cost: u32::MAX, from: 0, after_unit: 0 };
-        let mut best = vec![[Step { cost: 0, ..nowhere }, nowhere]];
-        let plain: Vec<String> = pieces.iter().map(|piece| clean(&text[piece.range.clone()])).collect();
-        let mut joined = String::new();
+        let split_none = Split { cost: 0, ways: 0, unit: 0, name: (0, 0) };
+        let nowhere = Step { cost: u32::MAX, from: 0, after_unit: 0, split: split_none };
+        let mut best = Vec::with_capacity(pieces.len() + 1);
+        best.push([Step { cost: 0, ..nowhere }, nowhere]);
         for to in 1..=pieces.len() {
             let mut here = [nowhere; 2];
             let mut joins = 0;
             for from in (to.saturating_sub(PIECES)..to).rev() {
-                let said = if from + 1 == to {
-                    &plain[from]
-                } else {
-                    joined.clear();
-                    joined.extend(plain[from..to].iter().map(String::as_str));
-                    &joined
-                };
-                let (split, _) = split(said, words);
-                let has_unit = usize::from(split.unit.is_some());
+                let split = split(joined.plain(from, to), words);
+                let has_unit = usize::from(split.unit > 0);
                 for (after_unit, step) in
                     best[from].iter().enumerate().filter(|(_, step)| step.cost < u32::MAX)
                 {
                     let bare = if after_unit == 1 && has_unit == 0 { BARE_NAME } else { 0 };
                     let cost = step.cost.saturating_add(split.cost + bare + joins);
                     if cost < here[has_unit].cost {
-                        here[has_unit] = Step { cost, from, after_unit };
+                        here[has_unit] = Step { cost, from, after_unit, split };
                     }
                 }
-                match pieces[from].gap {
-                    Gap::Line => joins += JOINED_LINES,
-                    Gap::Blank if from > 0 && is_single(&plain[from]) && is_single(&plain[from - 1]) => {
-                        joins += JOINED_SINGLES;
-                    }
-                    Gap::Blank if from > 0 && may_join(&plain[from - 1], &plain[from], words) => {
-                        joins += JOINED_BLANK;
-                    }
-                    Gap::Blank | Gap::Next | Gap::Stop => break,
-                }
-                if pieces.get(from.wrapping_sub(1)).is_some_and(|before| before.note.is_some()) {
+                let gap = pieces[from].gap;
+                if from == 0 || matches!(gap, Gap::Next | Gap::Stop) || pieces[from - 1].note.is_some() {
                     break;
                 }
+                let (left, right) = (joined.plain(from - 1, from), joined.plain(from, from + 1));
+                joins += match gap {
+                    Gap::Line => JOINED_LINES,
+                    _ if is_single(left) && is_single(right) => JOINED_SINGLES,
+                    _ if may_join(left, right, words) => JOINED_BLANK,
+                    _ => break,
+                };
             }
             best.push(here);
         }
-        let mut cuts = Vec::new();
+        let mut cuts = Vec::with_capacity(pieces.len());
         let (mut to, last) = (pieces.len(), &best[pieces.len()]);
         let mut unit = usize::from(last[1].cost < last[0].cost);
         while to > 0 {
             let step = best[to][unit];
-            cuts.push((step.from, to));
+            cuts.push((to, step));
             (to, unit) = (step.from, step.after_unit);
         }
         cuts.reverse();
@@ -413,53 +448,57 @@ fn may_join(left: &str, right: &str, words: &Words) -> bool {
     (short(left) && short(right)) || words.is_unit(left) || Words::post(left).is_some()
 }
 
-fn attendee(flow: &Flow, words: &Words, notes: &mut Notes) -> Option<Attendee> {
-    let plain = flow.plain.as_str();
-    if NOBODY.is_match(plain) && words.name(plain).is_none() {
+fn attendee(
+    flow: &Flow,
+    entry: Range<usize>,
+    best: Split,
+    words: &Words,
+    notes: &mut Notes,
+) -> Option<Attendee> {
+    let plain = &flow.plain[entry.clone()];
+    if NOBODY_FIRST.begin(plain) && NOBODY.is_match(plain) && words.name(plain).is_none() {
         return None;
     }
-    let (best, ways) = split(plain, words);
     // 县委常委、副县长王伟: a post alone is nobody; the name with it comes.
-    if words.person(plain).is_none()
-        && let Some(post) = Words::post(plain)
+    if let Some(post) = Words::post(plain)
         && (post == 0 || words.is_unit(&plain[..post]))
+        && words.person(plain).is_none()
     {
         return None;
     }
     let code = match best.cost {
-        0 if ways == 1 => None,
+        0 if best.ways == 1 => None,
         0 => Some(DoubtCode::SplitAmbiguous),
-        UNIT_ALONE => Some(DoubtCode::EntryUnproved),
         _ => Some(DoubtCode::EntryUnproved),
     };
     if let Some(code) = code {
-        flow.doubt(code, 0..flow.text.len(), candidates(flow, words), notes);
+        flow.doubt(code, entry.clone(), candidates(&flow.text[entry.clone()], plain, words), notes);
     }
     if best.cost >= UNPROVED && plain.chars().nth(LONGEST_UNPROVED).is_some() {
         return None;
     }
-    Some(Attendee {
-        unit: best.unit.map(|unit| flow.fact(unit, notes)),
-        name: best.name.map(|name| flow.fact(name, notes)),
-    })
+    let mut part = |start: usize, end: usize| {
+        (end > start).then(|| flow.fact(entry.start + start..entry.start + end, notes))
+    };
+    Some(Attendee { unit: part(0, best.unit), name: part(best.name.0, best.name.1) })
 }
 
 /// Ways to read an entry for a person to choose from: `unit|name`.
-fn candidates(flow: &Flow, words: &Words) -> Vec<String> {
-    if flow.text.chars().nth(LONGEST).is_some() {
+fn candidates(text: &str, plain: &str, words: &Words) -> Vec<String> {
+    if text.chars().nth(LONGEST).is_some() {
         return Vec::new();
     }
     let proved = |at: usize| {
-        let (unit, name) = flow.plain.split_at(at);
+        let (unit, name) = plain.split_at(at);
         words.is_unit(unit) || words.name(name).is_some()
     };
-    let places = flow.plain.char_indices().map(|(at, _)| at).filter(|at| proved(*at));
+    let places = plain.char_indices().map(|(at, _)| at).filter(|at| proved(*at));
     let way = |at: usize| {
-        let (unit, name) = flow.text.split_at(at);
+        let (unit, name) = text.split_at(at);
         format!("{unit}|{name}")
     };
     let mut ways: Vec<_> = places.take(5).map(way).collect();
-    ways.push(format!("{}|", flow.text));
+    ways.push(format!("{text}|"));
     ways.dedup();
     ways
 }

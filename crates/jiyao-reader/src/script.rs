@@ -59,6 +59,49 @@ pub(crate) fn pattern(pattern: &str) -> Regex {
 const MARKS: [(char, char); 7] =
     [('，', ','), ('；', ';'), ('：', ':'), ('（', '('), ('）', ')'), ('！', '!'), ('？', '?')];
 
+/// Characters of the basic plane, one bit each.
+#[derive(Clone, Debug)]
+pub(crate) struct Chars(Vec<u64>);
+
+impl Chars {
+    pub(crate) fn new(of: impl Iterator<Item = char>) -> Self {
+        let mut bits = vec![0; 0x10000 / 64];
+        for c in of.filter(|c| (*c as usize) < 0x10000) {
+            bits[c as usize / 64] |= 1 << (c as usize % 64);
+        }
+        Self(bits)
+    }
+
+    pub(crate) fn contains(&self, c: char) -> bool {
+        self.0.get(c as usize / 64).is_some_and(|bits| bits >> (c as usize % 64) & 1 == 1)
+    }
+
+    /// Whether a text begins with one of them.
+    pub(crate) fn begin(&self, text: &str) -> bool {
+        text.chars().next().is_some_and(|c| self.contains(c))
+    }
+
+    /// The first place in a text where one of them stands.
+    pub(crate) fn find(&self, text: &str) -> Option<usize> {
+        text.char_indices().find(|(_, c)| self.contains(*c)).map(|(at, _)| at)
+    }
+
+    /// Whether a text ends with one of them.
+    pub(crate) fn end(&self, text: &str) -> bool {
+        text.chars().next_back().is_some_and(|c| self.contains(c))
+    }
+}
+
+static TRADITIONAL: LazyLock<Chars> = LazyLock::new(|| {
+    let folded = FOLDED.iter().zip(FIRST..).filter(|(folded, _)| **folded != 0);
+    Chars::new(folded.filter_map(|(_, c)| char::from_u32(c)))
+});
+
+/// Whether a character has another, simplified form.
+pub(crate) fn is_folded(c: char) -> bool {
+    TRADITIONAL.contains(c)
+}
+
 /// The simplified form of a character; itself where the table has none.
 pub(crate) fn fold(c: char) -> char {
     match place(c).map(|at| FOLDED[at]) {

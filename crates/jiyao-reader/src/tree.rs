@@ -69,9 +69,7 @@ pub(crate) fn build(text: &str, blocks: &[Block], facts: &Facts, repairs: &[Repa
     // The number of a page may stand in the middle of a paragraph.
     let pages = blocks.iter().filter(|block| block.kind == Kind::PageMark);
     marks.extend(pages.map(|page| (Span { start: page.start() as u32, end: page.end() as u32 }, "page")));
-    for placed in facts.all() {
-        marks.extend(placed.fact.spans.iter().map(|span| (*span, placed.kind)));
-    }
+    facts.visit(|kind, _, _, spans| marks.extend(spans.iter().map(|span| (*span, kind))));
     marks.sort_by_key(|(span, _)| (span.start, std::cmp::Reverse(span.end)));
 
     let mut root = node("minutes", 0, text.len());

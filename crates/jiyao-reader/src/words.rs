@@ -6,8 +6,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 use rustc_hash::FxHashSet;
 
-use crate::script::folded;
-use crate::script::pattern;
+use crate::script::{Chars, folded, pattern};
 
 /// Posts, each with what may stand before it. Matches at the end of a text, as far to the left as it goes.
 static POST: LazyLock<Regex> = LazyLock::new(|| {
@@ -17,8 +16,13 @@ static POST: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 /// Last characters of posts: most texts have none at one look.
-const POST_ENDS: [char; 17] =
-    ['记', '长', '任', '员', '席', '委', '理', '事', '师', '监', '人', '志', '生', '士', '助', '官', '工'];
+static POST_ENDS: LazyLock<Chars> =
+    LazyLock::new(|| Chars::new("记长任员席委理事师监人志生士助官工".chars()));
+/// Marks that no unit has inside.
+static MARKS: LazyLock<Chars> = LazyLock::new(|| {
+    let ascii = (0..=127_u8).map(char::from).filter(char::is_ascii_punctuation);
+    Chars::new(ascii.chain("，。；：、（）《》".chars()))
+});
 
 /// Characters of a unit, at most.
 const LONGEST_UNIT: usize = 24;
@@ -27,7 +31,8 @@ const LONGEST_UNIT: usize = 24;
 #[derive(Clone, Debug)]
 pub struct Words {
     endings: FxHashSet<String>,
-    longest_ending: usize,
+    /// For each count of characters whether an ending has it, one bit each.
+    lengths: u64,
     /// Last characters of endings: most texts are no units at one look.
     last: Chars,
     units: FxHashSet<String>,
@@ -35,24 +40,8 @@ pub struct Words {
     surnames: Chars,
     /// And of two.
     double_surnames: FxHashSet<String>,
-}
-
-/// A set of characters of the basic plane, one bit each.
-#[derive(Clone, Debug)]
-struct Chars(Vec<u64>);
-
-impl Chars {
-    fn new(of: impl Iterator<Item = char>) -> Self {
-        let mut bits = vec![0; 0x10000 / 64];
-        for c in of.filter(|c| (*c as usize) < 0x10000) {
-            bits[c as usize / 64] |= 1 << (c as usize % 64);
-        }
-        Self(bits)
-    }
-
-    fn contains(&self, c: char) -> bool {
-        self.0.get(c as usize / 64).is_some_and(|bits| bits >> (c as usize % 64) & 1 == 1)
-    }
+    /// What those begin with.
+    double_first: Chars,
 }
 
 fn entries(data: &str) -> impl Iterator<Item = String> + '_ {
@@ -66,10 +55,11 @@ impl Default for Words {
         let (single, double): (Vec<_>, Vec<_>) = surnames.partition(|name| name.chars().nth(1).is_none());
         Self {
             last: Chars::new(endings.iter().filter_map(|ending| ending.chars().next_back())),
-            longest_ending: endings.iter().map(|ending| ending.chars().count()).max().unwrap_or(0),
+            lengths: endings.iter().fold(0, |bits, ending| bits | 1 << ending.chars().count().min(63)),
             endings,
             units: FxHashSet::default(),
             surnames: Chars::new(single.iter().filter_map(|name| name.chars().next())),
+            double_first: Chars::new(double.iter().filter_map(|name| name.chars().next())),
             double_surnames: double.into_iter().collect(),
         }
     }
@@ -98,34 +88,35 @@ impl Words {
         if !self.units.is_empty() && self.units.contains(text) {
             return true;
         }
-        if !text.chars().next_back().is_some_and(|c| c == '）' || self.last.contains(c)) {
+        let Some(last) = text.chars().next_back().filter(|c| *c == '）' || self.last.contains(*c)) else {
             return false;
-        }
+        };
         // A second name in brackets belongs to the unit: 组织部（人才办）.
-        if let Some((unit, other)) = text.strip_suffix('）').and_then(|inner| inner.split_once('（')) {
+        if last == '）'
+            && let Some((unit, other)) = text.strip_suffix('）').and_then(|inner| inner.split_once('（'))
+        {
             return self.is_unit(unit) && self.is_unit(other);
         }
         if text.len() > LONGEST_UNIT * 4 {
             return false;
         }
-        let length = text.chars().count();
-        // 张旗 and 李镇 are people; only counties have names of one character.
-        if length == 2 && text.ends_with(['市', '区', '镇', '乡', '州', '旗']) {
-            return false;
+        // Over the characters from the last one: is what lies behind an ending, and is all of it a name's?
+        let (mut length, mut ends) = (0, false);
+        for (at, c) in text.char_indices().rev() {
+            if MARKS.contains(c) {
+                return false;
+            }
+            length += 1;
+            ends |= length < 64 && self.lengths >> length & 1 == 1 && self.endings.contains(&text[at..]);
         }
-        let form = (2..=LONGEST_UNIT).contains(&length)
-            && text.chars().all(|c| !c.is_ascii_punctuation() && !"，。；：、（）《》".contains(c));
-        form && text
-            .char_indices()
-            .skip(usize::from(length > 2))
-            .skip(length.saturating_sub(self.longest_ending + 1))
-            .any(|(at, _)| at > 0 && self.endings.contains(&text[at..]) || self.endings.contains(text))
+        // 张旗 and 李镇 are people; only counties have names of one character.
+        let is_someone = length == 2 && matches!(last, '市' | '区' | '镇' | '乡' | '州' | '旗');
+        ends && !is_someone && (2..=LONGEST_UNIT).contains(&length)
     }
 
     /// Where the post that a text ends with begins: at 0 in 副县长, behind the unit in 市民政局局长.
     pub(crate) fn post(text: &str) -> Option<usize> {
-        let may = text.ends_with(POST_ENDS);
-        may.then(|| POST.find(text)).flatten().map(|found| found.start())
+        POST_ENDS.end(text).then(|| POST.find(text)).flatten().map(|found| found.start())
     }
 
     /// The name in `区长王伟`, `王伟区长`, `王伟同志` or `王伟`; the unit before the post where there is one.
@@ -150,22 +141,22 @@ impl Words {
         if text.len() > 16 {
             return None;
         }
+        let mut chars = text.chars();
+        let first = chars.next()?;
+        let (single, double) = (self.surnames.contains(first), self.double_first.contains(first));
+        if !(single || double) {
+            return None;
+        }
         let length = text.chars().count();
         if !(2..=4).contains(&length) || !text.chars().all(is_han) || Self::post(text) == Some(0) {
             return None;
         }
-        let after = |count: usize| text.char_indices().nth(count).map_or(text.len(), |(at, _)| at);
-        let two = &text[..after(2)];
-        if length >= 3 && self.double_surnames.contains(two) {
-            return Some(NameProof::Surname);
-        }
-        if length == 2 && self.double_surnames.contains(text) {
-            return Some(NameProof::SurnameAlone);
-        }
-        match (text.chars().next().is_some_and(|c| self.surnames.contains(c)), length) {
-            (true, 2 | 3) => Some(NameProof::Surname),
-            (true, _) => Some(NameProof::Long),
-            _ => None,
+        let two = &text[..first.len_utf8() + chars.next().map_or(0, char::len_utf8)];
+        match (double && self.double_surnames.contains(two), single, length) {
+            (true, _, 2) => Some(NameProof::SurnameAlone),
+            (true, _, _) | (false, true, 2 | 3) => Some(NameProof::Surname),
+            (false, true, _) => Some(NameProof::Long),
+            (false, false, _) => None,
         }
     }
 }
