@@ -28,7 +28,7 @@ fn check_lossless(text: &str, words: &Words, what: &str) {
         let ordinal = printed_ordinal(&printed).map(|ordinal| ordinal.to_string());
         let says = [Some(printed.clone()), iso_date(&printed), ordinal];
         assert!(
-            says.contains(&Some(fact.value.clone())),
+            says.contains(&Some(fact.value.to_string())),
             "{what}: {kind} {:?} is printed {printed:?}\n{text}",
             fact.value
         );

@@ -149,7 +149,7 @@ pub(crate) fn write(file: &Path, speaker: &Speaker) -> Result<bool> {
     print(&text);
     let again = jiyao_reader::read(&text, &Words::default()).facts;
     let said = |facts: &Facts| -> Vec<(String, String)> {
-        facts.all().into_iter().map(|placed| (placed.path, placed.fact.value)).collect()
+        facts.all().into_iter().map(|placed| (placed.path, placed.fact.value.into())).collect()
     };
     let (meant, read) = (said(&facts), said(&again));
     let otherwise: Vec<_> = meant.iter().filter(|fact| !read.contains(fact)).collect();

@@ -30,7 +30,9 @@ impl Identity {
     pub fn of(facts: &Facts, digest: [u8; 32]) -> Self {
         if let Some(number) = &facts.document_number {
             let printed = DocumentNumber::parse(&number.value);
-            return Self::Number(printed.map_or_else(|| number.value.clone(), |number| number.to_string()));
+            return Self::Number(
+                printed.map_or_else(|| number.value.to_string(), |number| number.to_string()),
+            );
         }
         let meeting = &facts.meeting;
         let scope = match (&meeting.term, &meeting.date) {
@@ -40,7 +42,7 @@ impl Identity {
         };
         match (&meeting.kind, &meeting.ordinal, scope) {
             (Some(kind), Some(ordinal), Some(scope)) => {
-                Self::Meeting { kind: kind.value.clone(), ordinal: ordinal.value, scope }
+                Self::Meeting { kind: kind.value.to_string(), ordinal: ordinal.value, scope }
             }
             _ => Self::Bytes(digest),
         }

@@ -7,7 +7,7 @@ use regex::Regex;
 
 use crate::dates;
 use crate::flow::is_blank;
-use crate::script::{Chars, fold, pattern};
+use crate::script::{Chars, fold, is_folded, pattern};
 use crate::words::Words;
 
 /// What a block is.
@@ -134,7 +134,7 @@ fn raw_length(raw: &str, solid: usize) -> usize {
     end
 }
 
-const NUMERALS: &str = "一二三四五六七八九十百零〇";
+static NUMERALS: LazyLock<Chars> = LazyLock::new(|| Chars::new("一二三四五六七八九十百零〇".chars()));
 
 /// The forms that the headings of one document are numbered in.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -243,6 +243,7 @@ static PAGE_MARK: LazyLock<Regex> = LazyLock::new(|| {
         r"^(?:[-—–－_─·‐]+[0-9０-９]{0,4}[-—–－_─·‐]*|第[0-9]{1,4}页(?:[，,/]?共[0-9]{1,4}页)?|[0-9]{1,3}/[0-9]{1,3})$",
     )
 });
+static PAGE_MARK_FIRST: LazyLock<Chars> = LazyLock::new(|| Chars::new("-—–－_─·‐第0123456789".chars()));
 /// Openings of a paragraph that reports business.
 static BUSINESS: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
@@ -307,7 +308,7 @@ pub(crate) fn cut(text: &str, words: &Words) -> Vec<Block> {
     };
     let mut before: Option<&Line<&str>> = None;
     for line in &lines {
-        if PAGE_MARK.is_match(line.whole(12).unwrap_or("没")) {
+        if PAGE_MARK_FIRST.begin(line.head) && line.whole(12).is_some_and(|head| PAGE_MARK.is_match(head)) {
             cutter.push(Kind::PageMark, line, 0, 0..0);
             continue;
         }
@@ -342,7 +343,7 @@ fn lines(text: &str, heads: &mut String) -> Vec<Line<Range<usize>>> {
                 width += if c.is_ascii() { 1 } else { 2 };
             }
             if solid < HEAD && !is_blank(c) {
-                heads.push(fold(c));
+                heads.push(if is_folded(c) { fold(c) } else { c });
                 solid += 1;
                 end = at + c.len_utf8();
             }
@@ -414,7 +415,7 @@ static LABEL_FIRST: LazyLock<Chars> = LazyLock::new(|| {
 static BUSINESS_FIRST: LazyLock<Chars> = LazyLock::new(|| Chars::new("会此最另本".chars()));
 
 fn has_colon(head: &str) -> bool {
-    head.contains(['：', ':'])
+    head.chars().any(|c| matches!(c, '：' | ':'))
 }
 
 fn is_form(head: &str) -> bool {

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::LazyLock;
 
+use compact_str::{CompactString, ToCompactString};
 use regex::Regex;
 
 use crate::script::{folded, pattern};
@@ -10,7 +11,7 @@ use crate::script::{folded, pattern};
 /// A date found in clean text. Without a year `iso` is absent.
 pub(crate) struct Found {
     pub(crate) range: Range<usize>,
-    pub(crate) iso: Option<String>,
+    pub(crate) iso: Option<CompactString>,
     pub(crate) year: Option<Range<usize>>,
     month: u32,
     day: u32,
@@ -38,7 +39,7 @@ pub(crate) fn all(text: &str) -> impl Iterator<Item = Found> + '_ {
         let range = captures.get(0)?.range();
         let year = captures.name("year");
         let (month, day) = (number(&captures["month"])?, number(&captures["day"])?);
-        let civil = |year| jiyao_calendar::date(year, month, day).map(|date| date.to_string());
+        let civil = |year| jiyao_calendar::date(year, month, day).map(|date| date.to_compact_string());
         // Any leap year proves month and day.
         civil(2000)?;
         let iso = match year {
@@ -51,13 +52,13 @@ pub(crate) fn all(text: &str) -> impl Iterator<Item = Found> + '_ {
 
 impl Found {
     /// The date in the year that another text names.
-    pub(crate) fn in_year(&self, year: &str) -> Option<String> {
-        Some(jiyao_calendar::date(number(year)?, self.month, self.day)?.to_string())
+    pub(crate) fn in_year(&self, year: &str) -> Option<CompactString> {
+        Some(jiyao_calendar::date(number(year)?, self.month, self.day)?.to_compact_string())
     }
 }
 
 /// The first whole date at or after `from`.
-pub(crate) fn find(text: &str, from: usize) -> Option<(Range<usize>, String)> {
+pub(crate) fn find(text: &str, from: usize) -> Option<(Range<usize>, CompactString)> {
     all(text.get(from..)?)
         .find_map(|found| Some((found.range.start + from..found.range.end + from, found.iso?)))
 }
@@ -66,7 +67,7 @@ pub(crate) fn find(text: &str, from: usize) -> Option<(Range<usize>, String)> {
 #[must_use]
 pub fn iso_date(printed: &str) -> Option<String> {
     let (range, iso) = find(printed, 0)?;
-    (range == (0..printed.len())).then_some(iso)
+    (range == (0..printed.len())).then(|| iso.into_string())
 }
 
 /// The number of a printed ordinal: Arabic or Chinese digits.

@@ -27,7 +27,7 @@ static VERDICT: LazyLock<Regex> = LazyLock::new(|| {
     ))
 });
 /// What no verdict is without.
-static HINT: LazyLock<Regex> = LazyLock::new(|| pattern("同意|通过|审定|暂缓|后再"));
+static HINT: LazyLock<Regex> = LazyLock::new(|| pattern("同意|通过|审定|暂缓|后再|不予"));
 /// In principle: said nowhere but in a verdict.
 static IN_PRINCIPLE: LazyLock<Regex> = LazyLock::new(|| pattern(r"原则上?(?:同意|通过)"));
 static VERDICT_WORD: LazyLock<Regex> =
@@ -43,6 +43,9 @@ static ACTS_ON: LazyLock<Regex> =
     LazyLock::new(|| pattern("印发|公布|发布|下发|实施|报批|报审|立项|办理|上报|备案|执行"));
 /// What a step at the end of a subject begins with.
 static WAY_FIRST: LazyLock<Chars> = LazyLock::new(|| Chars::new("按依以报提".chars()));
+/// And what it ends with.
+static STEP_LAST: LazyLock<Chars> =
+    LazyLock::new(|| Chars::new("究定准过议批核查案意决施行发布审项理报".chars()));
 static OPINION_FIRST: LazyLock<Chars> = LazyLock::new(|| Chars::new("要根按结".chars()));
 /// What no assignment is without.
 static ACTS: LazyLock<Regex> =
@@ -157,6 +160,9 @@ pub(crate) fn read(
 fn verdicts(flow: &Flow, notes: &mut Notes) -> Vec<Range<usize>> {
     let plain = flow.plain.as_str();
     let mut found: Vec<Range<usize>> = Vec::new();
+    if !HINT.is_match(plain) {
+        return found;
+    }
     let mut from = 0;
     while HINT.is_match_at(plain, from)
         && let Some(captures) = VERDICT.captures_at(plain, from)
@@ -357,7 +363,8 @@ impl Scope<'_> {
         let within = from..end;
         let mut subject = &plain[within.clone()];
         // The way on is no part of what it is given to: …项目按程序立项.
-        if WAY_FIRST.find(subject).is_some_and(|at| at > 0)
+        if STEP_LAST.end(subject)
+            && WAY_FIRST.find(subject).is_some()
             && let Some(step) = SENT.find_iter(subject).chain(ACT.find_iter(subject)).find(|step| {
                 step.start() > 0
                     && step.end() == subject.len()
@@ -608,7 +615,7 @@ impl Scope<'_> {
             self.helper(front + at, clause.end, support);
             return;
         }
-        if OPINION_FIRST.find(said).is_some_and(|at| at > 0)
+        if OPINION_FIRST.find(said).is_some()
             && let Some(opinion) = BY_OPINION.find(said)
             && opinion.start() > 0
             && self.is_list_proved(&said[..opinion.start()])

@@ -2,6 +2,7 @@
 
 use std::fmt::{Arguments, Display};
 
+use compact_str::{CompactString, ToCompactString};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use smallvec::SmallVec;
 
@@ -29,7 +30,7 @@ pub type Spans = SmallVec<[Span; 2]>;
 /// itself, or for dates the ISO date and for numbers the number that it says. Serializes as the value; what is read from
 /// elsewhere stands nowhere and has no spans.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fact<T = String> {
+pub struct Fact<T = CompactString> {
     /// What.
     pub value: T,
     /// Where, in reading order. More than one where a shared suffix is written out.
@@ -251,7 +252,7 @@ impl Facts {
     pub fn all(&self) -> Vec<Placed> {
         let mut all = Vec::new();
         self.visit(|kind, path, value, spans| {
-            let fact = Fact { value: value.to_string(), spans: spans.into() };
+            let fact = Fact { value: value.to_compact_string(), spans: spans.into() };
             all.push(Placed { kind, path: path.to_string(), fact });
         });
         all

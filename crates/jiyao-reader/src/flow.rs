@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use compact_str::CompactString;
 use smallvec::smallvec;
 
 use crate::facts::{Doubt, DoubtCode, Fact, Repair, RepairKind, Span, Spans};
@@ -119,7 +120,7 @@ impl Flow {
 
     /// The fact that a range of the clean text is.
     pub(crate) fn fact(&self, range: Range<usize>, notes: &mut Notes) -> Fact {
-        Fact { value: self.text[range.clone()].to_owned(), spans: self.spans(range, notes) }
+        Fact { value: CompactString::new(&self.text[range.clone()]), spans: self.spans(range, notes) }
     }
 
     /// The same with a part of the text that several facts share, printed once.

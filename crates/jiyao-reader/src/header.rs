@@ -258,7 +258,7 @@ fn yearless(
         let iso = found.in_year(&other.plain[range.clone()])?;
         // A meeting cannot follow its minutes: what seems so was in the year before, and no text says that year.
         if iso > document {
-            flow.doubt(DoubtCode::DateUnproved, found.range.clone(), vec![iso], notes);
+            flow.doubt(DoubtCode::DateUnproved, found.range.clone(), vec![iso.into()], notes);
             return None;
         }
         let mut fact = other.says(iso, range, notes);
@@ -276,7 +276,7 @@ fn yearless(
     let parsed = jiyao_docnum::DocumentNumber::parse(&facts.document_number.as_ref()?.value)?;
     let at = number.plain.find(&parsed.year.to_string())?;
     let iso = found.in_year(&number.plain[at..at + 4])?;
-    flow.doubt(DoubtCode::DateUnproved, found.range.clone(), vec![iso.clone()], notes);
+    flow.doubt(DoubtCode::DateUnproved, found.range.clone(), vec![iso.to_string()], notes);
     let mut fact = number.says(iso, at..at + 4, notes);
     fact.spans.extend(flow.spans(found.range.clone(), notes));
     Some(fact)

@@ -83,7 +83,7 @@ impl Titles {
             let (mut at, fact) = (0, flow.fact(title, notes));
             item.documents.retain(|known| {
                 at += 1;
-                at <= near || !fact.value.contains(&known.value)
+                at <= near || !fact.value.contains(known.value.as_str())
             });
             item.documents.push(fact);
         }

@@ -37,6 +37,8 @@ static NUMERAL: LazyLock<Regex> = LazyLock::new(|| pattern(r"^[一二三四五�
 static AWAY: LazyLock<Regex> = LazyLock::new(|| pattern(r"请假|缺席|未出席|未到|因事|因公"));
 static PRESIDES: LazyLock<Regex> = LazyLock::new(|| pattern(r"^(?:会议)?(?:主持人?|主席|召集人)$"));
 static NOBODY: LazyLock<Regex> = LazyLock::new(|| pattern(r"^(?:各|有关|相关|全体|与会|无|等|略|其他)"));
+/// What ends a piece, besides blanks.
+static MARKS: LazyLock<Chars> = LazyLock::new(|| Chars::new("、\u{ff64}，；;,。|｜：:（(".chars()));
 static NOBODY_FIRST: LazyLock<Chars> = LazyLock::new(|| Chars::new("各有相全与无等略其".chars()));
 static ATTENDS: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
@@ -124,6 +126,10 @@ fn groups(text: &str, block: &Block, list: List, words: &Words) -> Vec<Group> {
         let mut chars = source.char_indices().peekable();
         while let Some((at, c)) = chars.next() {
             let at = line.start + at;
+            if !MARKS.contains(c) && !is_blank(c) {
+                start.get_or_insert(at);
+                continue;
+            }
             let separator = match c {
                 '、' | '\u{ff64}' => Some(Gap::Next),
                 '，' | '；' | ';' | ',' | '。' | '|' | '｜' => Some(Gap::Stop),

@@ -21,7 +21,7 @@ fn check_lossless(text: &str) {
             printed_ordinal(&printed).map(|ordinal| ordinal.to_string()),
         ];
         assert!(
-            says.contains(&Some(fact.value.clone())),
+            says.contains(&Some(fact.value.to_string())),
             "{kind}: {:?} is printed as {printed:?}",
             fact.value
         );
@@ -33,7 +33,7 @@ fn the_sample_is_read_whole() {
     let reading = read_plain(SAMPLE);
     assert_eq!(reading.doubts, []);
     let facts = &reading.facts;
-    let value = |fact: &Option<Fact>| fact.as_ref().map(|fact| fact.value.clone()).unwrap_or_default();
+    let value = |fact: &Option<Fact>| fact.as_ref().map(|fact| fact.value.to_string()).unwrap_or_default();
     assert_eq!(value(&facts.issuer), "临岚市人民政府");
     assert_eq!(value(&facts.document_number), "〔2025〕9号");
     assert_eq!(value(&facts.meeting.kind), "常务会议");

@@ -18,6 +18,10 @@ static POST: LazyLock<Regex> = LazyLock::new(|| {
 /// Last characters of posts: most texts have none at one look.
 static POST_ENDS: LazyLock<Chars> =
     LazyLock::new(|| Chars::new("记长任员席委理事师监人志生士助官工".chars()));
+/// And the characters before those.
+static POST_BEFORE_ENDS: LazyLock<Chars> = LazyLock::new(|| {
+    Chars::new("书省市县区镇乡州盟旗局厅处科院校馆站所室部秘组行队社村团班检庭主常委察经董事理监会研视挥政令程计总助持集责同先女".chars())
+});
 /// Marks that no unit has inside.
 static MARKS: LazyLock<Chars> = LazyLock::new(|| {
     let ascii = (0..=127_u8).map(char::from).filter(char::is_ascii_punctuation);
@@ -116,7 +120,10 @@ impl Words {
 
     /// Where the post that a text ends with begins: at 0 in 副县长, behind the unit in 市民政局局长.
     pub(crate) fn post(text: &str) -> Option<usize> {
-        POST_ENDS.end(text).then(|| POST.find(text)).flatten().map(|found| found.start())
+        let mut last = text.chars().rev();
+        let may = last.next().is_some_and(|c| POST_ENDS.contains(c))
+            && last.next().is_some_and(|c| POST_BEFORE_ENDS.contains(c));
+        may.then(|| POST.find(text)).flatten().map(|found| found.start())
     }
 
     /// The name in `区长王伟`, `王伟区长`, `王伟同志` or `王伟`; the unit before the post where there is one.

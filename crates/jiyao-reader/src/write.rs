@@ -75,7 +75,11 @@ fn decision(decision: &Decision, item: &Item) -> String {
         .subjects
         .iter()
         .map(|subject| {
-            if is_title(&subject.value) { format!("《{}》", subject.value) } else { subject.value.clone() }
+            if is_title(&subject.value) {
+                format!("《{}》", subject.value)
+            } else {
+                subject.value.to_string()
+            }
         })
         .collect();
     let joint = if decision.subjects.iter().all(|subject| is_title(&subject.value)) { "和" } else { "、" };

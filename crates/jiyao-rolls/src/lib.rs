@@ -33,15 +33,15 @@ pub fn stated(facts: &Facts) -> Vec<Entry> {
     let listed = |presence, list: &[Attendee]| {
         let entry = |attendee: &Attendee| Entry {
             presence,
-            unit: attendee.unit.as_ref().map(|unit| unit.value.clone()).unwrap_or_default(),
-            person: attendee.name.as_ref().map(|name| name.value.clone()).unwrap_or_default(),
+            unit: attendee.unit.as_ref().map(|unit| unit.value.to_string()).unwrap_or_default(),
+            person: attendee.name.as_ref().map(|name| name.value.to_string()).unwrap_or_default(),
         };
         list.iter().map(entry).collect::<Vec<_>>()
     };
     let recorder = |name: &jiyao_reader::Fact| Entry {
         presence: Presence::Recorder,
         unit: String::new(),
-        person: name.value.clone(),
+        person: name.value.to_string(),
     };
     [
         listed(Presence::Present, &people.present),

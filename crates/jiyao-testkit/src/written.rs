@@ -1,6 +1,6 @@
 //! Minutes with known truth: random facts, written out, wrapped as a printer wraps them.
 
-use jiyao_reader::{Attendance, Attendee, Decision, Fact, Facts, Imprint, Item, Meeting, write};
+use jiyao_reader::{Attendance, Attendee, Decision, Fact, Facts, Imprint, Item, Meeting, Spans, write};
 
 use crate::Dice;
 
@@ -60,8 +60,8 @@ pub struct Written {
     pub text: String,
 }
 
-fn fact<T>(value: T) -> Fact<T> {
-    Fact { value, spans: Vec::new() }
+fn fact<T>(value: impl Into<T>) -> Fact<T> {
+    Fact { value: value.into(), spans: Spans::new() }
 }
 
 struct Author<'d> {

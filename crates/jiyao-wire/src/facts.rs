@@ -13,7 +13,7 @@ fn spans_to(spans: &[reader::Span]) -> Vec<wire::Span> {
     spans.iter().copied().map(span_to).collect()
 }
 
-fn spans_from(spans: &[wire::Span]) -> Vec<reader::Span> {
+fn spans_from(spans: &[wire::Span]) -> reader::Spans {
     spans.iter().map(span_from).collect()
 }
 
@@ -22,7 +22,7 @@ fn fact_to<T: ToString>(fact: &reader::Fact<T>) -> wire::Fact {
 }
 
 fn fact_from(fact: &wire::Fact) -> reader::Fact {
-    reader::Fact { value: fact.value.clone(), spans: spans_from(&fact.spans) }
+    reader::Fact { value: fact.value.as_str().into(), spans: spans_from(&fact.spans) }
 }
 
 fn number_from(fact: &wire::Fact) -> Option<reader::Fact<u32>> {

@@ -84,11 +84,11 @@ fn list(minutes: &records::Minutes, now: i64) -> DistributionList {
         name: format!("{}/{DISTRIBUTION_LIST}", minutes.name),
         minutes: minutes.name.clone(),
         revision: minutes.revision,
-        meeting_date: facts.meeting.date.map(|date| date.value).unwrap_or_default(),
+        meeting_date: facts.meeting.date.map(|date| date.value.into()).unwrap_or_default(),
         recipients,
-        disclosure: facts.disclosure.map(|note| note.value).unwrap_or_default(),
-        printed_by: printed.by.map(|office| office.value).unwrap_or_default(),
-        printed_date: printed.date.map(|date| date.value).unwrap_or_default(),
+        disclosure: facts.disclosure.map(|note| note.value.into()).unwrap_or_default(),
+        printed_by: printed.by.map(|office| office.value.into()).unwrap_or_default(),
+        printed_date: printed.date.map(|date| date.value.into()).unwrap_or_default(),
         create_time: Some(jiyao_wire::timestamp(now)),
     }
 }

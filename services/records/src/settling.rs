@@ -217,7 +217,7 @@ mod tests {
                 Some(Slot::Of(list, at)) => list.get(at).cloned(),
                 None => None,
             };
-            assert_eq!(found.map(|fact| fact.value), Some(placed.fact.value), "{}", placed.path);
+            assert_eq!(found.map(|fact| fact.value), Some(placed.fact.value.into()), "{}", placed.path);
         }
     }
 
