@@ -1,5 +1,9 @@
-//! Dates and the clock. Civil dates are dates in an organ's zone, instants are UTC; nobody else asks the system for
-//! the time.
+//! Dates, working days and the clock. Civil dates are dates in an organ's zone, instants are UTC; nobody else asks the
+//! system for the time.
+
+mod holidays;
+
+pub use holidays::{Holidays, TableError, UnknownYear};
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -59,6 +63,25 @@ pub fn parse_iso(text: &str) -> Option<Date> {
     (date.to_string() == text).then_some(date)
 }
 
+/// The civil date of an instant in a time zone; in UTC where the zone is not known.
+#[must_use]
+pub fn civil_date(instant: Timestamp, zone: &str) -> Date {
+    let zone = jiff::tz::TimeZone::get(zone).unwrap_or(jiff::tz::TimeZone::UTC);
+    instant.to_zoned(zone).date()
+}
+
+/// So many days later; the last day there is where there is none.
+#[must_use]
+pub fn days_later(day: Date, days: i64) -> Date {
+    day.saturating_add(jiff::Span::new().days(days.clamp(-3_000_000, 3_000_000)))
+}
+
+/// Days from one day to another, negative backwards.
+#[must_use]
+pub fn days_between(from: Date, to: Date) -> i64 {
+    i64::from(from.duration_until(to).as_hours() as i32 / 24)
+}
+
 /// Whether the name is of a known time zone, e.g. `Asia/Shanghai`.
 #[must_use]
 pub fn is_time_zone(name: &str) -> bool {
@@ -77,6 +100,9 @@ mod tests {
         assert!(parse_iso("2024-02-29").is_some());
         assert!(parse_iso("2023-02-29").is_none());
         assert!(parse_iso("20240229").is_none());
+        assert_eq!(civil_date("2020-06-15T17:00:00Z".parse().unwrap(), "Asia/Shanghai").to_string(), "2020-06-16");
+        let (one, other) = (parse_iso("2020-02-28").unwrap(), parse_iso("2020-03-01").unwrap());
+        assert_eq!((days_between(one, other), days_between(other, one), days_later(one, 2)), (2, -2, other));
         assert!(is_time_zone("Asia/Shanghai") && !is_time_zone("Asia/Nowhere"));
     }
 

@@ -17,6 +17,32 @@ pub struct DocumentNumber {
     pub number: u32,
 }
 
+/// Why a typed number is refused (GB/T 9704-2012, 7.2.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotStandard {
+    /// The year stands in other brackets than 〔 〕.
+    Brackets,
+    /// 第 stands before the number.
+    Ordinal,
+    /// The number has a leading zero.
+    LeadingZero,
+    /// A code, a year of four digits in 〔 〕, digits and 号, and nothing else.
+    Form,
+}
+
+impl NotStandard {
+    /// A word for it: `brackets`, `ordinal`, `leading-zero`, `form`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Brackets => "brackets",
+            Self::Ordinal => "ordinal",
+            Self::LeadingZero => "leading-zero",
+            Self::Form => "form",
+        }
+    }
+}
+
 const OPEN: [char; 6] = ['〔', '［', '[', '（', '(', '【'];
 const CLOSE: [char; 6] = ['〕', '］', ']', '）', ')', '】'];
 
@@ -37,6 +63,26 @@ impl DocumentNumber {
         let year = year.parse().ok().filter(|year| (1900..3000).contains(year))?;
         let number = number.parse().ok().filter(|number| *number > 0)?;
         Some(Self { series: series.to_owned(), year, number })
+    }
+
+    /// Takes a number that a person types: only the standard form will do.
+    ///
+    /// # Errors
+    /// What is not as the standard has it.
+    pub fn strict(text: &str) -> Result<Self, NotStandard> {
+        let parsed = Self::parse(text).filter(|number| number.to_string() == text);
+        let why = || {
+            if !(text.contains('〔') && text.contains('〕')) {
+                NotStandard::Brackets
+            } else if text.contains('第') {
+                NotStandard::Ordinal
+            } else if text.contains("〕0") {
+                NotStandard::LeadingZero
+            } else {
+                NotStandard::Form
+            }
+        };
+        parsed.ok_or_else(why)
     }
 
     /// The next of its series.
@@ -120,6 +166,23 @@ mod tests {
             "〔一〕号〔号",
         ] {
             assert_eq!(DocumentNumber::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn req_04_a_typed_number_is_of_the_standard_form() {
+        for text in ["〔2020〕17号", "云政纪〔2020〕17号"] {
+            assert_eq!(DocumentNumber::strict(text).unwrap().to_string(), text);
+        }
+        for (text, why) in [
+            ("[2020]17号", NotStandard::Brackets),
+            ("〔20〕17号", NotStandard::Form),
+            ("〔2020〕017号", NotStandard::LeadingZero),
+            ("〔2020〕第17号", NotStandard::Ordinal),
+            ("〔2020〕 17号", NotStandard::Form),
+            ("〔2020〕17", NotStandard::Form),
+        ] {
+            assert_eq!(DocumentNumber::strict(text), Err(why), "{text}");
         }
     }
 

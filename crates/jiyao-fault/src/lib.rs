@@ -19,6 +19,8 @@ pub enum Kind {
     AlreadyExists,
     /// The request is right, the state does not allow it.
     FailedPrecondition,
+    /// Somebody else was faster: read again.
+    Aborted,
     /// Some store or queue is full: repeat later.
     ResourceExhausted,
     /// The service cannot answer now: repeat.
@@ -89,6 +91,20 @@ reasons! {
     SourceUnreadable = "SOURCE_UNREADABLE", InvalidArgument;
     DoubtNotFound = "DOUBT_NOT_FOUND", NotFound;
     RevisionStale = "REVISION_STALE", FailedPrecondition;
+    MatterNotFound = "MATTER_NOT_FOUND", NotFound;
+    StateForbids = "STATE_FORBIDS", FailedPrecondition;
+    EtagStale = "ETAG_STALE", Aborted;
+    UnitForeign = "UNIT_FOREIGN", PermissionDenied;
+    SamePerson = "SAME_PERSON", FailedPrecondition;
+    NextActOpen = "NEXT_ACT_OPEN", FailedPrecondition;
+    EvidenceMissing = "EVIDENCE_MISSING", FailedPrecondition;
+    TooLate = "TOO_LATE", FailedPrecondition;
+    SlipEarly = "SLIP_EARLY", FailedPrecondition;
+    HolidaysUnknown = "HOLIDAYS_UNKNOWN", FailedPrecondition;
+    ListIncomplete = "LIST_INCOMPLETE", FailedPrecondition;
+    ListFinal = "LIST_FINAL", FailedPrecondition;
+    NotIssued = "NOT_ISSUED", FailedPrecondition;
+    MatterExists = "MATTER_EXISTS", AlreadyExists;
 }
 
 impl Reason {

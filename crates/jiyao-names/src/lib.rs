@@ -75,10 +75,7 @@ pub struct Minutes {
 impl Minutes {
     /// Reads the name.
     pub fn parse(name: &str, field: &str) -> Result<Self> {
-        let bad = || Fault::invalid(field, name);
-        let (organ, id) = required(name, field)?.split_once("/minutes/").ok_or_else(bad)?;
-        let organ = Organ::parse(organ, field).map_err(|_| bad())?;
-        let id = Uuid::try_parse(id).ok().filter(|uuid| uuid.to_string() == id).ok_or_else(bad)?;
+        let (organ, id) = of_organ(name, "/minutes/", field)?;
         Ok(Self { organ, id })
     }
 
@@ -93,6 +90,38 @@ impl fmt::Display for Minutes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/minutes/{}", self.organ, self.id)
     }
+}
+
+/// `organs/{organ}/matters/{matter}`: the last part is a UUID.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Matter {
+    /// Whose.
+    pub organ: Organ,
+    /// Which.
+    pub id: Uuid,
+}
+
+impl Matter {
+    /// Reads the name.
+    pub fn parse(name: &str, field: &str) -> Result<Self> {
+        let (organ, id) = of_organ(name, "/matters/", field)?;
+        Ok(Self { organ, id })
+    }
+}
+
+impl fmt::Display for Matter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/matters/{}", self.organ, self.id)
+    }
+}
+
+/// An organ and the id of something of it.
+fn of_organ(name: &str, kind: &str, field: &str) -> Result<(Organ, Uuid)> {
+    let bad = || Fault::invalid(field, name);
+    let (organ, id) = required(name, field)?.split_once(kind).ok_or_else(bad)?;
+    let organ = Organ::parse(organ, field).map_err(|_| bad())?;
+    let id = Uuid::try_parse(id).ok().filter(|uuid| uuid.to_string() == id).ok_or_else(bad)?;
+    Ok((organ, id))
 }
 
 /// Last part of a roll's name.
@@ -154,6 +183,9 @@ mod tests {
         assert_eq!(part.to_string(), name);
         let source = format!("sources/{}", "0f".repeat(32));
         assert_eq!(Source::parse(&source, "source").unwrap().to_string(), source);
+        let matter = name.replace("minutes", "matters");
+        assert_eq!(Matter::parse(&matter, "name").unwrap().to_string(), matter);
+        assert!(Matter::parse(name, "name").is_err());
         assert_eq!(Scope::parse("organs/-", "parent").unwrap(), Scope::All);
     }
 

@@ -31,7 +31,7 @@ pub struct Caller {
 /// Who asks. The guard put it there; without one it is nobody, with no rights.
 pub fn caller<Q>(request: &Request<Q>) -> Caller {
     request.extensions().get().cloned().unwrap_or_else(|| Caller {
-        principal: Principal { name: String::new(), roles: Vec::new() },
+        principal: Principal { name: String::new(), unit: String::new(), roles: Vec::new() },
         lang: Lang::default(),
     })
 }

@@ -58,7 +58,7 @@ impl Gate {
         if OPEN.iter().any(|open| path.starts_with(open)) {
             return Ok(());
         }
-        let principal = self.identities.identify(header("authorization")).map_err(|fault| (fault, lang))?;
+        let principal = self.identities.identify(header).map_err(|fault| (fault, lang))?;
         let allowed = self
             .rights
             .get(path)

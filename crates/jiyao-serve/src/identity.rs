@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use jiyao_fault::{Fault, Reason, Result};
+use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
@@ -22,10 +23,24 @@ pub enum Role {
     Service,
     /// Reads everything, changes nothing.
     Auditor,
+    /// Acts for a unit that must carry something out.
+    Unit,
+    /// Follows up (督查): notices, reviews, strikes off.
+    Supervisor,
+    /// Approves and decides: the 秘书长, the signers.
+    Leader,
 }
 
 impl Role {
-    const ALL: [Self; 4] = [Self::Clerk, Self::Reader, Self::Service, Self::Auditor];
+    const ALL: [Self; 7] = [
+        Self::Clerk,
+        Self::Reader,
+        Self::Service,
+        Self::Auditor,
+        Self::Unit,
+        Self::Supervisor,
+        Self::Leader,
+    ];
 }
 
 /// Who asks.
@@ -33,9 +48,15 @@ impl Role {
 pub struct Principal {
     /// Recorded with everything that it does.
     pub name: String,
+    /// The unit that it acts for; empty: not bound to one.
+    pub unit: String,
     /// What it may be.
     pub roles: Vec<Role>,
 }
+
+/// Headers by which callers of local mode say who they are and for which unit they act, as percent-encoded UTF-8.
+pub(crate) const AS: &str = "jiyao-as";
+pub(crate) const UNIT: &str = "jiyao-unit";
 
 /// One line of the token file.
 #[derive(Debug, Deserialize)]
@@ -44,12 +65,12 @@ struct Token {
     /// SHA-256 of the token, 64 hexadecimal digits.
     sha256: String,
     principal: String,
-    /// The organ and unit that it acts for: kept for rules that look at the object.
+    /// The organ that it belongs to: kept for rules that look at the object.
     #[serde(default)]
     #[allow(dead_code)]
     organ: String,
+    /// The unit that it acts for.
     #[serde(default)]
-    #[allow(dead_code)]
     unit: String,
     roles: Vec<Role>,
     #[serde(default)]
@@ -79,7 +100,7 @@ pub(crate) struct Tokens(Arc<RwLock<TokenFile>>);
 
 impl Identities {
     pub(crate) fn local(name: &str) -> Self {
-        Self::Local(Principal { name: name.to_owned(), roles: Role::ALL.to_vec() })
+        Self::Local(Principal { name: name.to_owned(), unit: String::new(), roles: Role::ALL.to_vec() })
     }
 
     /// Reads the file, and again whenever it changes, until `stop`. A changed file that cannot be read leaves the old
@@ -110,13 +131,19 @@ impl Identities {
         Ok(Self::Tokens(Tokens(tokens)))
     }
 
-    /// The principal of an `authorization` header.
-    pub(crate) fn identify(&self, authorization: Option<&str>) -> Result<Principal> {
+    /// The principal of a call, by its headers.
+    pub(crate) fn identify<'h>(&self, header: impl Fn(&str) -> Option<&'h str>) -> Result<Principal> {
         let tokens = match self {
-            Self::Local(principal) => return Ok(principal.clone()),
+            Self::Local(principal) => {
+                let said = |name| header(name).map(|value| percent_decode_str(value).decode_utf8_lossy().into_owned());
+                let mut principal = principal.clone();
+                principal.name = said(AS).filter(|name| !name.is_empty()).unwrap_or(principal.name);
+                principal.unit = said(UNIT).unwrap_or_default();
+                return Ok(principal);
+            }
             Self::Tokens(Tokens(tokens)) => tokens,
         };
-        let header = authorization.ok_or_else(|| Fault::new(Reason::TokenMissing))?;
+        let header = header("authorization").ok_or_else(|| Fault::new(Reason::TokenMissing))?;
         let token = header.strip_prefix("Bearer ").or_else(|| header.strip_prefix("bearer "));
         let token = token.ok_or_else(|| Fault::new(Reason::TokenMissing))?;
         // Hashes are compared, so the time taken says nothing about the token.
@@ -126,7 +153,11 @@ impl Identities {
             .token
             .iter()
             .find(|known| known.sha256 == hash && !known.revoked)
-            .map(|known| Principal { name: known.principal.clone(), roles: known.roles.clone() })
+            .map(|known| Principal {
+                name: known.principal.clone(),
+                unit: known.unit.clone(),
+                roles: known.roles.clone(),
+            })
             .ok_or_else(|| Fault::new(Reason::TokenInvalid))
     }
 }
@@ -168,7 +199,7 @@ mod tests {
         fs_err::write(&path, line(false)).unwrap();
         let stop = CancellationToken::new();
         let identities = Identities::from_file(path.clone(), stop.clone()).unwrap();
-        let reason = |header| identities.identify(header).map(|p| p.name).map_err(|fault| fault.reason());
+        let reason = |header: Option<&'static str>| identities.identify(|_| header).map(|p| p.name).map_err(|fault| fault.reason());
         assert_eq!(reason(Some("Bearer secret")), Ok("chen".to_owned()));
         assert_eq!(reason(Some("Bearer other")), Err(Reason::TokenInvalid));
         assert_eq!(reason(Some("Basic secret")), Err(Reason::TokenMissing));

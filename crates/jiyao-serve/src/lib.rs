@@ -26,16 +26,30 @@ pub use journal_service::{cursor_from, cursor_to};
 pub use listing::{Page, document_of, list_of, places_of, put_listed};
 pub use page::{PageQuery, page_size};
 pub use program::{Program, program};
-pub use server::{Late, Parts, REQUEST_LIMIT, RESPONSE_LIMIT, Ready, ServeError};
+pub use server::{Late, Parts, REQUEST_LIMIT, RESPONSE_LIMIT, Ready, ServeError, Server};
 pub use service::{serve_domain, serve_follower};
 pub use takeover::{is_new, keep};
 
 /// Roles that may follow a journal.
 pub const FOLLOWERS: &[Role] = &[Role::Service, Role::Auditor];
 /// Roles that may read.
-pub const READERS: &[Role] = &[Role::Clerk, Role::Reader, Role::Service, Role::Auditor];
+pub const READERS: &[Role] = &[
+    Role::Clerk,
+    Role::Reader,
+    Role::Service,
+    Role::Auditor,
+    Role::Unit,
+    Role::Supervisor,
+    Role::Leader,
+];
 /// Roles that may record.
 pub const CLERKS: &[Role] = &[Role::Clerk];
+/// Roles that may act for a unit in follow-through.
+pub const UNITS: &[Role] = &[Role::Unit];
+/// Roles that follow up (督查).
+pub const SUPERVISORS: &[Role] = &[Role::Supervisor];
+/// Roles that approve and decide: the 秘书长 and the leaders.
+pub const LEADERS: &[Role] = &[Role::Leader];
 
 #[cfg(test)]
 mod tests;

@@ -140,7 +140,8 @@ impl Ready {
 }
 
 /// A server in the making.
-pub(crate) struct Server {
+/// A server that gets its APIs one by one, each with its permission table.
+pub struct Server {
     parts: Parts,
     routes: RoutesBuilder,
     rights: HashMap<&'static str, &'static [Role]>,
@@ -159,7 +160,7 @@ impl Server {
 
     /// Adds a service with its permission table.
     #[must_use]
-    pub(crate) fn add<S>(mut self, service: S, rights: &'static [Right]) -> Self
+    pub fn add<S>(mut self, service: S, rights: &'static [Right]) -> Self
     where
         S: Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible>
             + NamedService

@@ -21,32 +21,22 @@ use crate::journal_service::JournalApi;
 use crate::server::{Late, Parts, Ready, ServeError, Server};
 use crate::takeover::Takeover;
 
-/// Serves a domain's API and its journal. The ledger is opened once the port answers health, and given to `ledger` and
+/// Serves a domain's APIs, which `add` adds, and its journal. The ledger is opened once the port answers health, and given to `ledger` and
 /// to `opened`; it is closed, and its folder free, when this returns.
 ///
 /// # Errors
 /// See [`ServeError`].
-pub async fn serve_domain<D: Domain, S>(
+pub async fn serve_domain<D: Domain>(
     parts: Parts,
     domain: D,
     ledger: Late<Ledger<D>>,
-    (api, rights): (S, &'static [Right]),
+    add: impl FnOnce(Server) -> Server,
     opened: impl FnOnce(Ledger<D>, Ready) + Send,
     on_ready: impl FnOnce(SocketAddr) + Send,
-) -> Result<(), ServeError>
-where
-    S: Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible>
-        + NamedService
-        + Clone
-        + Send
-        + Sync
-        + 'static,
-    S::Future: Send + 'static,
-{
+) -> Result<(), ServeError> {
     let (places, options) = (Places::in_folder(&parts.config.folder()), parts.config.journal());
     let journal = JournalApi::new(ledger.clone(), parts.stop.clone());
-    let server =
-        Server::new(parts)?.add(api, rights).add(JournalServiceServer::new(journal), JournalApi::<D>::RIGHTS);
+    let server = add(Server::new(parts)?).add(JournalServiceServer::new(journal), JournalApi::<D>::RIGHTS);
     let start = async |ready| {
         let open = move || Ledger::open(&places, options, domain, SystemClock, Box::new(|_| Uuid::now_v7()));
         let open = tokio::task::spawn_blocking(open).await.map_err(|e| ServeError::Bug(e.to_string()))??;
@@ -93,5 +83,5 @@ where
         let takeover = Takeover { ledger, method: "follow jiyao.records.v1", command };
         tokio::spawn(follow(source, takeover, step, ready, stop));
     };
-    serve_domain(parts, domain, ledger, (api, rights), opened, on_ready).await
+    serve_domain(parts, domain, ledger, |server| server.add(api, rights), opened, on_ready).await
 }

@@ -19,6 +19,7 @@ fn code(kind: Kind) -> Code {
         Kind::Unauthenticated => Code::Unauthenticated,
         Kind::PermissionDenied => Code::PermissionDenied,
         Kind::DataLoss => Code::DataLoss,
+        Kind::Aborted => Code::Aborted,
         Kind::Internal => Code::Internal,
     }
 }

@@ -15,6 +15,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("jiyao-calendar", 1),
     ("jiyao-reader", 2),
     ("jiyao-minutes", 2),
+    ("jiyao-matters", 2),
     ("jiyao-rolls", 2),
     ("jiyao-deliveries", 2),
     ("jiyao-extract", 3),
@@ -40,6 +41,7 @@ const LAYERS: &[(&str, u8)] = &[
 /// ledger that is served.
 const SAME_LAYER: &[(&str, &str)] = &[
     ("jiyao-minutes", "jiyao-reader"),
+    ("jiyao-matters", "jiyao-reader"),
     ("jiyao-rolls", "jiyao-reader"),
     ("jiyao-deliveries", "jiyao-reader"),
     ("jiyao-wire", "jiyao-proto"),
@@ -74,7 +76,7 @@ const OWNERS: &[(&str, &[&str])] = &[
 ];
 
 /// Pure crates: rules without async, I/O, clock or randomness.
-const PURE: &[&str] = &["jiyao-reader", "jiyao-minutes", "jiyao-rolls", "jiyao-deliveries"];
+const PURE: &[&str] = &["jiyao-reader", "jiyao-minutes", "jiyao-matters", "jiyao-rolls", "jiyao-deliveries"];
 const IMPURE: &[&str] =
     &["tokio", "tonic", "fs-err", "sled", "getrandom", "rand", "uuid", "rustix", "tracing"];
 

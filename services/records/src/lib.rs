@@ -14,7 +14,7 @@ use jiyao_extract::Extractor;
 use jiyao_journal::Attachments;
 use jiyao_proto::records::v1::records_service_server::RecordsServiceServer;
 use jiyao_serve::{
-    Late, Parts, Program, REQUEST_LIMIT, RESPONSE_LIMIT, ServeConfig, ServeError, serve_domain,
+    Late, Parts, Program, REQUEST_LIMIT, RESPONSE_LIMIT, ServeConfig, ServeError, Server, serve_domain,
 };
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
@@ -94,6 +94,7 @@ impl Program for Records {
                 .max_decoding_message_size(REQUEST_LIMIT)
                 .max_encoding_message_size(RESPONSE_LIMIT);
         let parts = Parts { config: config.serve, listener, stop };
-        serve_domain(parts, RecordsDomain, ledger, (api, api::RIGHTS), |_, _| {}, on_ready).await
+        let add = |server: Server| server.add(api, api::RIGHTS);
+        serve_domain(parts, RecordsDomain, ledger, add, |_, _| {}, on_ready).await
     }
 }

@@ -68,6 +68,34 @@ pub enum Reason {
     DoubtNotFound = 29,
     /// FAILED_PRECONDITION: the revision is not the newest: somebody was faster. Metadata: {"revision": "2", "newest": "3"}.
     RevisionStale = 30,
+    /// NOT_FOUND: no such matter. Metadata: {"matter": "organs/…/matters/…"}.
+    MatterNotFound = 31,
+    /// FAILED_PRECONDITION: the record's state does not allow the act. Metadata: {"state": "ASSIGNED", "act": "REPORT"}.
+    StateForbids = 32,
+    /// ABORTED: somebody was faster: read again. Metadata: {"etag": "2", "newest": "3"}.
+    EtagStale = 33,
+    /// PERMISSION_DENIED: the caller acts for another unit. Metadata: {"unit": "…", "lead": "…"}.
+    UnitForeign = 34,
+    /// FAILED_PRECONDITION: it takes another person. Metadata: {"principal": "…", "role": "reporter"}.
+    SamePerson = 35,
+    /// FAILED_PRECONDITION: something must be done before. Metadata: {"what": "issued document"}.
+    NextActOpen = 36,
+    /// FAILED_PRECONDITION: nothing is closed without evidence.
+    EvidenceMissing = 37,
+    /// FAILED_PRECONDITION: the day for it has passed. Metadata: {"due": "2020-07-31", "today": "2020-08-01"}.
+    TooLate = 38,
+    /// FAILED_PRECONDITION: the slip of the level below has not lapsed. Metadata: {"level": "2", "reached": "0"}.
+    SlipEarly = 39,
+    /// FAILED_PRECONDITION: a count of working days needs a holiday table that is not there. Metadata: {"year": "2027"}.
+    HolidaysUnknown = 40,
+    /// FAILED_PRECONDITION: a final list has an empty cell, or more than one owner in it. Metadata: {"row": "3", "cell": "owner"}.
+    ListIncomplete = 41,
+    /// FAILED_PRECONDITION: rows of a final list stay. Metadata: {"version": "2"}.
+    ListFinal = 42,
+    /// FAILED_PRECONDITION: the minutes are not issued. Metadata: {"minutes": "…"}.
+    NotIssued = 43,
+    /// ALREADY_EXISTS: the decision has its matter. Metadata: {"existing": "organs/…/matters/…"}.
+    MatterExists = 44,
 }
 impl Reason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -107,6 +135,20 @@ impl Reason {
             Self::SourceUnreadable => "REASON_SOURCE_UNREADABLE",
             Self::DoubtNotFound => "REASON_DOUBT_NOT_FOUND",
             Self::RevisionStale => "REASON_REVISION_STALE",
+            Self::MatterNotFound => "REASON_MATTER_NOT_FOUND",
+            Self::StateForbids => "REASON_STATE_FORBIDS",
+            Self::EtagStale => "REASON_ETAG_STALE",
+            Self::UnitForeign => "REASON_UNIT_FOREIGN",
+            Self::SamePerson => "REASON_SAME_PERSON",
+            Self::NextActOpen => "REASON_NEXT_ACT_OPEN",
+            Self::EvidenceMissing => "REASON_EVIDENCE_MISSING",
+            Self::TooLate => "REASON_TOO_LATE",
+            Self::SlipEarly => "REASON_SLIP_EARLY",
+            Self::HolidaysUnknown => "REASON_HOLIDAYS_UNKNOWN",
+            Self::ListIncomplete => "REASON_LIST_INCOMPLETE",
+            Self::ListFinal => "REASON_LIST_FINAL",
+            Self::NotIssued => "REASON_NOT_ISSUED",
+            Self::MatterExists => "REASON_MATTER_EXISTS",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -143,6 +185,20 @@ impl Reason {
             "REASON_SOURCE_UNREADABLE" => Some(Self::SourceUnreadable),
             "REASON_DOUBT_NOT_FOUND" => Some(Self::DoubtNotFound),
             "REASON_REVISION_STALE" => Some(Self::RevisionStale),
+            "REASON_MATTER_NOT_FOUND" => Some(Self::MatterNotFound),
+            "REASON_STATE_FORBIDS" => Some(Self::StateForbids),
+            "REASON_ETAG_STALE" => Some(Self::EtagStale),
+            "REASON_UNIT_FOREIGN" => Some(Self::UnitForeign),
+            "REASON_SAME_PERSON" => Some(Self::SamePerson),
+            "REASON_NEXT_ACT_OPEN" => Some(Self::NextActOpen),
+            "REASON_EVIDENCE_MISSING" => Some(Self::EvidenceMissing),
+            "REASON_TOO_LATE" => Some(Self::TooLate),
+            "REASON_SLIP_EARLY" => Some(Self::SlipEarly),
+            "REASON_HOLIDAYS_UNKNOWN" => Some(Self::HolidaysUnknown),
+            "REASON_LIST_INCOMPLETE" => Some(Self::ListIncomplete),
+            "REASON_LIST_FINAL" => Some(Self::ListFinal),
+            "REASON_NOT_ISSUED" => Some(Self::NotIssued),
+            "REASON_MATTER_EXISTS" => Some(Self::MatterExists),
             _ => None,
         }
     }

@@ -42,7 +42,7 @@ pub struct Event {
     #[prost(message, optional, tag = "2")]
     pub record_time: ::core::option::Option<::prost_types::Timestamp>,
     /// What happened. A follower stops at a kind that it does not know.
-    #[prost(oneof = "event::Kind", tags = "3, 4, 5, 6")]
+    #[prost(oneof = "event::Kind", tags = "3, 4, 5, 6, 7")]
     pub kind: ::core::option::Option<event::Kind>,
 }
 /// Nested message and enum types in `Event`.
@@ -62,6 +62,9 @@ pub mod event {
         /// The distribution list that minutes state was taken over.
         #[prost(message, tag = "6")]
         ListStated(super::ListStated),
+        /// A matter was made, or something was done with it.
+        #[prost(message, tag = "7")]
+        MatterChanged(super::MatterChanged),
     }
 }
 /// An organ came into being.
@@ -103,6 +106,16 @@ pub struct ListStated {
     /// Revision of the minutes that states it.
     #[prost(uint64, tag = "2")]
     pub revision: u64,
+}
+/// A matter was made, or something was done with it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MatterChanged {
+    /// `organs/{organ}/matters/{matter}`.
+    #[prost(string, tag = "1")]
+    pub matter: ::prost::alloc::string::String,
+    /// How many acts it has seen.
+    #[prost(uint64, tag = "2")]
+    pub version: u64,
 }
 /// Nothing to say: there is one head.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]

@@ -227,6 +227,5002 @@ pub struct Imprint {
     #[prost(message, optional, tag = "2")]
     pub date: ::core::option::Option<Fact>,
 }
+/// A decision on its way to being done.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Matter {
+    /// The matter in short.
+    #[prost(message, optional, tag = "1")]
+    pub summary: ::core::option::Option<MatterSummary>,
+    /// Counts acts: pass it as `etag`.
+    #[prost(uint64, tag = "2")]
+    pub version: u64,
+    /// The revision of the minutes that it was made of.
+    #[prost(uint64, tag = "3")]
+    pub minutes_revision: u64,
+    /// Words of the paragraph that it was made of.
+    #[prost(string, tag = "4")]
+    pub text: ::prost::alloc::string::String,
+    /// Units that help.
+    #[prost(string, repeated, tag = "5")]
+    pub helpers: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The leader who answers for it.
+    #[prost(string, tag = "6")]
+    pub leader: ::prost::alloc::string::String,
+    /// Whom to ask.
+    #[prost(string, tag = "7")]
+    pub contact: ::prost::alloc::string::String,
+    /// With dates of their own; empty: at once.
+    #[prost(message, repeated, tag = "8")]
+    pub milestones: ::prost::alloc::vec::Vec<Milestone>,
+    /// What comes next.
+    #[prost(enumeration = "NextAct", tag = "9")]
+    pub next_act: i32,
+    /// The body that must decide.
+    #[prost(string, tag = "10")]
+    pub next_body: ::prost::alloc::string::String,
+    /// The draft must be revised before the next act (原则同意).
+    #[prost(bool, tag = "11")]
+    pub to_revise: bool,
+    /// Title of the revised draft; empty before.
+    #[prost(string, tag = "12")]
+    pub revised_title: ::prost::alloc::string::String,
+    /// Who raised it and waits for an answer.
+    #[prost(string, tag = "13")]
+    pub raised_by: ::prost::alloc::string::String,
+    /// The day that was set first, ISO: it stays.
+    #[prost(string, tag = "14")]
+    pub original_due: ::prost::alloc::string::String,
+    /// The deadline as the minutes print it.
+    #[prost(string, tag = "15")]
+    pub printed_due: ::prost::alloc::string::String,
+    /// When the decision takes effect, ISO.
+    #[prost(string, tag = "16")]
+    pub effective_date: ::prost::alloc::string::String,
+    /// Decision of the other body.
+    #[prost(string, tag = "17")]
+    pub outcome: ::prost::alloc::string::String,
+    /// Number of the issued document.
+    #[prost(string, tag = "18")]
+    pub issued_number: ::prost::alloc::string::String,
+    /// Its date, ISO.
+    #[prost(string, tag = "19")]
+    pub issued_date: ::prost::alloc::string::String,
+    /// What it was struck off with.
+    #[prost(message, repeated, tag = "20")]
+    pub evidence: ::prost::alloc::vec::Vec<Evidence>,
+    /// Days on which it was struck off, ISO: more than one where it was reopened.
+    #[prost(string, repeated, tag = "21")]
+    pub struck_off_dates: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Level of the public listing; empty: not listed.
+    #[prost(string, tag = "22")]
+    pub listing_level: ::prost::alloc::string::String,
+    /// End of that, ISO.
+    #[prost(string, tag = "23")]
+    pub listing_deadline: ::prost::alloc::string::String,
+    /// Day of 摘牌, ISO.
+    #[prost(string, tag = "24")]
+    pub delisted_date: ::prost::alloc::string::String,
+    /// The highest slip sent; 0: none.
+    #[prost(uint32, tag = "25")]
+    pub slip_level: u32,
+    /// An objection waits for a decision.
+    #[prost(bool, tag = "26")]
+    pub objection_open: bool,
+    /// Everything done, oldest first.
+    #[prost(message, repeated, tag = "27")]
+    pub history: ::prost::alloc::vec::Vec<MatterEntry>,
+    /// What is to be looked at, on the day asked for.
+    #[prost(message, repeated, tag = "28")]
+    pub findings: ::prost::alloc::vec::Vec<MatterFinding>,
+    /// When it was made.
+    #[prost(message, optional, tag = "29")]
+    pub create_time: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// A matter in short.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MatterSummary {
+    /// `organs/{organ}/matters/{matter}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// E.g. `督〔2020〕3号`, gap-free within organ and year.
+    #[prost(string, tag = "2")]
+    pub number: ::prost::alloc::string::String,
+    /// What is to be done.
+    #[prost(string, tag = "3")]
+    pub content: ::prost::alloc::string::String,
+    /// The one unit that leads.
+    #[prost(string, tag = "4")]
+    pub lead: ::prost::alloc::string::String,
+    /// Where it stands.
+    #[prost(enumeration = "MatterState", tag = "5")]
+    pub state: i32,
+    /// The day in force, ISO; empty: none was set.
+    #[prost(string, tag = "6")]
+    pub due: ::prost::alloc::string::String,
+    /// The light on the day asked for, as the organ's rules name it; empty: nothing is open.
+    #[prost(string, tag = "7")]
+    pub light: ::prost::alloc::string::String,
+    /// `organs/{organ}/minutes/{minutes}`.
+    #[prost(string, tag = "8")]
+    pub minutes: ::prost::alloc::string::String,
+    /// The item's number as printed.
+    #[prost(string, tag = "9")]
+    pub item_number: ::prost::alloc::string::String,
+    /// Position of the item, from 0.
+    #[prost(uint32, tag = "10")]
+    pub item_index: u32,
+    /// Position of the decision in the item, from 0; -1: made by hand.
+    #[prost(int32, tag = "11")]
+    pub decision_index: i32,
+    /// The verdict as printed; empty by hand.
+    #[prost(string, tag = "12")]
+    pub verdict: ::prost::alloc::string::String,
+    /// What comes next, in words: e.g. 提请市委常委会.
+    #[prost(string, tag = "13")]
+    pub next: ::prost::alloc::string::String,
+    /// Day of the meeting, ISO.
+    #[prost(string, tag = "14")]
+    pub meeting_date: ::prost::alloc::string::String,
+}
+/// A step with its own day.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Milestone {
+    /// What is to be reached.
+    #[prost(string, tag = "1")]
+    pub what: ::prost::alloc::string::String,
+    /// By when, ISO.
+    #[prost(string, tag = "2")]
+    pub due: ::prost::alloc::string::String,
+    /// When it was reported reached, ISO; empty: not yet.
+    #[prost(string, tag = "3")]
+    pub reached: ::prost::alloc::string::String,
+}
+/// A file that shows what was done.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Evidence {
+    /// What it is called.
+    #[prost(string, tag = "1")]
+    pub title: ::prost::alloc::string::String,
+    /// SHA-256 of its bytes, 64 lower-case hexadecimal digits.
+    #[prost(string, tag = "2")]
+    pub sha256: ::prost::alloc::string::String,
+}
+/// One line of a history.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MatterEntry {
+    /// What was done, e.g. `ACCEPT`.
+    #[prost(string, tag = "1")]
+    pub act: ::prost::alloc::string::String,
+    /// By whom.
+    #[prost(string, tag = "2")]
+    pub actor: ::prost::alloc::string::String,
+    /// For which unit; empty: for none.
+    #[prost(string, tag = "3")]
+    pub unit: ::prost::alloc::string::String,
+    /// When.
+    #[prost(message, optional, tag = "4")]
+    pub time: ::core::option::Option<::prost_types::Timestamp>,
+    /// From this state.
+    #[prost(enumeration = "MatterState", tag = "5")]
+    pub from: i32,
+    /// To this one.
+    #[prost(enumeration = "MatterState", tag = "6")]
+    pub to: i32,
+    /// The words that came with it.
+    #[prost(string, tag = "7")]
+    pub words: ::prost::alloc::string::String,
+}
+/// What is to be looked at.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MatterFinding {
+    /// E.g. `FEEDBACK_LATE`.
+    #[prost(string, tag = "1")]
+    pub code: ::prost::alloc::string::String,
+    /// Since, or by when, ISO.
+    #[prost(string, tag = "2")]
+    pub day: ::prost::alloc::string::String,
+    /// Whom or what it concerns.
+    #[prost(string, tag = "3")]
+    pub about: ::prost::alloc::string::String,
+}
+/// Counts of some matters.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct BoardRow {
+    /// The unit, `organs/…/minutes/…`, or the month `2020-06`.
+    #[prost(string, tag = "1")]
+    pub of: ::prost::alloc::string::String,
+    /// All.
+    #[prost(uint64, tag = "2")]
+    pub total: u64,
+    /// By state.
+    #[prost(message, repeated, tag = "3")]
+    pub states: ::prost::alloc::vec::Vec<StateCount>,
+    /// Open ones by light.
+    #[prost(message, repeated, tag = "4")]
+    pub lights: ::prost::alloc::vec::Vec<LightCount>,
+}
+/// How many in a state.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StateCount {
+    /// The state.
+    #[prost(enumeration = "MatterState", tag = "1")]
+    pub state: i32,
+    /// How many.
+    #[prost(uint64, tag = "2")]
+    pub count: u64,
+}
+/// How many of a light.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LightCount {
+    /// As the organ's rules name it.
+    #[prost(string, tag = "1")]
+    pub light: ::prost::alloc::string::String,
+    /// How many.
+    #[prost(uint64, tag = "2")]
+    pub count: u64,
+}
+/// The list of a matter's measures (清单, 一问一策).
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct MeasureList {
+    /// `organs/{organ}/matters/{matter}`.
+    #[prost(string, tag = "1")]
+    pub matter: ::prost::alloc::string::String,
+    /// From 1.
+    #[prost(uint64, tag = "2")]
+    pub version: u64,
+    /// Rows stay, and no cell is empty.
+    #[prost(bool, tag = "3")]
+    pub r#final: bool,
+    /// In order.
+    #[prost(message, repeated, tag = "4")]
+    pub rows: ::prost::alloc::vec::Vec<MeasureRow>,
+}
+/// One problem with its measure.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MeasureRow {
+    /// The problem.
+    #[prost(string, tag = "1")]
+    pub problem: ::prost::alloc::string::String,
+    /// Exactly one measure.
+    #[prost(string, tag = "2")]
+    pub measure: ::prost::alloc::string::String,
+    /// Exactly one owner.
+    #[prost(string, tag = "3")]
+    pub owner: ::prost::alloc::string::String,
+    /// By when, ISO.
+    #[prost(string, tag = "4")]
+    pub due: ::prost::alloc::string::String,
+    /// How far it is.
+    #[prost(string, tag = "5")]
+    pub progress: ::prost::alloc::string::String,
+    /// What shows it.
+    #[prost(string, tag = "6")]
+    pub evidence: ::prost::alloc::string::String,
+    /// Who raised it; empty: nobody waits.
+    #[prost(string, tag = "7")]
+    pub raised_by: ::prost::alloc::string::String,
+    /// What they were answered.
+    #[prost(string, tag = "8")]
+    pub reply: ::prost::alloc::string::String,
+    /// Done.
+    #[prost(bool, tag = "9")]
+    pub done: bool,
+}
+/// An organ's rules of follow-through.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct FollowUpRules {
+    /// The pick of matters is approved before notices go out.
+    #[prost(bool, tag = "1")]
+    pub needs_approval: bool,
+    /// Working days from 印发 to the notice.
+    #[prost(uint32, tag = "2")]
+    pub notice_days: u32,
+    /// Working days to the first feedback.
+    #[prost(uint32, tag = "3")]
+    pub feedback_days: u32,
+    /// They count from the decision, else from the notice.
+    #[prost(bool, tag = "4")]
+    pub feedback_from_decision: bool,
+    /// Colours, the most pressing first.
+    #[prost(message, repeated, tag = "5")]
+    pub lights: ::prost::alloc::vec::Vec<LightThreshold>,
+    /// The colour where none of them applies.
+    #[prost(string, tag = "6")]
+    pub calm: ::prost::alloc::string::String,
+    /// Working days before the end of a public listing by which an extension is asked.
+    #[prost(uint32, tag = "7")]
+    pub listing_extension_days: u32,
+    /// Working days within which the public is told of a listing's beginning and end.
+    #[prost(uint32, tag = "8")]
+    pub listing_notice_days: u32,
+    /// Days to object, and to decide on an objection.
+    #[prost(uint32, tag = "9")]
+    pub objection_days: u32,
+}
+/// A colour from a number of days left down.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LightThreshold {
+    /// So many days left or fewer; -1: overdue.
+    #[prost(int64, tag = "1")]
+    pub days_left: i64,
+    /// What it is called.
+    #[prost(string, tag = "2")]
+    pub colour: ::prost::alloc::string::String,
+}
+/// Where a matter stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum MatterState {
+    /// In a query: any.
+    Unspecified = 0,
+    /// 立项: made, nobody has been told.
+    Established = 1,
+    /// 已交办.
+    Assigned = 2,
+    /// 已签收.
+    Accepted = 3,
+    /// 办理中.
+    Underway = 4,
+    /// 待审核.
+    UnderReview = 5,
+    /// 退回重办.
+    Returned = 6,
+    /// 办结.
+    Finished = 7,
+    /// 销号.
+    StruckOff = 8,
+    /// 延期申请中.
+    ExtensionAsked = 9,
+    /// 待外部决定.
+    AwaitingBody = 10,
+    /// 中止.
+    Suspended = 11,
+}
+impl MatterState {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "MATTER_STATE_UNSPECIFIED",
+            Self::Established => "MATTER_STATE_ESTABLISHED",
+            Self::Assigned => "MATTER_STATE_ASSIGNED",
+            Self::Accepted => "MATTER_STATE_ACCEPTED",
+            Self::Underway => "MATTER_STATE_UNDERWAY",
+            Self::UnderReview => "MATTER_STATE_UNDER_REVIEW",
+            Self::Returned => "MATTER_STATE_RETURNED",
+            Self::Finished => "MATTER_STATE_FINISHED",
+            Self::StruckOff => "MATTER_STATE_STRUCK_OFF",
+            Self::ExtensionAsked => "MATTER_STATE_EXTENSION_ASKED",
+            Self::AwaitingBody => "MATTER_STATE_AWAITING_BODY",
+            Self::Suspended => "MATTER_STATE_SUSPENDED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "MATTER_STATE_UNSPECIFIED" => Some(Self::Unspecified),
+            "MATTER_STATE_ESTABLISHED" => Some(Self::Established),
+            "MATTER_STATE_ASSIGNED" => Some(Self::Assigned),
+            "MATTER_STATE_ACCEPTED" => Some(Self::Accepted),
+            "MATTER_STATE_UNDERWAY" => Some(Self::Underway),
+            "MATTER_STATE_UNDER_REVIEW" => Some(Self::UnderReview),
+            "MATTER_STATE_RETURNED" => Some(Self::Returned),
+            "MATTER_STATE_FINISHED" => Some(Self::Finished),
+            "MATTER_STATE_STRUCK_OFF" => Some(Self::StruckOff),
+            "MATTER_STATE_EXTENSION_ASKED" => Some(Self::ExtensionAsked),
+            "MATTER_STATE_AWAITING_BODY" => Some(Self::AwaitingBody),
+            "MATTER_STATE_SUSPENDED" => Some(Self::Suspended),
+            _ => None,
+        }
+    }
+}
+/// What a decision says comes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum NextAct {
+    /// NEXT_ACT_CARRY.
+    Unspecified = 0,
+    /// 组织落实: to be carried out.
+    Carry = 1,
+    /// 按程序印发实施: closed only with the issued document's number and date.
+    Issue = 2,
+    /// 提请 or 报 another body: closed only with that body's outcome.
+    Submit = 3,
+}
+impl NextAct {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "NEXT_ACT_UNSPECIFIED",
+            Self::Carry => "NEXT_ACT_CARRY",
+            Self::Issue => "NEXT_ACT_ISSUE",
+            Self::Submit => "NEXT_ACT_SUBMIT",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "NEXT_ACT_UNSPECIFIED" => Some(Self::Unspecified),
+            "NEXT_ACT_CARRY" => Some(Self::Carry),
+            "NEXT_ACT_ISSUE" => Some(Self::Issue),
+            "NEXT_ACT_SUBMIT" => Some(Self::Submit),
+            _ => None,
+        }
+    }
+}
+/// Issued minutes.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PickMattersRequest {
+    /// `organs/{organ}/minutes/{minutes}`.
+    #[prost(string, tag = "1")]
+    pub minutes: ::prost::alloc::string::String,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What was made of them.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PickMattersResponse {
+    /// New matters, in the order of the text.
+    #[prost(message, repeated, tag = "1")]
+    pub matters: ::prost::alloc::vec::Vec<Matter>,
+    /// Where they stand in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// A matter to make by hand.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CreateMatterRequest {
+    /// `organs/{organ}/minutes/{minutes}`, issued.
+    #[prost(string, tag = "1")]
+    pub minutes: ::prost::alloc::string::String,
+    /// Position of the item in the minutes, from 0.
+    #[prost(uint32, tag = "2")]
+    pub item_index: u32,
+    /// Words of the paragraph that it is made of.
+    #[prost(string, tag = "3")]
+    pub text: ::prost::alloc::string::String,
+    /// What is to be done.
+    #[prost(string, tag = "4")]
+    pub content: ::prost::alloc::string::String,
+    /// The one unit that leads. Two are refused.
+    #[prost(string, tag = "5")]
+    pub lead: ::prost::alloc::string::String,
+    /// Units that help.
+    #[prost(string, repeated, tag = "6")]
+    pub helpers: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The leader who answers for it.
+    #[prost(string, tag = "7")]
+    pub leader: ::prost::alloc::string::String,
+    /// Whom to ask.
+    #[prost(string, tag = "8")]
+    pub contact: ::prost::alloc::string::String,
+    /// By when, ISO.
+    #[prost(string, tag = "9")]
+    pub due: ::prost::alloc::string::String,
+    /// In stages, in order; empty: at once.
+    #[prost(message, repeated, tag = "10")]
+    pub milestones: ::prost::alloc::vec::Vec<Milestone>,
+    /// Who raised it and waits for an answer.
+    #[prost(string, tag = "11")]
+    pub raised_by: ::prost::alloc::string::String,
+    /// What comes next: to be carried out, to be issued, or to be sent to `next_body`.
+    #[prost(enumeration = "NextAct", tag = "12")]
+    pub next_act: i32,
+    /// The body that must decide.
+    #[prost(string, tag = "13")]
+    pub next_body: ::prost::alloc::string::String,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// The matter made.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CreateMatterResponse {
+    /// The matter.
+    #[prost(message, optional, tag = "1")]
+    pub matter: ::core::option::Option<Matter>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// Which matter.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetMatterRequest {
+    /// `organs/{organ}/matters/{matter}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Light and findings as of this ISO date; empty: today.
+    #[prost(string, tag = "2")]
+    pub as_of: ::prost::alloc::string::String,
+    /// Answer only from a state that has reached this position.
+    #[prost(message, optional, tag = "3")]
+    pub read_after: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// The matter.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetMatterResponse {
+    /// With history, light and findings.
+    #[prost(message, optional, tag = "1")]
+    pub matter: ::core::option::Option<Matter>,
+    /// The state's sequence that the answer was read at.
+    #[prost(uint64, tag = "2")]
+    pub sequence: u64,
+}
+/// Which matters to list.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListMattersRequest {
+    /// `organs/{organ}`, or `organs/{organ}/minutes/{minutes}` for those of one meeting in the order of the text.
+    #[prost(string, tag = "1")]
+    pub parent: ::prost::alloc::string::String,
+    /// At most so many; 0 is 50, more than 200 is 200.
+    #[prost(int32, tag = "2")]
+    pub page_size: i32,
+    /// From the page before; only for the same query.
+    #[prost(string, tag = "3")]
+    pub page_token: ::prost::alloc::string::String,
+    /// Only of this lead unit.
+    #[prost(string, tag = "4")]
+    pub lead: ::prost::alloc::string::String,
+    /// Only in this state.
+    #[prost(enumeration = "MatterState", tag = "5")]
+    pub state: i32,
+    /// Only overdue ones.
+    #[prost(bool, tag = "6")]
+    pub overdue: bool,
+    /// As of this ISO date; empty: today.
+    #[prost(string, tag = "7")]
+    pub as_of: ::prost::alloc::string::String,
+    /// Answer only from a state that has reached this position.
+    #[prost(message, optional, tag = "8")]
+    pub read_after: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// One page.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListMattersResponse {
+    /// In order.
+    #[prost(message, repeated, tag = "1")]
+    pub matters: ::prost::alloc::vec::Vec<MatterSummary>,
+    /// Empty: this was the last page.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+    /// The state's sequence that the answer was read at.
+    #[prost(uint64, tag = "3")]
+    pub sequence: u64,
+}
+/// What to count.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetBoardRequest {
+    /// `organs/{organ}`, or `organs/-` where there is one organ alone.
+    #[prost(string, tag = "1")]
+    pub parent: ::prost::alloc::string::String,
+    /// Rows.
+    #[prost(enumeration = "get_board_request::By", tag = "2")]
+    pub by: i32,
+    /// As of this ISO date; empty: today.
+    #[prost(string, tag = "3")]
+    pub as_of: ::prost::alloc::string::String,
+    /// Answer only from a state that has reached this position.
+    #[prost(message, optional, tag = "4")]
+    pub read_after: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// Nested message and enum types in `GetBoardRequest`.
+pub mod get_board_request {
+    /// By what the rows are.
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum By {
+        /// BY_UNIT.
+        Unspecified = 0,
+        /// Lead units, by name.
+        Unit = 1,
+        /// Meetings with matters, newest first, at most 200.
+        Meeting = 2,
+        /// Months in which matters were made, newest first.
+        Month = 3,
+    }
+    impl By {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Unspecified => "BY_UNSPECIFIED",
+                Self::Unit => "BY_UNIT",
+                Self::Meeting => "BY_MEETING",
+                Self::Month => "BY_MONTH",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "BY_UNSPECIFIED" => Some(Self::Unspecified),
+                "BY_UNIT" => Some(Self::Unit),
+                "BY_MEETING" => Some(Self::Meeting),
+                "BY_MONTH" => Some(Self::Month),
+                _ => None,
+            }
+        }
+    }
+}
+/// The board.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetBoardResponse {
+    /// In order.
+    #[prost(message, repeated, tag = "1")]
+    pub rows: ::prost::alloc::vec::Vec<BoardRow>,
+    /// All of them.
+    #[prost(message, optional, tag = "2")]
+    pub total: ::core::option::Option<BoardRow>,
+    /// The day it is of, ISO.
+    #[prost(string, tag = "3")]
+    pub as_of: ::prost::alloc::string::String,
+    /// The state's sequence that the answer was read at.
+    #[prost(uint64, tag = "4")]
+    pub sequence: u64,
+}
+/// Which decision.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WhatBecameOfRequest {
+    /// `organs/{organ}/minutes/{minutes}`.
+    #[prost(string, tag = "1")]
+    pub minutes: ::prost::alloc::string::String,
+    /// Position of its item in the minutes, from 0.
+    #[prost(uint32, tag = "2")]
+    pub item_index: u32,
+    /// Position in the item, from 0.
+    #[prost(uint32, tag = "3")]
+    pub decision_index: u32,
+    /// As of this ISO date; empty: today.
+    #[prost(string, tag = "4")]
+    pub as_of: ::prost::alloc::string::String,
+    /// Answer only from a state that has reached this position.
+    #[prost(message, optional, tag = "5")]
+    pub read_after: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// What became of it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WhatBecameOfResponse {
+    /// Verdict as printed.
+    #[prost(string, tag = "1")]
+    pub verdict: ::prost::alloc::string::String,
+    /// The matter in short: owner, state, day in force, light.
+    #[prost(message, optional, tag = "2")]
+    pub matter: ::core::option::Option<MatterSummary>,
+    /// The last evidence, report or progress, in words.
+    #[prost(string, tag = "3")]
+    pub last_evidence: ::prost::alloc::string::String,
+    /// The day of that, ISO.
+    #[prost(string, tag = "4")]
+    pub last_evidence_date: ::prost::alloc::string::String,
+    /// The next day that counts: of a milestone, an effective date or the due day, ISO.
+    #[prost(string, tag = "5")]
+    pub next_date: ::prost::alloc::string::String,
+    /// The state's sequence that the answer was read at.
+    #[prost(uint64, tag = "6")]
+    pub sequence: u64,
+}
+/// Which meeting.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetBulletinRequest {
+    /// `organs/{organ}/minutes/{minutes}`.
+    #[prost(string, tag = "1")]
+    pub minutes: ::prost::alloc::string::String,
+    /// As of this ISO date; empty: today.
+    #[prost(string, tag = "2")]
+    pub as_of: ::prost::alloc::string::String,
+}
+/// Counts of a meeting.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetBulletinResponse {
+    /// All matters.
+    #[prost(uint32, tag = "1")]
+    pub total: u32,
+    /// 办结 or 销号.
+    #[prost(uint32, tag = "2")]
+    pub closed: u32,
+    /// The rest.
+    #[prost(uint32, tag = "3")]
+    pub open: u32,
+    /// Share of the closed in whole per cent, rounded half up.
+    #[prost(uint32, tag = "4")]
+    pub closed_percent: u32,
+    /// Share of the open in whole per cent, rounded half up; the two need not add up to 100.
+    #[prost(uint32, tag = "5")]
+    pub open_percent: u32,
+    /// Lead units with overdue matters, most first.
+    #[prost(message, repeated, tag = "6")]
+    pub laggards: ::prost::alloc::vec::Vec<Laggard>,
+}
+/// A unit that is late.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Laggard {
+    /// The unit.
+    #[prost(string, tag = "1")]
+    pub unit: ::prost::alloc::string::String,
+    /// How many of its matters are overdue.
+    #[prost(uint32, tag = "2")]
+    pub overdue: u32,
+}
+/// Before which meeting.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListLastMeetingMattersRequest {
+    /// `organs/{organ}`.
+    #[prost(string, tag = "1")]
+    pub parent: ::prost::alloc::string::String,
+    /// The day of the next meeting, ISO; empty: today.
+    #[prost(string, tag = "2")]
+    pub before: ::prost::alloc::string::String,
+    /// Only meetings of this kind, e.g. 常务会议; empty: any.
+    #[prost(string, tag = "3")]
+    pub meeting_kind: ::prost::alloc::string::String,
+}
+/// How the last meeting's decisions stand.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListLastMeetingMattersResponse {
+    /// The minutes of that meeting; empty where there was none.
+    #[prost(string, tag = "1")]
+    pub minutes: ::prost::alloc::string::String,
+    /// Its matters in the order of the text.
+    #[prost(message, repeated, tag = "2")]
+    pub matters: ::prost::alloc::vec::Vec<MatterSummary>,
+}
+/// Where to look.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CheckClosureRequest {
+    /// `organs/{organ}`, or `organs/{organ}/minutes/{minutes}` after the final report of that meeting.
+    #[prost(string, tag = "1")]
+    pub parent: ::prost::alloc::string::String,
+    /// As of this ISO date; empty: today.
+    #[prost(string, tag = "2")]
+    pub as_of: ::prost::alloc::string::String,
+}
+/// What should not be; empty when all is well.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CheckClosureResponse {
+    /// Matters without an end state: of the meeting, or of the organ and overdue.
+    #[prost(message, repeated, tag = "1")]
+    pub unclosed: ::prost::alloc::vec::Vec<MatterSummary>,
+    /// Closed matters, and done rows of lists, whose raiser has no answer.
+    #[prost(message, repeated, tag = "2")]
+    pub unanswered: ::prost::alloc::vec::Vec<MatterSummary>,
+}
+/// Where to go on.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WatchMattersRequest {
+    /// `organs/{organ}`, or `organs/-`.
+    #[prost(string, tag = "1")]
+    pub parent: ::prost::alloc::string::String,
+    /// Absent: from the beginning.
+    #[prost(message, optional, tag = "2")]
+    pub after: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// What changed up to a cursor.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct WatchMattersResponse {
+    /// Matters that changed, as they are now.
+    #[prost(message, repeated, tag = "1")]
+    pub matters: ::prost::alloc::vec::Vec<MatterSummary>,
+    /// Resume after this.
+    #[prost(message, optional, tag = "2")]
+    pub through: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// The list's next version.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct UpdateMeasureListRequest {
+    /// `organs/{organ}/matters/{matter}`.
+    #[prost(string, tag = "1")]
+    pub matter: ::prost::alloc::string::String,
+    /// All rows.
+    #[prost(message, repeated, tag = "2")]
+    pub rows: ::prost::alloc::vec::Vec<MeasureRow>,
+    /// Final: no cell may be empty, and rows stay.
+    #[prost(bool, tag = "3")]
+    pub r#final: bool,
+    /// The version that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "14")]
+    pub etag: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct UpdateMeasureListResponse {
+    /// The new version.
+    #[prost(message, optional, tag = "1")]
+    pub list: ::core::option::Option<MeasureList>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// Which list.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetMeasureListRequest {
+    /// `organs/{organ}/matters/{matter}`.
+    #[prost(string, tag = "1")]
+    pub matter: ::prost::alloc::string::String,
+    /// A version; 0 is the newest.
+    #[prost(uint64, tag = "2")]
+    pub version: u64,
+    /// Totals as of this ISO date; empty: today.
+    #[prost(string, tag = "3")]
+    pub as_of: ::prost::alloc::string::String,
+}
+/// The list.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetMeasureListResponse {
+    /// A version of it.
+    #[prost(message, optional, tag = "1")]
+    pub list: ::core::option::Option<MeasureList>,
+    /// Rows that are done.
+    #[prost(uint32, tag = "2")]
+    pub done: u32,
+    /// Rows that are late.
+    #[prost(uint32, tag = "3")]
+    pub late: u32,
+    /// Rows that are still in time: the three add up to the rows.
+    #[prost(uint32, tag = "4")]
+    pub in_time: u32,
+}
+/// Rules to set.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SetFollowUpRulesRequest {
+    /// `organs/{organ}`.
+    #[prost(string, tag = "1")]
+    pub organ: ::prost::alloc::string::String,
+    /// All of them.
+    #[prost(message, optional, tag = "2")]
+    pub rules: ::core::option::Option<FollowUpRules>,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SetFollowUpRulesResponse {
+    /// The rules in force.
+    #[prost(message, optional, tag = "1")]
+    pub rules: ::core::option::Option<FollowUpRules>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// Whose rules.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetFollowUpRulesRequest {
+    /// `organs/{organ}`.
+    #[prost(string, tag = "1")]
+    pub organ: ::prost::alloc::string::String,
+}
+/// The rules.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetFollowUpRulesResponse {
+    /// In force.
+    #[prost(message, optional, tag = "1")]
+    pub rules: ::core::option::Option<FollowUpRules>,
+}
+/// Approves the pick (by default the 秘书长 does).
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ApproveMatterRequest {
+    /// `organs/{organ}/matters/{matter}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Words of approval.
+    #[prost(string, tag = "2")]
+    pub opinion: ::prost::alloc::string::String,
+    /// The version that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "14")]
+    pub etag: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ApproveMatterResponse {
+    /// The matter as it is now.
+    #[prost(message, optional, tag = "1")]
+    pub matter: ::core::option::Option<Matter>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// Sends the notice: the unit is told (交办).
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct NotifyMatterRequest {
+    /// `organs/{organ}/matters/{matter}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Its title or number.
+    #[prost(string, tag = "2")]
+    pub notice: ::prost::alloc::string::String,
+    /// The version that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "14")]
+    pub etag: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct NotifyMatterResponse {
+    /// The matter as it is now.
+    #[prost(message, optional, tag = "1")]
+    pub matter: ::core::option::Option<Matter>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// The lead unit signs for it (签收).
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AcceptMatterRequest {
+    /// `organs/{organ}/matters/{matter}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// The version that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "14")]
+    pub etag: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct AcceptMatterResponse {
+    /// The matter as it is now.
+    #[prost(message, optional, tag = "1")]
+    pub matter: ::core::option::Option<Matter>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// The lead unit says how far it is (办理).
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RecordProgressRequest {
+    /// `organs/{organ}/matters/{matter}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// In its words.
+    #[prost(string, tag = "2")]
+    pub text: ::prost::alloc::string::String,
+    /// The version that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "14")]
+    pub etag: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RecordProgressResponse {
+    /// The matter as it is now.
+    #[prost(message, optional, tag = "1")]
+    pub matter: ::core::option::Option<Matter>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// The draft is revised as the meeting asked.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RecordRevisionRequest {
+    /// `organs/{organ}/matters/{matter}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Title of the revised draft.
+    #[prost(string, tag = "2")]
+    pub title: ::prost::alloc::string::String,
+    /// The version that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "14")]
+    pub etag: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RecordRevisionResponse {
+    /// The matter as it is now.
+    #[prost(message, optional, tag = "1")]
+    pub matter: ::core::option::Option<Matter>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// Sends it to the body that must decide. Sent is not done.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DispatchMatterRequest {
+    /// `organs/{organ}/matters/{matter}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Title or number of what was sent.
+    #[prost(string, tag = "2")]
+    pub paper: ::prost::alloc::string::String,
+    /// The version that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "14")]
+    pub etag: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct DispatchMatterResponse {
+    /// The matter as it is now.
+    #[prost(message, optional, tag = "1")]
+    pub matter: ::core::option::Option<Matter>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// What that body decided.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RecordOutcomeRequest {
+    /// `organs/{organ}/matters/{matter}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Its decision in its words.
+    #[prost(string, tag = "2")]
+    pub text: ::prost::alloc::string::String,
+    /// Whether it agreed.
+    #[prost(bool, tag = "3")]
+    pub approved: bool,
+    /// Number of its document, where it has one.
+    #[prost(string, tag = "4")]
+    pub document: ::prost::alloc::string::String,
+    /// The version that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "14")]
+    pub etag: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RecordOutcomeResponse {
+    /// The matter as it is now.
+    #[prost(message, optional, tag = "1")]
+    pub matter: ::core::option::Option<Matter>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// The document that was issued on the decision.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RecordIssuedDocumentRequest {
+    /// `organs/{organ}/matters/{matter}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// 发文字号, in the standard form.
+    #[prost(string, tag = "2")]
+    pub number: ::prost::alloc::string::String,
+    /// 印发日期, ISO.
+    #[prost(string, tag = "3")]
+    pub date: ::prost::alloc::string::String,
+    /// The version that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "14")]
+    pub etag: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RecordIssuedDocumentResponse {
+    /// The matter as it is now.
+    #[prost(message, optional, tag = "1")]
+    pub matter: ::core::option::Option<Matter>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// A milestone is reached.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReachMilestoneRequest {
+    /// `organs/{organ}/matters/{matter}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Which, from 0.
+    #[prost(uint32, tag = "2")]
+    pub milestone: u32,
+    /// What shows it.
+    #[prost(string, tag = "3")]
+    pub text: ::prost::alloc::string::String,
+    /// The version that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "14")]
+    pub etag: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ReachMilestoneResponse {
+    /// The matter as it is now.
+    #[prost(message, optional, tag = "1")]
+    pub matter: ::core::option::Option<Matter>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// The lead unit reports that it is done (反馈). One report a matter.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReportMatterRequest {
+    /// `organs/{organ}/matters/{matter}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// The report.
+    #[prost(string, tag = "2")]
+    pub text: ::prost::alloc::string::String,
+    /// Who in the unit approved it.
+    #[prost(string, tag = "3")]
+    pub approver: ::prost::alloc::string::String,
+    /// The version that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "14")]
+    pub etag: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ReportMatterResponse {
+    /// The matter as it is now.
+    #[prost(message, optional, tag = "1")]
+    pub matter: ::core::option::Option<Matter>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// Accepts the report, or returns it with reasons (审核). Never by who reported.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReviewMatterRequest {
+    /// `organs/{organ}/matters/{matter}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Accepted; else returned.
+    #[prost(bool, tag = "2")]
+    pub accept: bool,
+    /// Why; required where it is returned.
+    #[prost(string, tag = "3")]
+    pub reason: ::prost::alloc::string::String,
+    /// The version that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "14")]
+    pub etag: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ReviewMatterResponse {
+    /// The matter as it is now.
+    #[prost(message, optional, tag = "1")]
+    pub matter: ::core::option::Option<Matter>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// Asks for a later day (延期), before the day in force has passed.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AskExtensionRequest {
+    /// `organs/{organ}/matters/{matter}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// The day asked for, ISO.
+    #[prost(string, tag = "2")]
+    pub due: ::prost::alloc::string::String,
+    /// Why.
+    #[prost(string, tag = "3")]
+    pub reason: ::prost::alloc::string::String,
+    /// How far it is.
+    #[prost(string, tag = "4")]
+    pub progress: ::prost::alloc::string::String,
+    /// The version that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "14")]
+    pub etag: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct AskExtensionResponse {
+    /// The matter as it is now.
+    #[prost(message, optional, tag = "1")]
+    pub matter: ::core::option::Option<Matter>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// Decides on that. Never by who asked.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DecideExtensionRequest {
+    /// `organs/{organ}/matters/{matter}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Granted or not.
+    #[prost(bool, tag = "2")]
+    pub grant: bool,
+    /// Why.
+    #[prost(string, tag = "3")]
+    pub reason: ::prost::alloc::string::String,
+    /// The version that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "14")]
+    pub etag: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct DecideExtensionResponse {
+    /// The matter as it is now.
+    #[prost(message, optional, tag = "1")]
+    pub matter: ::core::option::Option<Matter>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// Stops it (中止), by a new decision that is named: none is changed here.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SuspendMatterRequest {
+    /// `organs/{organ}/matters/{matter}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// The new decision, e.g. a minutes' name or number.
+    #[prost(string, tag = "2")]
+    pub decision: ::prost::alloc::string::String,
+    /// Why.
+    #[prost(string, tag = "3")]
+    pub reason: ::prost::alloc::string::String,
+    /// The version that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "14")]
+    pub etag: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SuspendMatterResponse {
+    /// The matter as it is now.
+    #[prost(message, optional, tag = "1")]
+    pub matter: ::core::option::Option<Matter>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// It goes on.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ResumeMatterRequest {
+    /// `organs/{organ}/matters/{matter}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Why.
+    #[prost(string, tag = "2")]
+    pub reason: ::prost::alloc::string::String,
+    /// The version that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "14")]
+    pub etag: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ResumeMatterResponse {
+    /// The matter as it is now.
+    #[prost(message, optional, tag = "1")]
+    pub matter: ::core::option::Option<Matter>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// Strikes it off (销号), with evidence and by a second person.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct StrikeOffMatterRequest {
+    /// `organs/{organ}/matters/{matter}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// What shows that it is done.
+    #[prost(message, repeated, tag = "2")]
+    pub evidence: ::prost::alloc::vec::Vec<Evidence>,
+    /// Why that is enough.
+    #[prost(string, tag = "3")]
+    pub reason: ::prost::alloc::string::String,
+    /// The version that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "14")]
+    pub etag: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct StrikeOffMatterResponse {
+    /// The matter as it is now.
+    #[prost(message, optional, tag = "1")]
+    pub matter: ::core::option::Option<Matter>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// It was not done after all. Both days stay.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReopenMatterRequest {
+    /// `organs/{organ}/matters/{matter}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Why.
+    #[prost(string, tag = "2")]
+    pub reason: ::prost::alloc::string::String,
+    /// The version that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "14")]
+    pub etag: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ReopenMatterResponse {
+    /// The matter as it is now.
+    #[prost(message, optional, tag = "1")]
+    pub matter: ::core::option::Option<Matter>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// Puts it on the public list (挂牌督办), for a year at most.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListMatterPubliclyRequest {
+    /// `organs/{organ}/matters/{matter}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// E.g. 市级.
+    #[prost(string, tag = "2")]
+    pub level: ::prost::alloc::string::String,
+    /// Its end, ISO.
+    #[prost(string, tag = "3")]
+    pub deadline: ::prost::alloc::string::String,
+    /// Where the public was told.
+    #[prost(string, tag = "4")]
+    pub notice: ::prost::alloc::string::String,
+    /// The version that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "14")]
+    pub etag: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListMatterPubliclyResponse {
+    /// The matter as it is now.
+    #[prost(message, optional, tag = "1")]
+    pub matter: ::core::option::Option<Matter>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// A later end of that, asked 20 working days before (setting).
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExtendListingRequest {
+    /// `organs/{organ}/matters/{matter}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// The new end, ISO.
+    #[prost(string, tag = "2")]
+    pub deadline: ::prost::alloc::string::String,
+    /// Why.
+    #[prost(string, tag = "3")]
+    pub reason: ::prost::alloc::string::String,
+    /// The version that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "14")]
+    pub etag: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ExtendListingResponse {
+    /// The matter as it is now.
+    #[prost(message, optional, tag = "1")]
+    pub matter: ::core::option::Option<Matter>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// Takes it off the public list (摘牌), after acceptance.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DelistMatterRequest {
+    /// `organs/{organ}/matters/{matter}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Where the public was told.
+    #[prost(string, tag = "2")]
+    pub notice: ::prost::alloc::string::String,
+    /// The version that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "14")]
+    pub etag: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct DelistMatterResponse {
+    /// The matter as it is now.
+    #[prost(message, optional, tag = "1")]
+    pub matter: ::core::option::Option<Matter>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// Sends a slip of supervision. A level is reached when the one below lapsed, or the matter is grave.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SendSlipRequest {
+    /// `organs/{organ}/matters/{matter}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// From 1.
+    #[prost(uint32, tag = "2")]
+    pub level: u32,
+    /// What is demanded.
+    #[prost(string, tag = "3")]
+    pub requirement: ::prost::alloc::string::String,
+    /// By when, ISO.
+    #[prost(string, tag = "4")]
+    pub due: ::prost::alloc::string::String,
+    /// Levels may be left out.
+    #[prost(bool, tag = "5")]
+    pub grave: bool,
+    /// The version that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "14")]
+    pub etag: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SendSlipResponse {
+    /// The matter as it is now.
+    #[prost(message, optional, tag = "1")]
+    pub matter: ::core::option::Option<Matter>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// What came of the last slip.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AnswerSlipRequest {
+    /// `organs/{organ}/matters/{matter}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// The answer.
+    #[prost(string, tag = "2")]
+    pub text: ::prost::alloc::string::String,
+    /// A good reason was given.
+    #[prost(bool, tag = "3")]
+    pub excused: bool,
+    /// The version that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "14")]
+    pub etag: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct AnswerSlipResponse {
+    /// The matter as it is now.
+    #[prost(message, optional, tag = "1")]
+    pub matter: ::core::option::Option<Matter>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// The unit does not agree with a conclusion; within 30 days (setting).
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ObjectToConclusionRequest {
+    /// `organs/{organ}/matters/{matter}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Against what, and why.
+    #[prost(string, tag = "2")]
+    pub text: ::prost::alloc::string::String,
+    /// The version that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "14")]
+    pub etag: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ObjectToConclusionResponse {
+    /// The matter as it is now.
+    #[prost(message, optional, tag = "1")]
+    pub matter: ::core::option::Option<Matter>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// Decides on that within 30 days; never by who made the conclusion.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DecideObjectionRequest {
+    /// `organs/{organ}/matters/{matter}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Upheld or not.
+    #[prost(bool, tag = "2")]
+    pub upheld: bool,
+    /// Why.
+    #[prost(string, tag = "3")]
+    pub reason: ::prost::alloc::string::String,
+    /// The version that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "14")]
+    pub etag: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct DecideObjectionResponse {
+    /// The matter as it is now.
+    #[prost(message, optional, tag = "1")]
+    pub matter: ::core::option::Option<Matter>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// Answers whoever raised it (事事有回音).
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AnswerRaiserRequest {
+    /// `organs/{organ}/matters/{matter}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Whom.
+    #[prost(string, tag = "2")]
+    pub to: ::prost::alloc::string::String,
+    /// What.
+    #[prost(string, tag = "3")]
+    pub text: ::prost::alloc::string::String,
+    /// The version that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "14")]
+    pub etag: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct AnswerRaiserResponse {
+    /// The matter as it is now.
+    #[prost(message, optional, tag = "1")]
+    pub matter: ::core::option::Option<Matter>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// Generated client implementations.
+pub mod matters_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Home of matters. Every act is refused with MATTER_NOT_FOUND, ETAG_STALE, STATE_FORBIDS, FIELD_REQUIRED,
+    /// FIELD_INVALID, REQUEST_ID_REUSED or DISK_FULL where it fits, besides the reasons that stand with it.
+    #[derive(Debug, Clone)]
+    pub struct MattersServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl MattersServiceClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> MattersServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> MattersServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            MattersServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Makes a matter of each decision of issued minutes that has none yet. Errors: MINUTES_NOT_FOUND, NOT_ISSUED.
+        pub async fn pick_matters(
+            &mut self,
+            request: impl tonic::IntoRequest<super::PickMattersRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PickMattersResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.MattersService/PickMatters",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.records.v1.MattersService", "PickMatters"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Makes a matter by hand of a paragraph: it needs content, an owner and a day. Errors: MINUTES_NOT_FOUND, NOT_ISSUED,
+        /// FIELD_REQUIRED, FIELD_INVALID.
+        pub async fn create_matter(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CreateMatterRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CreateMatterResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.MattersService/CreateMatter",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.records.v1.MattersService", "CreateMatter"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// One matter with its history, light and findings. Errors: MATTER_NOT_FOUND.
+        pub async fn get_matter(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetMatterRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetMatterResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.MattersService/GetMatter",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("jiyao.records.v1.MattersService", "GetMatter"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Pages through matters: those that are due first come first, closed ones last. Errors: ORGAN_NOT_FOUND,
+        /// PAGE_TOKEN_INVALID, FIELD_INVALID.
+        pub async fn list_matters(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListMattersRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListMattersResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.MattersService/ListMatters",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.records.v1.MattersService", "ListMatters"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Counts of an organ by unit, meeting or month, with lights. Errors: ORGAN_NOT_FOUND.
+        pub async fn get_board(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetBoardRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetBoardResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.MattersService/GetBoard",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("jiyao.records.v1.MattersService", "GetBoard"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// What became of a decision: verdict, owner, state, last evidence, next day. Errors: MINUTES_NOT_FOUND,
+        /// MATTER_NOT_FOUND.
+        pub async fn what_became_of(
+            &mut self,
+            request: impl tonic::IntoRequest<super::WhatBecameOfRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::WhatBecameOfResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.MattersService/WhatBecameOf",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.records.v1.MattersService", "WhatBecameOf"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Counts of a meeting's matters, with who is late (通报). Errors: MINUTES_NOT_FOUND.
+        pub async fn get_bulletin(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetBulletinRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetBulletinResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.MattersService/GetBulletin",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.records.v1.MattersService", "GetBulletin"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// 上次会议议定事项落实情况: the matters of the last meeting before a day, for the next agenda. Errors: ORGAN_NOT_FOUND.
+        pub async fn list_last_meeting_matters(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListLastMeetingMattersRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListLastMeetingMattersResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.MattersService/ListLastMeetingMatters",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "jiyao.records.v1.MattersService",
+                        "ListLastMeetingMatters",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// 件件有着落、事事有回音: what should not be. Empty when all is closed and answered. Errors: ORGAN_NOT_FOUND,
+        /// MINUTES_NOT_FOUND.
+        pub async fn check_closure(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CheckClosureRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CheckClosureResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.MattersService/CheckClosure",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.records.v1.MattersService", "CheckClosure"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Sends each change of matters after a cursor, and goes on. Errors: CURSOR_FOREIGN, JOURNAL_FORKED.
+        pub async fn watch_matters(
+            &mut self,
+            request: impl tonic::IntoRequest<super::WatchMattersRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::WatchMattersResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.MattersService/WatchMatters",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.records.v1.MattersService", "WatchMatters"),
+                );
+            self.inner.server_streaming(req, path, codec).await
+        }
+        /// The next version of a matter's list of measures (清单). Errors: LIST_INCOMPLETE, LIST_FINAL.
+        pub async fn update_measure_list(
+            &mut self,
+            request: impl tonic::IntoRequest<super::UpdateMeasureListRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::UpdateMeasureListResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.MattersService/UpdateMeasureList",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "jiyao.records.v1.MattersService",
+                        "UpdateMeasureList",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// A version of that list. Errors: MATTER_NOT_FOUND.
+        pub async fn get_measure_list(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetMeasureListRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetMeasureListResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.MattersService/GetMeasureList",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.records.v1.MattersService", "GetMeasureList"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Sets an organ's rules of follow-through. Errors: ORGAN_NOT_FOUND, FIELD_INVALID.
+        pub async fn set_follow_up_rules(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SetFollowUpRulesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SetFollowUpRulesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.MattersService/SetFollowUpRules",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "jiyao.records.v1.MattersService",
+                        "SetFollowUpRules",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// An organ's rules of follow-through. Errors: ORGAN_NOT_FOUND.
+        pub async fn get_follow_up_rules(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetFollowUpRulesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetFollowUpRulesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.MattersService/GetFollowUpRules",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "jiyao.records.v1.MattersService",
+                        "GetFollowUpRules",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Approves the pick (by default the 秘书长 does).
+        pub async fn approve_matter(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ApproveMatterRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ApproveMatterResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.MattersService/ApproveMatter",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.records.v1.MattersService", "ApproveMatter"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Sends the notice: the unit is told (交办). Errors: NEXT_ACT_OPEN.
+        pub async fn notify_matter(
+            &mut self,
+            request: impl tonic::IntoRequest<super::NotifyMatterRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::NotifyMatterResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.MattersService/NotifyMatter",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.records.v1.MattersService", "NotifyMatter"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// The lead unit signs for it (签收). Errors: UNIT_FOREIGN.
+        pub async fn accept_matter(
+            &mut self,
+            request: impl tonic::IntoRequest<super::AcceptMatterRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AcceptMatterResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.MattersService/AcceptMatter",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.records.v1.MattersService", "AcceptMatter"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// The lead unit says how far it is (办理). Errors: UNIT_FOREIGN.
+        pub async fn record_progress(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RecordProgressRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RecordProgressResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.MattersService/RecordProgress",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.records.v1.MattersService", "RecordProgress"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// The draft is revised as the meeting asked. Errors: UNIT_FOREIGN.
+        pub async fn record_revision(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RecordRevisionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RecordRevisionResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.MattersService/RecordRevision",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.records.v1.MattersService", "RecordRevision"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Sends it to the body that must decide. Sent is not done. Errors: UNIT_FOREIGN, NEXT_ACT_OPEN.
+        pub async fn dispatch_matter(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DispatchMatterRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DispatchMatterResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.MattersService/DispatchMatter",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.records.v1.MattersService", "DispatchMatter"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// What that body decided.
+        pub async fn record_outcome(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RecordOutcomeRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RecordOutcomeResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.MattersService/RecordOutcome",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.records.v1.MattersService", "RecordOutcome"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// The document that was issued on the decision. Errors: NEXT_ACT_OPEN.
+        pub async fn record_issued_document(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RecordIssuedDocumentRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RecordIssuedDocumentResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.MattersService/RecordIssuedDocument",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "jiyao.records.v1.MattersService",
+                        "RecordIssuedDocument",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// A milestone is reached. Errors: UNIT_FOREIGN.
+        pub async fn reach_milestone(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ReachMilestoneRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReachMilestoneResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.MattersService/ReachMilestone",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.records.v1.MattersService", "ReachMilestone"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// The lead unit reports that it is done (反馈). One report a matter. Errors: UNIT_FOREIGN, NEXT_ACT_OPEN.
+        pub async fn report_matter(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ReportMatterRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReportMatterResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.MattersService/ReportMatter",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.records.v1.MattersService", "ReportMatter"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Accepts the report, or returns it with reasons (审核). Never by who reported. Errors: SAME_PERSON.
+        pub async fn review_matter(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ReviewMatterRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReviewMatterResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.MattersService/ReviewMatter",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.records.v1.MattersService", "ReviewMatter"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Asks for a later day (延期), before the day in force has passed. Errors: UNIT_FOREIGN, TOO_LATE.
+        pub async fn ask_extension(
+            &mut self,
+            request: impl tonic::IntoRequest<super::AskExtensionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AskExtensionResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.MattersService/AskExtension",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.records.v1.MattersService", "AskExtension"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Decides on that. Never by who asked. Errors: SAME_PERSON.
+        pub async fn decide_extension(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DecideExtensionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DecideExtensionResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.MattersService/DecideExtension",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.records.v1.MattersService", "DecideExtension"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Stops it (中止), by a new decision that is named: none is changed here.
+        pub async fn suspend_matter(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SuspendMatterRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SuspendMatterResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.MattersService/SuspendMatter",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.records.v1.MattersService", "SuspendMatter"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// It goes on.
+        pub async fn resume_matter(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ResumeMatterRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ResumeMatterResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.MattersService/ResumeMatter",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.records.v1.MattersService", "ResumeMatter"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Strikes it off (销号), with evidence and by a second person. Errors: EVIDENCE_MISSING, SAME_PERSON, NEXT_ACT_OPEN.
+        pub async fn strike_off_matter(
+            &mut self,
+            request: impl tonic::IntoRequest<super::StrikeOffMatterRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::StrikeOffMatterResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.MattersService/StrikeOffMatter",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.records.v1.MattersService", "StrikeOffMatter"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// It was not done after all. Both days stay.
+        pub async fn reopen_matter(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ReopenMatterRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReopenMatterResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.MattersService/ReopenMatter",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.records.v1.MattersService", "ReopenMatter"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Puts it on the public list (挂牌督办), for a year at most.
+        pub async fn list_matter_publicly(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListMatterPubliclyRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListMatterPubliclyResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.MattersService/ListMatterPublicly",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "jiyao.records.v1.MattersService",
+                        "ListMatterPublicly",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// A later end of that, asked 20 working days before (setting). Errors: TOO_LATE, HOLIDAYS_UNKNOWN.
+        pub async fn extend_listing(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ExtendListingRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ExtendListingResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.MattersService/ExtendListing",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.records.v1.MattersService", "ExtendListing"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Takes it off the public list (摘牌), after acceptance.
+        pub async fn delist_matter(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DelistMatterRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DelistMatterResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.MattersService/DelistMatter",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.records.v1.MattersService", "DelistMatter"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Sends a slip of supervision. A level is reached when the one below lapsed, or the matter is grave. Errors: SLIP_EARLY.
+        pub async fn send_slip(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SendSlipRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SendSlipResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.MattersService/SendSlip",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("jiyao.records.v1.MattersService", "SendSlip"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// What came of the last slip. Errors: UNIT_FOREIGN.
+        pub async fn answer_slip(
+            &mut self,
+            request: impl tonic::IntoRequest<super::AnswerSlipRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AnswerSlipResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.MattersService/AnswerSlip",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.records.v1.MattersService", "AnswerSlip"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// The unit does not agree with a conclusion; within 30 days (setting). Errors: UNIT_FOREIGN, TOO_LATE.
+        pub async fn object_to_conclusion(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ObjectToConclusionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ObjectToConclusionResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.MattersService/ObjectToConclusion",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "jiyao.records.v1.MattersService",
+                        "ObjectToConclusion",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Decides on that within 30 days; never by who made the conclusion. Errors: SAME_PERSON, TOO_LATE.
+        pub async fn decide_objection(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DecideObjectionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DecideObjectionResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.MattersService/DecideObjection",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.records.v1.MattersService", "DecideObjection"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Answers whoever raised it (事事有回音).
+        pub async fn answer_raiser(
+            &mut self,
+            request: impl tonic::IntoRequest<super::AnswerRaiserRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AnswerRaiserResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.MattersService/AnswerRaiser",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.records.v1.MattersService", "AnswerRaiser"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod matters_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with MattersServiceServer.
+    #[async_trait]
+    pub trait MattersService: std::marker::Send + std::marker::Sync + 'static {
+        /// Makes a matter of each decision of issued minutes that has none yet. Errors: MINUTES_NOT_FOUND, NOT_ISSUED.
+        async fn pick_matters(
+            &self,
+            request: tonic::Request<super::PickMattersRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PickMattersResponse>,
+            tonic::Status,
+        >;
+        /// Makes a matter by hand of a paragraph: it needs content, an owner and a day. Errors: MINUTES_NOT_FOUND, NOT_ISSUED,
+        /// FIELD_REQUIRED, FIELD_INVALID.
+        async fn create_matter(
+            &self,
+            request: tonic::Request<super::CreateMatterRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CreateMatterResponse>,
+            tonic::Status,
+        >;
+        /// One matter with its history, light and findings. Errors: MATTER_NOT_FOUND.
+        async fn get_matter(
+            &self,
+            request: tonic::Request<super::GetMatterRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetMatterResponse>,
+            tonic::Status,
+        >;
+        /// Pages through matters: those that are due first come first, closed ones last. Errors: ORGAN_NOT_FOUND,
+        /// PAGE_TOKEN_INVALID, FIELD_INVALID.
+        async fn list_matters(
+            &self,
+            request: tonic::Request<super::ListMattersRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListMattersResponse>,
+            tonic::Status,
+        >;
+        /// Counts of an organ by unit, meeting or month, with lights. Errors: ORGAN_NOT_FOUND.
+        async fn get_board(
+            &self,
+            request: tonic::Request<super::GetBoardRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetBoardResponse>,
+            tonic::Status,
+        >;
+        /// What became of a decision: verdict, owner, state, last evidence, next day. Errors: MINUTES_NOT_FOUND,
+        /// MATTER_NOT_FOUND.
+        async fn what_became_of(
+            &self,
+            request: tonic::Request<super::WhatBecameOfRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::WhatBecameOfResponse>,
+            tonic::Status,
+        >;
+        /// Counts of a meeting's matters, with who is late (通报). Errors: MINUTES_NOT_FOUND.
+        async fn get_bulletin(
+            &self,
+            request: tonic::Request<super::GetBulletinRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetBulletinResponse>,
+            tonic::Status,
+        >;
+        /// 上次会议议定事项落实情况: the matters of the last meeting before a day, for the next agenda. Errors: ORGAN_NOT_FOUND.
+        async fn list_last_meeting_matters(
+            &self,
+            request: tonic::Request<super::ListLastMeetingMattersRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListLastMeetingMattersResponse>,
+            tonic::Status,
+        >;
+        /// 件件有着落、事事有回音: what should not be. Empty when all is closed and answered. Errors: ORGAN_NOT_FOUND,
+        /// MINUTES_NOT_FOUND.
+        async fn check_closure(
+            &self,
+            request: tonic::Request<super::CheckClosureRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CheckClosureResponse>,
+            tonic::Status,
+        >;
+        /// Server streaming response type for the WatchMatters method.
+        type WatchMattersStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::WatchMattersResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// Sends each change of matters after a cursor, and goes on. Errors: CURSOR_FOREIGN, JOURNAL_FORKED.
+        async fn watch_matters(
+            &self,
+            request: tonic::Request<super::WatchMattersRequest>,
+        ) -> std::result::Result<
+            tonic::Response<Self::WatchMattersStream>,
+            tonic::Status,
+        >;
+        /// The next version of a matter's list of measures (清单). Errors: LIST_INCOMPLETE, LIST_FINAL.
+        async fn update_measure_list(
+            &self,
+            request: tonic::Request<super::UpdateMeasureListRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::UpdateMeasureListResponse>,
+            tonic::Status,
+        >;
+        /// A version of that list. Errors: MATTER_NOT_FOUND.
+        async fn get_measure_list(
+            &self,
+            request: tonic::Request<super::GetMeasureListRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetMeasureListResponse>,
+            tonic::Status,
+        >;
+        /// Sets an organ's rules of follow-through. Errors: ORGAN_NOT_FOUND, FIELD_INVALID.
+        async fn set_follow_up_rules(
+            &self,
+            request: tonic::Request<super::SetFollowUpRulesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SetFollowUpRulesResponse>,
+            tonic::Status,
+        >;
+        /// An organ's rules of follow-through. Errors: ORGAN_NOT_FOUND.
+        async fn get_follow_up_rules(
+            &self,
+            request: tonic::Request<super::GetFollowUpRulesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetFollowUpRulesResponse>,
+            tonic::Status,
+        >;
+        /// Approves the pick (by default the 秘书长 does).
+        async fn approve_matter(
+            &self,
+            request: tonic::Request<super::ApproveMatterRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ApproveMatterResponse>,
+            tonic::Status,
+        >;
+        /// Sends the notice: the unit is told (交办). Errors: NEXT_ACT_OPEN.
+        async fn notify_matter(
+            &self,
+            request: tonic::Request<super::NotifyMatterRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::NotifyMatterResponse>,
+            tonic::Status,
+        >;
+        /// The lead unit signs for it (签收). Errors: UNIT_FOREIGN.
+        async fn accept_matter(
+            &self,
+            request: tonic::Request<super::AcceptMatterRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AcceptMatterResponse>,
+            tonic::Status,
+        >;
+        /// The lead unit says how far it is (办理). Errors: UNIT_FOREIGN.
+        async fn record_progress(
+            &self,
+            request: tonic::Request<super::RecordProgressRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RecordProgressResponse>,
+            tonic::Status,
+        >;
+        /// The draft is revised as the meeting asked. Errors: UNIT_FOREIGN.
+        async fn record_revision(
+            &self,
+            request: tonic::Request<super::RecordRevisionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RecordRevisionResponse>,
+            tonic::Status,
+        >;
+        /// Sends it to the body that must decide. Sent is not done. Errors: UNIT_FOREIGN, NEXT_ACT_OPEN.
+        async fn dispatch_matter(
+            &self,
+            request: tonic::Request<super::DispatchMatterRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DispatchMatterResponse>,
+            tonic::Status,
+        >;
+        /// What that body decided.
+        async fn record_outcome(
+            &self,
+            request: tonic::Request<super::RecordOutcomeRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RecordOutcomeResponse>,
+            tonic::Status,
+        >;
+        /// The document that was issued on the decision. Errors: NEXT_ACT_OPEN.
+        async fn record_issued_document(
+            &self,
+            request: tonic::Request<super::RecordIssuedDocumentRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RecordIssuedDocumentResponse>,
+            tonic::Status,
+        >;
+        /// A milestone is reached. Errors: UNIT_FOREIGN.
+        async fn reach_milestone(
+            &self,
+            request: tonic::Request<super::ReachMilestoneRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReachMilestoneResponse>,
+            tonic::Status,
+        >;
+        /// The lead unit reports that it is done (反馈). One report a matter. Errors: UNIT_FOREIGN, NEXT_ACT_OPEN.
+        async fn report_matter(
+            &self,
+            request: tonic::Request<super::ReportMatterRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReportMatterResponse>,
+            tonic::Status,
+        >;
+        /// Accepts the report, or returns it with reasons (审核). Never by who reported. Errors: SAME_PERSON.
+        async fn review_matter(
+            &self,
+            request: tonic::Request<super::ReviewMatterRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReviewMatterResponse>,
+            tonic::Status,
+        >;
+        /// Asks for a later day (延期), before the day in force has passed. Errors: UNIT_FOREIGN, TOO_LATE.
+        async fn ask_extension(
+            &self,
+            request: tonic::Request<super::AskExtensionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AskExtensionResponse>,
+            tonic::Status,
+        >;
+        /// Decides on that. Never by who asked. Errors: SAME_PERSON.
+        async fn decide_extension(
+            &self,
+            request: tonic::Request<super::DecideExtensionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DecideExtensionResponse>,
+            tonic::Status,
+        >;
+        /// Stops it (中止), by a new decision that is named: none is changed here.
+        async fn suspend_matter(
+            &self,
+            request: tonic::Request<super::SuspendMatterRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SuspendMatterResponse>,
+            tonic::Status,
+        >;
+        /// It goes on.
+        async fn resume_matter(
+            &self,
+            request: tonic::Request<super::ResumeMatterRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ResumeMatterResponse>,
+            tonic::Status,
+        >;
+        /// Strikes it off (销号), with evidence and by a second person. Errors: EVIDENCE_MISSING, SAME_PERSON, NEXT_ACT_OPEN.
+        async fn strike_off_matter(
+            &self,
+            request: tonic::Request<super::StrikeOffMatterRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::StrikeOffMatterResponse>,
+            tonic::Status,
+        >;
+        /// It was not done after all. Both days stay.
+        async fn reopen_matter(
+            &self,
+            request: tonic::Request<super::ReopenMatterRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReopenMatterResponse>,
+            tonic::Status,
+        >;
+        /// Puts it on the public list (挂牌督办), for a year at most.
+        async fn list_matter_publicly(
+            &self,
+            request: tonic::Request<super::ListMatterPubliclyRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListMatterPubliclyResponse>,
+            tonic::Status,
+        >;
+        /// A later end of that, asked 20 working days before (setting). Errors: TOO_LATE, HOLIDAYS_UNKNOWN.
+        async fn extend_listing(
+            &self,
+            request: tonic::Request<super::ExtendListingRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ExtendListingResponse>,
+            tonic::Status,
+        >;
+        /// Takes it off the public list (摘牌), after acceptance.
+        async fn delist_matter(
+            &self,
+            request: tonic::Request<super::DelistMatterRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DelistMatterResponse>,
+            tonic::Status,
+        >;
+        /// Sends a slip of supervision. A level is reached when the one below lapsed, or the matter is grave. Errors: SLIP_EARLY.
+        async fn send_slip(
+            &self,
+            request: tonic::Request<super::SendSlipRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SendSlipResponse>,
+            tonic::Status,
+        >;
+        /// What came of the last slip. Errors: UNIT_FOREIGN.
+        async fn answer_slip(
+            &self,
+            request: tonic::Request<super::AnswerSlipRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AnswerSlipResponse>,
+            tonic::Status,
+        >;
+        /// The unit does not agree with a conclusion; within 30 days (setting). Errors: UNIT_FOREIGN, TOO_LATE.
+        async fn object_to_conclusion(
+            &self,
+            request: tonic::Request<super::ObjectToConclusionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ObjectToConclusionResponse>,
+            tonic::Status,
+        >;
+        /// Decides on that within 30 days; never by who made the conclusion. Errors: SAME_PERSON, TOO_LATE.
+        async fn decide_objection(
+            &self,
+            request: tonic::Request<super::DecideObjectionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DecideObjectionResponse>,
+            tonic::Status,
+        >;
+        /// Answers whoever raised it (事事有回音).
+        async fn answer_raiser(
+            &self,
+            request: tonic::Request<super::AnswerRaiserRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AnswerRaiserResponse>,
+            tonic::Status,
+        >;
+    }
+    /// Home of matters. Every act is refused with MATTER_NOT_FOUND, ETAG_STALE, STATE_FORBIDS, FIELD_REQUIRED,
+    /// FIELD_INVALID, REQUEST_ID_REUSED or DISK_FULL where it fits, besides the reasons that stand with it.
+    #[derive(Debug)]
+    pub struct MattersServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> MattersServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for MattersServiceServer<T>
+    where
+        T: MattersService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/jiyao.records.v1.MattersService/PickMatters" => {
+                    #[allow(non_camel_case_types)]
+                    struct PickMattersSvc<T: MattersService>(pub Arc<T>);
+                    impl<
+                        T: MattersService,
+                    > tonic::server::UnaryService<super::PickMattersRequest>
+                    for PickMattersSvc<T> {
+                        type Response = super::PickMattersResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::PickMattersRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MattersService>::pick_matters(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = PickMattersSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.MattersService/CreateMatter" => {
+                    #[allow(non_camel_case_types)]
+                    struct CreateMatterSvc<T: MattersService>(pub Arc<T>);
+                    impl<
+                        T: MattersService,
+                    > tonic::server::UnaryService<super::CreateMatterRequest>
+                    for CreateMatterSvc<T> {
+                        type Response = super::CreateMatterResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CreateMatterRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MattersService>::create_matter(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CreateMatterSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.MattersService/GetMatter" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetMatterSvc<T: MattersService>(pub Arc<T>);
+                    impl<
+                        T: MattersService,
+                    > tonic::server::UnaryService<super::GetMatterRequest>
+                    for GetMatterSvc<T> {
+                        type Response = super::GetMatterResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetMatterRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MattersService>::get_matter(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetMatterSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.MattersService/ListMatters" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListMattersSvc<T: MattersService>(pub Arc<T>);
+                    impl<
+                        T: MattersService,
+                    > tonic::server::UnaryService<super::ListMattersRequest>
+                    for ListMattersSvc<T> {
+                        type Response = super::ListMattersResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListMattersRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MattersService>::list_matters(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListMattersSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.MattersService/GetBoard" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetBoardSvc<T: MattersService>(pub Arc<T>);
+                    impl<
+                        T: MattersService,
+                    > tonic::server::UnaryService<super::GetBoardRequest>
+                    for GetBoardSvc<T> {
+                        type Response = super::GetBoardResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetBoardRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MattersService>::get_board(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetBoardSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.MattersService/WhatBecameOf" => {
+                    #[allow(non_camel_case_types)]
+                    struct WhatBecameOfSvc<T: MattersService>(pub Arc<T>);
+                    impl<
+                        T: MattersService,
+                    > tonic::server::UnaryService<super::WhatBecameOfRequest>
+                    for WhatBecameOfSvc<T> {
+                        type Response = super::WhatBecameOfResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::WhatBecameOfRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MattersService>::what_became_of(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = WhatBecameOfSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.MattersService/GetBulletin" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetBulletinSvc<T: MattersService>(pub Arc<T>);
+                    impl<
+                        T: MattersService,
+                    > tonic::server::UnaryService<super::GetBulletinRequest>
+                    for GetBulletinSvc<T> {
+                        type Response = super::GetBulletinResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetBulletinRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MattersService>::get_bulletin(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetBulletinSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.MattersService/ListLastMeetingMatters" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListLastMeetingMattersSvc<T: MattersService>(pub Arc<T>);
+                    impl<
+                        T: MattersService,
+                    > tonic::server::UnaryService<super::ListLastMeetingMattersRequest>
+                    for ListLastMeetingMattersSvc<T> {
+                        type Response = super::ListLastMeetingMattersResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListLastMeetingMattersRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MattersService>::list_last_meeting_matters(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListLastMeetingMattersSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.MattersService/CheckClosure" => {
+                    #[allow(non_camel_case_types)]
+                    struct CheckClosureSvc<T: MattersService>(pub Arc<T>);
+                    impl<
+                        T: MattersService,
+                    > tonic::server::UnaryService<super::CheckClosureRequest>
+                    for CheckClosureSvc<T> {
+                        type Response = super::CheckClosureResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CheckClosureRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MattersService>::check_closure(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CheckClosureSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.MattersService/WatchMatters" => {
+                    #[allow(non_camel_case_types)]
+                    struct WatchMattersSvc<T: MattersService>(pub Arc<T>);
+                    impl<
+                        T: MattersService,
+                    > tonic::server::ServerStreamingService<super::WatchMattersRequest>
+                    for WatchMattersSvc<T> {
+                        type Response = super::WatchMattersResponse;
+                        type ResponseStream = T::WatchMattersStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::WatchMattersRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MattersService>::watch_matters(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = WatchMattersSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.MattersService/UpdateMeasureList" => {
+                    #[allow(non_camel_case_types)]
+                    struct UpdateMeasureListSvc<T: MattersService>(pub Arc<T>);
+                    impl<
+                        T: MattersService,
+                    > tonic::server::UnaryService<super::UpdateMeasureListRequest>
+                    for UpdateMeasureListSvc<T> {
+                        type Response = super::UpdateMeasureListResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::UpdateMeasureListRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MattersService>::update_measure_list(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = UpdateMeasureListSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.MattersService/GetMeasureList" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetMeasureListSvc<T: MattersService>(pub Arc<T>);
+                    impl<
+                        T: MattersService,
+                    > tonic::server::UnaryService<super::GetMeasureListRequest>
+                    for GetMeasureListSvc<T> {
+                        type Response = super::GetMeasureListResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetMeasureListRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MattersService>::get_measure_list(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetMeasureListSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.MattersService/SetFollowUpRules" => {
+                    #[allow(non_camel_case_types)]
+                    struct SetFollowUpRulesSvc<T: MattersService>(pub Arc<T>);
+                    impl<
+                        T: MattersService,
+                    > tonic::server::UnaryService<super::SetFollowUpRulesRequest>
+                    for SetFollowUpRulesSvc<T> {
+                        type Response = super::SetFollowUpRulesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SetFollowUpRulesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MattersService>::set_follow_up_rules(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SetFollowUpRulesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.MattersService/GetFollowUpRules" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetFollowUpRulesSvc<T: MattersService>(pub Arc<T>);
+                    impl<
+                        T: MattersService,
+                    > tonic::server::UnaryService<super::GetFollowUpRulesRequest>
+                    for GetFollowUpRulesSvc<T> {
+                        type Response = super::GetFollowUpRulesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetFollowUpRulesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MattersService>::get_follow_up_rules(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetFollowUpRulesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.MattersService/ApproveMatter" => {
+                    #[allow(non_camel_case_types)]
+                    struct ApproveMatterSvc<T: MattersService>(pub Arc<T>);
+                    impl<
+                        T: MattersService,
+                    > tonic::server::UnaryService<super::ApproveMatterRequest>
+                    for ApproveMatterSvc<T> {
+                        type Response = super::ApproveMatterResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ApproveMatterRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MattersService>::approve_matter(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ApproveMatterSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.MattersService/NotifyMatter" => {
+                    #[allow(non_camel_case_types)]
+                    struct NotifyMatterSvc<T: MattersService>(pub Arc<T>);
+                    impl<
+                        T: MattersService,
+                    > tonic::server::UnaryService<super::NotifyMatterRequest>
+                    for NotifyMatterSvc<T> {
+                        type Response = super::NotifyMatterResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::NotifyMatterRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MattersService>::notify_matter(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = NotifyMatterSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.MattersService/AcceptMatter" => {
+                    #[allow(non_camel_case_types)]
+                    struct AcceptMatterSvc<T: MattersService>(pub Arc<T>);
+                    impl<
+                        T: MattersService,
+                    > tonic::server::UnaryService<super::AcceptMatterRequest>
+                    for AcceptMatterSvc<T> {
+                        type Response = super::AcceptMatterResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AcceptMatterRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MattersService>::accept_matter(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = AcceptMatterSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.MattersService/RecordProgress" => {
+                    #[allow(non_camel_case_types)]
+                    struct RecordProgressSvc<T: MattersService>(pub Arc<T>);
+                    impl<
+                        T: MattersService,
+                    > tonic::server::UnaryService<super::RecordProgressRequest>
+                    for RecordProgressSvc<T> {
+                        type Response = super::RecordProgressResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RecordProgressRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MattersService>::record_progress(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RecordProgressSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.MattersService/RecordRevision" => {
+                    #[allow(non_camel_case_types)]
+                    struct RecordRevisionSvc<T: MattersService>(pub Arc<T>);
+                    impl<
+                        T: MattersService,
+                    > tonic::server::UnaryService<super::RecordRevisionRequest>
+                    for RecordRevisionSvc<T> {
+                        type Response = super::RecordRevisionResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RecordRevisionRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MattersService>::record_revision(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RecordRevisionSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.MattersService/DispatchMatter" => {
+                    #[allow(non_camel_case_types)]
+                    struct DispatchMatterSvc<T: MattersService>(pub Arc<T>);
+                    impl<
+                        T: MattersService,
+                    > tonic::server::UnaryService<super::DispatchMatterRequest>
+                    for DispatchMatterSvc<T> {
+                        type Response = super::DispatchMatterResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DispatchMatterRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MattersService>::dispatch_matter(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DispatchMatterSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.MattersService/RecordOutcome" => {
+                    #[allow(non_camel_case_types)]
+                    struct RecordOutcomeSvc<T: MattersService>(pub Arc<T>);
+                    impl<
+                        T: MattersService,
+                    > tonic::server::UnaryService<super::RecordOutcomeRequest>
+                    for RecordOutcomeSvc<T> {
+                        type Response = super::RecordOutcomeResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RecordOutcomeRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MattersService>::record_outcome(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RecordOutcomeSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.MattersService/RecordIssuedDocument" => {
+                    #[allow(non_camel_case_types)]
+                    struct RecordIssuedDocumentSvc<T: MattersService>(pub Arc<T>);
+                    impl<
+                        T: MattersService,
+                    > tonic::server::UnaryService<super::RecordIssuedDocumentRequest>
+                    for RecordIssuedDocumentSvc<T> {
+                        type Response = super::RecordIssuedDocumentResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RecordIssuedDocumentRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MattersService>::record_issued_document(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RecordIssuedDocumentSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.MattersService/ReachMilestone" => {
+                    #[allow(non_camel_case_types)]
+                    struct ReachMilestoneSvc<T: MattersService>(pub Arc<T>);
+                    impl<
+                        T: MattersService,
+                    > tonic::server::UnaryService<super::ReachMilestoneRequest>
+                    for ReachMilestoneSvc<T> {
+                        type Response = super::ReachMilestoneResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ReachMilestoneRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MattersService>::reach_milestone(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ReachMilestoneSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.MattersService/ReportMatter" => {
+                    #[allow(non_camel_case_types)]
+                    struct ReportMatterSvc<T: MattersService>(pub Arc<T>);
+                    impl<
+                        T: MattersService,
+                    > tonic::server::UnaryService<super::ReportMatterRequest>
+                    for ReportMatterSvc<T> {
+                        type Response = super::ReportMatterResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ReportMatterRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MattersService>::report_matter(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ReportMatterSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.MattersService/ReviewMatter" => {
+                    #[allow(non_camel_case_types)]
+                    struct ReviewMatterSvc<T: MattersService>(pub Arc<T>);
+                    impl<
+                        T: MattersService,
+                    > tonic::server::UnaryService<super::ReviewMatterRequest>
+                    for ReviewMatterSvc<T> {
+                        type Response = super::ReviewMatterResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ReviewMatterRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MattersService>::review_matter(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ReviewMatterSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.MattersService/AskExtension" => {
+                    #[allow(non_camel_case_types)]
+                    struct AskExtensionSvc<T: MattersService>(pub Arc<T>);
+                    impl<
+                        T: MattersService,
+                    > tonic::server::UnaryService<super::AskExtensionRequest>
+                    for AskExtensionSvc<T> {
+                        type Response = super::AskExtensionResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AskExtensionRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MattersService>::ask_extension(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = AskExtensionSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.MattersService/DecideExtension" => {
+                    #[allow(non_camel_case_types)]
+                    struct DecideExtensionSvc<T: MattersService>(pub Arc<T>);
+                    impl<
+                        T: MattersService,
+                    > tonic::server::UnaryService<super::DecideExtensionRequest>
+                    for DecideExtensionSvc<T> {
+                        type Response = super::DecideExtensionResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DecideExtensionRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MattersService>::decide_extension(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DecideExtensionSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.MattersService/SuspendMatter" => {
+                    #[allow(non_camel_case_types)]
+                    struct SuspendMatterSvc<T: MattersService>(pub Arc<T>);
+                    impl<
+                        T: MattersService,
+                    > tonic::server::UnaryService<super::SuspendMatterRequest>
+                    for SuspendMatterSvc<T> {
+                        type Response = super::SuspendMatterResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SuspendMatterRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MattersService>::suspend_matter(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SuspendMatterSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.MattersService/ResumeMatter" => {
+                    #[allow(non_camel_case_types)]
+                    struct ResumeMatterSvc<T: MattersService>(pub Arc<T>);
+                    impl<
+                        T: MattersService,
+                    > tonic::server::UnaryService<super::ResumeMatterRequest>
+                    for ResumeMatterSvc<T> {
+                        type Response = super::ResumeMatterResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ResumeMatterRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MattersService>::resume_matter(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ResumeMatterSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.MattersService/StrikeOffMatter" => {
+                    #[allow(non_camel_case_types)]
+                    struct StrikeOffMatterSvc<T: MattersService>(pub Arc<T>);
+                    impl<
+                        T: MattersService,
+                    > tonic::server::UnaryService<super::StrikeOffMatterRequest>
+                    for StrikeOffMatterSvc<T> {
+                        type Response = super::StrikeOffMatterResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::StrikeOffMatterRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MattersService>::strike_off_matter(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = StrikeOffMatterSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.MattersService/ReopenMatter" => {
+                    #[allow(non_camel_case_types)]
+                    struct ReopenMatterSvc<T: MattersService>(pub Arc<T>);
+                    impl<
+                        T: MattersService,
+                    > tonic::server::UnaryService<super::ReopenMatterRequest>
+                    for ReopenMatterSvc<T> {
+                        type Response = super::ReopenMatterResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ReopenMatterRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MattersService>::reopen_matter(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ReopenMatterSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.MattersService/ListMatterPublicly" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListMatterPubliclySvc<T: MattersService>(pub Arc<T>);
+                    impl<
+                        T: MattersService,
+                    > tonic::server::UnaryService<super::ListMatterPubliclyRequest>
+                    for ListMatterPubliclySvc<T> {
+                        type Response = super::ListMatterPubliclyResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListMatterPubliclyRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MattersService>::list_matter_publicly(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListMatterPubliclySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.MattersService/ExtendListing" => {
+                    #[allow(non_camel_case_types)]
+                    struct ExtendListingSvc<T: MattersService>(pub Arc<T>);
+                    impl<
+                        T: MattersService,
+                    > tonic::server::UnaryService<super::ExtendListingRequest>
+                    for ExtendListingSvc<T> {
+                        type Response = super::ExtendListingResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ExtendListingRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MattersService>::extend_listing(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ExtendListingSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.MattersService/DelistMatter" => {
+                    #[allow(non_camel_case_types)]
+                    struct DelistMatterSvc<T: MattersService>(pub Arc<T>);
+                    impl<
+                        T: MattersService,
+                    > tonic::server::UnaryService<super::DelistMatterRequest>
+                    for DelistMatterSvc<T> {
+                        type Response = super::DelistMatterResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DelistMatterRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MattersService>::delist_matter(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DelistMatterSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.MattersService/SendSlip" => {
+                    #[allow(non_camel_case_types)]
+                    struct SendSlipSvc<T: MattersService>(pub Arc<T>);
+                    impl<
+                        T: MattersService,
+                    > tonic::server::UnaryService<super::SendSlipRequest>
+                    for SendSlipSvc<T> {
+                        type Response = super::SendSlipResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SendSlipRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MattersService>::send_slip(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SendSlipSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.MattersService/AnswerSlip" => {
+                    #[allow(non_camel_case_types)]
+                    struct AnswerSlipSvc<T: MattersService>(pub Arc<T>);
+                    impl<
+                        T: MattersService,
+                    > tonic::server::UnaryService<super::AnswerSlipRequest>
+                    for AnswerSlipSvc<T> {
+                        type Response = super::AnswerSlipResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AnswerSlipRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MattersService>::answer_slip(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = AnswerSlipSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.MattersService/ObjectToConclusion" => {
+                    #[allow(non_camel_case_types)]
+                    struct ObjectToConclusionSvc<T: MattersService>(pub Arc<T>);
+                    impl<
+                        T: MattersService,
+                    > tonic::server::UnaryService<super::ObjectToConclusionRequest>
+                    for ObjectToConclusionSvc<T> {
+                        type Response = super::ObjectToConclusionResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ObjectToConclusionRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MattersService>::object_to_conclusion(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ObjectToConclusionSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.MattersService/DecideObjection" => {
+                    #[allow(non_camel_case_types)]
+                    struct DecideObjectionSvc<T: MattersService>(pub Arc<T>);
+                    impl<
+                        T: MattersService,
+                    > tonic::server::UnaryService<super::DecideObjectionRequest>
+                    for DecideObjectionSvc<T> {
+                        type Response = super::DecideObjectionResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DecideObjectionRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MattersService>::decide_objection(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DecideObjectionSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.MattersService/AnswerRaiser" => {
+                    #[allow(non_camel_case_types)]
+                    struct AnswerRaiserSvc<T: MattersService>(pub Arc<T>);
+                    impl<
+                        T: MattersService,
+                    > tonic::server::UnaryService<super::AnswerRaiserRequest>
+                    for AnswerRaiserSvc<T> {
+                        type Response = super::AnswerRaiserResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AnswerRaiserRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MattersService>::answer_raiser(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = AnswerRaiserSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for MattersServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "jiyao.records.v1.MattersService";
+    impl<T> tonic::server::NamedService for MattersServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
 /// An organ that keeps minutes.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Organ {

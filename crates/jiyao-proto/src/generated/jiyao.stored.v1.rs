@@ -77,6 +77,46 @@ pub struct MinutesDocument {
     #[prost(uint64, tag = "2")]
     pub original_sequence: u64,
 }
+/// Body of `matter.established` version 1.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MatterEstablished {
+    /// The matter, as JSON of `jiyao_matters::Matter`: fields are only ever added, with defaults.
+    #[prost(bytes = "vec", tag = "1")]
+    pub matter: ::prost::alloc::vec::Vec<u8>,
+}
+/// Body of `matter.acted` version 1.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MatterActed {
+    /// `organs/{organ}/matters/{matter}`.
+    #[prost(string, tag = "1")]
+    pub matter: ::prost::alloc::string::String,
+    /// What was done, as JSON of `jiyao_matters::Entry`.
+    #[prost(bytes = "vec", tag = "2")]
+    pub entry: ::prost::alloc::vec::Vec<u8>,
+    /// The version that it makes.
+    #[prost(uint64, tag = "3")]
+    pub version: u64,
+}
+/// Body of `matter.listed` version 1: a version of a matter's list of measures.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MatterListed {
+    /// `organs/{organ}/matters/{matter}`.
+    #[prost(string, tag = "1")]
+    pub matter: ::prost::alloc::string::String,
+    /// As JSON of `jiyao_matters::MeasureList`.
+    #[prost(bytes = "vec", tag = "2")]
+    pub list: ::prost::alloc::vec::Vec<u8>,
+}
+/// Body of `follow_up_rules.set` version 1.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FollowUpRulesSet {
+    /// `organs/{organ}`.
+    #[prost(string, tag = "1")]
+    pub organ: ::prost::alloc::string::String,
+    /// As JSON of `jiyao_matters::Rules`.
+    #[prost(bytes = "vec", tag = "2")]
+    pub rules: ::prost::alloc::vec::Vec<u8>,
+}
 /// Body of `rolls.stated` version 1.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct RollsStated {
