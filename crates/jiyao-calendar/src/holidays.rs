@@ -40,7 +40,11 @@ pub struct TableError {
 
 impl fmt::Display for TableError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}: {:?} is neither `year Y` nor `- DATE` or `+ DATE` of that year", self.line, self.text)
+        write!(
+            f,
+            "line {}: {:?} is neither `year Y` nor `- DATE` or `+ DATE` of that year",
+            self.line, self.text
+        )
     }
 }
 
@@ -152,7 +156,12 @@ mod tests {
 
     #[test]
     fn lines_that_are_none_are_named() {
-        for (text, line) in [("year x", 1), ("\n- 2026-01-01", 2), ("year 2026\n* 2026-01-01", 2), ("year 2026\n- 2027-01-01", 2)] {
+        for (text, line) in [
+            ("year x", 1),
+            ("\n- 2026-01-01", 2),
+            ("year 2026\n* 2026-01-01", 2),
+            ("year 2026\n- 2027-01-01", 2),
+        ] {
             assert_eq!(Holidays::parse(text).unwrap_err().line, line, "{text}");
         }
     }

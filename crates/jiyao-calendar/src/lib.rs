@@ -70,6 +70,13 @@ pub fn civil_date(instant: Timestamp, zone: &str) -> Date {
     instant.to_zoned(zone).date()
 }
 
+/// An instant of so many seconds since 1970 as people read it, in UTC: `2020-06-16 02:00`.
+#[must_use]
+pub fn printed_instant(seconds: i64) -> String {
+    let instant = Timestamp::from_second(seconds).unwrap_or(Timestamp::UNIX_EPOCH);
+    instant.strftime("%Y-%m-%d %H:%M").to_string()
+}
+
 /// So many days later; the last day there is where there is none.
 #[must_use]
 pub fn days_later(day: Date, days: i64) -> Date {
@@ -100,7 +107,10 @@ mod tests {
         assert!(parse_iso("2024-02-29").is_some());
         assert!(parse_iso("2023-02-29").is_none());
         assert!(parse_iso("20240229").is_none());
-        assert_eq!(civil_date("2020-06-15T17:00:00Z".parse().unwrap(), "Asia/Shanghai").to_string(), "2020-06-16");
+        assert_eq!(
+            civil_date("2020-06-15T17:00:00Z".parse().unwrap(), "Asia/Shanghai").to_string(),
+            "2020-06-16"
+        );
         let (one, other) = (parse_iso("2020-02-28").unwrap(), parse_iso("2020-03-01").unwrap());
         assert_eq!((days_between(one, other), days_between(other, one), days_later(one, 2)), (2, -2, other));
         assert!(is_time_zone("Asia/Shanghai") && !is_time_zone("Asia/Nowhere"));

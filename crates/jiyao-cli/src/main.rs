@@ -1,6 +1,7 @@
 //! The `jiyao` command.
 
 mod demo;
+mod follow_up;
 mod import;
 mod read;
 mod show;
@@ -44,6 +45,10 @@ struct Services {
     ca: Option<PathBuf>,
     #[arg(long, global = true, env = "JIYAO_TOKEN_FILE", value_name = "FILE")]
     token_file: Option<PathBuf>,
+    #[arg(long = "as", global = true, env = "JIYAO_AS", default_value = "", value_name = "NAME")]
+    acting: String,
+    #[arg(long, global = true, env = "JIYAO_UNIT", default_value = "", value_name = "UNIT")]
+    unit: String,
 }
 
 #[derive(Debug, Subcommand)]
@@ -97,6 +102,11 @@ enum Command {
     Watch {
         #[arg(long, default_value = "organs/-")]
         organ: String,
+    },
+    Board(follow_up::BoardOf),
+    Matter {
+        #[command(subcommand)]
+        command: follow_up::MatterCommand,
     },
 }
 
@@ -205,6 +215,8 @@ async fn run(cli: Cli, speaker: &Speaker) -> Result<ExitCode> {
             }
             print(&show::list(&all, speaker));
         }
+        Command::Board(board) => board.run(&client()?, speaker).await?,
+        Command::Matter { command } => command.run(&client()?, speaker).await?,
         Command::Watch { organ } => {
             let mut watch = client()?.watch_minutes(&organ, None);
             loop {
@@ -231,6 +243,7 @@ fn connect(services: &Services, speaker: &Speaker) -> Result<Client> {
         .distribution(&services.distribution)
         .ca(services.ca.clone())
         .token(token)
+        .acting_as(&services.acting, &services.unit)
         .lang(speaker.lang())
         .build()?;
     Ok(client)

@@ -315,3 +315,113 @@ pub(crate) fn list(all: &[MinutesSummary], speaker: &Speaker) -> String {
     }
     out + &speaker.say_with("list-end", &[("count", &all.len().to_string())]) + "\n"
 }
+
+/// A light in its colour, where a person looks at a terminal. Names of settings keep their word.
+fn lit(light: &str, speaker: &Speaker) -> String {
+    let word = if ["red", "yellow", "green"].contains(&light) {
+        speaker.say(&format!("light-{light}"))
+    } else {
+        light.to_owned()
+    };
+    speaker.in_colour(&word, light)
+}
+
+fn state(state: jiyao_client::State, speaker: &Speaker) -> String {
+    speaker.say(&format!("state-{}", state.as_str()))
+}
+
+/// Matters, one a row.
+pub(crate) fn matters(matters: &[jiyao_client::MatterSummary], speaker: &Speaker) -> String {
+    let mut rows = table(
+        speaker,
+        &[
+            "word-number",
+            "word-item",
+            "word-subject",
+            "word-lead",
+            "word-next",
+            "word-state",
+            "word-due",
+            "word-light",
+        ],
+    );
+    for matter in matters {
+        rows.add_row([
+            matter.number.clone(),
+            matter.item_number.clone(),
+            matter.content.clone(),
+            matter.lead.clone(),
+            matter.next.clone(),
+            state(matter.state, speaker),
+            matter.due.clone(),
+            lit(&matter.light, speaker),
+        ]);
+    }
+    let names: Vec<_> = matters.iter().map(|matter| format!("{} {}", matter.number, matter.name)).collect();
+    format!("{rows}\n{}\n", names.join("\n"))
+}
+
+/// One matter with what has been done.
+pub(crate) fn matter(matter: &jiyao_client::Matter, speaker: &Speaker) -> String {
+    let mut out = matters(std::slice::from_ref(&matter.summary), speaker);
+    line(&mut out, speaker, "word-support", &matter.helpers.join("；"));
+    line(&mut out, speaker, "word-paragraph", &matter.text);
+    if !matter.history.is_empty() {
+        let mut rows = table(speaker, &["word-when", "word-act", "word-who", "word-state", "word-words"]);
+        for entry in &matter.history {
+            let who = [entry.actor.as_str(), entry.unit.as_str()].join(" ");
+            rows.add_row([
+                jiyao_calendar::printed_instant(entry.time),
+                speaker.say(&format!("act-{}", entry.act)),
+                who.trim().to_owned(),
+                state(entry.to, speaker),
+                entry.words.clone(),
+            ]);
+        }
+        out.push_str(&format!("{rows}\n"));
+    }
+    for (code, day, about) in &matter.findings {
+        let said = speaker.say_with(&format!("finding-{code}"), &[("day", day), ("about", about)]);
+        out.push_str(&format!("{}\n", speaker.bright(&said)));
+    }
+    out
+}
+
+/// What became of a decision.
+pub(crate) fn became(became: &jiyao_client::Became, speaker: &Speaker) -> String {
+    let mut out = String::new();
+    let last = [became.last_evidence_date.as_str(), became.last_evidence.as_str()].join(" ");
+    for (label, text) in [
+        ("word-verdict", became.verdict.as_str()),
+        ("word-lead", &became.matter.lead),
+        ("word-state", &state(became.matter.state, speaker)),
+        ("word-next", &became.matter.next),
+        ("word-last", last.trim()),
+        ("word-next-day", &became.next_date),
+        ("word-light", &lit(&became.matter.light, speaker)),
+    ] {
+        line(&mut out, speaker, label, text);
+    }
+    out
+}
+
+/// Counts, one row a unit, meeting or month, and all of them below.
+pub(crate) fn board(board: &jiyao_client::Board, speaker: &Speaker) -> String {
+    let mut rows =
+        table(speaker, &["word-of", "word-total", "word-open", "word-closed", "word-light", "word-state"]);
+    let total = jiyao_client::BoardRow { of: speaker.say("word-all"), ..board.total.clone() };
+    for row in board.rows.iter().chain([&total]) {
+        let closed: u64 = row.states.iter().filter(|(state, _)| state.is_end()).map(|(_, count)| count).sum();
+        let lights = row.lights.iter().map(|(light, count)| format!("{} {count}", lit(light, speaker)));
+        let states = row.states.iter().map(|(of, count)| format!("{} {count}", state(*of, speaker)));
+        rows.add_row([
+            row.of.clone(),
+            row.total.to_string(),
+            (row.total - closed).to_string(),
+            closed.to_string(),
+            lights.collect::<Vec<_>>().join("  "),
+            states.collect::<Vec<_>>().join("  "),
+        ]);
+    }
+    format!("{}\n{rows}\n", speaker.say_with("board-title", &[("day", &board.as_of)]))
+}

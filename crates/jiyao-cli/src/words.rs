@@ -45,6 +45,18 @@ impl Speaker {
         if self.is_colourful { format!("\x1b[1;33m{text}\x1b[0m") } else { text.to_owned() }
     }
 
+    /// The text in the colour of its name, where a person looks at a terminal and the name is one.
+    pub(crate) fn in_colour(&self, text: &str, colour: &str) -> String {
+        let code = match colour {
+            "red" | "红" => "31",
+            "yellow" | "黄" => "33",
+            "green" | "绿" => "32",
+            "blue" | "蓝" => "34",
+            _ => return text.to_owned(),
+        };
+        if self.is_colourful { format!("\x1b[1;{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+
     /// A refusal of something done here, without a service.
     pub(crate) fn refusal(&self, fault: &jiyao_fault::Fault) -> anyhow::Error {
         let metadata = fault.metadata().iter().map(|(key, value)| (*key, value.as_str()));

@@ -24,6 +24,8 @@ pub(crate) const RESPONSE_LIMIT: usize = 4 << 20;
 pub(crate) struct Settings {
     pub(crate) ca: Option<Vec<u8>>,
     pub(crate) token: Option<String>,
+    /// Principal and unit of local mode; empty: the service's own.
+    pub(crate) acting: (String, String),
     pub(crate) lang: Lang,
     pub(crate) timeout: Duration,
 }
@@ -78,6 +80,15 @@ impl Connection {
         }
         if let Some(authorization) = &self.authorization {
             request.metadata_mut().insert("authorization", authorization.clone());
+        }
+        let (principal, unit) = &self.settings.acting;
+        for (header, value) in [("jiyao-as", principal), ("jiyao-unit", unit)] {
+            let encoded = percent_encoding::utf8_percent_encode(value, percent_encoding::NON_ALPHANUMERIC);
+            if !value.is_empty()
+                && let Ok(encoded) = encoded.to_string().parse()
+            {
+                request.metadata_mut().insert(header, encoded);
+            }
         }
         if let Ok(tag) = self.settings.lang.tag().parse() {
             request.metadata_mut().insert("accept-language", tag);

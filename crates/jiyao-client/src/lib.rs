@@ -28,6 +28,7 @@ mod attendance;
 mod connection;
 mod distribution;
 mod error;
+mod matters;
 mod records;
 mod types;
 mod watch;
@@ -38,7 +39,9 @@ use std::time::Duration;
 
 use connection::Connection;
 pub use error::{Error, ErrorKind};
+pub use jiyao_matters::{Act, Evidence, State};
 pub use jiyao_phrases::Lang;
+pub use matters::{Became, Board, BoardBy, BoardRow, Matter, MatterEntry, MatterSummary, NewMatter, Picked};
 pub use records::{Import, Imported, ListMinutes, Settle, Settled};
 pub use types::{
     DecisionEntry, DistributionList, Minutes, MinutesChange, MinutesSummary, OpenDoubt, Organ, Page,
@@ -69,6 +72,7 @@ pub struct Builder {
     distribution: String,
     ca: Option<PathBuf>,
     token: Option<String>,
+    acting: (String, String),
     lang: Lang,
     timeout: Duration,
 }
@@ -83,6 +87,7 @@ impl Client {
             distribution: DISTRIBUTION.to_owned(),
             ca: None,
             token: None,
+            acting: Default::default(),
             lang: Lang::En,
             timeout: Duration::from_secs(30),
         }
@@ -125,6 +130,14 @@ impl Builder {
         self
     }
 
+    /// Who acts, and for which unit (empty: for none), where the services run in local mode; otherwise the token says
+    /// that.
+    #[must_use]
+    pub fn acting_as(mut self, principal: impl Into<String>, unit: impl Into<String>) -> Self {
+        self.acting = (principal.into(), unit.into());
+        self
+    }
+
     /// Language of the messages in errors.
     #[must_use]
     pub fn lang(mut self, lang: Lang) -> Self {
@@ -151,8 +164,13 @@ impl Builder {
             }
             None => None,
         };
-        let settings =
-            Arc::new(connection::Settings { ca, token: self.token, lang: self.lang, timeout: self.timeout });
+        let settings = Arc::new(connection::Settings {
+            ca,
+            token: self.token,
+            acting: self.acting,
+            lang: self.lang,
+            timeout: self.timeout,
+        });
         Ok(Client {
             records: Connection::new(self.records, &settings)?,
             attendance: Connection::new(self.attendance, &settings)?,

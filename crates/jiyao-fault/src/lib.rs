@@ -104,7 +104,6 @@ reasons! {
     ListIncomplete = "LIST_INCOMPLETE", FailedPrecondition;
     ListFinal = "LIST_FINAL", FailedPrecondition;
     NotIssued = "NOT_ISSUED", FailedPrecondition;
-    MatterExists = "MATTER_EXISTS", AlreadyExists;
 }
 
 impl Reason {

@@ -78,7 +78,7 @@ pub fn due_day(printed: &str, decided: Date, holidays: &Holidays) -> Option<Date
         |text: &str| i32::from(decided.year()) + i32::from(text.contains("明年") || text.contains("次年"));
     let (year, rest) = match text.split_once('年') {
         Some((year, rest)) if year.len() == 4 => (year.parse().ok()?, rest),
-        Some((year, rest)) if matches!(year, "今" | "明" | "本" | "次") => (year_of(text), rest),
+        Some(("今" | "明" | "本" | "次", rest)) => (year_of(text), rest),
         _ => (i32::from(decided.year()), text),
     };
     let last_of = |year: i32, month: u32| {

@@ -20,9 +20,14 @@ pub fn language(arguments: &[String]) -> Lang {
         .unwrap_or_default()
 }
 
-/// The command with all its help in a language: `help-{name}` and `help-{name}-{argument}` of the catalogue.
+/// The command with all its help in a language: `help-{name}` and `help-{name}-{argument}` of the catalogue, where the
+/// name of a subcommand's subcommand is that of both: `matter-accept`.
 #[must_use]
 pub fn translated(command: Command, name: &str, lang: Lang) -> Command {
+    in_language(command, name, "", lang)
+}
+
+fn in_language(command: Command, name: &str, prefix: &str, lang: Lang) -> Command {
     let word = |id: &str| say(lang, &format!("help-{id}"), &[]);
     let heading = |arg: &Arg| word(if arg.is_positional() { "arguments" } else { "options" });
     let mut command = command
@@ -57,7 +62,9 @@ pub fn translated(command: Command, name: &str, lang: Lang) -> Command {
     }
     let names: Vec<String> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
     for name in names {
-        command = command.mut_subcommand(name.clone(), |sub| translated(sub, &name, lang));
+        let sub_name = format!("{prefix}{name}");
+        let prefix = format!("{sub_name}-");
+        command = command.mut_subcommand(name, |sub| in_language(sub, &sub_name, &prefix, lang));
     }
     command
 }

@@ -32,15 +32,8 @@ pub enum Role {
 }
 
 impl Role {
-    const ALL: [Self; 7] = [
-        Self::Clerk,
-        Self::Reader,
-        Self::Service,
-        Self::Auditor,
-        Self::Unit,
-        Self::Supervisor,
-        Self::Leader,
-    ];
+    const ALL: [Self; 7] =
+        [Self::Clerk, Self::Reader, Self::Service, Self::Auditor, Self::Unit, Self::Supervisor, Self::Leader];
 }
 
 /// Who asks.
@@ -135,7 +128,9 @@ impl Identities {
     pub(crate) fn identify<'h>(&self, header: impl Fn(&str) -> Option<&'h str>) -> Result<Principal> {
         let tokens = match self {
             Self::Local(principal) => {
-                let said = |name| header(name).map(|value| percent_decode_str(value).decode_utf8_lossy().into_owned());
+                let said = |name| {
+                    header(name).map(|value| percent_decode_str(value).decode_utf8_lossy().into_owned())
+                };
                 let mut principal = principal.clone();
                 principal.name = said(AS).filter(|name| !name.is_empty()).unwrap_or(principal.name);
                 principal.unit = said(UNIT).unwrap_or_default();
@@ -199,7 +194,9 @@ mod tests {
         fs_err::write(&path, line(false)).unwrap();
         let stop = CancellationToken::new();
         let identities = Identities::from_file(path.clone(), stop.clone()).unwrap();
-        let reason = |header: Option<&'static str>| identities.identify(|_| header).map(|p| p.name).map_err(|fault| fault.reason());
+        let reason = |header: Option<&'static str>| {
+            identities.identify(|_| header).map(|p| p.name).map_err(|fault| fault.reason())
+        };
         assert_eq!(reason(Some("Bearer secret")), Ok("chen".to_owned()));
         assert_eq!(reason(Some("Bearer other")), Err(Reason::TokenInvalid));
         assert_eq!(reason(Some("Basic secret")), Err(Reason::TokenMissing));

@@ -33,15 +33,8 @@ pub use takeover::{is_new, keep};
 /// Roles that may follow a journal.
 pub const FOLLOWERS: &[Role] = &[Role::Service, Role::Auditor];
 /// Roles that may read.
-pub const READERS: &[Role] = &[
-    Role::Clerk,
-    Role::Reader,
-    Role::Service,
-    Role::Auditor,
-    Role::Unit,
-    Role::Supervisor,
-    Role::Leader,
-];
+pub const READERS: &[Role] =
+    &[Role::Clerk, Role::Reader, Role::Service, Role::Auditor, Role::Unit, Role::Supervisor, Role::Leader];
 /// Roles that may record.
 pub const CLERKS: &[Role] = &[Role::Clerk];
 /// Roles that may act for a unit in follow-through.

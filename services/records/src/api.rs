@@ -436,7 +436,7 @@ impl Api {
 }
 
 /// What was imported as minutes, from the journal. Blocks on the disk.
-fn imported(ledger: &Ledger<RecordsDomain>, name: &Minutes) -> Result<stored::MinutesImported> {
+pub(crate) fn imported(ledger: &Ledger<RecordsDomain>, name: &Minutes) -> Result<stored::MinutesImported> {
     let (document, _) = ledger.read(|view| document(view, name))?;
     let record = ledger.record(document.original_sequence)?;
     let events = record.map(|record| record.events).unwrap_or_default();

@@ -1,16 +1,20 @@
 //! What records decides, and what its state shows.
 
+use std::sync::Arc;
+
+use jiyao_calendar::Holidays;
 use jiyao_fault::{Fault, Reason, Result};
 use jiyao_ledger::{Context, Decided, Domain, Overlay, decode_event, event};
 use jiyao_minutes::Identity;
 use jiyao_names::{Minutes, Organ};
 use jiyao_proto::journal::v1::event::Kind;
-use jiyao_proto::journal::v1::{MinutesRecorded, OrganCreated};
+use jiyao_proto::journal::v1::{MatterChanged, MinutesRecorded, OrganCreated};
 use jiyao_proto::records::v1 as api;
 use jiyao_proto::stored::v1::{self as stored, Event};
 use jiyao_serve::{document_of, put_listed};
 use prost::Message as _;
 
+use crate::follow_up::{self, Desk, FollowUp, MATTER_ACTED, MATTER_ESTABLISHED, MATTER_LISTED, RULES_SET};
 use crate::keys;
 use crate::settling::settle;
 
@@ -20,12 +24,16 @@ const MINUTES_SETTLED: &str = "minutes.settled";
 /// Facts, doubts and repairs together: more comes of no real minutes, and would not fit an answer.
 const READING_LIMIT: usize = 2 << 20;
 
-pub(crate) struct RecordsDomain;
+pub(crate) struct RecordsDomain {
+    /// Working days.
+    pub(crate) holidays: Arc<Holidays>,
+}
 
 pub(crate) enum Command {
     CreateOrgan { id: Option<Organ>, organ: api::Organ },
     Import(Box<Import>),
     Settle(Settle),
+    FollowUp(FollowUp),
 }
 
 /// What a person decided of minutes; revision, time, principal and the value before are decided here.
@@ -59,6 +67,7 @@ impl Domain for RecordsDomain {
             Command::CreateOrgan { id, organ } => create_organ(view, id.as_ref(), organ, context),
             Command::Import(import) => record(view, import, context),
             Command::Settle(command) => settled(view, command, context),
+            Command::FollowUp(command) => Desk { view, holidays: &self.holidays }.decide(command, context),
         }
     }
 
@@ -87,6 +96,13 @@ impl Domain for RecordsDomain {
                 view.put(keys::revision(&name, old), before.encode_to_vec());
                 show(view, minutes, before.original_sequence)
             }
+            (MATTER_ESTABLISHED, 1) => {
+                let body = decode_event::<stored::MatterEstablished>(event)?;
+                follow_up::show_new(view, &follow_up::from_json(&body.matter)?)
+            }
+            (MATTER_ACTED, 1) => follow_up::show_acted(view, &decode_event(event)?),
+            (MATTER_LISTED, 1) => follow_up::show_list(view, &decode_event(event)?),
+            (RULES_SET, 1) => follow_up::show_rules(view, &decode_event(event)?),
             _ => Err(unknown(event)),
         }
     }
@@ -110,6 +126,16 @@ impl Domain for RecordsDomain {
                 let revision = settlement.unwrap_or_default().revision;
                 Ok(vec![Kind::MinutesRecorded(MinutesRecorded { minutes, revision, digest })])
             }
+            (MATTER_ESTABLISHED, 1) => {
+                let body = decode_event::<stored::MatterEstablished>(event)?;
+                let matter: jiyao_matters::Matter = follow_up::from_json(&body.matter)?;
+                Ok(vec![Kind::MatterChanged(MatterChanged { matter: matter.name, version: 0 })])
+            }
+            (MATTER_ACTED, 1) => {
+                let stored::MatterActed { matter, version, .. } = decode_event(event)?;
+                Ok(vec![Kind::MatterChanged(MatterChanged { matter, version })])
+            }
+            (MATTER_LISTED | RULES_SET, 1) => Ok(Vec::new()),
             _ => Err(unknown(event)),
         }
     }

@@ -1,6 +1,7 @@
-//! Where organs and the ways to find minutes lie in the state; minutes and their lists lie where `jiyao-serve` says.
+//! Where organs, matters and the ways to find minutes lie in the state; minutes and their lists lie where
+//! `jiyao-serve` says.
 
-use jiyao_names::{Minutes, Organ};
+use jiyao_names::{Matter, Minutes, Organ};
 
 pub(crate) const ORGANS: &[u8] = b"o/";
 
@@ -24,4 +25,66 @@ pub(crate) fn by_digest(organ: &Organ, digest: &[u8; 32]) -> Vec<u8> {
 
 pub(crate) fn by_identity(organ: &Organ, identity: &str) -> Vec<u8> {
     [b"i/", organ.id().as_bytes(), b"/", identity.as_bytes()].concat()
+}
+
+fn of(prefix: &[u8], organ: &Organ, tail: &[&[u8]]) -> Vec<u8> {
+    [&[prefix, organ.id().as_bytes(), b"/"], tail].concat().concat()
+}
+
+/// A matter, whole.
+pub(crate) fn matter(matter: &Matter) -> Vec<u8> {
+    of(b"t/", &matter.organ, &[matter.id.as_bytes()])
+}
+
+/// Matters in short, those due first come first; behind them those without a day, and last the closed ones. Of all
+/// units, or of one.
+pub(crate) fn by_due(organ: &Organ, lead: Option<&str>) -> Vec<u8> {
+    match lead {
+        None => of(b"u/", organ, &[]),
+        Some(lead) => of(b"w/", organ, &[lead.as_bytes(), &[0]]),
+    }
+}
+
+/// Places in those lists.
+pub(crate) fn due_places(matter: &Matter, lead: &str, is_closed: bool, due: &str) -> [Vec<u8>; 2] {
+    let due = if due.is_empty() { "9999-99-99" } else { due };
+    let place = [if is_closed { b"1" } else { b"0" }, due.as_bytes(), b"/", matter.id.as_bytes()].concat();
+    [None, Some(lead)].map(|lead| [by_due(&matter.organ, lead), place.clone()].concat())
+}
+
+/// Matters in short of one minutes, in the order of the text.
+pub(crate) fn by_minutes(minutes: &Minutes) -> Vec<u8> {
+    of(b"n/", &minutes.organ, &[minutes.id.as_bytes(), b"/"])
+}
+
+/// Those of one decision; `None`: made by hand of the item.
+pub(crate) fn by_decision(minutes: &Minutes, item: u32, decision: Option<u32>) -> Vec<u8> {
+    let decision = decision.unwrap_or(u32::MAX);
+    [by_minutes(minutes), item.to_be_bytes().to_vec(), decision.to_be_bytes().to_vec(), b"/".to_vec()]
+        .concat()
+}
+
+/// Counters of the board: kinds of rows, and of a row its states.
+pub(crate) fn counts(organ: &Organ, kind: u8) -> Vec<u8> {
+    of(b"g/", organ, &[&[kind], b"/"])
+}
+
+/// Matters that evidence was used for.
+pub(crate) fn by_evidence(organ: &Organ, sha256: &str) -> Vec<u8> {
+    of(b"e/", organ, &[sha256.as_bytes()])
+}
+
+/// An organ's rules of follow-through.
+pub(crate) fn rules(organ: &Organ) -> Vec<u8> {
+    of(b"f/", organ, &[])
+}
+
+/// The last number that was given out in a series of an organ.
+pub(crate) fn counter(organ: &Organ, series: &str) -> Vec<u8> {
+    of(b"k/", organ, &[series.as_bytes()])
+}
+
+/// A version of a matter's list of measures; `u64::MAX` is the newest.
+pub(crate) fn measures(matter: &Matter, version: u64) -> Vec<u8> {
+    of(b"h/", &matter.organ, &[matter.id.as_bytes(), &version.to_be_bytes()])
 }

@@ -4,14 +4,19 @@
 
 mod api;
 mod domain;
+mod follow_up;
 mod keys;
+mod matters;
 mod settling;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use jiyao_calendar::Holidays;
 use jiyao_extract::Extractor;
 use jiyao_journal::Attachments;
+use jiyao_proto::records::v1::matters_service_server::MattersServiceServer;
 use jiyao_proto::records::v1::records_service_server::RecordsServiceServer;
 use jiyao_serve::{
     Late, Parts, Program, REQUEST_LIMIT, RESPONSE_LIMIT, ServeConfig, ServeError, Server, serve_domain,
@@ -22,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::domain::RecordsDomain;
+use crate::matters::MattersApi;
 
 /// Its port, unless settings say otherwise.
 pub const PORT: u16 = 7101;
@@ -38,6 +44,8 @@ pub struct Config {
     pub upload_limit_mb: u32,
     /// Program that reads Word and PDF files in a child process; empty: this one.
     pub extractor: String,
+    /// File of holidays and worked weekends; empty: the table that ships with this program.
+    pub holidays: String,
 }
 
 impl Default for Config {
@@ -46,8 +54,17 @@ impl Default for Config {
             serve: ServeConfig::for_service(PORT, "records"),
             upload_limit_mb: 32,
             extractor: String::new(),
+            holidays: String::new(),
         }
     }
+}
+
+fn holidays(file: &str) -> Result<Holidays, String> {
+    if file.is_empty() {
+        return Ok(Holidays::shipped().clone());
+    }
+    let text = std::fs::read_to_string(file).map_err(|e| format!("holidays: {file}: {e}"))?;
+    Holidays::parse(&text).map_err(|e| format!("holidays: {file}: {e}"))
 }
 
 /// The service as a program.
@@ -67,7 +84,7 @@ impl Program for Records {
         if config.upload_limit_mb == 0 {
             Err("upload_limit_mb must be at least 1".to_owned())
         } else {
-            Ok(())
+            holidays(&config.holidays).map(|_| ())
         }
     }
 
@@ -82,6 +99,7 @@ impl Program for Records {
             .map_err(|source| ServeError::Io { what: "open the folder of uploads", source })?;
         let swept = uploads.sweep(SystemTime::now(), UPLOAD_AGE, |_| false);
         info!(removed = swept.unwrap_or(0), "old uploads were swept");
+        let holidays = Arc::new(holidays(&config.holidays).map_err(ServeError::Settings)?);
         let ledger = Late::default();
         let limit = u64::from(config.upload_limit_mb) << 20;
         let extractor = match config.extractor.as_str() {
@@ -93,8 +111,12 @@ impl Program for Records {
             RecordsServiceServer::new(api::Api::new(ledger.clone(), uploads, limit, extractor, stop.clone()))
                 .max_decoding_message_size(REQUEST_LIMIT)
                 .max_encoding_message_size(RESPONSE_LIMIT);
+        let matters =
+            MattersServiceServer::new(MattersApi::new(ledger.clone(), holidays.clone(), stop.clone()))
+                .max_decoding_message_size(REQUEST_LIMIT)
+                .max_encoding_message_size(RESPONSE_LIMIT);
         let parts = Parts { config: config.serve, listener, stop };
-        let add = |server: Server| server.add(api, api::RIGHTS);
-        serve_domain(parts, RecordsDomain, ledger, add, |_, _| {}, on_ready).await
+        let add = |server: Server| server.add(api, api::RIGHTS).add(matters, matters::RIGHTS);
+        serve_domain(parts, RecordsDomain { holidays }, ledger, add, |_, _| {}, on_ready).await
     }
 }

@@ -94,8 +94,6 @@ pub enum Reason {
     ListFinal = 42,
     /// FAILED_PRECONDITION: the minutes are not issued. Metadata: {"minutes": "…"}.
     NotIssued = 43,
-    /// ALREADY_EXISTS: the decision has its matter. Metadata: {"existing": "organs/…/matters/…"}.
-    MatterExists = 44,
 }
 impl Reason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -148,7 +146,6 @@ impl Reason {
             Self::ListIncomplete => "REASON_LIST_INCOMPLETE",
             Self::ListFinal => "REASON_LIST_FINAL",
             Self::NotIssued => "REASON_NOT_ISSUED",
-            Self::MatterExists => "REASON_MATTER_EXISTS",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -198,7 +195,6 @@ impl Reason {
             "REASON_LIST_INCOMPLETE" => Some(Self::ListIncomplete),
             "REASON_LIST_FINAL" => Some(Self::ListFinal),
             "REASON_NOT_ISSUED" => Some(Self::NotIssued),
-            "REASON_MATTER_EXISTS" => Some(Self::MatterExists),
             _ => None,
         }
     }

@@ -437,7 +437,7 @@ pub struct BoardRow {
     /// By state.
     #[prost(message, repeated, tag = "3")]
     pub states: ::prost::alloc::vec::Vec<StateCount>,
-    /// Open ones by light.
+    /// Open ones by light; empty in rows of months.
     #[prost(message, repeated, tag = "4")]
     pub lights: ::prost::alloc::vec::Vec<LightCount>,
 }
@@ -674,6 +674,23 @@ pub struct PickMattersResponse {
     /// Where they stand in the journal.
     #[prost(message, optional, tag = "2")]
     pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+    /// What a person should look at: decisions without a matter, or matters without a next act.
+    #[prost(message, repeated, tag = "3")]
+    pub left_out: ::prost::alloc::vec::Vec<LeftOut>,
+}
+/// A decision that needs a person.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LeftOut {
+    /// Position of its item in the minutes, from 0.
+    #[prost(uint32, tag = "1")]
+    pub item_index: u32,
+    /// Position in the item, from 0.
+    #[prost(uint32, tag = "2")]
+    pub decision_index: u32,
+    /// OWNER_MISSING: no unit, or more than one, so no matter was made. NEXT_MISSING: a decision in principle without a
+    /// next act; its matter was made.
+    #[prost(string, tag = "3")]
+    pub code: ::prost::alloc::string::String,
 }
 /// A matter to make by hand.
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -1,0 +1,432 @@
+use jiyao_matters::{Act, State};
+use jiyao_proto::records::v1 as wire;
+use jiyao_proto::records::v1::matters_service_client::MattersServiceClient;
+use tonic::transport::Channel;
+
+use crate::connection::{Connection, RESPONSE_LIMIT, request_id};
+use crate::types::Position;
+use crate::watch::{Opening, Watch, Watched, answers};
+use crate::{Client, Error, Page};
+
+fn api(channel: Channel) -> MattersServiceClient<Channel> {
+    MattersServiceClient::new(channel).max_decoding_message_size(RESPONSE_LIMIT)
+}
+
+/// A matter of follow-through (督办事项) in short.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MatterSummary {
+    /// `organs/{organ}/matters/{matter}`.
+    pub name: String,
+    /// E.g. `督〔2020〕3号`.
+    pub number: String,
+    /// What is to be done.
+    pub content: String,
+    /// The one unit that leads.
+    pub lead: String,
+    /// Where it stands.
+    pub state: State,
+    /// The day in force, ISO; empty where none was set.
+    pub due: String,
+    /// The light, as the organ's rules name it; empty where nothing is open.
+    pub light: String,
+    /// `organs/{organ}/minutes/{minutes}`.
+    pub minutes: String,
+    /// The item's number as printed.
+    pub item_number: String,
+    /// Item and decision of the minutes, from 0; no decision where it was made by hand.
+    pub decision: (u32, Option<u32>),
+    /// The verdict as printed.
+    pub verdict: String,
+    /// What comes next, in words.
+    pub next: String,
+}
+
+/// A matter with its history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Matter {
+    /// In short.
+    pub summary: MatterSummary,
+    /// Counts acts: what `etag` compares with.
+    pub version: u64,
+    /// Words of the paragraph that it was made of.
+    pub text: String,
+    /// Units that help.
+    pub helpers: Vec<String>,
+    /// The draft must be revised before the next act.
+    pub to_revise: bool,
+    /// The body that must decide; empty where none must.
+    pub next_body: String,
+    /// The deadline as the minutes print it.
+    pub printed_due: String,
+    /// When the decision takes effect, ISO.
+    pub effective_date: String,
+    /// Everything done, oldest first.
+    pub history: Vec<MatterEntry>,
+    /// What is to be looked at: code, day, whom it concerns.
+    pub findings: Vec<(String, String, String)>,
+}
+
+/// One line of a history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MatterEntry {
+    /// What was done, e.g. `ACCEPT`.
+    pub act: String,
+    /// By whom.
+    pub actor: String,
+    /// For which unit.
+    pub unit: String,
+    /// When, in seconds since 1970 (UTC).
+    pub time: i64,
+    /// To this state.
+    pub to: State,
+    /// The words that came with it.
+    pub words: String,
+}
+
+/// A matter to make by hand of a paragraph.
+#[derive(Clone, Debug, Default)]
+pub struct NewMatter {
+    /// `organs/{organ}/minutes/{minutes}`, issued.
+    pub minutes: String,
+    /// Item, from 0.
+    pub item: u32,
+    /// Words of the paragraph.
+    pub text: String,
+    /// What is to be done.
+    pub content: String,
+    /// The one unit that leads.
+    pub lead: String,
+    /// Units that help.
+    pub helpers: Vec<String>,
+    /// By when, ISO.
+    pub due: String,
+    /// Who raised it and waits for an answer.
+    pub raised_by: String,
+}
+
+/// By what a board's rows are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BoardBy {
+    /// Lead units.
+    #[default]
+    Unit,
+    /// Meetings.
+    Meeting,
+    /// Months in which matters were made.
+    Month,
+}
+
+/// Counts of some matters.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BoardRow {
+    /// Unit, minutes or month.
+    pub of: String,
+    /// All.
+    pub total: u64,
+    /// By state.
+    pub states: Vec<(State, u64)>,
+    /// Open ones by light.
+    pub lights: Vec<(String, u64)>,
+}
+
+/// Counts of an organ.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Board {
+    /// In order.
+    pub rows: Vec<BoardRow>,
+    /// All of them.
+    pub total: BoardRow,
+    /// The day it is of, ISO.
+    pub as_of: String,
+}
+
+/// What became of a decision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Became {
+    /// Verdict as printed.
+    pub verdict: String,
+    /// The matter in short.
+    pub matter: MatterSummary,
+    /// The last words on it.
+    pub last_evidence: String,
+    /// Their day, ISO.
+    pub last_evidence_date: String,
+    /// The next day that counts, ISO.
+    pub next_date: String,
+}
+
+/// What was made of minutes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Picked {
+    /// New matters, in the order of the text.
+    pub matters: Vec<Matter>,
+    /// Item, decision and code of what a person should look at.
+    pub left_out: Vec<(u32, u32, String)>,
+}
+
+fn state(state: i32) -> State {
+    jiyao_wire::state_from(state).unwrap_or(State::Established)
+}
+
+fn summary(of: wire::MatterSummary) -> MatterSummary {
+    MatterSummary {
+        state: state(of.state),
+        decision: (of.item_index, u32::try_from(of.decision_index).ok()),
+        name: of.name,
+        number: of.number,
+        content: of.content,
+        lead: of.lead,
+        due: of.due,
+        light: of.light,
+        minutes: of.minutes,
+        item_number: of.item_number,
+        verdict: of.verdict,
+        next: of.next,
+    }
+}
+
+fn matter(of: wire::Matter) -> Option<Matter> {
+    let entry = |entry: wire::MatterEntry| MatterEntry {
+        to: state(entry.to),
+        time: entry.time.map_or(0, |time| time.seconds),
+        act: entry.act,
+        actor: entry.actor,
+        unit: entry.unit,
+        words: entry.words,
+    };
+    Some(Matter {
+        summary: summary(of.summary?),
+        version: of.version,
+        text: of.text,
+        helpers: of.helpers,
+        to_revise: of.to_revise,
+        next_body: of.next_body,
+        printed_due: of.printed_due,
+        effective_date: of.effective_date,
+        history: of.history.into_iter().map(entry).collect(),
+        findings: of.findings.into_iter().map(|finding| (finding.code, finding.day, finding.about)).collect(),
+    })
+}
+
+fn row(of: wire::BoardRow) -> BoardRow {
+    BoardRow {
+        of: of.of,
+        total: of.total,
+        states: of.states.into_iter().map(|count| (state(count.state), count.count)).collect(),
+        lights: of.lights.into_iter().map(|count| (count.light, count.count)).collect(),
+    }
+}
+
+/// Each act and the call that it is.
+macro_rules! calls {
+    ($self:ident, $act:ident, $name:ident, $etag:ident, $id:ident; $($pattern:pat => $method:ident, $request:ident { $($field:ident $(: $value:expr)?),* };)*) => {
+        match $act {
+            $($pattern => {
+                let request = wire::$request {
+                    name: $name,
+                    etag: $etag,
+                    request_id: $id,
+                    $($field $(: $value)?),*
+                };
+                let once = async |channel, request| api(channel).$method(request).await;
+                $self.records.call("act on a matter", request, once).await?.into_inner().matter
+            })*
+        }
+    };
+}
+
+impl Client {
+    /// Makes a matter of each decision of issued minutes that has none yet.
+    ///
+    /// # Errors
+    /// `MINUTES_NOT_FOUND`, `NOT_ISSUED`, `DISK_FULL`.
+    pub async fn pick_matters(&self, minutes: &str) -> Result<Picked, Error> {
+        let request = wire::PickMattersRequest { minutes: minutes.to_owned(), request_id: request_id(None) };
+        let once = async |channel, request| api(channel).pick_matters(request).await;
+        let answer = self.records.call("pick matters", request, once).await?.into_inner();
+        let left_out = |left: wire::LeftOut| (left.item_index, left.decision_index, left.code);
+        Ok(Picked {
+            matters: answer.matters.into_iter().filter_map(matter).collect(),
+            left_out: answer.left_out.into_iter().map(left_out).collect(),
+        })
+    }
+
+    /// Makes a matter by hand.
+    ///
+    /// # Errors
+    /// `MINUTES_NOT_FOUND`, `NOT_ISSUED`, `FIELD_REQUIRED`, `FIELD_INVALID`, `DISK_FULL`.
+    pub async fn create_matter(&self, new: NewMatter) -> Result<Matter, Error> {
+        let request = wire::CreateMatterRequest {
+            minutes: new.minutes,
+            item_index: new.item,
+            text: new.text,
+            content: new.content,
+            lead: new.lead,
+            helpers: new.helpers,
+            due: new.due,
+            raised_by: new.raised_by,
+            request_id: request_id(None),
+            ..wire::CreateMatterRequest::default()
+        };
+        let once = async |channel, request| api(channel).create_matter(request).await;
+        let answer = self.records.call("make a matter", request, once).await?.into_inner();
+        answer.matter.and_then(matter).ok_or_else(|| self.records.malformed("make a matter"))
+    }
+
+    /// Does something with a matter: each act is the RPC of its name. `etag`: only if that is still its version.
+    ///
+    /// # Errors
+    /// `MATTER_NOT_FOUND`, `STATE_FORBIDS`, `ETAG_STALE`, and those of the act.
+    pub async fn act(&self, name: &str, act: Act, etag: Option<u64>) -> Result<Matter, Error> {
+        let (name, etag, id) = (name.to_owned(), etag.unwrap_or(0), request_id(None));
+        let done = calls! { self, act, name, etag, id;
+        Act::Approve { opinion } => approve_matter, ApproveMatterRequest { opinion };
+        Act::Notify { notice } => notify_matter, NotifyMatterRequest { notice };
+        Act::Accept => accept_matter, AcceptMatterRequest {  };
+        Act::Progress { text } => record_progress, RecordProgressRequest { text };
+        Act::Revise { title } => record_revision, RecordRevisionRequest { title };
+        Act::Dispatch { paper } => dispatch_matter, DispatchMatterRequest { paper };
+        Act::RecordOutcome { text, approved, document } => record_outcome, RecordOutcomeRequest { text, approved, document };
+        Act::RecordIssued { number, date } => record_issued_document, RecordIssuedDocumentRequest { number, date: date.to_string() };
+        Act::Reach { milestone, text } => reach_milestone, ReachMilestoneRequest { milestone, text };
+        Act::Report { text, approver } => report_matter, ReportMatterRequest { text, approver };
+        Act::Review { accept, reason } => review_matter, ReviewMatterRequest { accept, reason };
+        Act::AskExtension { due, reason, progress } => ask_extension, AskExtensionRequest { due: due.to_string(), reason, progress };
+        Act::DecideExtension { grant, reason } => decide_extension, DecideExtensionRequest { grant, reason };
+        Act::Suspend { decision, reason } => suspend_matter, SuspendMatterRequest { decision, reason };
+        Act::Resume { reason } => resume_matter, ResumeMatterRequest { reason };
+        Act::StrikeOff { evidence, reason } => strike_off_matter, StrikeOffMatterRequest { evidence: evidence.into_iter().map(|file| wire::Evidence { title: file.title, sha256: file.sha256 }).collect(), reason };
+        Act::Reopen { reason } => reopen_matter, ReopenMatterRequest { reason };
+        Act::ListPublicly { level, deadline, notice } => list_matter_publicly, ListMatterPubliclyRequest { level, deadline: deadline.to_string(), notice };
+        Act::ExtendListing { deadline, reason } => extend_listing, ExtendListingRequest { deadline: deadline.to_string(), reason };
+        Act::Delist { notice } => delist_matter, DelistMatterRequest { notice };
+        Act::SendSlip { level, requirement, due, grave } => send_slip, SendSlipRequest { level, requirement, due: due.to_string(), grave };
+        Act::AnswerSlip { text, excused } => answer_slip, AnswerSlipRequest { text, excused };
+        Act::Object { text } => object_to_conclusion, ObjectToConclusionRequest { text };
+        Act::DecideObjection { upheld, reason } => decide_objection, DecideObjectionRequest { upheld, reason };
+        Act::Answer { to, text } => answer_raiser, AnswerRaiserRequest { to, text };
+        };
+        done.and_then(matter).ok_or_else(|| self.records.malformed("act on a matter"))
+    }
+
+    /// One matter with its history.
+    ///
+    /// # Errors
+    /// `MATTER_NOT_FOUND`.
+    pub async fn matter(&self, name: &str) -> Result<Matter, Error> {
+        let request = wire::GetMatterRequest { name: name.to_owned(), ..Default::default() };
+        let once = async |channel, request| api(channel).get_matter(request).await;
+        let answer = self.records.call("get a matter", request, once).await?.into_inner();
+        answer.matter.and_then(matter).ok_or_else(|| self.records.malformed("get a matter"))
+    }
+
+    /// A page of matters of an organ, those due first first, or of one minutes in the order of the text.
+    ///
+    /// # Errors
+    /// `ORGAN_NOT_FOUND`, `PAGE_TOKEN_INVALID`, `FIELD_INVALID`.
+    pub async fn list_matters(
+        &self,
+        parent: &str,
+        lead: Option<&str>,
+        overdue: bool,
+        page: Option<&str>,
+    ) -> Result<Page<MatterSummary>, Error> {
+        let request = wire::ListMattersRequest {
+            parent: parent.to_owned(),
+            lead: lead.unwrap_or_default().to_owned(),
+            overdue,
+            page_token: page.unwrap_or_default().to_owned(),
+            page_size: 200,
+            ..Default::default()
+        };
+        let once = async |channel, request| api(channel).list_matters(request).await;
+        let answer = self.records.call("list matters", request, once).await?.into_inner();
+        Ok(Page::of(answer.matters, answer.next_page_token, |of| Some(summary(of))))
+    }
+
+    /// Counts of an organ, or of the only one (`organs/-`).
+    ///
+    /// # Errors
+    /// `ORGAN_NOT_FOUND`, `FIELD_INVALID`.
+    pub async fn board(&self, parent: &str, by: BoardBy) -> Result<Board, Error> {
+        use wire::get_board_request::By;
+        let by = match by {
+            BoardBy::Unit => By::Unit,
+            BoardBy::Meeting => By::Meeting,
+            BoardBy::Month => By::Month,
+        };
+        let request =
+            wire::GetBoardRequest { parent: parent.to_owned(), by: by.into(), ..Default::default() };
+        let once = async |channel, request| api(channel).get_board(request).await;
+        let answer = self.records.call("get the board", request, once).await?.into_inner();
+        Ok(Board {
+            rows: answer.rows.into_iter().map(row).collect(),
+            total: row(answer.total.unwrap_or_default()),
+            as_of: answer.as_of,
+        })
+    }
+
+    /// What became of a decision, by item and decision from 0.
+    ///
+    /// # Errors
+    /// `MINUTES_NOT_FOUND`, `MATTER_NOT_FOUND`.
+    pub async fn what_became_of(&self, minutes: &str, item: u32, decision: u32) -> Result<Became, Error> {
+        let request = wire::WhatBecameOfRequest {
+            minutes: minutes.to_owned(),
+            item_index: item,
+            decision_index: decision,
+            ..Default::default()
+        };
+        let once = async |channel, request| api(channel).what_became_of(request).await;
+        let answer = self.records.call("ask what became of a decision", request, once).await?.into_inner();
+        let matter = answer.matter.map(summary);
+        Ok(Became {
+            verdict: answer.verdict,
+            matter: matter.ok_or_else(|| self.records.malformed("ask what became of a decision"))?,
+            last_evidence: answer.last_evidence,
+            last_evidence_date: answer.last_evidence_date,
+            next_date: answer.next_date,
+        })
+    }
+
+    /// How the matters of the last meeting before a day stand (上次会议议定事项落实情况): its minutes and the matters.
+    ///
+    /// # Errors
+    /// `ORGAN_NOT_FOUND`, `FIELD_INVALID`.
+    pub async fn last_meeting(
+        &self,
+        organ: &str,
+        before: Option<&str>,
+    ) -> Result<(String, Vec<MatterSummary>), Error> {
+        let request = wire::ListLastMeetingMattersRequest {
+            parent: organ.to_owned(),
+            before: before.unwrap_or_default().to_owned(),
+            meeting_kind: String::new(),
+        };
+        let once = async |channel, request| api(channel).list_last_meeting_matters(request).await;
+        let answer = self.records.call("list the last meeting's matters", request, once).await?.into_inner();
+        Ok((answer.minutes, answer.matters.into_iter().map(summary).collect()))
+    }
+
+    /// Watches the matters of an organ, or of all organs (`organs/-`), from a position on, or from the beginning.
+    #[must_use]
+    pub fn watch_matters(&self, parent: &str, after: Option<Position>) -> Watch<MatterSummary> {
+        let parent = parent.to_owned();
+        let open = move |connection: &Connection, after: Option<Position>| -> Opening<MatterSummary> {
+            let after = after.as_ref().map(Position::to_wire);
+            let request =
+                connection.request(wire::WatchMattersRequest { parent: parent.clone(), after }, None);
+            let channel = connection.channel();
+            Box::pin(async move {
+                let opened = api(channel).watch_matters(request).await?;
+                Ok(answers(opened.into_inner(), watched))
+            })
+        };
+        Watch::new(self.records.clone(), "watch matters", after, Box::new(open))
+    }
+}
+
+fn watched(answer: wire::WatchMattersResponse) -> Option<Watched<MatterSummary>> {
+    let changes = answer.matters.into_iter().map(summary).collect();
+    Some(Watched { changes, position: Position::of_wire(answer.through)? })
+}

@@ -1,0 +1,458 @@
+//! Follow-through: what is decided about matters, and where their state shows it.
+//!
+//! Counters of the board are kept by the things that do not change with the day: row and state, and for open matters
+//! the due day. Lights are made of them when they are read.
+
+use jiyao_calendar::{Date, Holidays, civil_date};
+use jiyao_fault::{Fault, Reason, Result};
+use jiyao_ledger::{Context, Decided, Overlay, event};
+use jiyao_matters::{
+    Act, Actor, Class, FindingCode, Matter, MeasureList, Milestone, Next, Pick, Row, Rules, Source, State,
+};
+use jiyao_names::{Matter as Name, Minutes, Organ};
+use jiyao_proto::records::v1 as api;
+use jiyao_proto::stored::v1 as stored;
+use jiyao_serve::document_of;
+use prost::Message as _;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::keys;
+
+pub(crate) const MATTER_ESTABLISHED: &str = "matter.established";
+pub(crate) const MATTER_ACTED: &str = "matter.acted";
+pub(crate) const MATTER_LISTED: &str = "matter.listed";
+pub(crate) const RULES_SET: &str = "follow_up_rules.set";
+
+/// What can be asked about matters.
+pub(crate) enum FollowUp {
+    /// Matters of the decisions of issued minutes, with the paragraph of each.
+    Pick { minutes: Minutes, paragraphs: Vec<(u32, u32, String)> },
+    /// A matter by hand.
+    Create(Box<ByHand>),
+    /// Something is done with a matter.
+    Act { matter: Name, etag: u64, unit: String, act: Box<Act> },
+    /// A version of a list.
+    List { matter: Name, etag: u64, rows: Vec<Row>, is_final: bool },
+    /// Rules of an organ.
+    Rules { organ: Organ, rules: Box<Rules> },
+}
+
+/// A matter that a person makes of a paragraph.
+pub(crate) struct ByHand {
+    pub(crate) minutes: Minutes,
+    pub(crate) item: u32,
+    pub(crate) text: String,
+    pub(crate) content: String,
+    pub(crate) lead: String,
+    pub(crate) helpers: Vec<String>,
+    pub(crate) leader: String,
+    pub(crate) contact: String,
+    pub(crate) due: Date,
+    pub(crate) milestones: Vec<Milestone>,
+    pub(crate) raised_by: String,
+    pub(crate) next: Next,
+}
+
+pub(crate) fn to_json(value: &impl Serialize) -> Result<Vec<u8>> {
+    serde_json::to_vec(value).map_err(Fault::internal)
+}
+
+pub(crate) fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    serde_json::from_slice(bytes).map_err(Fault::internal)
+}
+
+pub(crate) fn not_found(name: &Name) -> Fault {
+    Fault::new(Reason::MatterNotFound).at("name").with("matter", name)
+}
+
+/// What is decided on besides the state.
+pub(crate) struct Desk<'d> {
+    pub(crate) view: &'d Overlay<'d>,
+    pub(crate) holidays: &'d Holidays,
+}
+
+impl Desk<'_> {
+    pub(crate) fn decide(&self, command: &FollowUp, context: &mut Context<'_>) -> Result<Decided> {
+        match command {
+            FollowUp::Pick { minutes, paragraphs } => self.pick(minutes, paragraphs, context),
+            FollowUp::Create(by_hand) => self.create(by_hand, context),
+            FollowUp::Act { matter, etag, unit, act } => self.act(matter, *etag, unit, act, context),
+            FollowUp::List { matter, etag, rows, is_final } => self.list(matter, *etag, rows, *is_final),
+            FollowUp::Rules { organ, rules } => self.set_rules(organ, rules),
+        }
+    }
+
+    fn organ(&self, organ: &Organ, field: &str) -> Result<api::Organ> {
+        let missing = || Fault::new(Reason::OrganNotFound).at(field).with("organ", organ);
+        let found = self.view.get(&keys::organ(organ))?.ok_or_else(missing)?;
+        api::Organ::decode(found.as_slice()).map_err(Fault::internal)
+    }
+
+    fn rules(&self, organ: &Organ) -> Result<Rules> {
+        self.view.get(&keys::rules(organ))?.map_or_else(|| Ok(Rules::default()), |found| from_json(&found))
+    }
+
+    /// Minutes that matters may be made of.
+    fn issued(&self, name: &Minutes) -> Result<api::Minutes> {
+        let missing = || Fault::new(Reason::MinutesNotFound).at("minutes").with("minutes", name);
+        let found = self.view.get(&document_of(name))?.ok_or_else(missing)?;
+        let document = stored::MinutesDocument::decode(found.as_slice()).map_err(Fault::internal)?;
+        let minutes = document.minutes.unwrap_or_default();
+        if minutes.standing == i32::from(api::Standing::IssuedElsewhere) {
+            return Ok(minutes);
+        }
+        Err(Fault::new(Reason::NotIssued).at("minutes").with("minutes", name))
+    }
+
+    /// A new matter, with the next number of its organ's year.
+    fn establish(
+        &self,
+        minutes: &api::Minutes,
+        source: Source,
+        given: &mut u32,
+        pick: Pick,
+        context: &mut Context<'_>,
+    ) -> Result<Matter> {
+        let of = Minutes::parse(&minutes.name, "minutes")?;
+        let organ = self.organ(&of.organ, "minutes")?;
+        let today = civil_date(context.now, &organ.time_zone);
+        let series = series_of(today);
+        let last = self.view.get(&keys::counter(&of.organ, &series))?;
+        let last = last.map_or(0, |bytes| bytes.try_into().map_or(0, u32::from_be_bytes));
+        *given += 1;
+        let number = jiyao_docnum::DocumentNumber {
+            series: "督".to_owned(),
+            year: u16::try_from(today.year()).unwrap_or(0),
+            number: last + *given,
+        };
+        let facts = minutes.facts.clone().unwrap_or_default();
+        let date = |fact: Option<api::Fact>| fact.and_then(|fact| jiyao_calendar::parse_iso(&fact.value));
+        let decided = date(facts.meeting.unwrap_or_default().date);
+        let name = Name { organ: of.organ, id: context.new_id() };
+        Ok(Matter {
+            name: name.to_string(),
+            number: number.to_string(),
+            source,
+            content: pick.content,
+            lead: pick.lead,
+            helpers: pick.helpers,
+            leader: String::new(),
+            contact: String::new(),
+            class: Class::Immediate,
+            milestones: Vec::new(),
+            next: pick.next,
+            to_revise: pick.to_revise,
+            raised_by: String::new(),
+            due: pick.due,
+            original_due: pick.due,
+            printed_due: pick.printed_due,
+            effective: pick.effective,
+            decided,
+            issued: date(facts.printed.unwrap_or_default().date),
+            established: context.now,
+            version: 0,
+            state: State::Established,
+            approved_by: String::new(),
+            noticed: None,
+            revised: None,
+            outcome: None,
+            document: None,
+            feedback: Vec::new(),
+            reporter: String::new(),
+            reviewed: None,
+            evidence: Vec::new(),
+            extensions: Vec::new(),
+            resume: None,
+            listing: None,
+            slips: Vec::new(),
+            objections: Vec::new(),
+            replies: Vec::new(),
+            struck_off: Vec::new(),
+            reopened: Vec::new(),
+            same_evidence: Vec::new(),
+            history: Vec::new(),
+        })
+    }
+
+    /// One matter for each decision that has none and one unit that leads; the others are named with the reason.
+    fn pick(
+        &self,
+        name: &Minutes,
+        paragraphs: &[(u32, u32, String)],
+        context: &mut Context<'_>,
+    ) -> Result<Decided> {
+        let minutes = self.issued(name)?;
+        let facts = jiyao_wire::facts_from(&minutes.facts.clone().unwrap_or_default());
+        let decided = facts.meeting.date.as_ref().and_then(|date| jiyao_calendar::parse_iso(&date.value));
+        let mut answer = api::PickMattersResponse::default();
+        let (mut events, mut given) = (Vec::new(), 0);
+        for (item_index, item) in (0..).zip(&facts.items) {
+            for (index, decision) in (0..).zip(&item.decisions) {
+                if !self.view.scan_prefix(&keys::by_decision(name, item_index, Some(index)))?.is_empty() {
+                    continue;
+                }
+                let text = paragraphs.iter().find(|(item, at, _)| (*item, *at) == (item_index, index));
+                let text = text.map(|(_, _, text)| text.clone()).unwrap_or_default();
+                let left_out = |code: FindingCode| api::LeftOut {
+                    item_index,
+                    decision_index: index,
+                    code: code.as_str().to_owned(),
+                };
+                let pick = match jiyao_matters::pick(decision, &text, decided, self.holidays) {
+                    Ok(pick) => pick,
+                    Err(code) => {
+                        answer.left_out.push(left_out(code));
+                        continue;
+                    }
+                };
+                if jiyao_matters::is_in_principle(&decision.outcome.value) && decision.next_step.is_none() {
+                    answer.left_out.push(left_out(FindingCode::NextMissing));
+                }
+                let source = Source {
+                    minutes: name.to_string(),
+                    revision: minutes.revision,
+                    item: item_index,
+                    decision: Some(index),
+                    item_number: item.no.as_ref().map(|no| no.value.to_string()).unwrap_or_default(),
+                    verdict: decision.outcome.value.to_string(),
+                    text,
+                };
+                let matter = self.establish(&minutes, source, &mut given, pick, context)?;
+                answer.matters.push(stub(&matter));
+                events.push(established(&matter)?);
+            }
+        }
+        Ok(Decided { events, answer: answer.encode_to_vec() })
+    }
+
+    fn create(&self, by_hand: &ByHand, context: &mut Context<'_>) -> Result<Decided> {
+        let minutes = self.issued(&by_hand.minutes)?;
+        let facts = minutes.facts.clone().unwrap_or_default();
+        let item = facts.items.get(by_hand.item as usize);
+        let item = item.ok_or_else(|| Fault::invalid("item_index", by_hand.item))?;
+        let source = Source {
+            minutes: minutes.name.clone(),
+            revision: minutes.revision,
+            item: by_hand.item,
+            decision: None,
+            item_number: item.number.as_ref().map(|number| number.value.clone()).unwrap_or_default(),
+            verdict: String::new(),
+            text: by_hand.text.clone(),
+        };
+        let pick = Pick {
+            content: by_hand.content.clone(),
+            lead: by_hand.lead.clone(),
+            helpers: by_hand.helpers.clone(),
+            next: by_hand.next.clone(),
+            to_revise: false,
+            due: Some(by_hand.due),
+            printed_due: String::new(),
+            effective: None,
+        };
+        let mut matter = self.establish(&minutes, source, &mut 0, pick, context)?;
+        if let Some(decided) = matter.decided.filter(|decided| by_hand.due < *decided) {
+            return Err(Fault::invalid("due", by_hand.due).with("meeting_date", decided));
+        }
+        matter.class = if by_hand.milestones.is_empty() { Class::Immediate } else { Class::Staged };
+        matter.milestones.clone_from(&by_hand.milestones);
+        matter.leader.clone_from(&by_hand.leader);
+        matter.contact.clone_from(&by_hand.contact);
+        matter.raised_by.clone_from(&by_hand.raised_by);
+        let answer = stub(&matter).encode_to_vec();
+        Ok(Decided { events: vec![established(&matter)?], answer })
+    }
+
+    fn matter(&self, name: &Name) -> Result<Matter> {
+        from_json(&self.view.get(&keys::matter(name))?.ok_or_else(|| not_found(name))?)
+    }
+
+    fn act(&self, name: &Name, etag: u64, unit: &str, act: &Act, context: &Context<'_>) -> Result<Decided> {
+        let matter = self.matter(name)?;
+        check_etag(etag, matter.version)?;
+        let rules = self.rules(&name.organ)?;
+        let today = civil_date(context.now, &self.organ(&name.organ, "name")?.time_zone);
+        let actor = Actor { name: context.principal.to_owned(), unit: unit.to_owned() };
+        let known = jiyao_matters::Context {
+            actor: &actor,
+            now: context.now,
+            today,
+            rules: &rules,
+            holidays: self.holidays,
+        };
+        let mut entry = matter.decide(act.clone(), &known)?;
+        if let Act::StrikeOff { evidence, .. } = &entry.act {
+            for file in evidence {
+                let others =
+                    self.view.get(&keys::by_evidence(&name.organ, &file.sha256))?.unwrap_or_default();
+                let others = String::from_utf8(others).map_err(Fault::internal)?;
+                entry
+                    .same_evidence
+                    .extend(others.lines().filter(|other| *other != matter.name).map(str::to_owned));
+            }
+            entry.same_evidence.sort();
+            entry.same_evidence.dedup();
+        }
+        let version = matter.version + 1;
+        let body = stored::MatterActed { matter: name.to_string(), entry: to_json(&entry)?, version };
+        let answer = api::Matter {
+            summary: Some(api::MatterSummary { name: name.to_string(), ..Default::default() }),
+            version,
+            ..api::Matter::default()
+        };
+        Ok(Decided { events: vec![event(MATTER_ACTED, 1, &body)], answer: answer.encode_to_vec() })
+    }
+
+    fn list(&self, name: &Name, etag: u64, rows: &[Row], is_final: bool) -> Result<Decided> {
+        self.matter(name).map_err(|fault| fault.at("matter"))?;
+        let known = self.view.get(&keys::measures(name, u64::MAX))?;
+        let known: MeasureList = match known {
+            Some(known) => from_json(&known)?,
+            None => MeasureList { matter: name.to_string(), ..MeasureList::default() },
+        };
+        check_etag(etag, known.version)?;
+        let list = known.next(rows.to_vec(), is_final)?;
+        let body = stored::MatterListed { matter: name.to_string(), list: to_json(&list)? };
+        Ok(Decided {
+            events: vec![event(MATTER_LISTED, 1, &body)],
+            answer: jiyao_wire::list_to(&list).encode_to_vec(),
+        })
+    }
+
+    fn set_rules(&self, organ: &Organ, rules: &Rules) -> Result<Decided> {
+        self.organ(organ, "organ")?;
+        let body = stored::FollowUpRulesSet { organ: organ.to_string(), rules: to_json(rules)? };
+        Ok(Decided { events: vec![event(RULES_SET, 1, &body)], answer: Vec::new() })
+    }
+}
+
+fn check_etag(etag: u64, newest: u64) -> Result<()> {
+    if [0, newest].contains(&etag) {
+        return Ok(());
+    }
+    Err(Fault::new(Reason::EtagStale).at("etag").with("etag", etag).with("newest", newest))
+}
+
+fn series_of(today: Date) -> String {
+    format!("matters/{}", today.year())
+}
+
+/// The answer that the journal keeps: which matter. What it holds is read from the state.
+fn stub(matter: &Matter) -> api::Matter {
+    let summary = api::MatterSummary { name: matter.name.clone(), ..Default::default() };
+    api::Matter { summary: Some(summary), ..api::Matter::default() }
+}
+
+fn established(matter: &Matter) -> Result<stored::Event> {
+    Ok(event(MATTER_ESTABLISHED, 1, &stored::MatterEstablished { matter: to_json(matter)? }))
+}
+
+/// Shows a new matter.
+pub(crate) fn show_new(view: &mut Overlay<'_>, matter: &Matter) -> Result<()> {
+    let name = Name::parse(&matter.name, "matter")?;
+    let number = jiyao_docnum::DocumentNumber::parse(&matter.number);
+    let number = number.ok_or_else(|| Fault::internal(format!("{} is no number", matter.number)))?;
+    let series = format!("matters/{}", number.year);
+    view.put(keys::counter(&name.organ, &series), number.number.to_be_bytes().to_vec());
+    show(view, &name, None, matter)
+}
+
+/// Shows a matter as an act leaves it.
+pub(crate) fn show_acted(view: &mut Overlay<'_>, acted: &stored::MatterActed) -> Result<()> {
+    let name = Name::parse(&acted.matter, "matter")?;
+    let before: Matter = from_json(&view.get(&keys::matter(&name))?.ok_or_else(|| not_found(&name))?)?;
+    let mut matter = before.clone();
+    matter.apply(from_json(&acted.entry)?);
+    let used = matter.evidence.iter().filter(|_| matter.state == State::StruckOff);
+    for file in used {
+        let key = keys::by_evidence(&name.organ, &file.sha256);
+        let mut names = view.get(&key)?.unwrap_or_default();
+        if !names.split(|byte| *byte == b'\n').any(|known| known == matter.name.as_bytes()) {
+            names.extend(matter.name.as_bytes());
+            names.push(b'\n');
+            view.put(key, names);
+        }
+    }
+    show(view, &name, Some(&before), &matter)
+}
+
+/// Shows a version of a list.
+pub(crate) fn show_list(view: &mut Overlay<'_>, listed: &stored::MatterListed) -> Result<()> {
+    let name = Name::parse(&listed.matter, "matter")?;
+    let list: MeasureList = from_json(&listed.list)?;
+    view.put(keys::measures(&name, list.version), listed.list.clone());
+    view.put(keys::measures(&name, u64::MAX), listed.list.clone());
+    Ok(())
+}
+
+/// Shows an organ's rules.
+pub(crate) fn show_rules(view: &mut Overlay<'_>, set: &stored::FollowUpRulesSet) -> Result<()> {
+    let organ = Organ::parse(&set.organ, "organ")?;
+    view.put(keys::rules(&organ), set.rules.clone());
+    Ok(())
+}
+
+fn show(view: &mut Overlay<'_>, name: &Name, before: Option<&Matter>, matter: &Matter) -> Result<()> {
+    let due = |matter: &Matter| matter.due.map(|due| due.to_string()).unwrap_or_default();
+    if let Some(before) = before {
+        for place in keys::due_places(name, &before.lead, before.state.is_end(), &due(before)) {
+            view.remove(place);
+        }
+    }
+    let summary = jiyao_wire::matter_summary(matter).encode_to_vec();
+    for place in keys::due_places(name, &matter.lead, matter.state.is_end(), &due(matter)) {
+        view.put(place, summary.clone());
+    }
+    let minutes = Minutes::parse(&matter.source.minutes, "minutes")?;
+    let place = keys::by_decision(&minutes, matter.source.item, matter.source.decision);
+    view.put([place, name.id.as_bytes().to_vec()].concat(), summary);
+    for (key, change) in before
+        .iter()
+        .flat_map(|before| counted(name, &minutes, before))
+        .map(|key| (key, -1))
+        .chain(counted(name, &minutes, matter).into_iter().map(|key| (key, 1)))
+    {
+        let count =
+            view.get(&key)?.map_or(0, |bytes| bytes.try_into().map_or(0, i64::from_be_bytes)) + change;
+        if count == 0 { view.remove(key) } else { view.put(key, count.to_be_bytes().to_vec()) }
+    }
+    view.put(keys::matter(name), to_json(matter)?);
+    Ok(())
+}
+
+/// Rows by unit and state, by meeting and state, by month and state; and open matters by day and unit.
+pub(crate) const BY_UNIT: u8 = b'u';
+pub(crate) const BY_MEETING: u8 = b'm';
+pub(crate) const BY_MONTH: u8 = b't';
+pub(crate) const BY_DAY: u8 = b'd';
+/// Between the parts of a counter's key: no name has it.
+pub(crate) const PART: u8 = 0;
+
+/// The counters that a matter stands in.
+fn counted(name: &Name, minutes: &Minutes, matter: &Matter) -> Vec<Vec<u8>> {
+    let state = [matter.state as u8];
+    let key = |kind: u8, parts: &[&[u8]]| {
+        let mut key = keys::counts(&name.organ, kind);
+        for (at, part) in parts.iter().enumerate() {
+            if at > 0 {
+                key.push(PART);
+            }
+            key.extend_from_slice(part);
+        }
+        key
+    };
+    let inverted = |text: &str| text.bytes().map(|byte| 0xff - byte).collect::<Vec<u8>>();
+    let decided = matter.decided.map_or_else(|| "0000-00-00".to_owned(), |day| day.to_string());
+    let meeting = [inverted(&decided), minutes.id.as_bytes().to_vec()].concat();
+    let month = inverted(&matter.established.to_string()[..7]);
+    let mut keys = vec![
+        key(BY_UNIT, &[matter.lead.as_bytes(), &state]),
+        key(BY_MEETING, &[&meeting, &state]),
+        key(BY_MONTH, &[&month, &state]),
+    ];
+    if !matter.state.is_end() && matter.state != State::Suspended {
+        let due = matter.due.map_or_else(|| "9999-99-99".to_owned(), |day| day.to_string());
+        keys.push(key(BY_DAY, &[due.as_bytes(), matter.lead.as_bytes()]));
+    }
+    keys
+}
