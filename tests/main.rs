@@ -9,6 +9,7 @@ mod faults;
 mod foreign;
 mod formats;
 mod identity;
+mod lifecycle;
 mod matters;
 mod operations;
 mod story;

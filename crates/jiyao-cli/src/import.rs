@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Result, anyhow, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use jiyao_client::{Client, Import, Imported, Organ};
+use jiyao_client::{Client, Import, Imported, Organ, Standing};
 
 use crate::print;
 use crate::words::Speaker;
@@ -23,6 +23,10 @@ pub(crate) struct ImportFiles {
     create_organ: bool,
     #[arg(long)]
     keep_anyway: bool,
+    #[arg(long)]
+    draft: bool,
+    #[arg(long, value_name = "MINUTES")]
+    corrects: Option<String>,
 }
 
 impl ImportFiles {
@@ -73,7 +77,13 @@ impl ImportFiles {
                 organ_of(&bytes, client, ask, speaker).await?.0.name
             }
         };
-        let import = Import { keep_anyway: self.keep_anyway, ..Import::new(&organ, bytes) };
+        let standing = if self.draft { Standing::Draft } else { Standing::IssuedElsewhere };
+        let import = Import {
+            keep_anyway: self.keep_anyway,
+            standing,
+            corrects: self.corrects.clone(),
+            ..Import::new(&organ, bytes)
+        };
         Ok(client.import_minutes(import).await?)
     }
 }

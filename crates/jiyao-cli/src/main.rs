@@ -3,6 +3,7 @@
 mod demo;
 mod follow_up;
 mod import;
+mod life;
 mod read;
 mod show;
 mod stack;
@@ -103,6 +104,8 @@ enum Command {
         #[arg(long, default_value = "organs/-")]
         organ: String,
     },
+    #[command(flatten)]
+    Life(life::LifeCommand),
     Board(follow_up::BoardOf),
     Matter {
         #[command(subcommand)]
@@ -215,6 +218,7 @@ async fn run(cli: Cli, speaker: &Speaker) -> Result<ExitCode> {
             }
             print(&show::list(&all, speaker));
         }
+        Command::Life(life) => life.run(&client()?, speaker).await?,
         Command::Board(board) => board.run(&client()?, speaker).await?,
         Command::Matter { command } => command.run(&client()?, speaker).await?,
         Command::Watch { organ } => {

@@ -367,7 +367,7 @@ pub(crate) fn matter(matter: &jiyao_client::Matter, speaker: &Speaker) -> String
     line(&mut out, speaker, "word-support", &matter.helpers.join("；"));
     line(&mut out, speaker, "word-paragraph", &matter.text);
     if !matter.history.is_empty() {
-        let mut rows = table(speaker, &["word-when", "word-act", "word-who", "word-state", "word-words"]);
+        let mut rows = table(speaker, &["word-time", "word-act", "word-who", "word-state", "word-words"]);
         for entry in &matter.history {
             let who = [entry.actor.as_str(), entry.unit.as_str()].join(" ");
             rows.add_row([
@@ -424,4 +424,56 @@ pub(crate) fn board(board: &jiyao_client::Board, speaker: &Speaker) -> String {
         ]);
     }
     format!("{}\n{rows}\n", speaker.say_with("board-title", &[("day", &board.as_of)]))
+}
+
+/// How far minutes are, with their processing sheet.
+pub(crate) fn life(minutes: &Minutes, speaker: &Speaker) -> String {
+    let life = &minutes.life;
+    let mut out = String::new();
+    line(&mut out, speaker, "word-minutes", &minutes.name);
+    line(&mut out, speaker, "word-stage", &speaker.say(&format!("stage-{}", life.stage.as_str())));
+    line(&mut out, speaker, "word-number", &life.number);
+    line(&mut out, speaker, "word-signed", &life.signed_date);
+    line(&mut out, speaker, "word-issued", &life.issued_date);
+    line(&mut out, speaker, "word-published", &life.published_date);
+    line(&mut out, speaker, "word-replaced", &life.replaced_by);
+    if life.history.is_empty() {
+        return out;
+    }
+    let mut rows =
+        table(speaker, &["word-time", "word-act", "word-who", "word-post", "word-stage", "word-words"]);
+    for entry in &life.history {
+        let opinion = match entry.mark {
+            jiyao_client::Mark::Words => entry.opinion.clone(),
+            jiyao_client::Mark::Circle => speaker.say("mark-circle"),
+            jiyao_client::Mark::Name => speaker.say("mark-name"),
+        };
+        let delegated = if entry.delegated_by.is_empty() {
+            String::new()
+        } else {
+            speaker.say_with("signed-for", &[("document", &entry.delegated_by)])
+        };
+        rows.add_row([
+            jiyao_calendar::printed_instant(entry.time),
+            speaker.say(&format!("step-{}", entry.act)),
+            entry.actor.clone(),
+            entry.post.clone(),
+            speaker.say(&format!("stage-{}", entry.to.as_str())),
+            [opinion, delegated].join(" ").trim().to_owned(),
+        ]);
+    }
+    out.push_str(&format!("{rows}\n"));
+    out
+}
+
+/// Changed clauses side by side, what went in red and what came in green.
+pub(crate) fn changes(changes: &[jiyao_client::ClauseChange], speaker: &Speaker) -> String {
+    if changes.is_empty() {
+        return speaker.say("compare-same") + "\n";
+    }
+    let mut rows = table(speaker, &["word-before", "word-after"]);
+    for change in changes {
+        rows.add_row([speaker.in_colour(&change.before, "red"), speaker.in_colour(&change.after, "green")]);
+    }
+    format!("{rows}\n")
 }

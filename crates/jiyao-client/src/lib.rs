@@ -28,6 +28,7 @@ mod attendance;
 mod connection;
 mod distribution;
 mod error;
+mod lifecycle;
 mod matters;
 mod records;
 mod types;
@@ -40,7 +41,11 @@ use std::time::Duration;
 use connection::Connection;
 pub use error::{Error, ErrorKind};
 pub use jiyao_matters::{Act, Evidence, State};
+pub use jiyao_minutes::{
+    Act as LifeAct, Disclosure, DisclosureClass, Level, Major, Mark, Quorum, Secrecy, Stage,
+};
 pub use jiyao_phrases::Lang;
+pub use lifecycle::{ClauseChange, Life, LifeEntry, Side};
 pub use matters::{Became, Board, BoardBy, BoardRow, Matter, MatterEntry, MatterSummary, NewMatter, Picked};
 pub use records::{Import, Imported, ListMinutes, Settle, Settled};
 pub use types::{

@@ -167,7 +167,7 @@ impl Client {
     }
 
     /// Small texts go along; larger ones are uploaded and named.
-    async fn source(&self, bytes: Vec<u8>) -> Result<wire::Source, Error> {
+    pub(crate) async fn source(&self, bytes: Vec<u8>) -> Result<wire::Source, Error> {
         use wire::source::From;
         if bytes.len() <= INLINE {
             return Ok(wire::Source { from: Some(From::Content(bytes)) });

@@ -92,6 +92,8 @@ pub struct Minutes {
     pub format: String,
     /// What people settled, oldest first.
     pub settlements: Vec<Settlement>,
+    /// How far they are, and what was done with them.
+    pub life: crate::Life,
 }
 
 /// A doubt that waits for a person.
@@ -308,6 +310,7 @@ pub(crate) fn minutes(minutes: records::Minutes) -> Minutes {
         facts: minutes.facts.as_ref().map(jiyao_wire::facts_from).unwrap_or_default(),
         doubts: minutes.doubts.into_iter().filter_map(open_doubt).collect(),
         settlements: minutes.settlements.into_iter().map(settlement).collect(),
+        life: minutes.life.map(crate::lifecycle::life).unwrap_or_default(),
         format: minutes.format,
         repairs: minutes.repairs.iter().filter_map(jiyao_wire::repair_from).collect(),
         name: minutes.name,

@@ -104,6 +104,14 @@ reasons! {
     ListIncomplete = "LIST_INCOMPLETE", FailedPrecondition;
     ListFinal = "LIST_FINAL", FailedPrecondition;
     NotIssued = "NOT_ISSUED", FailedPrecondition;
+    PostForbids = "POST_FORBIDS", PermissionDenied;
+    DelegationMissing = "DELEGATION_MISSING", FailedPrecondition;
+    DateMismatch = "DATE_MISMATCH", FailedPrecondition;
+    DisclosureMissing = "DISCLOSURE_MISSING", FailedPrecondition;
+    QuorumOpen = "QUORUM_OPEN", FailedPrecondition;
+    SecretRefused = "SECRET_REFUSED", FailedPrecondition;
+    NumberMismatch = "NUMBER_MISMATCH", FailedPrecondition;
+    ReviewMissing = "REVIEW_MISSING", FailedPrecondition;
 }
 
 impl Reason {

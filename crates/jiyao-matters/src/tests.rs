@@ -108,7 +108,8 @@ impl World {
     }
 
     fn refuses(&self, act: Act) -> Reason {
-        self.decide(act.clone(), &actor(&act)).map(|entry| panic!("{entry:?}")).unwrap_err().reason()
+        let who = actor(&act);
+        self.decide(act, &who).map(|entry| panic!("{entry:?}")).unwrap_err().reason()
     }
 
     fn finds(&self) -> Vec<FindingCode> {

@@ -74,7 +74,7 @@ impl<D: Domain> Absorb for Takeover<D> {
                     }
                     taken.push(minutes);
                 }
-                Some(Kind::OrganCreated(_) | Kind::MatterChanged(_)) => {}
+                Some(Kind::OrganCreated(_) | Kind::MatterChanged(_) | Kind::MinutesMoved(_)) => {}
                 Some(Kind::RollStated(_) | Kind::ListStated(_)) | None => {
                     // From a newer program, or of another service.
                     let what = format!("event {} is of a kind not known here", event.sequence);

@@ -25,8 +25,9 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::domain::{Command, Import, RecordsDomain, Settle};
+use crate::domain::{Command, Import, MINUTES_IMPORTED, RecordsDomain, Settle};
 use crate::keys;
+use crate::life::{MINUTES_AMENDED, life_of};
 
 const CREATE_ORGAN: &str = "/jiyao.records.v1.RecordsService/CreateOrgan";
 const IMPORT_MINUTES: &str = "/jiyao.records.v1.RecordsService/ImportMinutes";
@@ -60,8 +61,9 @@ const LONGEST_WORD: usize = 4000;
 
 type Answers<R> = Pin<Box<dyn Stream<Item = Result<R, Status>> + Send>>;
 
+#[derive(Clone)]
 pub(crate) struct Api {
-    ledger: Late<Ledger<RecordsDomain>>,
+    pub(crate) ledger: Late<Ledger<RecordsDomain>>,
     uploads: Attachments,
     upload_limit: u64,
     words: Arc<Words>,
@@ -71,12 +73,28 @@ pub(crate) struct Api {
 }
 
 /// A text read, with what it was read from.
-struct Read {
-    original: Vec<u8>,
+pub(crate) struct Read {
+    pub(crate) original: Vec<u8>,
     /// Empty where the original is the text.
-    text: String,
+    pub(crate) text: String,
     format: Format,
     reading: jiyao_reader::Reading,
+}
+
+impl Read {
+    /// What the reading gives of minutes.
+    pub(crate) fn to_minutes(&self) -> api::Minutes {
+        let reading = &self.reading;
+        api::Minutes {
+            digest: Sha256::digest(&self.original).to_vec(),
+            size: self.original.len() as u64,
+            facts: Some(jiyao_wire::facts_to(&reading.facts)),
+            doubts: jiyao_wire::doubts_to(&reading.facts, &reading.doubts),
+            repairs: reading.repairs.iter().map(jiyao_wire::repair_to).collect(),
+            format: self.format.as_str().to_owned(),
+            ..api::Minutes::default()
+        }
+    }
 }
 
 impl Api {
@@ -92,7 +110,7 @@ impl Api {
     }
 
     /// Reads a source off the async thread.
-    async fn read(&self, source: Option<api::Source>, keep_anyway: bool) -> Result<Read> {
+    pub(crate) async fn read(&self, source: Option<api::Source>, keep_anyway: bool) -> Result<Read> {
         let from = source.and_then(|source| source.from).ok_or_else(|| Fault::required("source"))?;
         let _place = Arc::clone(&self.at_work).acquire_owned().await.map_err(Fault::internal)?;
         let (uploads, words, extractor) =
@@ -152,21 +170,16 @@ impl Api {
         let digest =
             request_digest(&api::ImportMinutesRequest { request_id: String::new(), ..request.clone() });
 
-        let Read { original, text, format, reading } = self.read(request.source, request.keep_anyway).await?;
-        let content: [u8; 32] = Sha256::digest(&original).into();
-        let identity = Identity::of(&reading.facts, content);
+        let read = self.read(request.source, request.keep_anyway).await?;
+        let content: [u8; 32] = Sha256::digest(&read.original).into();
+        let identity = Identity::of(&read.reading.facts, content);
         let minutes = api::Minutes {
             standing: standing.into(),
-            digest: content.to_vec(),
-            size: original.len() as u64,
             rendition_of: request.rendition_of,
             corrects: request.corrects,
-            facts: Some(jiyao_wire::facts_to(&reading.facts)),
-            doubts: jiyao_wire::doubts_to(&reading.facts, &reading.doubts),
-            repairs: reading.repairs.iter().map(jiyao_wire::repair_to).collect(),
-            format: format.as_str().to_owned(),
-            ..api::Minutes::default()
+            ..read.to_minutes()
         };
+        let Read { original, text, .. } = read;
         let import =
             Import { organ, original, text, digest: content, identity, minutes, rendition_of, corrects };
         let command = Command::Import(Box::new(import));
@@ -174,23 +187,36 @@ impl Api {
         let mut response =
             api::ImportMinutesResponse::decode(committed.answer.as_slice()).map_err(Fault::internal)?;
         let name = Minutes::parse(&response.minutes.unwrap_or_default().name, "name")?;
-        response.minutes = Some(self.document(&name)?.0.minutes.unwrap_or_default());
+        response.minutes = Some(self.revision(&name, 0)?.0);
         response.position = Some(cursor_to(&committed.cursor));
         Ok(response)
     }
 
-    /// A revision of minutes, 0 the newest, and the sequence it was read at.
-    fn revision(&self, name: &Minutes, revision: u64) -> Result<(api::Minutes, u64)> {
+    /// A revision of minutes, 0 the newest, with their life as it is now, and the sequence it was read at.
+    pub(crate) fn revision(&self, name: &Minutes, revision: u64) -> Result<(api::Minutes, u64)> {
         self.ledger.get()?.read(|view| {
-            let newest = document(view, name)?.minutes.unwrap_or_default();
-            if [0, newest.revision].contains(&revision) {
-                return Ok(newest);
-            }
-            let found =
-                view.get(&keys::revision(name, revision))?.ok_or_else(|| not_found(name).at("revision"))?;
-            let document = stored::MinutesDocument::decode(found.as_slice()).map_err(Fault::internal)?;
-            Ok(document.minutes.unwrap_or_default())
+            let (life, newest) = life(view, name)?;
+            let found = if [0, newest.revision].contains(&revision) {
+                newest
+            } else {
+                let found = view
+                    .get(&keys::revision(name, revision))?
+                    .ok_or_else(|| not_found(name).at("revision"))?;
+                let document = stored::MinutesDocument::decode(found.as_slice()).map_err(Fault::internal)?;
+                document.minutes.unwrap_or_default()
+            };
+            Ok(api::Minutes { life: Some(jiyao_wire::life_to(&life)), ..found })
         })
+    }
+
+    /// The text of a revision, as the reader read it.
+    pub(crate) async fn text_of(&self, name: &Minutes, revision: u64) -> Result<String> {
+        let (ledger, name) = (self.ledger.get()?.clone(), name.clone());
+        let read = move || {
+            let (original, text) = imported_at(&ledger, &name, revision)?;
+            Ok(if text.is_empty() { String::from_utf8_lossy(&original).into_owned() } else { text })
+        };
+        tokio::task::spawn_blocking(read).await.map_err(Fault::internal)?
     }
 
     /// Records what a person decided, and answers the revision that it made.
@@ -435,18 +461,44 @@ impl Api {
     }
 }
 
-/// What was imported as minutes, from the journal. Blocks on the disk.
-pub(crate) fn imported(ledger: &Ledger<RecordsDomain>, name: &Minutes) -> Result<stored::MinutesImported> {
-    let (document, _) = ledger.read(|view| document(view, name))?;
+/// Original and extracted text of a revision of minutes, 0 the newest, from the journal. Blocks on the disk.
+fn imported_at(ledger: &Ledger<RecordsDomain>, name: &Minutes, revision: u64) -> Result<(Vec<u8>, String)> {
+    let (document, _) = ledger.read(|view| {
+        let newest = document(view, name)?;
+        let is_newest = newest.minutes.as_ref().is_some_and(|minutes| minutes.revision == revision);
+        if revision == 0 || is_newest {
+            return Ok(newest);
+        }
+        let found =
+            view.get(&keys::revision(name, revision))?.ok_or_else(|| not_found(name).at("revision"))?;
+        stored::MinutesDocument::decode(found.as_slice()).map_err(Fault::internal)
+    })?;
     let record = ledger.record(document.original_sequence)?;
     let events = record.map(|record| record.events).unwrap_or_default();
+    let is_it = |minutes: &Option<api::Minutes>| {
+        minutes.as_ref().is_some_and(|minutes| minutes.name == name.to_string())
+    };
     for event in &events {
-        let Ok(imported) = jiyao_ledger::decode_event::<stored::MinutesImported>(event) else { continue };
-        if imported.minutes.as_ref().is_some_and(|minutes| minutes.name == name.to_string()) {
-            return Ok(imported);
+        // By type: both are told apart by nothing else.
+        if event.r#type == MINUTES_IMPORTED {
+            let body: stored::MinutesImported = jiyao_ledger::decode_event(event)?;
+            if is_it(&body.minutes) {
+                return Ok((body.original, body.text));
+            }
+        } else if event.r#type == MINUTES_AMENDED {
+            let body: stored::MinutesAmended = jiyao_ledger::decode_event(event)?;
+            if is_it(&body.minutes) {
+                return Ok((body.original, body.text));
+            }
         }
     }
     Err(not_found(name))
+}
+
+/// The life of minutes, and the newest revision.
+pub(crate) fn life(view: &Reading<'_>, name: &Minutes) -> Result<(jiyao_minutes::Life, api::Minutes)> {
+    let minutes = document(view, name)?.minutes.unwrap_or_default();
+    Ok((life_of(view.get(&keys::life(name))?, &minutes)?, minutes))
 }
 
 fn not_found(name: &Minutes) -> Fault {
@@ -534,9 +586,8 @@ impl RecordsService for Api {
             let (name, ledger) = (Minutes::parse(&request.name, "name")?, self.ledger.get()?.clone());
             let extracted = request.extracted;
             let read = move || {
-                let imported = imported(&ledger, &name)?;
-                let is_text = extracted && !imported.text.is_empty();
-                Ok(if is_text { imported.text.into_bytes() } else { imported.original })
+                let (original, text) = imported_at(&ledger, &name, 0)?;
+                Ok(if extracted && !text.is_empty() { text.into_bytes() } else { original })
             };
             tokio::task::spawn_blocking(read).await.map_err(Fault::internal)?
         };

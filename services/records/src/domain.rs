@@ -8,7 +8,7 @@ use jiyao_ledger::{Context, Decided, Domain, Overlay, decode_event, event};
 use jiyao_minutes::Identity;
 use jiyao_names::{Minutes, Organ};
 use jiyao_proto::journal::v1::event::Kind;
-use jiyao_proto::journal::v1::{MatterChanged, MinutesRecorded, OrganCreated};
+use jiyao_proto::journal::v1::{MatterChanged, MinutesMoved, MinutesRecorded, OrganCreated};
 use jiyao_proto::records::v1 as api;
 use jiyao_proto::stored::v1::{self as stored, Event};
 use jiyao_serve::{document_of, put_listed};
@@ -16,10 +16,11 @@ use prost::Message as _;
 
 use crate::follow_up::{self, Desk, FollowUp, MATTER_ACTED, MATTER_ESTABLISHED, MATTER_LISTED, RULES_SET};
 use crate::keys;
+use crate::life::{self, MINUTES_ACTED, MINUTES_AMENDED, SIGN_OFF_SET, Secrets, Step};
 use crate::settling::settle;
 
 const ORGAN_CREATED: &str = "organ.created";
-const MINUTES_IMPORTED: &str = "minutes.imported";
+pub(crate) const MINUTES_IMPORTED: &str = "minutes.imported";
 const MINUTES_SETTLED: &str = "minutes.settled";
 /// Facts, doubts and repairs together: more comes of no real minutes, and would not fit an answer.
 const READING_LIMIT: usize = 2 << 20;
@@ -27,6 +28,8 @@ const READING_LIMIT: usize = 2 << 20;
 pub(crate) struct RecordsDomain {
     /// Working days.
     pub(crate) holidays: Arc<Holidays>,
+    /// State secrets.
+    pub(crate) secrets: Secrets,
 }
 
 pub(crate) enum Command {
@@ -34,6 +37,7 @@ pub(crate) enum Command {
     Import(Box<Import>),
     Settle(Settle),
     FollowUp(FollowUp),
+    Step(Step),
 }
 
 /// What a person decided of minutes; revision, time, principal and the value before are decided here.
@@ -65,7 +69,8 @@ impl Domain for RecordsDomain {
     fn decide(&self, view: &Overlay<'_>, command: &Command, context: &mut Context<'_>) -> Result<Decided> {
         match command {
             Command::CreateOrgan { id, organ } => create_organ(view, id.as_ref(), organ, context),
-            Command::Import(import) => record(view, import, context),
+            Command::Import(import) => record(view, import, context, self.secrets),
+            Command::Step(step) => life::decide(view, step, context, self.secrets),
             Command::Settle(command) => settled(view, command, context),
             Command::FollowUp(command) => Desk { view, holidays: &self.holidays }.decide(command, context),
         }
@@ -96,6 +101,25 @@ impl Domain for RecordsDomain {
                 view.put(keys::revision(&name, old), before.encode_to_vec());
                 show(view, minutes, before.original_sequence)
             }
+            (MINUTES_ACTED, 1) => {
+                let body = decode_event::<stored::MinutesActed>(event)?;
+                life::show_acted(view, &body.minutes, &body.entry)
+            }
+            (MINUTES_AMENDED, 1) => {
+                let body = decode_event::<stored::MinutesAmended>(event)?;
+                let minutes = body.minutes.unwrap_or_default();
+                let name = Minutes::parse(&minutes.name, "minutes")?;
+                let before = newest(view, &name)?;
+                let old = before.minutes.clone().unwrap_or_default();
+                view.put(keys::revision(&name, old.revision), before.encode_to_vec());
+                // Bytes that are no longer its content may come in again.
+                if let Ok(digest) = old.digest.as_slice().try_into() {
+                    view.remove(keys::by_digest(&name.organ, digest));
+                }
+                show(view, minutes, sequence)?;
+                life::show_acted(view, &name.to_string(), &body.entry)
+            }
+            (SIGN_OFF_SET, 1) => life::show_sign_off(view, &decode_event(event)?),
             (MATTER_ESTABLISHED, 1) => {
                 let body = decode_event::<stored::MatterEstablished>(event)?;
                 follow_up::show_new(view, &follow_up::from_json(&body.matter)?)
@@ -135,7 +159,21 @@ impl Domain for RecordsDomain {
                 let stored::MatterActed { matter, version, .. } = decode_event(event)?;
                 Ok(vec![Kind::MatterChanged(MatterChanged { matter, version })])
             }
-            (MATTER_LISTED | RULES_SET, 1) => Ok(Vec::new()),
+            (MINUTES_ACTED, 1) => {
+                let stored::MinutesActed { minutes, entry, version } = decode_event(event)?;
+                let entry: jiyao_minutes::Entry = follow_up::from_json(&entry)?;
+                let act = entry.act.name().to_owned();
+                Ok(vec![Kind::MinutesMoved(MinutesMoved { minutes, act, version })])
+            }
+            (MINUTES_AMENDED, 1) => {
+                let amended = decode_event::<stored::MinutesAmended>(event)?.minutes.unwrap_or_default();
+                Ok(vec![Kind::MinutesRecorded(MinutesRecorded {
+                    minutes: amended.name,
+                    revision: amended.revision,
+                    digest: amended.digest,
+                })])
+            }
+            (MATTER_LISTED | RULES_SET | SIGN_OFF_SET, 1) => Ok(Vec::new()),
             _ => Err(unknown(event)),
         }
     }
@@ -180,7 +218,12 @@ fn imported(name: String, already_recorded: bool) -> Vec<u8> {
     api::ImportMinutesResponse { minutes, already_recorded, position: None }.encode_to_vec()
 }
 
-fn record(view: &Overlay<'_>, import: &Import, context: &mut Context<'_>) -> Result<Decided> {
+fn record(
+    view: &Overlay<'_>,
+    import: &Import,
+    context: &mut Context<'_>,
+    secrets: Secrets,
+) -> Result<Decided> {
     let organ = &import.organ;
     if view.get(&keys::organ(organ))?.is_none() {
         return Err(Fault::new(Reason::OrganNotFound).at("parent").with("organ", organ));
@@ -227,12 +270,18 @@ fn record(view: &Overlay<'_>, import: &Import, context: &mut Context<'_>) -> Res
     if minutes.encoded_len() > READING_LIMIT {
         return Err(jiyao_extract::too_large(READING_LIMIT, "source"));
     }
+    let is_issued = minutes.standing == i32::from(api::Standing::IssuedElsewhere);
     let body = stored::MinutesImported {
         minutes: Some(minutes),
         original: import.original.clone(),
         text: import.text.clone(),
     };
-    Ok(Decided { events: vec![event(MINUTES_IMPORTED, 1, &body)], answer: imported(name.to_string(), false) })
+    let mut events = vec![event(MINUTES_IMPORTED, 1, &body)];
+    // A correction that was issued elsewhere takes the other's place at once, a draft when it is issued.
+    if let Some(old) = import.corrects.as_ref().filter(|_| is_issued) {
+        events.push(life::replace(view, old, &name.to_string(), context, secrets)?);
+    }
+    Ok(Decided { events, answer: imported(name.to_string(), false) })
 }
 
 fn newest(view: &Overlay<'_>, name: &Minutes) -> Result<stored::MinutesDocument> {
@@ -275,6 +324,7 @@ fn show(view: &mut Overlay<'_>, minutes: api::Minutes, sequence: u64) -> Result<
     let before = before.and_then(|before| before.minutes).map(|minutes| self::summary(&minutes).meeting_date);
     put_listed(view, &name, before.as_deref(), &summary.meeting_date, &summary.encode_to_vec());
     view.put(keys::by_digest(&name.organ, &digest), minutes.name.clone().into_bytes());
+    life::count_imported(view, &name, &minutes)?;
     // The first of an identity keeps it: renditions and corrections point to it.
     let identity = keys::by_identity(&name.organ, &minutes.identity);
     if view.get(&identity)?.is_none() {

@@ -9,6 +9,7 @@ use jiyao_ledger::{Context, Decided, Overlay, event};
 use jiyao_matters::{
     Act, Actor, Class, FindingCode, Matter, MeasureList, Milestone, Next, Pick, Row, Rules, Source, State,
 };
+use jiyao_minutes::Life;
 use jiyao_names::{Matter as Name, Minutes, Organ};
 use jiyao_proto::records::v1 as api;
 use jiyao_proto::stored::v1 as stored;
@@ -17,7 +18,7 @@ use prost::Message as _;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::keys;
+use crate::{keys, life};
 
 pub(crate) const MATTER_ESTABLISHED: &str = "matter.established";
 pub(crate) const MATTER_ACTED: &str = "matter.acted";
@@ -94,13 +95,14 @@ impl Desk<'_> {
     }
 
     /// Minutes that matters may be made of.
-    fn issued(&self, name: &Minutes) -> Result<api::Minutes> {
+    fn issued(&self, name: &Minutes) -> Result<(api::Minutes, Life)> {
         let missing = || Fault::new(Reason::MinutesNotFound).at("minutes").with("minutes", name);
         let found = self.view.get(&document_of(name))?.ok_or_else(missing)?;
         let document = stored::MinutesDocument::decode(found.as_slice()).map_err(Fault::internal)?;
         let minutes = document.minutes.unwrap_or_default();
-        if minutes.standing == i32::from(api::Standing::IssuedElsewhere) {
-            return Ok(minutes);
+        let life = life::life_of(self.view.get(&keys::life(name))?, &minutes)?;
+        if life.stage.is_issued() && life.voided.is_none() && life.revoked.is_none() {
+            return Ok((minutes, life));
         }
         Err(Fault::new(Reason::NotIssued).at("minutes").with("minutes", name))
     }
@@ -108,7 +110,7 @@ impl Desk<'_> {
     /// A new matter, with the next number of its organ's year.
     fn establish(
         &self,
-        minutes: &api::Minutes,
+        (minutes, life): (&api::Minutes, &Life),
         source: Source,
         given: &mut u32,
         pick: Pick,
@@ -149,7 +151,7 @@ impl Desk<'_> {
             printed_due: pick.printed_due,
             effective: pick.effective,
             decided,
-            issued: date(facts.printed.unwrap_or_default().date),
+            issued: life.issued.or(date(facts.printed.unwrap_or_default().date)),
             established: context.now,
             version: 0,
             state: State::Established,
@@ -182,7 +184,7 @@ impl Desk<'_> {
         paragraphs: &[(u32, u32, String)],
         context: &mut Context<'_>,
     ) -> Result<Decided> {
-        let minutes = self.issued(name)?;
+        let (minutes, life) = self.issued(name)?;
         let facts = jiyao_wire::facts_from(&minutes.facts.clone().unwrap_or_default());
         let decided = facts.meeting.date.as_ref().and_then(|date| jiyao_calendar::parse_iso(&date.value));
         let mut answer = api::PickMattersResponse::default();
@@ -218,7 +220,7 @@ impl Desk<'_> {
                     verdict: decision.outcome.value.to_string(),
                     text,
                 };
-                let matter = self.establish(&minutes, source, &mut given, pick, context)?;
+                let matter = self.establish((&minutes, &life), source, &mut given, pick, context)?;
                 answer.matters.push(stub(&matter));
                 events.push(established(&matter)?);
             }
@@ -227,7 +229,7 @@ impl Desk<'_> {
     }
 
     fn create(&self, by_hand: &ByHand, context: &mut Context<'_>) -> Result<Decided> {
-        let minutes = self.issued(&by_hand.minutes)?;
+        let (minutes, life) = self.issued(&by_hand.minutes)?;
         let facts = minutes.facts.clone().unwrap_or_default();
         let item = facts.items.get(by_hand.item as usize);
         let item = item.ok_or_else(|| Fault::invalid("item_index", by_hand.item))?;
@@ -250,7 +252,7 @@ impl Desk<'_> {
             printed_due: String::new(),
             effective: None,
         };
-        let mut matter = self.establish(&minutes, source, &mut 0, pick, context)?;
+        let mut matter = self.establish((&minutes, &life), source, &mut 0, pick, context)?;
         if let Some(decided) = matter.decided.filter(|decided| by_hand.due < *decided) {
             return Err(Fault::invalid("due", by_hand.due).with("meeting_date", decided));
         }
@@ -326,7 +328,7 @@ impl Desk<'_> {
     }
 }
 
-fn check_etag(etag: u64, newest: u64) -> Result<()> {
+pub(crate) fn check_etag(etag: u64, newest: u64) -> Result<()> {
     if [0, newest].contains(&etag) {
         return Ok(());
     }

@@ -88,3 +88,13 @@ pub(crate) fn counter(organ: &Organ, series: &str) -> Vec<u8> {
 pub(crate) fn measures(matter: &Matter, version: u64) -> Vec<u8> {
     of(b"h/", &matter.organ, &[matter.id.as_bytes(), &version.to_be_bytes()])
 }
+
+/// The life of minutes.
+pub(crate) fn life(minutes: &Minutes) -> Vec<u8> {
+    of(b"v/", &minutes.organ, &[minutes.id.as_bytes()])
+}
+
+/// Chains, posts and delegations of an organ.
+pub(crate) fn sign_off(organ: &Organ) -> Vec<u8> {
+    of(b"p/", organ, &[])
+}

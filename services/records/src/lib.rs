@@ -6,6 +6,8 @@ mod api;
 mod domain;
 mod follow_up;
 mod keys;
+mod life;
+mod lifecycle;
 mod matters;
 mod settling;
 
@@ -16,6 +18,7 @@ use std::time::{Duration, SystemTime};
 use jiyao_calendar::Holidays;
 use jiyao_extract::Extractor;
 use jiyao_journal::Attachments;
+use jiyao_proto::records::v1::lifecycle_service_server::LifecycleServiceServer;
 use jiyao_proto::records::v1::matters_service_server::MattersServiceServer;
 use jiyao_proto::records::v1::records_service_server::RecordsServiceServer;
 use jiyao_serve::{
@@ -27,6 +30,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::domain::RecordsDomain;
+use crate::life::Secrets;
+use crate::lifecycle::LifecycleApi;
 use crate::matters::MattersApi;
 
 /// Its port, unless settings say otherwise.
@@ -46,6 +51,10 @@ pub struct Config {
     pub extractor: String,
     /// File of holidays and worked weekends; empty: the table that ships with this program.
     pub holidays: String,
+    /// Whether minutes may hold state secrets (密级); where not, a level is refused.
+    pub state_secrets: bool,
+    /// Whether its organs may set 绝密: those of a city may not.
+    pub top_secret: bool,
 }
 
 impl Default for Config {
@@ -55,6 +64,8 @@ impl Default for Config {
             upload_limit_mb: 32,
             extractor: String::new(),
             holidays: String::new(),
+            state_secrets: false,
+            top_secret: false,
         }
     }
 }
@@ -107,16 +118,21 @@ impl Program for Records {
                 .map_err(|source| ServeError::Io { what: "find this program", source })?,
             program => Extractor::with(program.into()),
         };
-        let api =
-            RecordsServiceServer::new(api::Api::new(ledger.clone(), uploads, limit, extractor, stop.clone()))
-                .max_decoding_message_size(REQUEST_LIMIT)
-                .max_encoding_message_size(RESPONSE_LIMIT);
-        let matters =
-            MattersServiceServer::new(MattersApi::new(ledger.clone(), holidays.clone(), stop.clone()))
-                .max_decoding_message_size(REQUEST_LIMIT)
-                .max_encoding_message_size(RESPONSE_LIMIT);
+        let records = api::Api::new(ledger.clone(), uploads, limit, extractor, stop.clone());
+        let api = RecordsServiceServer::new(records.clone())
+            .max_decoding_message_size(REQUEST_LIMIT)
+            .max_encoding_message_size(RESPONSE_LIMIT);
+        let lifecycle = LifecycleServiceServer::new(LifecycleApi::new(records.clone()))
+            .max_decoding_message_size(REQUEST_LIMIT)
+            .max_encoding_message_size(RESPONSE_LIMIT);
+        let matters = MattersServiceServer::new(MattersApi::new(records, holidays.clone(), stop.clone()))
+            .max_decoding_message_size(REQUEST_LIMIT)
+            .max_encoding_message_size(RESPONSE_LIMIT);
+        let secrets = Secrets { takes: config.state_secrets, top: config.top_secret };
         let parts = Parts { config: config.serve, listener, stop };
-        let add = |server: Server| server.add(api, api::RIGHTS).add(matters, matters::RIGHTS);
-        serve_domain(parts, RecordsDomain { holidays }, ledger, add, |_, _| {}, on_ready).await
+        let add = |server: Server| {
+            server.add(api, api::RIGHTS).add(lifecycle, lifecycle::RIGHTS).add(matters, matters::RIGHTS)
+        };
+        serve_domain(parts, RecordsDomain { holidays, secrets }, ledger, add, |_, _| {}, on_ready).await
     }
 }

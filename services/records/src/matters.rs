@@ -24,7 +24,7 @@ use prost::Message as _;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
-use crate::api::imported;
+use crate::api::Api;
 use crate::domain::{Command, RecordsDomain};
 use crate::follow_up::{self, BY_DAY, BY_MEETING, BY_MONTH, BY_UNIT, ByHand, FollowUp, PART, from_json};
 use crate::keys;
@@ -91,6 +91,7 @@ type Answers<R> = Pin<Box<dyn Stream<Item = Result<R, Status>> + Send>>;
 
 #[derive(Clone)]
 pub(crate) struct MattersApi {
+    records: Api,
     ledger: Late<Ledger<RecordsDomain>>,
     holidays: Arc<Holidays>,
     stop: CancellationToken,
@@ -173,12 +174,8 @@ fn paragraphs(minutes: &api::Minutes, text: &str) -> Vec<(u32, u32, String)> {
 }
 
 impl MattersApi {
-    pub(crate) fn new(
-        ledger: Late<Ledger<RecordsDomain>>,
-        holidays: Arc<Holidays>,
-        stop: CancellationToken,
-    ) -> Self {
-        Self { ledger, holidays, stop }
+    pub(crate) fn new(records: Api, holidays: Arc<Holidays>, stop: CancellationToken) -> Self {
+        Self { ledger: records.ledger.clone(), records, holidays, stop }
     }
 
     async fn submit(
@@ -228,17 +225,8 @@ impl MattersApi {
     /// Text and facts of minutes.
     async fn text(&self, name: &Minutes) -> Result<(api::Minutes, String)> {
         let (minutes, _) = self.ledger.get()?.read(|view| minutes(view, name))?;
-        let (ledger, name) = (self.ledger.get()?.clone(), name.clone());
-        let read = move || {
-            let imported = imported(&ledger, &name)?;
-            let text = if imported.text.is_empty() {
-                String::from_utf8_lossy(&imported.original).into_owned()
-            } else {
-                imported.text
-            };
-            Ok((minutes, text))
-        };
-        tokio::task::spawn_blocking(read).await.map_err(Fault::internal)?
+        let text = self.records.text_of(name, minutes.revision).await?;
+        Ok((minutes, text))
     }
 
     async fn pick(

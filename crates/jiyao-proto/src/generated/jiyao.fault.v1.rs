@@ -94,6 +94,24 @@ pub enum Reason {
     ListFinal = 42,
     /// FAILED_PRECONDITION: the minutes are not issued. Metadata: {"minutes": "…"}.
     NotIssued = 43,
+    /// PERMISSION_DENIED: the post is not the one whose turn it is, or the caller does not hold it. Metadata: {"post": "…",
+    /// "wanted": "…"} or {"post": "…", "principal": "…"}.
+    PostForbids = 44,
+    /// FAILED_PRECONDITION: nobody delegated the signature to this post on this day. Metadata: {"post": "…", "signer": "…",
+    /// "today": "…"}.
+    DelegationMissing = 45,
+    /// FAILED_PRECONDITION: a date is not that of the act. Metadata: {"date": "…", "today": "…"}.
+    DateMismatch = 46,
+    /// FAILED_PRECONDITION: no disclosure class (公开属性), or not the one that it takes. Metadata: {"class": "PUBLIC"}.
+    DisclosureMissing = 47,
+    /// FAILED_PRECONDITION: it is not settled whether the meeting could decide. Metadata: {"outcome": "UNKNOWN"}.
+    QuorumOpen = 48,
+    /// FAILED_PRECONDITION: this deployment takes no state secrets, or not of this level.
+    SecretRefused = 49,
+    /// FAILED_PRECONDITION: the text prints another number. Metadata: {"printed": "…", "number": "…"}.
+    NumberMismatch = 50,
+    /// FAILED_PRECONDITION: no legality review before the meeting. Metadata: {"date": "…"}.
+    ReviewMissing = 51,
 }
 impl Reason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -146,6 +164,14 @@ impl Reason {
             Self::ListIncomplete => "REASON_LIST_INCOMPLETE",
             Self::ListFinal => "REASON_LIST_FINAL",
             Self::NotIssued => "REASON_NOT_ISSUED",
+            Self::PostForbids => "REASON_POST_FORBIDS",
+            Self::DelegationMissing => "REASON_DELEGATION_MISSING",
+            Self::DateMismatch => "REASON_DATE_MISMATCH",
+            Self::DisclosureMissing => "REASON_DISCLOSURE_MISSING",
+            Self::QuorumOpen => "REASON_QUORUM_OPEN",
+            Self::SecretRefused => "REASON_SECRET_REFUSED",
+            Self::NumberMismatch => "REASON_NUMBER_MISMATCH",
+            Self::ReviewMissing => "REASON_REVIEW_MISSING",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -195,6 +221,14 @@ impl Reason {
             "REASON_LIST_INCOMPLETE" => Some(Self::ListIncomplete),
             "REASON_LIST_FINAL" => Some(Self::ListFinal),
             "REASON_NOT_ISSUED" => Some(Self::NotIssued),
+            "REASON_POST_FORBIDS" => Some(Self::PostForbids),
+            "REASON_DELEGATION_MISSING" => Some(Self::DelegationMissing),
+            "REASON_DATE_MISMATCH" => Some(Self::DateMismatch),
+            "REASON_DISCLOSURE_MISSING" => Some(Self::DisclosureMissing),
+            "REASON_QUORUM_OPEN" => Some(Self::QuorumOpen),
+            "REASON_SECRET_REFUSED" => Some(Self::SecretRefused),
+            "REASON_NUMBER_MISMATCH" => Some(Self::NumberMismatch),
+            "REASON_REVIEW_MISSING" => Some(Self::ReviewMissing),
             _ => None,
         }
     }

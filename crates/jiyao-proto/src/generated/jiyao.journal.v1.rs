@@ -42,7 +42,7 @@ pub struct Event {
     #[prost(message, optional, tag = "2")]
     pub record_time: ::core::option::Option<::prost_types::Timestamp>,
     /// What happened. A follower stops at a kind that it does not know.
-    #[prost(oneof = "event::Kind", tags = "3, 4, 5, 6, 7")]
+    #[prost(oneof = "event::Kind", tags = "3, 4, 5, 6, 7, 8")]
     pub kind: ::core::option::Option<event::Kind>,
 }
 /// Nested message and enum types in `Event`.
@@ -65,6 +65,9 @@ pub mod event {
         /// A matter was made, or something was done with it.
         #[prost(message, tag = "7")]
         MatterChanged(super::MatterChanged),
+        /// Something was done with minutes.
+        #[prost(message, tag = "8")]
+        MinutesMoved(super::MinutesMoved),
     }
 }
 /// An organ came into being.
@@ -115,6 +118,19 @@ pub struct MatterChanged {
     pub matter: ::prost::alloc::string::String,
     /// How many acts it has seen.
     #[prost(uint64, tag = "2")]
+    pub version: u64,
+}
+/// Something was done with minutes: a step of their life.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MinutesMoved {
+    /// `organs/{organ}/minutes/{minutes}`.
+    #[prost(string, tag = "1")]
+    pub minutes: ::prost::alloc::string::String,
+    /// What, e.g. `ISSUE`.
+    #[prost(string, tag = "2")]
+    pub act: ::prost::alloc::string::String,
+    /// How many acts they have seen.
+    #[prost(uint64, tag = "3")]
     pub version: u64,
 }
 /// Nothing to say: there is one head.

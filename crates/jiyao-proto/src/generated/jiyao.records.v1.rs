@@ -227,6 +227,4824 @@ pub struct Imprint {
     #[prost(message, optional, tag = "2")]
     pub date: ::core::option::Option<Fact>,
 }
+/// A class with what it rests on.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Disclosure {
+    /// Which.
+    #[prost(enumeration = "DisclosureClass", tag = "1")]
+    pub class: i32,
+    /// Why; required for the last two classes.
+    #[prost(string, tag = "2")]
+    pub reason: ::prost::alloc::string::String,
+    /// The article relied on; required for the last two classes.
+    #[prost(string, tag = "3")]
+    pub article: ::prost::alloc::string::String,
+}
+/// A level with its term.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Secrecy {
+    /// Which.
+    #[prost(enumeration = "SecrecyLevel", tag = "1")]
+    pub level: i32,
+    /// At most 10, 20 or 30; 0: the condition counts.
+    #[prost(uint32, tag = "2")]
+    pub years: u32,
+    /// When it ends, in words.
+    #[prost(string, tag = "3")]
+    pub condition: ::prost::alloc::string::String,
+}
+/// The life of one minutes.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Life {
+    /// How far it is.
+    #[prost(enumeration = "Stage", tag = "1")]
+    pub stage: i32,
+    /// Counts acts: pass it as `etag`.
+    #[prost(uint64, tag = "2")]
+    pub version: u64,
+    /// Posts that have agreed.
+    #[prost(string, repeated, tag = "3")]
+    pub reviewed: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// 成文日期, ISO: the day of the signature.
+    #[prost(string, tag = "4")]
+    pub signed_date: ::prost::alloc::string::String,
+    /// 发文字号, given at 登记.
+    #[prost(string, tag = "5")]
+    pub number: ::prost::alloc::string::String,
+    /// Copies.
+    #[prost(uint32, tag = "6")]
+    pub copies: u32,
+    /// Who gets it.
+    #[prost(string, tag = "7")]
+    pub scope: ::prost::alloc::string::String,
+    /// 印发日期, ISO.
+    #[prost(string, tag = "8")]
+    pub issued_date: ::prost::alloc::string::String,
+    /// When it was made public, ISO.
+    #[prost(string, tag = "9")]
+    pub published_date: ::prost::alloc::string::String,
+    /// When it was filed, ISO.
+    #[prost(string, tag = "10")]
+    pub archived_date: ::prost::alloc::string::String,
+    /// 公开属性: what the drafter proposed, then what the signer decided.
+    #[prost(message, optional, tag = "11")]
+    pub disclosure: ::core::option::Option<Disclosure>,
+    /// 密级.
+    #[prost(message, optional, tag = "12")]
+    pub secrecy: ::core::option::Option<Secrecy>,
+    /// Whether the meeting could decide.
+    #[prost(enumeration = "QuorumOutcome", tag = "13")]
+    pub quorum: i32,
+    /// The correction that took its place.
+    #[prost(string, tag = "14")]
+    pub replaced_by: ::prost::alloc::string::String,
+    /// 撤销, ISO.
+    #[prost(string, tag = "15")]
+    pub revoked_date: ::prost::alloc::string::String,
+    /// 废止 from this day, ISO.
+    #[prost(string, tag = "16")]
+    pub repealed_date: ::prost::alloc::string::String,
+    /// Withdrawn, ISO.
+    #[prost(string, tag = "17")]
+    pub voided_date: ::prost::alloc::string::String,
+    /// Items that are 重大行政决策, from 0.
+    #[prost(uint32, repeated, tag = "18")]
+    pub major_items: ::prost::alloc::vec::Vec<u32>,
+    /// The processing sheet (文件处理单), oldest first.
+    #[prost(message, repeated, tag = "19")]
+    pub history: ::prost::alloc::vec::Vec<LifeEntry>,
+}
+/// One line of the processing sheet.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LifeEntry {
+    /// What was done, e.g. `SIGN`.
+    #[prost(string, tag = "1")]
+    pub act: ::prost::alloc::string::String,
+    /// By whom.
+    #[prost(string, tag = "2")]
+    pub actor: ::prost::alloc::string::String,
+    /// As what; empty where no post is needed.
+    #[prost(string, tag = "3")]
+    pub post: ::prost::alloc::string::String,
+    /// How, where somebody agreed.
+    #[prost(enumeration = "Mark", tag = "4")]
+    pub mark: i32,
+    /// The words that came with it.
+    #[prost(string, tag = "5")]
+    pub opinion: ::prost::alloc::string::String,
+    /// When.
+    #[prost(message, optional, tag = "6")]
+    pub time: ::core::option::Option<::prost_types::Timestamp>,
+    /// To this stage.
+    #[prost(enumeration = "Stage", tag = "7")]
+    pub to: i32,
+    /// Signed for another (代), by this document.
+    #[prost(string, tag = "8")]
+    pub delegated_by: ::prost::alloc::string::String,
+}
+/// Chains, posts and delegations of an organ.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SignOff {
+    /// The first whose kind fits is the one.
+    #[prost(message, repeated, tag = "1")]
+    pub chains: ::prost::alloc::vec::Vec<Chain>,
+    /// Who holds which post; a post without holders may be acted in by whoever has the right to the call.
+    #[prost(message, repeated, tag = "2")]
+    pub holders: ::prost::alloc::vec::Vec<Holder>,
+    /// Who may sign for whom.
+    #[prost(message, repeated, tag = "3")]
+    pub delegations: ::prost::alloc::vec::Vec<Delegation>,
+}
+/// Who reviews and signs.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Chain {
+    /// The meeting kind, e.g. 常务会议; empty: any.
+    #[prost(string, tag = "1")]
+    pub meeting_kind: ::prost::alloc::string::String,
+    /// Posts that review, in order.
+    #[prost(string, repeated, tag = "2")]
+    pub reviewers: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The post that signs.
+    #[prost(string, tag = "3")]
+    pub signer: ::prost::alloc::string::String,
+}
+/// Who holds a post.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Holder {
+    /// The post.
+    #[prost(string, tag = "1")]
+    pub post: ::prost::alloc::string::String,
+    /// Principals.
+    #[prost(string, repeated, tag = "2")]
+    pub principals: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// A post may sign for another.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Delegation {
+    /// For which post.
+    #[prost(string, tag = "1")]
+    pub of: ::prost::alloc::string::String,
+    /// Which post.
+    #[prost(string, tag = "2")]
+    pub to: ::prost::alloc::string::String,
+    /// First day, ISO.
+    #[prost(string, tag = "3")]
+    pub from: ::prost::alloc::string::String,
+    /// Last day, ISO.
+    #[prost(string, tag = "4")]
+    pub until: ::prost::alloc::string::String,
+    /// The document that delegates.
+    #[prost(string, tag = "5")]
+    pub document: ::prost::alloc::string::String,
+}
+/// How far minutes are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Stage {
+    /// Never sent.
+    Unspecified = 0,
+    /// 草稿.
+    Draft = 1,
+    /// 审核.
+    Review = 2,
+    /// All reviewers have agreed: it waits for its signer.
+    Reviewed = 3,
+    /// 签发.
+    Signed = 4,
+    /// 复核.
+    Proofread = 5,
+    /// 登记.
+    Registered = 6,
+    /// 印制.
+    Printed = 7,
+    /// 核发, 印发.
+    Issued = 8,
+    /// 公开.
+    Published = 9,
+    /// 归档.
+    Archived = 10,
+}
+impl Stage {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "STAGE_UNSPECIFIED",
+            Self::Draft => "STAGE_DRAFT",
+            Self::Review => "STAGE_REVIEW",
+            Self::Reviewed => "STAGE_REVIEWED",
+            Self::Signed => "STAGE_SIGNED",
+            Self::Proofread => "STAGE_PROOFREAD",
+            Self::Registered => "STAGE_REGISTERED",
+            Self::Printed => "STAGE_PRINTED",
+            Self::Issued => "STAGE_ISSUED",
+            Self::Published => "STAGE_PUBLISHED",
+            Self::Archived => "STAGE_ARCHIVED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "STAGE_UNSPECIFIED" => Some(Self::Unspecified),
+            "STAGE_DRAFT" => Some(Self::Draft),
+            "STAGE_REVIEW" => Some(Self::Review),
+            "STAGE_REVIEWED" => Some(Self::Reviewed),
+            "STAGE_SIGNED" => Some(Self::Signed),
+            "STAGE_PROOFREAD" => Some(Self::Proofread),
+            "STAGE_REGISTERED" => Some(Self::Registered),
+            "STAGE_PRINTED" => Some(Self::Printed),
+            "STAGE_ISSUED" => Some(Self::Issued),
+            "STAGE_PUBLISHED" => Some(Self::Published),
+            "STAGE_ARCHIVED" => Some(Self::Archived),
+            _ => None,
+        }
+    }
+}
+/// How somebody agreed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Mark {
+    /// MARK_WORDS.
+    Unspecified = 0,
+    /// In words.
+    Words = 1,
+    /// 圈阅: counts as consent, shown as a circle.
+    Circle = 2,
+    /// The name alone: counts as consent, shown as a name.
+    Name = 3,
+}
+impl Mark {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "MARK_UNSPECIFIED",
+            Self::Words => "MARK_WORDS",
+            Self::Circle => "MARK_CIRCLE",
+            Self::Name => "MARK_NAME",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "MARK_UNSPECIFIED" => Some(Self::Unspecified),
+            "MARK_WORDS" => Some(Self::Words),
+            "MARK_CIRCLE" => Some(Self::Circle),
+            "MARK_NAME" => Some(Self::Name),
+            _ => None,
+        }
+    }
+}
+/// 公开属性.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum DisclosureClass {
+    /// None.
+    Unspecified = 0,
+    /// 主动公开.
+    Public = 1,
+    /// 依申请公开.
+    OnRequest = 2,
+    /// 不予公开.
+    Withheld = 3,
+}
+impl DisclosureClass {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "DISCLOSURE_CLASS_UNSPECIFIED",
+            Self::Public => "DISCLOSURE_CLASS_PUBLIC",
+            Self::OnRequest => "DISCLOSURE_CLASS_ON_REQUEST",
+            Self::Withheld => "DISCLOSURE_CLASS_WITHHELD",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "DISCLOSURE_CLASS_UNSPECIFIED" => Some(Self::Unspecified),
+            "DISCLOSURE_CLASS_PUBLIC" => Some(Self::Public),
+            "DISCLOSURE_CLASS_ON_REQUEST" => Some(Self::OnRequest),
+            "DISCLOSURE_CLASS_WITHHELD" => Some(Self::Withheld),
+            _ => None,
+        }
+    }
+}
+/// 密级.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum SecrecyLevel {
+    /// None.
+    Unspecified = 0,
+    /// 秘密.
+    Secret = 1,
+    /// 机密.
+    Confidential = 2,
+    /// 绝密.
+    TopSecret = 3,
+}
+impl SecrecyLevel {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "SECRECY_LEVEL_UNSPECIFIED",
+            Self::Secret => "SECRECY_LEVEL_SECRET",
+            Self::Confidential => "SECRECY_LEVEL_CONFIDENTIAL",
+            Self::TopSecret => "SECRECY_LEVEL_TOP_SECRET",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "SECRECY_LEVEL_UNSPECIFIED" => Some(Self::Unspecified),
+            "SECRECY_LEVEL_SECRET" => Some(Self::Secret),
+            "SECRECY_LEVEL_CONFIDENTIAL" => Some(Self::Confidential),
+            "SECRECY_LEVEL_TOP_SECRET" => Some(Self::TopSecret),
+            _ => None,
+        }
+    }
+}
+/// Whether a meeting could decide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum QuorumOutcome {
+    /// Nobody has said.
+    Unspecified = 0,
+    /// Enough members were there.
+    Met = 1,
+    /// Not enough.
+    NotMet = 2,
+    /// Not enough, but decided otherwise by somebody with a reason.
+    Overridden = 3,
+    /// The organ has no such rule.
+    NoRule = 4,
+}
+impl QuorumOutcome {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "QUORUM_OUTCOME_UNSPECIFIED",
+            Self::Met => "QUORUM_OUTCOME_MET",
+            Self::NotMet => "QUORUM_OUTCOME_NOT_MET",
+            Self::Overridden => "QUORUM_OUTCOME_OVERRIDDEN",
+            Self::NoRule => "QUORUM_OUTCOME_NO_RULE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "QUORUM_OUTCOME_UNSPECIFIED" => Some(Self::Unspecified),
+            "QUORUM_OUTCOME_MET" => Some(Self::Met),
+            "QUORUM_OUTCOME_NOT_MET" => Some(Self::NotMet),
+            "QUORUM_OUTCOME_OVERRIDDEN" => Some(Self::Overridden),
+            "QUORUM_OUTCOME_NO_RULE" => Some(Self::NoRule),
+            _ => None,
+        }
+    }
+}
+/// Where minutes stand in law on a day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum LegalStanding {
+    /// Never sent.
+    Unspecified = 0,
+    /// Not issued by that day.
+    NotIssued = 1,
+    /// In force.
+    InForce = 2,
+    /// A correction has taken its place (更正重印件).
+    Replaced = 3,
+    /// 废止.
+    Repealed = 4,
+    /// 撤销: void from the first day.
+    Revoked = 5,
+    /// Withdrawn from the record.
+    Voided = 6,
+}
+impl LegalStanding {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "LEGAL_STANDING_UNSPECIFIED",
+            Self::NotIssued => "LEGAL_STANDING_NOT_ISSUED",
+            Self::InForce => "LEGAL_STANDING_IN_FORCE",
+            Self::Replaced => "LEGAL_STANDING_REPLACED",
+            Self::Repealed => "LEGAL_STANDING_REPEALED",
+            Self::Revoked => "LEGAL_STANDING_REVOKED",
+            Self::Voided => "LEGAL_STANDING_VOIDED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "LEGAL_STANDING_UNSPECIFIED" => Some(Self::Unspecified),
+            "LEGAL_STANDING_NOT_ISSUED" => Some(Self::NotIssued),
+            "LEGAL_STANDING_IN_FORCE" => Some(Self::InForce),
+            "LEGAL_STANDING_REPLACED" => Some(Self::Replaced),
+            "LEGAL_STANDING_REPEALED" => Some(Self::Repealed),
+            "LEGAL_STANDING_REVOKED" => Some(Self::Revoked),
+            "LEGAL_STANDING_VOIDED" => Some(Self::Voided),
+            _ => None,
+        }
+    }
+}
+/// An organ that keeps minutes.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Organ {
+    /// `organs/{organ}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Full name as its documents print it, e.g. 云溪市人民政府.
+    #[prost(string, tag = "2")]
+    pub display_name: ::prost::alloc::string::String,
+    /// Short forms that its documents use too, e.g. 市政府.
+    #[prost(string, repeated, tag = "3")]
+    pub aliases: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// IANA time zone of its civil dates; default Asia/Shanghai.
+    #[prost(string, tag = "4")]
+    pub time_zone: ::prost::alloc::string::String,
+    /// When it was recorded.
+    #[prost(message, optional, tag = "5")]
+    pub create_time: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// Minutes in short, for lists.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MinutesSummary {
+    /// `organs/{organ}/minutes/{minutes}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Issuer as printed; empty where the text has none.
+    #[prost(string, tag = "2")]
+    pub issuer: ::prost::alloc::string::String,
+    /// Own number as printed; empty where the text has none.
+    #[prost(string, tag = "3")]
+    pub document_number: ::prost::alloc::string::String,
+    /// Meeting kind, e.g. 常务会议.
+    #[prost(string, tag = "4")]
+    pub meeting_kind: ::prost::alloc::string::String,
+    /// 第N次; 0 where the text has none.
+    #[prost(uint32, tag = "5")]
+    pub ordinal: u32,
+    /// Meeting date, ISO; empty where the text has none.
+    #[prost(string, tag = "6")]
+    pub meeting_date: ::prost::alloc::string::String,
+    /// How many items.
+    #[prost(uint32, tag = "7")]
+    pub items: u32,
+    /// How many explicit verdicts.
+    #[prost(uint32, tag = "8")]
+    pub decisions: u32,
+    /// How many open doubts.
+    #[prost(uint32, tag = "9")]
+    pub doubts: u32,
+    /// How it came in.
+    #[prost(enumeration = "Standing", tag = "10")]
+    pub standing: i32,
+}
+/// One minutes, one revision of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Minutes {
+    /// `organs/{organ}/minutes/{minutes}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Immutable revision, from 1.
+    #[prost(uint64, tag = "2")]
+    pub revision: u64,
+    /// How it came in.
+    #[prost(enumeration = "Standing", tag = "3")]
+    pub standing: i32,
+    /// What identifies it: its number; else organ, kind, ordinal and year or term; else its bytes.
+    #[prost(string, tag = "4")]
+    pub identity: ::prost::alloc::string::String,
+    /// SHA-256 of the original bytes, 32 bytes.
+    #[prost(bytes = "vec", tag = "5")]
+    pub digest: ::prost::alloc::vec::Vec<u8>,
+    /// Size of the original in bytes.
+    #[prost(uint64, tag = "6")]
+    pub size: u64,
+    /// Minutes of which this is another rendition, if so imported.
+    #[prost(string, tag = "7")]
+    pub rendition_of: ::prost::alloc::string::String,
+    /// Minutes that this corrects, if so imported.
+    #[prost(string, tag = "8")]
+    pub corrects: ::prost::alloc::string::String,
+    /// What the reader found.
+    #[prost(message, optional, tag = "9")]
+    pub facts: ::core::option::Option<Facts>,
+    /// What the reader doubts.
+    #[prost(message, repeated, tag = "10")]
+    pub doubts: ::prost::alloc::vec::Vec<Doubt>,
+    /// What the reader skipped when reading across it.
+    #[prost(message, repeated, tag = "11")]
+    pub repairs: ::prost::alloc::vec::Vec<Repair>,
+    /// When it was recorded.
+    #[prost(message, optional, tag = "12")]
+    pub create_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Who imported it.
+    #[prost(string, tag = "13")]
+    pub importer: ::prost::alloc::string::String,
+    /// What the file was: UTF-8, GB18030, HTML, DOCX or PDF.
+    #[prost(string, tag = "14")]
+    pub format: ::prost::alloc::string::String,
+    /// What people settled: doubts resolved and facts corrected, oldest first.
+    #[prost(message, repeated, tag = "15")]
+    pub settlements: ::prost::alloc::vec::Vec<Settlement>,
+    /// How far it is, and everything done with it.
+    #[prost(message, optional, tag = "16")]
+    pub life: ::core::option::Option<Life>,
+}
+/// What a person decided about a reading.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Settlement {
+    /// The doubt settled; 0 where a fact was corrected without one.
+    #[prost(uint32, tag = "1")]
+    pub doubt: u32,
+    /// The fact set, e.g. `items\[2\].decisions\[0\].lead_units\[0\]`; empty where no fact changed.
+    #[prost(string, tag = "2")]
+    pub path: ::prost::alloc::string::String,
+    /// What was decided. Empty: the fact is not in the text.
+    #[prost(string, tag = "3")]
+    pub value: ::prost::alloc::string::String,
+    /// What stood there before.
+    #[prost(string, tag = "4")]
+    pub before: ::prost::alloc::string::String,
+    /// Why, in the person's words.
+    #[prost(string, tag = "5")]
+    pub reason: ::prost::alloc::string::String,
+    /// Who.
+    #[prost(string, tag = "6")]
+    pub principal: ::prost::alloc::string::String,
+    /// When.
+    #[prost(message, optional, tag = "7")]
+    pub time: ::core::option::Option<::prost_types::Timestamp>,
+    /// The revision that it made.
+    #[prost(uint64, tag = "8")]
+    pub revision: u64,
+}
+/// One decision in its place.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct DecisionEntry {
+    /// `organs/{organ}/minutes/{minutes}`.
+    #[prost(string, tag = "1")]
+    pub minutes: ::prost::alloc::string::String,
+    /// Position of its item in the minutes, from 0.
+    #[prost(uint32, tag = "2")]
+    pub item_index: u32,
+    /// Position in the item, from 0.
+    #[prost(uint32, tag = "3")]
+    pub decision_index: u32,
+    /// The item's number as printed; empty where it has none.
+    #[prost(string, tag = "4")]
+    pub item_number: ::prost::alloc::string::String,
+    /// The decision.
+    #[prost(message, optional, tag = "5")]
+    pub decision: ::core::option::Option<Decision>,
+}
+/// How minutes came into this system (two doors).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Standing {
+    /// On import: ISSUED_ELSEWHERE.
+    Unspecified = 0,
+    /// Issued before and outside: recorded as issued; printed dates and numbers stay claims of the text.
+    IssuedElsewhere = 1,
+    /// A draft that has its life before it: dates come from acts.
+    Draft = 2,
+}
+impl Standing {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "STANDING_UNSPECIFIED",
+            Self::IssuedElsewhere => "STANDING_ISSUED_ELSEWHERE",
+            Self::Draft => "STANDING_DRAFT",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "STANDING_UNSPECIFIED" => Some(Self::Unspecified),
+            "STANDING_ISSUED_ELSEWHERE" => Some(Self::IssuedElsewhere),
+            "STANDING_DRAFT" => Some(Self::Draft),
+            _ => None,
+        }
+    }
+}
+/// What to read: bytes here, or a file uploaded before.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Source {
+    /// Exactly one.
+    #[prost(oneof = "source::From", tags = "1, 2")]
+    pub from: ::core::option::Option<source::From>,
+}
+/// Nested message and enum types in `Source`.
+pub mod source {
+    /// Exactly one.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum From {
+        /// The bytes, at most 768 KiB; larger ones go through UploadSource.
+        #[prost(bytes, tag = "1")]
+        Content(::prost::alloc::vec::Vec<u8>),
+        /// `sources/{sha256 in hex}`.
+        #[prost(string, tag = "2")]
+        Uploaded(::prost::alloc::string::String),
+    }
+}
+/// A dry run.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReadMinutesRequest {
+    /// The text.
+    #[prost(message, optional, tag = "1")]
+    pub source: ::core::option::Option<Source>,
+}
+/// What the reader found.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ReadMinutesResponse {
+    /// Facts.
+    #[prost(message, optional, tag = "1")]
+    pub facts: ::core::option::Option<Facts>,
+    /// Doubts.
+    #[prost(message, repeated, tag = "2")]
+    pub doubts: ::prost::alloc::vec::Vec<Doubt>,
+    /// Repairs.
+    #[prost(message, repeated, tag = "3")]
+    pub repairs: ::prost::alloc::vec::Vec<Repair>,
+    /// The text that the spans are of, where it is not the bytes themselves.
+    #[prost(string, tag = "4")]
+    pub text: ::prost::alloc::string::String,
+    /// What the file is: UTF-8, GB18030, HTML, DOCX or PDF.
+    #[prost(string, tag = "5")]
+    pub format: ::prost::alloc::string::String,
+}
+/// Minutes to record.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ImportMinutesRequest {
+    /// `organs/{organ}`, its owner.
+    #[prost(string, tag = "1")]
+    pub parent: ::prost::alloc::string::String,
+    /// The text.
+    #[prost(message, optional, tag = "2")]
+    pub source: ::core::option::Option<Source>,
+    /// Which door; unspecified is ISSUED_ELSEWHERE.
+    #[prost(enumeration = "Standing", tag = "3")]
+    pub standing: i32,
+    /// Record also a text without any fact of the genre.
+    #[prost(bool, tag = "4")]
+    pub keep_anyway: bool,
+    /// Name of minutes with the same identity of which this is another rendition.
+    #[prost(string, tag = "5")]
+    pub rendition_of: ::prost::alloc::string::String,
+    /// Name of minutes with the same identity that this corrects.
+    #[prost(string, tag = "6")]
+    pub corrects: ::prost::alloc::string::String,
+    /// A UUID: a repeat with the same body answers as the first time. Absent: no protection against repeats.
+    #[prost(string, tag = "7")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What was recorded.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ImportMinutesResponse {
+    /// The minutes.
+    #[prost(message, optional, tag = "1")]
+    pub minutes: ::core::option::Option<Minutes>,
+    /// The same bytes were there already: this is that record, and nothing was written.
+    #[prost(bool, tag = "2")]
+    pub already_recorded: bool,
+    /// Where it stands in the journal: pass it as `read_after` to any service.
+    #[prost(message, optional, tag = "3")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// Which minutes.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetMinutesRequest {
+    /// `organs/{organ}/minutes/{minutes}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// A revision; 0 is the newest.
+    #[prost(uint64, tag = "2")]
+    pub revision: u64,
+    /// Answer only from a state that has reached this position.
+    #[prost(message, optional, tag = "3")]
+    pub read_after: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// The minutes.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetMinutesResponse {
+    /// With facts.
+    #[prost(message, optional, tag = "1")]
+    pub minutes: ::core::option::Option<Minutes>,
+    /// The state's sequence that the answer was read at.
+    #[prost(uint64, tag = "2")]
+    pub sequence: u64,
+}
+/// Which minutes.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetMinutesTextRequest {
+    /// `organs/{organ}/minutes/{minutes}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Rather the text that the reader read, which the spans are of: for Word, PDF, web pages and GB18030 another than
+    /// the original.
+    #[prost(bool, tag = "2")]
+    pub extracted: bool,
+}
+/// A piece of the original.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetMinutesTextResponse {
+    /// At most 64 KiB, in order.
+    #[prost(bytes = "vec", tag = "1")]
+    pub chunk: ::prost::alloc::vec::Vec<u8>,
+}
+/// Which minutes to list.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListMinutesRequest {
+    /// `organs/{organ}`, or `organs/-` for all that the caller may see.
+    #[prost(string, tag = "1")]
+    pub parent: ::prost::alloc::string::String,
+    /// At most so many; 0 is 50, more than 200 is 200.
+    #[prost(int32, tag = "2")]
+    pub page_size: i32,
+    /// From the page before; only for the same query.
+    #[prost(string, tag = "3")]
+    pub page_token: ::prost::alloc::string::String,
+    /// Only meetings of this year; 0 is any.
+    #[prost(uint32, tag = "4")]
+    pub year: u32,
+    /// Only this document number, as printed.
+    #[prost(string, tag = "5")]
+    pub document_number: ::prost::alloc::string::String,
+    /// Only meetings on or after this ISO date.
+    #[prost(string, tag = "6")]
+    pub date_from: ::prost::alloc::string::String,
+    /// Only meetings on or before this ISO date.
+    #[prost(string, tag = "7")]
+    pub date_to: ::prost::alloc::string::String,
+    /// Answer only from a state that has reached this position.
+    #[prost(message, optional, tag = "8")]
+    pub read_after: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// One page.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListMinutesResponse {
+    /// Newest meeting first; those without a date last.
+    #[prost(message, repeated, tag = "1")]
+    pub minutes: ::prost::alloc::vec::Vec<MinutesSummary>,
+    /// Empty: this was the last page.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+    /// The state's sequence that the answer was read at.
+    #[prost(uint64, tag = "3")]
+    pub sequence: u64,
+}
+/// Which decisions to list.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListDecisionsRequest {
+    /// `organs/{organ}/minutes/{minutes}`, `organs/{organ}`, or `organs/-`.
+    #[prost(string, tag = "1")]
+    pub parent: ::prost::alloc::string::String,
+    /// At most so many minutes' decisions; 0 is 50, more than 200 is 200. A minutes is never cut between pages.
+    #[prost(int32, tag = "2")]
+    pub page_size: i32,
+    /// From the page before; only for the same query.
+    #[prost(string, tag = "3")]
+    pub page_token: ::prost::alloc::string::String,
+    /// Answer only from a state that has reached this position.
+    #[prost(message, optional, tag = "4")]
+    pub read_after: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// One page.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListDecisionsResponse {
+    /// In order.
+    #[prost(message, repeated, tag = "1")]
+    pub decisions: ::prost::alloc::vec::Vec<DecisionEntry>,
+    /// Empty: this was the last page.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+    /// The state's sequence that the answer was read at.
+    #[prost(uint64, tag = "3")]
+    pub sequence: u64,
+}
+/// Where to go on.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WatchMinutesRequest {
+    /// `organs/{organ}`, or `organs/-`.
+    #[prost(string, tag = "1")]
+    pub parent: ::prost::alloc::string::String,
+    /// Absent: from the beginning.
+    #[prost(message, optional, tag = "2")]
+    pub after: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// What changed up to a cursor.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct WatchMinutesResponse {
+    /// Changes, oldest first; empty in a checkpoint, which also keeps the stream alive.
+    #[prost(message, repeated, tag = "1")]
+    pub changes: ::prost::alloc::vec::Vec<MinutesChange>,
+    /// Resume after this.
+    #[prost(message, optional, tag = "2")]
+    pub through: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// One change.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MinutesChange {
+    /// The minutes as they are now, in short.
+    #[prost(message, optional, tag = "1")]
+    pub minutes: ::core::option::Option<MinutesSummary>,
+    /// The revision that the change made.
+    #[prost(uint64, tag = "2")]
+    pub revision: u64,
+}
+/// A doubt to settle.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ResolveDoubtRequest {
+    /// `organs/{organ}/minutes/{minutes}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// The doubt's number.
+    #[prost(uint32, tag = "2")]
+    pub doubt: u32,
+    /// What was decided: one of the candidates, or another reading. Empty: the text does not say it.
+    #[prost(string, tag = "3")]
+    pub value: ::prost::alloc::string::String,
+    /// Why.
+    #[prost(string, tag = "4")]
+    pub reason: ::prost::alloc::string::String,
+    /// The fact to set to the value; empty: none changes.
+    #[prost(string, tag = "5")]
+    pub path: ::prost::alloc::string::String,
+    /// The revision that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "6")]
+    pub revision: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "7")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ResolveDoubtResponse {
+    /// The new revision.
+    #[prost(message, optional, tag = "1")]
+    pub minutes: ::core::option::Option<Minutes>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// A fact to set.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CorrectFactRequest {
+    /// `organs/{organ}/minutes/{minutes}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Which, e.g. `meeting.date`, `items\[2\].heading`, `observers\[4\].unit`. One past the end of a list adds to it.
+    #[prost(string, tag = "2")]
+    pub path: ::prost::alloc::string::String,
+    /// The value: text as printed, dates as ISO 8601, numbers in digits. Empty: it is not in the text.
+    #[prost(string, tag = "3")]
+    pub value: ::prost::alloc::string::String,
+    /// Why.
+    #[prost(string, tag = "4")]
+    pub reason: ::prost::alloc::string::String,
+    /// The revision that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "5")]
+    pub revision: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "6")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CorrectFactResponse {
+    /// The new revision.
+    #[prost(message, optional, tag = "1")]
+    pub minutes: ::core::option::Option<Minutes>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// An organ to make.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CreateOrganRequest {
+    /// Last part of its name: 2 to 63 of a-z, 0-9 and -, beginning with a letter. Empty: the service chooses.
+    #[prost(string, tag = "1")]
+    pub organ_id: ::prost::alloc::string::String,
+    /// `name` and `create_time` are ignored.
+    #[prost(message, optional, tag = "2")]
+    pub organ: ::core::option::Option<Organ>,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "3")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// The organ made.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CreateOrganResponse {
+    /// The organ.
+    #[prost(message, optional, tag = "1")]
+    pub organ: ::core::option::Option<Organ>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// Which organs.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListOrgansRequest {
+    /// At most so many; 0 is 50, more than 200 is 200.
+    #[prost(int32, tag = "1")]
+    pub page_size: i32,
+    /// From the page before.
+    #[prost(string, tag = "2")]
+    pub page_token: ::prost::alloc::string::String,
+    /// Only the organ whose display name or alias is this.
+    #[prost(string, tag = "3")]
+    pub called: ::prost::alloc::string::String,
+}
+/// One page.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListOrgansResponse {
+    /// By id.
+    #[prost(message, repeated, tag = "1")]
+    pub organs: ::prost::alloc::vec::Vec<Organ>,
+    /// Empty: this was the last page.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// A piece of a file.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UploadSourceRequest {
+    /// At most 64 KiB.
+    #[prost(bytes = "vec", tag = "1")]
+    pub chunk: ::prost::alloc::vec::Vec<u8>,
+}
+/// The file, by its content.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UploadSourceResponse {
+    /// `sources/{sha256 in hex}`.
+    #[prost(string, tag = "1")]
+    pub source: ::prost::alloc::string::String,
+    /// Size in bytes.
+    #[prost(uint64, tag = "2")]
+    pub size: u64,
+}
+/// Generated client implementations.
+pub mod records_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Home of organs and their minutes. What is acknowledged is on disk.
+    #[derive(Debug, Clone)]
+    pub struct RecordsServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl RecordsServiceClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> RecordsServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> RecordsServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            RecordsServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Reads a text and answers what would be recorded; nothing is. Errors: SOURCE_EMPTY, SOURCE_TOO_LARGE,
+        /// SOURCE_UNDECODABLE, SOURCE_NOT_FOUND, NO_FACT_FOUND.
+        pub async fn read_minutes(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ReadMinutesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReadMinutesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.RecordsService/ReadMinutes",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.records.v1.RecordsService", "ReadMinutes"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Records minutes. The same bytes twice give the same record. Errors: those of ReadMinutes, ORGAN_NOT_FOUND,
+        /// IDENTITY_TAKEN, MINUTES_NOT_FOUND, REQUEST_ID_REUSED, DISK_FULL, BUSY.
+        pub async fn import_minutes(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ImportMinutesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ImportMinutesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.RecordsService/ImportMinutes",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.records.v1.RecordsService", "ImportMinutes"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// One minutes with its facts. Errors: MINUTES_NOT_FOUND.
+        pub async fn get_minutes(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetMinutesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetMinutesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.RecordsService/GetMinutes",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.records.v1.RecordsService", "GetMinutes"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// The original, byte for byte as imported, in chunks of at most 64 KiB. Errors: MINUTES_NOT_FOUND, RECORD_DAMAGED.
+        pub async fn get_minutes_text(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetMinutesTextRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::GetMinutesTextResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.RecordsService/GetMinutesText",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.records.v1.RecordsService", "GetMinutesText"),
+                );
+            self.inner.server_streaming(req, path, codec).await
+        }
+        /// Pages through minutes by meeting date, newest first. Errors: ORGAN_NOT_FOUND, PAGE_TOKEN_INVALID, FIELD_INVALID.
+        pub async fn list_minutes(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListMinutesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListMinutesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.RecordsService/ListMinutes",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.records.v1.RecordsService", "ListMinutes"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Pages through decisions, in the order of ListMinutes and of the text. Errors: as ListMinutes, MINUTES_NOT_FOUND.
+        pub async fn list_decisions(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListDecisionsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListDecisionsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.RecordsService/ListDecisions",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.records.v1.RecordsService", "ListDecisions"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Sends each change of minutes after a cursor, and goes on. Errors: CURSOR_FOREIGN, JOURNAL_FORKED.
+        pub async fn watch_minutes(
+            &mut self,
+            request: impl tonic::IntoRequest<super::WatchMinutesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::WatchMinutesResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.RecordsService/WatchMinutes",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.records.v1.RecordsService", "WatchMinutes"),
+                );
+            self.inner.server_streaming(req, path, codec).await
+        }
+        /// Settles an open doubt: what was decided and why; with a path also sets the fact there. Makes a revision. Errors:
+        /// MINUTES_NOT_FOUND, DOUBT_NOT_FOUND, REVISION_STALE, FIELD_REQUIRED, FIELD_INVALID, REQUEST_ID_REUSED, DISK_FULL.
+        pub async fn resolve_doubt(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ResolveDoubtRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ResolveDoubtResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.RecordsService/ResolveDoubt",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.records.v1.RecordsService", "ResolveDoubt"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Sets a fact to what a person read; what the reader found stays beside it. Makes a revision. Errors: as ResolveDoubt.
+        pub async fn correct_fact(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CorrectFactRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CorrectFactResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.RecordsService/CorrectFact",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.records.v1.RecordsService", "CorrectFact"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Makes an organ. Errors: ORGAN_EXISTS, FIELD_REQUIRED, FIELD_INVALID, REQUEST_ID_REUSED, DISK_FULL.
+        pub async fn create_organ(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CreateOrganRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CreateOrganResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.RecordsService/CreateOrgan",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.records.v1.RecordsService", "CreateOrgan"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Pages through organs by id. Errors: PAGE_TOKEN_INVALID, FIELD_INVALID.
+        pub async fn list_organs(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListOrgansRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListOrgansResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.RecordsService/ListOrgans",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.records.v1.RecordsService", "ListOrgans"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Takes a file in chunks of at most 64 KiB, to be read or imported by name. Kept for a day unless imported.
+        /// Errors: SOURCE_EMPTY, SOURCE_TOO_LARGE, DISK_FULL.
+        pub async fn upload_source(
+            &mut self,
+            request: impl tonic::IntoStreamingRequest<
+                Message = super::UploadSourceRequest,
+            >,
+        ) -> std::result::Result<
+            tonic::Response<super::UploadSourceResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.RecordsService/UploadSource",
+            );
+            let mut req = request.into_streaming_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.records.v1.RecordsService", "UploadSource"),
+                );
+            self.inner.client_streaming(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod records_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with RecordsServiceServer.
+    #[async_trait]
+    pub trait RecordsService: std::marker::Send + std::marker::Sync + 'static {
+        /// Reads a text and answers what would be recorded; nothing is. Errors: SOURCE_EMPTY, SOURCE_TOO_LARGE,
+        /// SOURCE_UNDECODABLE, SOURCE_NOT_FOUND, NO_FACT_FOUND.
+        async fn read_minutes(
+            &self,
+            request: tonic::Request<super::ReadMinutesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReadMinutesResponse>,
+            tonic::Status,
+        >;
+        /// Records minutes. The same bytes twice give the same record. Errors: those of ReadMinutes, ORGAN_NOT_FOUND,
+        /// IDENTITY_TAKEN, MINUTES_NOT_FOUND, REQUEST_ID_REUSED, DISK_FULL, BUSY.
+        async fn import_minutes(
+            &self,
+            request: tonic::Request<super::ImportMinutesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ImportMinutesResponse>,
+            tonic::Status,
+        >;
+        /// One minutes with its facts. Errors: MINUTES_NOT_FOUND.
+        async fn get_minutes(
+            &self,
+            request: tonic::Request<super::GetMinutesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetMinutesResponse>,
+            tonic::Status,
+        >;
+        /// Server streaming response type for the GetMinutesText method.
+        type GetMinutesTextStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::GetMinutesTextResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// The original, byte for byte as imported, in chunks of at most 64 KiB. Errors: MINUTES_NOT_FOUND, RECORD_DAMAGED.
+        async fn get_minutes_text(
+            &self,
+            request: tonic::Request<super::GetMinutesTextRequest>,
+        ) -> std::result::Result<
+            tonic::Response<Self::GetMinutesTextStream>,
+            tonic::Status,
+        >;
+        /// Pages through minutes by meeting date, newest first. Errors: ORGAN_NOT_FOUND, PAGE_TOKEN_INVALID, FIELD_INVALID.
+        async fn list_minutes(
+            &self,
+            request: tonic::Request<super::ListMinutesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListMinutesResponse>,
+            tonic::Status,
+        >;
+        /// Pages through decisions, in the order of ListMinutes and of the text. Errors: as ListMinutes, MINUTES_NOT_FOUND.
+        async fn list_decisions(
+            &self,
+            request: tonic::Request<super::ListDecisionsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListDecisionsResponse>,
+            tonic::Status,
+        >;
+        /// Server streaming response type for the WatchMinutes method.
+        type WatchMinutesStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::WatchMinutesResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// Sends each change of minutes after a cursor, and goes on. Errors: CURSOR_FOREIGN, JOURNAL_FORKED.
+        async fn watch_minutes(
+            &self,
+            request: tonic::Request<super::WatchMinutesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<Self::WatchMinutesStream>,
+            tonic::Status,
+        >;
+        /// Settles an open doubt: what was decided and why; with a path also sets the fact there. Makes a revision. Errors:
+        /// MINUTES_NOT_FOUND, DOUBT_NOT_FOUND, REVISION_STALE, FIELD_REQUIRED, FIELD_INVALID, REQUEST_ID_REUSED, DISK_FULL.
+        async fn resolve_doubt(
+            &self,
+            request: tonic::Request<super::ResolveDoubtRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ResolveDoubtResponse>,
+            tonic::Status,
+        >;
+        /// Sets a fact to what a person read; what the reader found stays beside it. Makes a revision. Errors: as ResolveDoubt.
+        async fn correct_fact(
+            &self,
+            request: tonic::Request<super::CorrectFactRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CorrectFactResponse>,
+            tonic::Status,
+        >;
+        /// Makes an organ. Errors: ORGAN_EXISTS, FIELD_REQUIRED, FIELD_INVALID, REQUEST_ID_REUSED, DISK_FULL.
+        async fn create_organ(
+            &self,
+            request: tonic::Request<super::CreateOrganRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CreateOrganResponse>,
+            tonic::Status,
+        >;
+        /// Pages through organs by id. Errors: PAGE_TOKEN_INVALID, FIELD_INVALID.
+        async fn list_organs(
+            &self,
+            request: tonic::Request<super::ListOrgansRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListOrgansResponse>,
+            tonic::Status,
+        >;
+        /// Takes a file in chunks of at most 64 KiB, to be read or imported by name. Kept for a day unless imported.
+        /// Errors: SOURCE_EMPTY, SOURCE_TOO_LARGE, DISK_FULL.
+        async fn upload_source(
+            &self,
+            request: tonic::Request<tonic::Streaming<super::UploadSourceRequest>>,
+        ) -> std::result::Result<
+            tonic::Response<super::UploadSourceResponse>,
+            tonic::Status,
+        >;
+    }
+    /// Home of organs and their minutes. What is acknowledged is on disk.
+    #[derive(Debug)]
+    pub struct RecordsServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> RecordsServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for RecordsServiceServer<T>
+    where
+        T: RecordsService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/jiyao.records.v1.RecordsService/ReadMinutes" => {
+                    #[allow(non_camel_case_types)]
+                    struct ReadMinutesSvc<T: RecordsService>(pub Arc<T>);
+                    impl<
+                        T: RecordsService,
+                    > tonic::server::UnaryService<super::ReadMinutesRequest>
+                    for ReadMinutesSvc<T> {
+                        type Response = super::ReadMinutesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ReadMinutesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RecordsService>::read_minutes(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ReadMinutesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.RecordsService/ImportMinutes" => {
+                    #[allow(non_camel_case_types)]
+                    struct ImportMinutesSvc<T: RecordsService>(pub Arc<T>);
+                    impl<
+                        T: RecordsService,
+                    > tonic::server::UnaryService<super::ImportMinutesRequest>
+                    for ImportMinutesSvc<T> {
+                        type Response = super::ImportMinutesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ImportMinutesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RecordsService>::import_minutes(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ImportMinutesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.RecordsService/GetMinutes" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetMinutesSvc<T: RecordsService>(pub Arc<T>);
+                    impl<
+                        T: RecordsService,
+                    > tonic::server::UnaryService<super::GetMinutesRequest>
+                    for GetMinutesSvc<T> {
+                        type Response = super::GetMinutesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetMinutesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RecordsService>::get_minutes(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetMinutesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.RecordsService/GetMinutesText" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetMinutesTextSvc<T: RecordsService>(pub Arc<T>);
+                    impl<
+                        T: RecordsService,
+                    > tonic::server::ServerStreamingService<super::GetMinutesTextRequest>
+                    for GetMinutesTextSvc<T> {
+                        type Response = super::GetMinutesTextResponse;
+                        type ResponseStream = T::GetMinutesTextStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetMinutesTextRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RecordsService>::get_minutes_text(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetMinutesTextSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.RecordsService/ListMinutes" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListMinutesSvc<T: RecordsService>(pub Arc<T>);
+                    impl<
+                        T: RecordsService,
+                    > tonic::server::UnaryService<super::ListMinutesRequest>
+                    for ListMinutesSvc<T> {
+                        type Response = super::ListMinutesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListMinutesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RecordsService>::list_minutes(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListMinutesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.RecordsService/ListDecisions" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListDecisionsSvc<T: RecordsService>(pub Arc<T>);
+                    impl<
+                        T: RecordsService,
+                    > tonic::server::UnaryService<super::ListDecisionsRequest>
+                    for ListDecisionsSvc<T> {
+                        type Response = super::ListDecisionsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListDecisionsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RecordsService>::list_decisions(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListDecisionsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.RecordsService/WatchMinutes" => {
+                    #[allow(non_camel_case_types)]
+                    struct WatchMinutesSvc<T: RecordsService>(pub Arc<T>);
+                    impl<
+                        T: RecordsService,
+                    > tonic::server::ServerStreamingService<super::WatchMinutesRequest>
+                    for WatchMinutesSvc<T> {
+                        type Response = super::WatchMinutesResponse;
+                        type ResponseStream = T::WatchMinutesStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::WatchMinutesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RecordsService>::watch_minutes(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = WatchMinutesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.RecordsService/ResolveDoubt" => {
+                    #[allow(non_camel_case_types)]
+                    struct ResolveDoubtSvc<T: RecordsService>(pub Arc<T>);
+                    impl<
+                        T: RecordsService,
+                    > tonic::server::UnaryService<super::ResolveDoubtRequest>
+                    for ResolveDoubtSvc<T> {
+                        type Response = super::ResolveDoubtResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ResolveDoubtRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RecordsService>::resolve_doubt(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ResolveDoubtSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.RecordsService/CorrectFact" => {
+                    #[allow(non_camel_case_types)]
+                    struct CorrectFactSvc<T: RecordsService>(pub Arc<T>);
+                    impl<
+                        T: RecordsService,
+                    > tonic::server::UnaryService<super::CorrectFactRequest>
+                    for CorrectFactSvc<T> {
+                        type Response = super::CorrectFactResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CorrectFactRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RecordsService>::correct_fact(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CorrectFactSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.RecordsService/CreateOrgan" => {
+                    #[allow(non_camel_case_types)]
+                    struct CreateOrganSvc<T: RecordsService>(pub Arc<T>);
+                    impl<
+                        T: RecordsService,
+                    > tonic::server::UnaryService<super::CreateOrganRequest>
+                    for CreateOrganSvc<T> {
+                        type Response = super::CreateOrganResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CreateOrganRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RecordsService>::create_organ(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CreateOrganSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.RecordsService/ListOrgans" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListOrgansSvc<T: RecordsService>(pub Arc<T>);
+                    impl<
+                        T: RecordsService,
+                    > tonic::server::UnaryService<super::ListOrgansRequest>
+                    for ListOrgansSvc<T> {
+                        type Response = super::ListOrgansResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListOrgansRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RecordsService>::list_organs(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListOrgansSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.RecordsService/UploadSource" => {
+                    #[allow(non_camel_case_types)]
+                    struct UploadSourceSvc<T: RecordsService>(pub Arc<T>);
+                    impl<
+                        T: RecordsService,
+                    > tonic::server::ClientStreamingService<super::UploadSourceRequest>
+                    for UploadSourceSvc<T> {
+                        type Response = super::UploadSourceResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                tonic::Streaming<super::UploadSourceRequest>,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RecordsService>::upload_source(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = UploadSourceSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.client_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for RecordsServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "jiyao.records.v1.RecordsService";
+    impl<T> tonic::server::NamedService for RecordsServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// New content.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UpdateDraftRequest {
+    /// `organs/{organ}/minutes/{minutes}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// The text.
+    #[prost(message, optional, tag = "2")]
+    pub source: ::core::option::Option<Source>,
+    /// Only the setting changed, not what it says.
+    #[prost(bool, tag = "3")]
+    pub formatting: bool,
+    /// What was changed, and why.
+    #[prost(string, tag = "4")]
+    pub note: ::prost::alloc::string::String,
+    /// The revision that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "5")]
+    pub revision: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct UpdateDraftResponse {
+    /// The new revision.
+    #[prost(message, optional, tag = "1")]
+    pub minutes: ::core::option::Option<Minutes>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// What to compare.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CompareVersionsRequest {
+    /// One side.
+    #[prost(message, optional, tag = "1")]
+    pub before: ::core::option::Option<Side>,
+    /// The other.
+    #[prost(message, optional, tag = "2")]
+    pub after: ::core::option::Option<Side>,
+}
+/// A revision of minutes, or a text such as that of a subject document.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Side {
+    /// Exactly one.
+    #[prost(oneof = "side::Of", tags = "1, 2")]
+    pub of: ::core::option::Option<side::Of>,
+}
+/// Nested message and enum types in `Side`.
+pub mod side {
+    /// Exactly one.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Of {
+        /// A revision.
+        #[prost(message, tag = "1")]
+        Revision(super::RevisionName),
+        /// A text, at most 768 KiB.
+        #[prost(string, tag = "2")]
+        Text(::prost::alloc::string::String),
+    }
+}
+/// A revision of minutes.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RevisionName {
+    /// `organs/{organ}/minutes/{minutes}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// 0 is the newest.
+    #[prost(uint64, tag = "2")]
+    pub revision: u64,
+}
+/// The changed clauses, in order. Typesetting is no change.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CompareVersionsResponse {
+    /// In order.
+    #[prost(message, repeated, tag = "1")]
+    pub changes: ::prost::alloc::vec::Vec<ClauseChange>,
+}
+/// A changed clause.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ClauseChange {
+    /// How.
+    #[prost(enumeration = "clause_change::Kind", tag = "1")]
+    pub kind: i32,
+    /// Position in the old text, from 0.
+    #[prost(uint32, tag = "2")]
+    pub before_index: u32,
+    /// Position in the new text, from 0.
+    #[prost(uint32, tag = "3")]
+    pub after_index: u32,
+    /// As it was.
+    #[prost(string, tag = "4")]
+    pub before: ::prost::alloc::string::String,
+    /// As it is.
+    #[prost(string, tag = "5")]
+    pub after: ::prost::alloc::string::String,
+}
+/// Nested message and enum types in `ClauseChange`.
+pub mod clause_change {
+    /// How it changed.
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum Kind {
+        /// Never sent.
+        Unspecified = 0,
+        /// It is new.
+        Added = 1,
+        /// It is gone.
+        Removed = 2,
+        /// It reads otherwise.
+        Changed = 3,
+    }
+    impl Kind {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Unspecified => "KIND_UNSPECIFIED",
+                Self::Added => "KIND_ADDED",
+                Self::Removed => "KIND_REMOVED",
+                Self::Changed => "KIND_CHANGED",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "KIND_UNSPECIFIED" => Some(Self::Unspecified),
+                "KIND_ADDED" => Some(Self::Added),
+                "KIND_REMOVED" => Some(Self::Removed),
+                "KIND_CHANGED" => Some(Self::Changed),
+                _ => None,
+            }
+        }
+    }
+}
+/// Which minutes, on which day.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetStandingRequest {
+    /// `organs/{organ}/minutes/{minutes}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// ISO date; empty: today.
+    #[prost(string, tag = "2")]
+    pub as_of: ::prost::alloc::string::String,
+}
+/// Where they stand.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetStandingResponse {
+    /// On that day.
+    #[prost(enumeration = "LegalStanding", tag = "1")]
+    pub standing: i32,
+    /// The correction that took its place, if one did.
+    #[prost(string, tag = "2")]
+    pub replaced_by: ::prost::alloc::string::String,
+    /// The day asked for, ISO.
+    #[prost(string, tag = "3")]
+    pub as_of: ::prost::alloc::string::String,
+}
+/// What to set.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SetSignOffRequest {
+    /// `organs/{organ}`.
+    #[prost(string, tag = "1")]
+    pub organ: ::prost::alloc::string::String,
+    /// All of it.
+    #[prost(message, optional, tag = "2")]
+    pub sign_off: ::core::option::Option<SignOff>,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What is in force.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SetSignOffResponse {
+    /// All of it.
+    #[prost(message, optional, tag = "1")]
+    pub sign_off: ::core::option::Option<SignOff>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// Whose.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetSignOffRequest {
+    /// `organs/{organ}`.
+    #[prost(string, tag = "1")]
+    pub organ: ::prost::alloc::string::String,
+}
+/// What is in force.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetSignOffResponse {
+    /// All of it.
+    #[prost(message, optional, tag = "1")]
+    pub sign_off: ::core::option::Option<SignOff>,
+}
+/// Hands a draft in for review (送审).
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SubmitMinutesRequest {
+    /// `organs/{organ}/minutes/{minutes}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// The drafter's words; may be empty.
+    #[prost(string, tag = "2")]
+    pub opinion: ::prost::alloc::string::String,
+    /// `life.version` that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "14")]
+    pub etag: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SubmitMinutesResponse {
+    /// The minutes as they are now.
+    #[prost(message, optional, tag = "1")]
+    pub minutes: ::core::option::Option<Minutes>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// Reviews it (审核), in the post that the chain has next; otherwise sends it back to the drafter.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReviewMinutesRequest {
+    /// `organs/{organ}/minutes/{minutes}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// As what, e.g. 秘书长.
+    #[prost(string, tag = "2")]
+    pub post: ::prost::alloc::string::String,
+    /// How.
+    #[prost(enumeration = "Mark", tag = "3")]
+    pub mark: i32,
+    /// Words; required for MARK_WORDS and for a refusal.
+    #[prost(string, tag = "4")]
+    pub opinion: ::prost::alloc::string::String,
+    /// Agrees; else the draft goes back.
+    #[prost(bool, tag = "5")]
+    pub approve: bool,
+    /// `life.version` that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "14")]
+    pub etag: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ReviewMinutesResponse {
+    /// The minutes as they are now.
+    #[prost(message, optional, tag = "1")]
+    pub minutes: ::core::option::Option<Minutes>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// Signs it (签发). The day of it is 成文日期. A delegate's signature is marked 代.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SignMinutesRequest {
+    /// `organs/{organ}/minutes/{minutes}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// As what, e.g. 市长.
+    #[prost(string, tag = "2")]
+    pub post: ::prost::alloc::string::String,
+    /// How.
+    #[prost(enumeration = "Mark", tag = "3")]
+    pub mark: i32,
+    /// Words; required for MARK_WORDS.
+    #[prost(string, tag = "4")]
+    pub opinion: ::prost::alloc::string::String,
+    /// Today's date, ISO, if it is to be checked; empty: today.
+    #[prost(string, tag = "5")]
+    pub date: ::prost::alloc::string::String,
+    /// 公开属性, decided by the signer.
+    #[prost(message, optional, tag = "6")]
+    pub disclosure: ::core::option::Option<Disclosure>,
+    /// `life.version` that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "14")]
+    pub etag: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SignMinutesResponse {
+    /// The minutes as they are now.
+    #[prost(message, optional, tag = "1")]
+    pub minutes: ::core::option::Option<Minutes>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// Checks it once more (复核).
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ProofreadMinutesRequest {
+    /// `organs/{organ}/minutes/{minutes}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Words; may be empty.
+    #[prost(string, tag = "2")]
+    pub opinion: ::prost::alloc::string::String,
+    /// `life.version` that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "14")]
+    pub etag: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ProofreadMinutesResponse {
+    /// The minutes as they are now.
+    #[prost(message, optional, tag = "1")]
+    pub minutes: ::core::option::Option<Minutes>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// Registers it (登记): it gets the next number of its series, gap-free, and its scope.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RegisterMinutesRequest {
+    /// `organs/{organ}/minutes/{minutes}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// 机关代字 of the series; may be empty.
+    #[prost(string, tag = "2")]
+    pub series: ::prost::alloc::string::String,
+    /// How many copies.
+    #[prost(uint32, tag = "3")]
+    pub copies: u32,
+    /// Who gets it.
+    #[prost(string, tag = "4")]
+    pub scope: ::prost::alloc::string::String,
+    /// `life.version` that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "14")]
+    pub etag: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RegisterMinutesResponse {
+    /// The minutes as they are now.
+    #[prost(message, optional, tag = "1")]
+    pub minutes: ::core::option::Option<Minutes>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// Has it printed (印制).
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PrintMinutesRequest {
+    /// `organs/{organ}/minutes/{minutes}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// How many; not more than registered.
+    #[prost(uint32, tag = "2")]
+    pub copies: u32,
+    /// `life.version` that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "14")]
+    pub etag: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PrintMinutesResponse {
+    /// The minutes as they are now.
+    #[prost(message, optional, tag = "1")]
+    pub minutes: ::core::option::Option<Minutes>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// Issues it (核发, 印发). Read-only from here on.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct IssueMinutesRequest {
+    /// `organs/{organ}/minutes/{minutes}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// `life.version` that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "14")]
+    pub etag: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct IssueMinutesResponse {
+    /// The minutes as they are now.
+    #[prost(message, optional, tag = "1")]
+    pub minutes: ::core::option::Option<Minutes>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// Makes it public (公开), where its class says so.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PublishMinutesRequest {
+    /// `organs/{organ}/minutes/{minutes}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Where.
+    #[prost(string, tag = "2")]
+    pub place: ::prost::alloc::string::String,
+    /// `life.version` that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "14")]
+    pub etag: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PublishMinutesResponse {
+    /// The minutes as they are now.
+    #[prost(message, optional, tag = "1")]
+    pub minutes: ::core::option::Option<Minutes>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// Files it (归档).
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ArchiveMinutesRequest {
+    /// `organs/{organ}/minutes/{minutes}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// 档号 or file.
+    #[prost(string, tag = "2")]
+    pub file: ::prost::alloc::string::String,
+    /// `life.version` that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "14")]
+    pub etag: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ArchiveMinutesResponse {
+    /// The minutes as they are now.
+    #[prost(message, optional, tag = "1")]
+    pub minutes: ::core::option::Option<Minutes>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// Records whether the meeting could decide.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RecordQuorumOutcomeRequest {
+    /// `organs/{organ}/minutes/{minutes}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// MET, NOT_MET, OVERRIDDEN or NO_RULE.
+    #[prost(enumeration = "QuorumOutcome", tag = "2")]
+    pub outcome: i32,
+    /// Why; who overrode.
+    #[prost(string, tag = "3")]
+    pub reason: ::prost::alloc::string::String,
+    /// `life.version` that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "14")]
+    pub etag: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RecordQuorumOutcomeResponse {
+    /// The minutes as they are now.
+    #[prost(message, optional, tag = "1")]
+    pub minutes: ::core::option::Option<Minutes>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// What class the drafter proposes.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ProposeDisclosureRequest {
+    /// `organs/{organ}/minutes/{minutes}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// 公开属性.
+    #[prost(message, optional, tag = "2")]
+    pub disclosure: ::core::option::Option<Disclosure>,
+    /// `life.version` that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "14")]
+    pub etag: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ProposeDisclosureResponse {
+    /// The minutes as they are now.
+    #[prost(message, optional, tag = "1")]
+    pub minutes: ::core::option::Option<Minutes>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// Sets or lifts 密级. It governs access from then on, also while it is a draft.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetSecrecyRequest {
+    /// `organs/{organ}/minutes/{minutes}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Absent: none.
+    #[prost(message, optional, tag = "2")]
+    pub secrecy: ::core::option::Option<Secrecy>,
+    /// Why.
+    #[prost(string, tag = "3")]
+    pub reason: ::prost::alloc::string::String,
+    /// `life.version` that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "14")]
+    pub etag: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SetSecrecyResponse {
+    /// The minutes as they are now.
+    #[prost(message, optional, tag = "1")]
+    pub minutes: ::core::option::Option<Minutes>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// An item is a 重大行政决策: it needs a legality review before the meeting.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FlagMajorDecisionRequest {
+    /// `organs/{organ}/minutes/{minutes}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Which item, from 0.
+    #[prost(uint32, tag = "2")]
+    pub item_index: u32,
+    /// Result of the review.
+    #[prost(string, tag = "3")]
+    pub review: ::prost::alloc::string::String,
+    /// Its day, ISO.
+    #[prost(string, tag = "4")]
+    pub review_date: ::prost::alloc::string::String,
+    /// The head decided against the majority.
+    #[prost(bool, tag = "5")]
+    pub differs: bool,
+    /// Why; required then.
+    #[prost(string, tag = "6")]
+    pub reason: ::prost::alloc::string::String,
+    /// `life.version` that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "14")]
+    pub etag: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct FlagMajorDecisionResponse {
+    /// The minutes as they are now.
+    #[prost(message, optional, tag = "1")]
+    pub minutes: ::core::option::Option<Minutes>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// 撤销: void from its first day.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RevokeMinutesRequest {
+    /// `organs/{organ}/minutes/{minutes}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// The document that revokes.
+    #[prost(string, tag = "2")]
+    pub document: ::prost::alloc::string::String,
+    /// Why.
+    #[prost(string, tag = "3")]
+    pub reason: ::prost::alloc::string::String,
+    /// `life.version` that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "14")]
+    pub etag: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RevokeMinutesResponse {
+    /// The minutes as they are now.
+    #[prost(message, optional, tag = "1")]
+    pub minutes: ::core::option::Option<Minutes>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// 废止: from a day on.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RepealMinutesRequest {
+    /// `organs/{organ}/minutes/{minutes}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// That day, ISO.
+    #[prost(string, tag = "2")]
+    pub from: ::prost::alloc::string::String,
+    /// The document that repeals.
+    #[prost(string, tag = "3")]
+    pub document: ::prost::alloc::string::String,
+    /// Why.
+    #[prost(string, tag = "4")]
+    pub reason: ::prost::alloc::string::String,
+    /// `life.version` that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "14")]
+    pub etag: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RepealMinutesResponse {
+    /// The minutes as they are now.
+    #[prost(message, optional, tag = "1")]
+    pub minutes: ::core::option::Option<Minutes>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// Withdraws what should never have been recorded. It stays readable, and marked.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct VoidImportRequest {
+    /// `organs/{organ}/minutes/{minutes}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Why.
+    #[prost(string, tag = "2")]
+    pub reason: ::prost::alloc::string::String,
+    /// `life.version` that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "14")]
+    pub etag: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct VoidImportResponse {
+    /// The minutes as they are now.
+    #[prost(message, optional, tag = "1")]
+    pub minutes: ::core::option::Option<Minutes>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// Generated client implementations.
+pub mod lifecycle_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Acts on minutes, each a step of its processing sheet. Every act is refused with MINUTES_NOT_FOUND, ETAG_STALE,
+    /// STATE_FORBIDS, FIELD_REQUIRED, FIELD_INVALID, REQUEST_ID_REUSED or DISK_FULL where it fits, besides the reasons that
+    /// stand with it.
+    #[derive(Debug, Clone)]
+    pub struct LifecycleServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl LifecycleServiceClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> LifecycleServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> LifecycleServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            LifecycleServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// New content of a draft. After the signature it goes back to its signer, unless only the setting changed. Makes a
+        /// revision. Errors: those of ReadMinutes, REVISION_STALE.
+        pub async fn update_draft(
+            &mut self,
+            request: impl tonic::IntoRequest<super::UpdateDraftRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::UpdateDraftResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.LifecycleService/UpdateDraft",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.records.v1.LifecycleService", "UpdateDraft"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// The clauses that differ between two revisions, or between two texts. Errors: MINUTES_NOT_FOUND.
+        pub async fn compare_versions(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CompareVersionsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CompareVersionsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.LifecycleService/CompareVersions",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "jiyao.records.v1.LifecycleService",
+                        "CompareVersions",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Where minutes stand in law on a day: in force, replaced, repealed, void. Errors: MINUTES_NOT_FOUND.
+        pub async fn get_standing(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetStandingRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetStandingResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.LifecycleService/GetStanding",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.records.v1.LifecycleService", "GetStanding"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Sets an organ's chains, holders of posts and delegations. Errors: ORGAN_NOT_FOUND, FIELD_INVALID.
+        pub async fn set_sign_off(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SetSignOffRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SetSignOffResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.LifecycleService/SetSignOff",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.records.v1.LifecycleService", "SetSignOff"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// An organ's chains, holders of posts and delegations. Errors: ORGAN_NOT_FOUND.
+        pub async fn get_sign_off(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetSignOffRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetSignOffResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.LifecycleService/GetSignOff",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.records.v1.LifecycleService", "GetSignOff"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Hands a draft in for review (送审).
+        pub async fn submit_minutes(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SubmitMinutesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SubmitMinutesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.LifecycleService/SubmitMinutes",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.records.v1.LifecycleService", "SubmitMinutes"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Reviews it (审核), in the post that the chain has next; otherwise sends it back to the drafter. Errors: POST_FORBIDS.
+        pub async fn review_minutes(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ReviewMinutesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReviewMinutesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.LifecycleService/ReviewMinutes",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.records.v1.LifecycleService", "ReviewMinutes"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Signs it (签发). The day of it is 成文日期. A delegate's signature is marked 代. Errors: POST_FORBIDS, DELEGATION_MISSING, DATE_MISMATCH, DISCLOSURE_MISSING.
+        pub async fn sign_minutes(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SignMinutesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SignMinutesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.LifecycleService/SignMinutes",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.records.v1.LifecycleService", "SignMinutes"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Checks it once more (复核).
+        pub async fn proofread_minutes(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ProofreadMinutesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ProofreadMinutesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.LifecycleService/ProofreadMinutes",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "jiyao.records.v1.LifecycleService",
+                        "ProofreadMinutes",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Registers it (登记): it gets the next number of its series, gap-free, and its scope. Errors: NUMBER_MISMATCH.
+        pub async fn register_minutes(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RegisterMinutesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RegisterMinutesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.LifecycleService/RegisterMinutes",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "jiyao.records.v1.LifecycleService",
+                        "RegisterMinutes",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Has it printed (印制).
+        pub async fn print_minutes(
+            &mut self,
+            request: impl tonic::IntoRequest<super::PrintMinutesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PrintMinutesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.LifecycleService/PrintMinutes",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.records.v1.LifecycleService", "PrintMinutes"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Issues it (核发, 印发). Read-only from here on. Errors: QUORUM_OPEN, DISCLOSURE_MISSING.
+        pub async fn issue_minutes(
+            &mut self,
+            request: impl tonic::IntoRequest<super::IssueMinutesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::IssueMinutesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.LifecycleService/IssueMinutes",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.records.v1.LifecycleService", "IssueMinutes"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Makes it public (公开), where its class says so. Errors: DISCLOSURE_MISSING.
+        pub async fn publish_minutes(
+            &mut self,
+            request: impl tonic::IntoRequest<super::PublishMinutesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PublishMinutesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.LifecycleService/PublishMinutes",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "jiyao.records.v1.LifecycleService",
+                        "PublishMinutes",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Files it (归档).
+        pub async fn archive_minutes(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ArchiveMinutesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ArchiveMinutesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.LifecycleService/ArchiveMinutes",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "jiyao.records.v1.LifecycleService",
+                        "ArchiveMinutes",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Records whether the meeting could decide.
+        pub async fn record_quorum_outcome(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RecordQuorumOutcomeRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RecordQuorumOutcomeResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.LifecycleService/RecordQuorumOutcome",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "jiyao.records.v1.LifecycleService",
+                        "RecordQuorumOutcome",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// What class the drafter proposes. Errors: DISCLOSURE_MISSING.
+        pub async fn propose_disclosure(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ProposeDisclosureRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ProposeDisclosureResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.LifecycleService/ProposeDisclosure",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "jiyao.records.v1.LifecycleService",
+                        "ProposeDisclosure",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Sets or lifts 密级. It governs access from then on, also while it is a draft. Errors: SECRET_REFUSED.
+        pub async fn set_secrecy(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SetSecrecyRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SetSecrecyResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.LifecycleService/SetSecrecy",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.records.v1.LifecycleService", "SetSecrecy"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// An item is a 重大行政决策: it needs a legality review before the meeting. Errors: REVIEW_MISSING.
+        pub async fn flag_major_decision(
+            &mut self,
+            request: impl tonic::IntoRequest<super::FlagMajorDecisionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::FlagMajorDecisionResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.LifecycleService/FlagMajorDecision",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "jiyao.records.v1.LifecycleService",
+                        "FlagMajorDecision",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// 撤销: void from its first day.
+        pub async fn revoke_minutes(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RevokeMinutesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RevokeMinutesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.LifecycleService/RevokeMinutes",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.records.v1.LifecycleService", "RevokeMinutes"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// 废止: from a day on.
+        pub async fn repeal_minutes(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RepealMinutesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RepealMinutesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.LifecycleService/RepealMinutes",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.records.v1.LifecycleService", "RepealMinutes"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Withdraws what should never have been recorded. It stays readable, and marked.
+        pub async fn void_import(
+            &mut self,
+            request: impl tonic::IntoRequest<super::VoidImportRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::VoidImportResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.LifecycleService/VoidImport",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.records.v1.LifecycleService", "VoidImport"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod lifecycle_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with LifecycleServiceServer.
+    #[async_trait]
+    pub trait LifecycleService: std::marker::Send + std::marker::Sync + 'static {
+        /// New content of a draft. After the signature it goes back to its signer, unless only the setting changed. Makes a
+        /// revision. Errors: those of ReadMinutes, REVISION_STALE.
+        async fn update_draft(
+            &self,
+            request: tonic::Request<super::UpdateDraftRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::UpdateDraftResponse>,
+            tonic::Status,
+        >;
+        /// The clauses that differ between two revisions, or between two texts. Errors: MINUTES_NOT_FOUND.
+        async fn compare_versions(
+            &self,
+            request: tonic::Request<super::CompareVersionsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CompareVersionsResponse>,
+            tonic::Status,
+        >;
+        /// Where minutes stand in law on a day: in force, replaced, repealed, void. Errors: MINUTES_NOT_FOUND.
+        async fn get_standing(
+            &self,
+            request: tonic::Request<super::GetStandingRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetStandingResponse>,
+            tonic::Status,
+        >;
+        /// Sets an organ's chains, holders of posts and delegations. Errors: ORGAN_NOT_FOUND, FIELD_INVALID.
+        async fn set_sign_off(
+            &self,
+            request: tonic::Request<super::SetSignOffRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SetSignOffResponse>,
+            tonic::Status,
+        >;
+        /// An organ's chains, holders of posts and delegations. Errors: ORGAN_NOT_FOUND.
+        async fn get_sign_off(
+            &self,
+            request: tonic::Request<super::GetSignOffRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetSignOffResponse>,
+            tonic::Status,
+        >;
+        /// Hands a draft in for review (送审).
+        async fn submit_minutes(
+            &self,
+            request: tonic::Request<super::SubmitMinutesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SubmitMinutesResponse>,
+            tonic::Status,
+        >;
+        /// Reviews it (审核), in the post that the chain has next; otherwise sends it back to the drafter. Errors: POST_FORBIDS.
+        async fn review_minutes(
+            &self,
+            request: tonic::Request<super::ReviewMinutesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReviewMinutesResponse>,
+            tonic::Status,
+        >;
+        /// Signs it (签发). The day of it is 成文日期. A delegate's signature is marked 代. Errors: POST_FORBIDS, DELEGATION_MISSING, DATE_MISMATCH, DISCLOSURE_MISSING.
+        async fn sign_minutes(
+            &self,
+            request: tonic::Request<super::SignMinutesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SignMinutesResponse>,
+            tonic::Status,
+        >;
+        /// Checks it once more (复核).
+        async fn proofread_minutes(
+            &self,
+            request: tonic::Request<super::ProofreadMinutesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ProofreadMinutesResponse>,
+            tonic::Status,
+        >;
+        /// Registers it (登记): it gets the next number of its series, gap-free, and its scope. Errors: NUMBER_MISMATCH.
+        async fn register_minutes(
+            &self,
+            request: tonic::Request<super::RegisterMinutesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RegisterMinutesResponse>,
+            tonic::Status,
+        >;
+        /// Has it printed (印制).
+        async fn print_minutes(
+            &self,
+            request: tonic::Request<super::PrintMinutesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PrintMinutesResponse>,
+            tonic::Status,
+        >;
+        /// Issues it (核发, 印发). Read-only from here on. Errors: QUORUM_OPEN, DISCLOSURE_MISSING.
+        async fn issue_minutes(
+            &self,
+            request: tonic::Request<super::IssueMinutesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::IssueMinutesResponse>,
+            tonic::Status,
+        >;
+        /// Makes it public (公开), where its class says so. Errors: DISCLOSURE_MISSING.
+        async fn publish_minutes(
+            &self,
+            request: tonic::Request<super::PublishMinutesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PublishMinutesResponse>,
+            tonic::Status,
+        >;
+        /// Files it (归档).
+        async fn archive_minutes(
+            &self,
+            request: tonic::Request<super::ArchiveMinutesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ArchiveMinutesResponse>,
+            tonic::Status,
+        >;
+        /// Records whether the meeting could decide.
+        async fn record_quorum_outcome(
+            &self,
+            request: tonic::Request<super::RecordQuorumOutcomeRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RecordQuorumOutcomeResponse>,
+            tonic::Status,
+        >;
+        /// What class the drafter proposes. Errors: DISCLOSURE_MISSING.
+        async fn propose_disclosure(
+            &self,
+            request: tonic::Request<super::ProposeDisclosureRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ProposeDisclosureResponse>,
+            tonic::Status,
+        >;
+        /// Sets or lifts 密级. It governs access from then on, also while it is a draft. Errors: SECRET_REFUSED.
+        async fn set_secrecy(
+            &self,
+            request: tonic::Request<super::SetSecrecyRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SetSecrecyResponse>,
+            tonic::Status,
+        >;
+        /// An item is a 重大行政决策: it needs a legality review before the meeting. Errors: REVIEW_MISSING.
+        async fn flag_major_decision(
+            &self,
+            request: tonic::Request<super::FlagMajorDecisionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::FlagMajorDecisionResponse>,
+            tonic::Status,
+        >;
+        /// 撤销: void from its first day.
+        async fn revoke_minutes(
+            &self,
+            request: tonic::Request<super::RevokeMinutesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RevokeMinutesResponse>,
+            tonic::Status,
+        >;
+        /// 废止: from a day on.
+        async fn repeal_minutes(
+            &self,
+            request: tonic::Request<super::RepealMinutesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RepealMinutesResponse>,
+            tonic::Status,
+        >;
+        /// Withdraws what should never have been recorded. It stays readable, and marked.
+        async fn void_import(
+            &self,
+            request: tonic::Request<super::VoidImportRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::VoidImportResponse>,
+            tonic::Status,
+        >;
+    }
+    /// Acts on minutes, each a step of its processing sheet. Every act is refused with MINUTES_NOT_FOUND, ETAG_STALE,
+    /// STATE_FORBIDS, FIELD_REQUIRED, FIELD_INVALID, REQUEST_ID_REUSED or DISK_FULL where it fits, besides the reasons that
+    /// stand with it.
+    #[derive(Debug)]
+    pub struct LifecycleServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> LifecycleServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for LifecycleServiceServer<T>
+    where
+        T: LifecycleService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/jiyao.records.v1.LifecycleService/UpdateDraft" => {
+                    #[allow(non_camel_case_types)]
+                    struct UpdateDraftSvc<T: LifecycleService>(pub Arc<T>);
+                    impl<
+                        T: LifecycleService,
+                    > tonic::server::UnaryService<super::UpdateDraftRequest>
+                    for UpdateDraftSvc<T> {
+                        type Response = super::UpdateDraftResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::UpdateDraftRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as LifecycleService>::update_draft(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = UpdateDraftSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.LifecycleService/CompareVersions" => {
+                    #[allow(non_camel_case_types)]
+                    struct CompareVersionsSvc<T: LifecycleService>(pub Arc<T>);
+                    impl<
+                        T: LifecycleService,
+                    > tonic::server::UnaryService<super::CompareVersionsRequest>
+                    for CompareVersionsSvc<T> {
+                        type Response = super::CompareVersionsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CompareVersionsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as LifecycleService>::compare_versions(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CompareVersionsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.LifecycleService/GetStanding" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetStandingSvc<T: LifecycleService>(pub Arc<T>);
+                    impl<
+                        T: LifecycleService,
+                    > tonic::server::UnaryService<super::GetStandingRequest>
+                    for GetStandingSvc<T> {
+                        type Response = super::GetStandingResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetStandingRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as LifecycleService>::get_standing(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetStandingSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.LifecycleService/SetSignOff" => {
+                    #[allow(non_camel_case_types)]
+                    struct SetSignOffSvc<T: LifecycleService>(pub Arc<T>);
+                    impl<
+                        T: LifecycleService,
+                    > tonic::server::UnaryService<super::SetSignOffRequest>
+                    for SetSignOffSvc<T> {
+                        type Response = super::SetSignOffResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SetSignOffRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as LifecycleService>::set_sign_off(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SetSignOffSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.LifecycleService/GetSignOff" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetSignOffSvc<T: LifecycleService>(pub Arc<T>);
+                    impl<
+                        T: LifecycleService,
+                    > tonic::server::UnaryService<super::GetSignOffRequest>
+                    for GetSignOffSvc<T> {
+                        type Response = super::GetSignOffResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetSignOffRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as LifecycleService>::get_sign_off(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetSignOffSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.LifecycleService/SubmitMinutes" => {
+                    #[allow(non_camel_case_types)]
+                    struct SubmitMinutesSvc<T: LifecycleService>(pub Arc<T>);
+                    impl<
+                        T: LifecycleService,
+                    > tonic::server::UnaryService<super::SubmitMinutesRequest>
+                    for SubmitMinutesSvc<T> {
+                        type Response = super::SubmitMinutesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SubmitMinutesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as LifecycleService>::submit_minutes(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SubmitMinutesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.LifecycleService/ReviewMinutes" => {
+                    #[allow(non_camel_case_types)]
+                    struct ReviewMinutesSvc<T: LifecycleService>(pub Arc<T>);
+                    impl<
+                        T: LifecycleService,
+                    > tonic::server::UnaryService<super::ReviewMinutesRequest>
+                    for ReviewMinutesSvc<T> {
+                        type Response = super::ReviewMinutesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ReviewMinutesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as LifecycleService>::review_minutes(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ReviewMinutesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.LifecycleService/SignMinutes" => {
+                    #[allow(non_camel_case_types)]
+                    struct SignMinutesSvc<T: LifecycleService>(pub Arc<T>);
+                    impl<
+                        T: LifecycleService,
+                    > tonic::server::UnaryService<super::SignMinutesRequest>
+                    for SignMinutesSvc<T> {
+                        type Response = super::SignMinutesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SignMinutesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as LifecycleService>::sign_minutes(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SignMinutesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.LifecycleService/ProofreadMinutes" => {
+                    #[allow(non_camel_case_types)]
+                    struct ProofreadMinutesSvc<T: LifecycleService>(pub Arc<T>);
+                    impl<
+                        T: LifecycleService,
+                    > tonic::server::UnaryService<super::ProofreadMinutesRequest>
+                    for ProofreadMinutesSvc<T> {
+                        type Response = super::ProofreadMinutesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ProofreadMinutesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as LifecycleService>::proofread_minutes(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ProofreadMinutesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.LifecycleService/RegisterMinutes" => {
+                    #[allow(non_camel_case_types)]
+                    struct RegisterMinutesSvc<T: LifecycleService>(pub Arc<T>);
+                    impl<
+                        T: LifecycleService,
+                    > tonic::server::UnaryService<super::RegisterMinutesRequest>
+                    for RegisterMinutesSvc<T> {
+                        type Response = super::RegisterMinutesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RegisterMinutesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as LifecycleService>::register_minutes(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RegisterMinutesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.LifecycleService/PrintMinutes" => {
+                    #[allow(non_camel_case_types)]
+                    struct PrintMinutesSvc<T: LifecycleService>(pub Arc<T>);
+                    impl<
+                        T: LifecycleService,
+                    > tonic::server::UnaryService<super::PrintMinutesRequest>
+                    for PrintMinutesSvc<T> {
+                        type Response = super::PrintMinutesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::PrintMinutesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as LifecycleService>::print_minutes(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = PrintMinutesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.LifecycleService/IssueMinutes" => {
+                    #[allow(non_camel_case_types)]
+                    struct IssueMinutesSvc<T: LifecycleService>(pub Arc<T>);
+                    impl<
+                        T: LifecycleService,
+                    > tonic::server::UnaryService<super::IssueMinutesRequest>
+                    for IssueMinutesSvc<T> {
+                        type Response = super::IssueMinutesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::IssueMinutesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as LifecycleService>::issue_minutes(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = IssueMinutesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.LifecycleService/PublishMinutes" => {
+                    #[allow(non_camel_case_types)]
+                    struct PublishMinutesSvc<T: LifecycleService>(pub Arc<T>);
+                    impl<
+                        T: LifecycleService,
+                    > tonic::server::UnaryService<super::PublishMinutesRequest>
+                    for PublishMinutesSvc<T> {
+                        type Response = super::PublishMinutesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::PublishMinutesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as LifecycleService>::publish_minutes(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = PublishMinutesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.LifecycleService/ArchiveMinutes" => {
+                    #[allow(non_camel_case_types)]
+                    struct ArchiveMinutesSvc<T: LifecycleService>(pub Arc<T>);
+                    impl<
+                        T: LifecycleService,
+                    > tonic::server::UnaryService<super::ArchiveMinutesRequest>
+                    for ArchiveMinutesSvc<T> {
+                        type Response = super::ArchiveMinutesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ArchiveMinutesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as LifecycleService>::archive_minutes(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ArchiveMinutesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.LifecycleService/RecordQuorumOutcome" => {
+                    #[allow(non_camel_case_types)]
+                    struct RecordQuorumOutcomeSvc<T: LifecycleService>(pub Arc<T>);
+                    impl<
+                        T: LifecycleService,
+                    > tonic::server::UnaryService<super::RecordQuorumOutcomeRequest>
+                    for RecordQuorumOutcomeSvc<T> {
+                        type Response = super::RecordQuorumOutcomeResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RecordQuorumOutcomeRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as LifecycleService>::record_quorum_outcome(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RecordQuorumOutcomeSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.LifecycleService/ProposeDisclosure" => {
+                    #[allow(non_camel_case_types)]
+                    struct ProposeDisclosureSvc<T: LifecycleService>(pub Arc<T>);
+                    impl<
+                        T: LifecycleService,
+                    > tonic::server::UnaryService<super::ProposeDisclosureRequest>
+                    for ProposeDisclosureSvc<T> {
+                        type Response = super::ProposeDisclosureResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ProposeDisclosureRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as LifecycleService>::propose_disclosure(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ProposeDisclosureSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.LifecycleService/SetSecrecy" => {
+                    #[allow(non_camel_case_types)]
+                    struct SetSecrecySvc<T: LifecycleService>(pub Arc<T>);
+                    impl<
+                        T: LifecycleService,
+                    > tonic::server::UnaryService<super::SetSecrecyRequest>
+                    for SetSecrecySvc<T> {
+                        type Response = super::SetSecrecyResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SetSecrecyRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as LifecycleService>::set_secrecy(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SetSecrecySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.LifecycleService/FlagMajorDecision" => {
+                    #[allow(non_camel_case_types)]
+                    struct FlagMajorDecisionSvc<T: LifecycleService>(pub Arc<T>);
+                    impl<
+                        T: LifecycleService,
+                    > tonic::server::UnaryService<super::FlagMajorDecisionRequest>
+                    for FlagMajorDecisionSvc<T> {
+                        type Response = super::FlagMajorDecisionResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::FlagMajorDecisionRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as LifecycleService>::flag_major_decision(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = FlagMajorDecisionSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.LifecycleService/RevokeMinutes" => {
+                    #[allow(non_camel_case_types)]
+                    struct RevokeMinutesSvc<T: LifecycleService>(pub Arc<T>);
+                    impl<
+                        T: LifecycleService,
+                    > tonic::server::UnaryService<super::RevokeMinutesRequest>
+                    for RevokeMinutesSvc<T> {
+                        type Response = super::RevokeMinutesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RevokeMinutesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as LifecycleService>::revoke_minutes(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RevokeMinutesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.LifecycleService/RepealMinutes" => {
+                    #[allow(non_camel_case_types)]
+                    struct RepealMinutesSvc<T: LifecycleService>(pub Arc<T>);
+                    impl<
+                        T: LifecycleService,
+                    > tonic::server::UnaryService<super::RepealMinutesRequest>
+                    for RepealMinutesSvc<T> {
+                        type Response = super::RepealMinutesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RepealMinutesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as LifecycleService>::repeal_minutes(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RepealMinutesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.LifecycleService/VoidImport" => {
+                    #[allow(non_camel_case_types)]
+                    struct VoidImportSvc<T: LifecycleService>(pub Arc<T>);
+                    impl<
+                        T: LifecycleService,
+                    > tonic::server::UnaryService<super::VoidImportRequest>
+                    for VoidImportSvc<T> {
+                        type Response = super::VoidImportResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::VoidImportRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as LifecycleService>::void_import(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = VoidImportSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for LifecycleServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "jiyao.records.v1.LifecycleService";
+    impl<T> tonic::server::NamedService for LifecycleServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
 /// A decision on its way to being done.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Matter {
@@ -5237,1755 +10055,6 @@ pub mod matters_service_server {
     /// Generated gRPC service name
     pub const SERVICE_NAME: &str = "jiyao.records.v1.MattersService";
     impl<T> tonic::server::NamedService for MattersServiceServer<T> {
-        const NAME: &'static str = SERVICE_NAME;
-    }
-}
-/// An organ that keeps minutes.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct Organ {
-    /// `organs/{organ}`.
-    #[prost(string, tag = "1")]
-    pub name: ::prost::alloc::string::String,
-    /// Full name as its documents print it, e.g. 云溪市人民政府.
-    #[prost(string, tag = "2")]
-    pub display_name: ::prost::alloc::string::String,
-    /// Short forms that its documents use too, e.g. 市政府.
-    #[prost(string, repeated, tag = "3")]
-    pub aliases: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// IANA time zone of its civil dates; default Asia/Shanghai.
-    #[prost(string, tag = "4")]
-    pub time_zone: ::prost::alloc::string::String,
-    /// When it was recorded.
-    #[prost(message, optional, tag = "5")]
-    pub create_time: ::core::option::Option<::prost_types::Timestamp>,
-}
-/// Minutes in short, for lists.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct MinutesSummary {
-    /// `organs/{organ}/minutes/{minutes}`.
-    #[prost(string, tag = "1")]
-    pub name: ::prost::alloc::string::String,
-    /// Issuer as printed; empty where the text has none.
-    #[prost(string, tag = "2")]
-    pub issuer: ::prost::alloc::string::String,
-    /// Own number as printed; empty where the text has none.
-    #[prost(string, tag = "3")]
-    pub document_number: ::prost::alloc::string::String,
-    /// Meeting kind, e.g. 常务会议.
-    #[prost(string, tag = "4")]
-    pub meeting_kind: ::prost::alloc::string::String,
-    /// 第N次; 0 where the text has none.
-    #[prost(uint32, tag = "5")]
-    pub ordinal: u32,
-    /// Meeting date, ISO; empty where the text has none.
-    #[prost(string, tag = "6")]
-    pub meeting_date: ::prost::alloc::string::String,
-    /// How many items.
-    #[prost(uint32, tag = "7")]
-    pub items: u32,
-    /// How many explicit verdicts.
-    #[prost(uint32, tag = "8")]
-    pub decisions: u32,
-    /// How many open doubts.
-    #[prost(uint32, tag = "9")]
-    pub doubts: u32,
-    /// How it came in.
-    #[prost(enumeration = "Standing", tag = "10")]
-    pub standing: i32,
-}
-/// One minutes, one revision of it.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct Minutes {
-    /// `organs/{organ}/minutes/{minutes}`.
-    #[prost(string, tag = "1")]
-    pub name: ::prost::alloc::string::String,
-    /// Immutable revision, from 1.
-    #[prost(uint64, tag = "2")]
-    pub revision: u64,
-    /// How it came in.
-    #[prost(enumeration = "Standing", tag = "3")]
-    pub standing: i32,
-    /// What identifies it: its number; else organ, kind, ordinal and year or term; else its bytes.
-    #[prost(string, tag = "4")]
-    pub identity: ::prost::alloc::string::String,
-    /// SHA-256 of the original bytes, 32 bytes.
-    #[prost(bytes = "vec", tag = "5")]
-    pub digest: ::prost::alloc::vec::Vec<u8>,
-    /// Size of the original in bytes.
-    #[prost(uint64, tag = "6")]
-    pub size: u64,
-    /// Minutes of which this is another rendition, if so imported.
-    #[prost(string, tag = "7")]
-    pub rendition_of: ::prost::alloc::string::String,
-    /// Minutes that this corrects, if so imported.
-    #[prost(string, tag = "8")]
-    pub corrects: ::prost::alloc::string::String,
-    /// What the reader found.
-    #[prost(message, optional, tag = "9")]
-    pub facts: ::core::option::Option<Facts>,
-    /// What the reader doubts.
-    #[prost(message, repeated, tag = "10")]
-    pub doubts: ::prost::alloc::vec::Vec<Doubt>,
-    /// What the reader skipped when reading across it.
-    #[prost(message, repeated, tag = "11")]
-    pub repairs: ::prost::alloc::vec::Vec<Repair>,
-    /// When it was recorded.
-    #[prost(message, optional, tag = "12")]
-    pub create_time: ::core::option::Option<::prost_types::Timestamp>,
-    /// Who imported it.
-    #[prost(string, tag = "13")]
-    pub importer: ::prost::alloc::string::String,
-    /// What the file was: UTF-8, GB18030, HTML, DOCX or PDF.
-    #[prost(string, tag = "14")]
-    pub format: ::prost::alloc::string::String,
-    /// What people settled: doubts resolved and facts corrected, oldest first.
-    #[prost(message, repeated, tag = "15")]
-    pub settlements: ::prost::alloc::vec::Vec<Settlement>,
-}
-/// What a person decided about a reading.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct Settlement {
-    /// The doubt settled; 0 where a fact was corrected without one.
-    #[prost(uint32, tag = "1")]
-    pub doubt: u32,
-    /// The fact set, e.g. `items\[2\].decisions\[0\].lead_units\[0\]`; empty where no fact changed.
-    #[prost(string, tag = "2")]
-    pub path: ::prost::alloc::string::String,
-    /// What was decided. Empty: the fact is not in the text.
-    #[prost(string, tag = "3")]
-    pub value: ::prost::alloc::string::String,
-    /// What stood there before.
-    #[prost(string, tag = "4")]
-    pub before: ::prost::alloc::string::String,
-    /// Why, in the person's words.
-    #[prost(string, tag = "5")]
-    pub reason: ::prost::alloc::string::String,
-    /// Who.
-    #[prost(string, tag = "6")]
-    pub principal: ::prost::alloc::string::String,
-    /// When.
-    #[prost(message, optional, tag = "7")]
-    pub time: ::core::option::Option<::prost_types::Timestamp>,
-    /// The revision that it made.
-    #[prost(uint64, tag = "8")]
-    pub revision: u64,
-}
-/// One decision in its place.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct DecisionEntry {
-    /// `organs/{organ}/minutes/{minutes}`.
-    #[prost(string, tag = "1")]
-    pub minutes: ::prost::alloc::string::String,
-    /// Position of its item in the minutes, from 0.
-    #[prost(uint32, tag = "2")]
-    pub item_index: u32,
-    /// Position in the item, from 0.
-    #[prost(uint32, tag = "3")]
-    pub decision_index: u32,
-    /// The item's number as printed; empty where it has none.
-    #[prost(string, tag = "4")]
-    pub item_number: ::prost::alloc::string::String,
-    /// The decision.
-    #[prost(message, optional, tag = "5")]
-    pub decision: ::core::option::Option<Decision>,
-}
-/// How minutes came into this system (two doors).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
-#[repr(i32)]
-pub enum Standing {
-    /// On import: ISSUED_ELSEWHERE.
-    Unspecified = 0,
-    /// Issued before and outside: recorded as issued; printed dates and numbers stay claims of the text.
-    IssuedElsewhere = 1,
-    /// A draft that has its life before it: dates come from acts.
-    Draft = 2,
-}
-impl Standing {
-    /// String value of the enum field names used in the ProtoBuf definition.
-    ///
-    /// The values are not transformed in any way and thus are considered stable
-    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
-    pub fn as_str_name(&self) -> &'static str {
-        match self {
-            Self::Unspecified => "STANDING_UNSPECIFIED",
-            Self::IssuedElsewhere => "STANDING_ISSUED_ELSEWHERE",
-            Self::Draft => "STANDING_DRAFT",
-        }
-    }
-    /// Creates an enum from field names used in the ProtoBuf definition.
-    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
-        match value {
-            "STANDING_UNSPECIFIED" => Some(Self::Unspecified),
-            "STANDING_ISSUED_ELSEWHERE" => Some(Self::IssuedElsewhere),
-            "STANDING_DRAFT" => Some(Self::Draft),
-            _ => None,
-        }
-    }
-}
-/// What to read: bytes here, or a file uploaded before.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct Source {
-    /// Exactly one.
-    #[prost(oneof = "source::From", tags = "1, 2")]
-    pub from: ::core::option::Option<source::From>,
-}
-/// Nested message and enum types in `Source`.
-pub mod source {
-    /// Exactly one.
-    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
-    pub enum From {
-        /// The bytes, at most 768 KiB; larger ones go through UploadSource.
-        #[prost(bytes, tag = "1")]
-        Content(::prost::alloc::vec::Vec<u8>),
-        /// `sources/{sha256 in hex}`.
-        #[prost(string, tag = "2")]
-        Uploaded(::prost::alloc::string::String),
-    }
-}
-/// A dry run.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct ReadMinutesRequest {
-    /// The text.
-    #[prost(message, optional, tag = "1")]
-    pub source: ::core::option::Option<Source>,
-}
-/// What the reader found.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct ReadMinutesResponse {
-    /// Facts.
-    #[prost(message, optional, tag = "1")]
-    pub facts: ::core::option::Option<Facts>,
-    /// Doubts.
-    #[prost(message, repeated, tag = "2")]
-    pub doubts: ::prost::alloc::vec::Vec<Doubt>,
-    /// Repairs.
-    #[prost(message, repeated, tag = "3")]
-    pub repairs: ::prost::alloc::vec::Vec<Repair>,
-    /// The text that the spans are of, where it is not the bytes themselves.
-    #[prost(string, tag = "4")]
-    pub text: ::prost::alloc::string::String,
-    /// What the file is: UTF-8, GB18030, HTML, DOCX or PDF.
-    #[prost(string, tag = "5")]
-    pub format: ::prost::alloc::string::String,
-}
-/// Minutes to record.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct ImportMinutesRequest {
-    /// `organs/{organ}`, its owner.
-    #[prost(string, tag = "1")]
-    pub parent: ::prost::alloc::string::String,
-    /// The text.
-    #[prost(message, optional, tag = "2")]
-    pub source: ::core::option::Option<Source>,
-    /// Which door; unspecified is ISSUED_ELSEWHERE.
-    #[prost(enumeration = "Standing", tag = "3")]
-    pub standing: i32,
-    /// Record also a text without any fact of the genre.
-    #[prost(bool, tag = "4")]
-    pub keep_anyway: bool,
-    /// Name of minutes with the same identity of which this is another rendition.
-    #[prost(string, tag = "5")]
-    pub rendition_of: ::prost::alloc::string::String,
-    /// Name of minutes with the same identity that this corrects.
-    #[prost(string, tag = "6")]
-    pub corrects: ::prost::alloc::string::String,
-    /// A UUID: a repeat with the same body answers as the first time. Absent: no protection against repeats.
-    #[prost(string, tag = "7")]
-    pub request_id: ::prost::alloc::string::String,
-}
-/// What was recorded.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct ImportMinutesResponse {
-    /// The minutes.
-    #[prost(message, optional, tag = "1")]
-    pub minutes: ::core::option::Option<Minutes>,
-    /// The same bytes were there already: this is that record, and nothing was written.
-    #[prost(bool, tag = "2")]
-    pub already_recorded: bool,
-    /// Where it stands in the journal: pass it as `read_after` to any service.
-    #[prost(message, optional, tag = "3")]
-    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
-}
-/// Which minutes.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct GetMinutesRequest {
-    /// `organs/{organ}/minutes/{minutes}`.
-    #[prost(string, tag = "1")]
-    pub name: ::prost::alloc::string::String,
-    /// A revision; 0 is the newest.
-    #[prost(uint64, tag = "2")]
-    pub revision: u64,
-    /// Answer only from a state that has reached this position.
-    #[prost(message, optional, tag = "3")]
-    pub read_after: ::core::option::Option<super::super::journal::v1::Cursor>,
-}
-/// The minutes.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct GetMinutesResponse {
-    /// With facts.
-    #[prost(message, optional, tag = "1")]
-    pub minutes: ::core::option::Option<Minutes>,
-    /// The state's sequence that the answer was read at.
-    #[prost(uint64, tag = "2")]
-    pub sequence: u64,
-}
-/// Which minutes.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct GetMinutesTextRequest {
-    /// `organs/{organ}/minutes/{minutes}`.
-    #[prost(string, tag = "1")]
-    pub name: ::prost::alloc::string::String,
-    /// Rather the text that the reader read, which the spans are of: for Word, PDF, web pages and GB18030 another than
-    /// the original.
-    #[prost(bool, tag = "2")]
-    pub extracted: bool,
-}
-/// A piece of the original.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct GetMinutesTextResponse {
-    /// At most 64 KiB, in order.
-    #[prost(bytes = "vec", tag = "1")]
-    pub chunk: ::prost::alloc::vec::Vec<u8>,
-}
-/// Which minutes to list.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct ListMinutesRequest {
-    /// `organs/{organ}`, or `organs/-` for all that the caller may see.
-    #[prost(string, tag = "1")]
-    pub parent: ::prost::alloc::string::String,
-    /// At most so many; 0 is 50, more than 200 is 200.
-    #[prost(int32, tag = "2")]
-    pub page_size: i32,
-    /// From the page before; only for the same query.
-    #[prost(string, tag = "3")]
-    pub page_token: ::prost::alloc::string::String,
-    /// Only meetings of this year; 0 is any.
-    #[prost(uint32, tag = "4")]
-    pub year: u32,
-    /// Only this document number, as printed.
-    #[prost(string, tag = "5")]
-    pub document_number: ::prost::alloc::string::String,
-    /// Only meetings on or after this ISO date.
-    #[prost(string, tag = "6")]
-    pub date_from: ::prost::alloc::string::String,
-    /// Only meetings on or before this ISO date.
-    #[prost(string, tag = "7")]
-    pub date_to: ::prost::alloc::string::String,
-    /// Answer only from a state that has reached this position.
-    #[prost(message, optional, tag = "8")]
-    pub read_after: ::core::option::Option<super::super::journal::v1::Cursor>,
-}
-/// One page.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct ListMinutesResponse {
-    /// Newest meeting first; those without a date last.
-    #[prost(message, repeated, tag = "1")]
-    pub minutes: ::prost::alloc::vec::Vec<MinutesSummary>,
-    /// Empty: this was the last page.
-    #[prost(string, tag = "2")]
-    pub next_page_token: ::prost::alloc::string::String,
-    /// The state's sequence that the answer was read at.
-    #[prost(uint64, tag = "3")]
-    pub sequence: u64,
-}
-/// Which decisions to list.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct ListDecisionsRequest {
-    /// `organs/{organ}/minutes/{minutes}`, `organs/{organ}`, or `organs/-`.
-    #[prost(string, tag = "1")]
-    pub parent: ::prost::alloc::string::String,
-    /// At most so many minutes' decisions; 0 is 50, more than 200 is 200. A minutes is never cut between pages.
-    #[prost(int32, tag = "2")]
-    pub page_size: i32,
-    /// From the page before; only for the same query.
-    #[prost(string, tag = "3")]
-    pub page_token: ::prost::alloc::string::String,
-    /// Answer only from a state that has reached this position.
-    #[prost(message, optional, tag = "4")]
-    pub read_after: ::core::option::Option<super::super::journal::v1::Cursor>,
-}
-/// One page.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct ListDecisionsResponse {
-    /// In order.
-    #[prost(message, repeated, tag = "1")]
-    pub decisions: ::prost::alloc::vec::Vec<DecisionEntry>,
-    /// Empty: this was the last page.
-    #[prost(string, tag = "2")]
-    pub next_page_token: ::prost::alloc::string::String,
-    /// The state's sequence that the answer was read at.
-    #[prost(uint64, tag = "3")]
-    pub sequence: u64,
-}
-/// Where to go on.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct WatchMinutesRequest {
-    /// `organs/{organ}`, or `organs/-`.
-    #[prost(string, tag = "1")]
-    pub parent: ::prost::alloc::string::String,
-    /// Absent: from the beginning.
-    #[prost(message, optional, tag = "2")]
-    pub after: ::core::option::Option<super::super::journal::v1::Cursor>,
-}
-/// What changed up to a cursor.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct WatchMinutesResponse {
-    /// Changes, oldest first; empty in a checkpoint, which also keeps the stream alive.
-    #[prost(message, repeated, tag = "1")]
-    pub changes: ::prost::alloc::vec::Vec<MinutesChange>,
-    /// Resume after this.
-    #[prost(message, optional, tag = "2")]
-    pub through: ::core::option::Option<super::super::journal::v1::Cursor>,
-}
-/// One change.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct MinutesChange {
-    /// The minutes as they are now, in short.
-    #[prost(message, optional, tag = "1")]
-    pub minutes: ::core::option::Option<MinutesSummary>,
-    /// The revision that the change made.
-    #[prost(uint64, tag = "2")]
-    pub revision: u64,
-}
-/// A doubt to settle.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct ResolveDoubtRequest {
-    /// `organs/{organ}/minutes/{minutes}`.
-    #[prost(string, tag = "1")]
-    pub name: ::prost::alloc::string::String,
-    /// The doubt's number.
-    #[prost(uint32, tag = "2")]
-    pub doubt: u32,
-    /// What was decided: one of the candidates, or another reading. Empty: the text does not say it.
-    #[prost(string, tag = "3")]
-    pub value: ::prost::alloc::string::String,
-    /// Why.
-    #[prost(string, tag = "4")]
-    pub reason: ::prost::alloc::string::String,
-    /// The fact to set to the value; empty: none changes.
-    #[prost(string, tag = "5")]
-    pub path: ::prost::alloc::string::String,
-    /// The revision that was looked at; 0 is the newest, whichever it is.
-    #[prost(uint64, tag = "6")]
-    pub revision: u64,
-    /// A UUID: a repeat with the same body answers as the first time.
-    #[prost(string, tag = "7")]
-    pub request_id: ::prost::alloc::string::String,
-}
-/// What came of it.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct ResolveDoubtResponse {
-    /// The new revision.
-    #[prost(message, optional, tag = "1")]
-    pub minutes: ::core::option::Option<Minutes>,
-    /// Where it stands in the journal.
-    #[prost(message, optional, tag = "2")]
-    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
-}
-/// A fact to set.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct CorrectFactRequest {
-    /// `organs/{organ}/minutes/{minutes}`.
-    #[prost(string, tag = "1")]
-    pub name: ::prost::alloc::string::String,
-    /// Which, e.g. `meeting.date`, `items\[2\].heading`, `observers\[4\].unit`. One past the end of a list adds to it.
-    #[prost(string, tag = "2")]
-    pub path: ::prost::alloc::string::String,
-    /// The value: text as printed, dates as ISO 8601, numbers in digits. Empty: it is not in the text.
-    #[prost(string, tag = "3")]
-    pub value: ::prost::alloc::string::String,
-    /// Why.
-    #[prost(string, tag = "4")]
-    pub reason: ::prost::alloc::string::String,
-    /// The revision that was looked at; 0 is the newest, whichever it is.
-    #[prost(uint64, tag = "5")]
-    pub revision: u64,
-    /// A UUID: a repeat with the same body answers as the first time.
-    #[prost(string, tag = "6")]
-    pub request_id: ::prost::alloc::string::String,
-}
-/// What came of it.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct CorrectFactResponse {
-    /// The new revision.
-    #[prost(message, optional, tag = "1")]
-    pub minutes: ::core::option::Option<Minutes>,
-    /// Where it stands in the journal.
-    #[prost(message, optional, tag = "2")]
-    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
-}
-/// An organ to make.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct CreateOrganRequest {
-    /// Last part of its name: 2 to 63 of a-z, 0-9 and -, beginning with a letter. Empty: the service chooses.
-    #[prost(string, tag = "1")]
-    pub organ_id: ::prost::alloc::string::String,
-    /// `name` and `create_time` are ignored.
-    #[prost(message, optional, tag = "2")]
-    pub organ: ::core::option::Option<Organ>,
-    /// A UUID: a repeat with the same body answers as the first time.
-    #[prost(string, tag = "3")]
-    pub request_id: ::prost::alloc::string::String,
-}
-/// The organ made.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct CreateOrganResponse {
-    /// The organ.
-    #[prost(message, optional, tag = "1")]
-    pub organ: ::core::option::Option<Organ>,
-    /// Where it stands in the journal.
-    #[prost(message, optional, tag = "2")]
-    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
-}
-/// Which organs.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct ListOrgansRequest {
-    /// At most so many; 0 is 50, more than 200 is 200.
-    #[prost(int32, tag = "1")]
-    pub page_size: i32,
-    /// From the page before.
-    #[prost(string, tag = "2")]
-    pub page_token: ::prost::alloc::string::String,
-    /// Only the organ whose display name or alias is this.
-    #[prost(string, tag = "3")]
-    pub called: ::prost::alloc::string::String,
-}
-/// One page.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct ListOrgansResponse {
-    /// By id.
-    #[prost(message, repeated, tag = "1")]
-    pub organs: ::prost::alloc::vec::Vec<Organ>,
-    /// Empty: this was the last page.
-    #[prost(string, tag = "2")]
-    pub next_page_token: ::prost::alloc::string::String,
-}
-/// A piece of a file.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct UploadSourceRequest {
-    /// At most 64 KiB.
-    #[prost(bytes = "vec", tag = "1")]
-    pub chunk: ::prost::alloc::vec::Vec<u8>,
-}
-/// The file, by its content.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct UploadSourceResponse {
-    /// `sources/{sha256 in hex}`.
-    #[prost(string, tag = "1")]
-    pub source: ::prost::alloc::string::String,
-    /// Size in bytes.
-    #[prost(uint64, tag = "2")]
-    pub size: u64,
-}
-/// Generated client implementations.
-pub mod records_service_client {
-    #![allow(
-        unused_variables,
-        dead_code,
-        missing_docs,
-        clippy::wildcard_imports,
-        clippy::let_unit_value,
-    )]
-    use tonic::codegen::*;
-    use tonic::codegen::http::Uri;
-    /// Home of organs and their minutes. What is acknowledged is on disk.
-    #[derive(Debug, Clone)]
-    pub struct RecordsServiceClient<T> {
-        inner: tonic::client::Grpc<T>,
-    }
-    impl RecordsServiceClient<tonic::transport::Channel> {
-        /// Attempt to create a new client by connecting to a given endpoint.
-        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
-        where
-            D: TryInto<tonic::transport::Endpoint>,
-            D::Error: Into<StdError>,
-        {
-            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
-            Ok(Self::new(conn))
-        }
-    }
-    impl<T> RecordsServiceClient<T>
-    where
-        T: tonic::client::GrpcService<tonic::body::Body>,
-        T::Error: Into<StdError>,
-        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
-        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
-    {
-        pub fn new(inner: T) -> Self {
-            let inner = tonic::client::Grpc::new(inner);
-            Self { inner }
-        }
-        pub fn with_origin(inner: T, origin: Uri) -> Self {
-            let inner = tonic::client::Grpc::with_origin(inner, origin);
-            Self { inner }
-        }
-        pub fn with_interceptor<F>(
-            inner: T,
-            interceptor: F,
-        ) -> RecordsServiceClient<InterceptedService<T, F>>
-        where
-            F: tonic::service::Interceptor,
-            T::ResponseBody: Default,
-            T: tonic::codegen::Service<
-                http::Request<tonic::body::Body>,
-                Response = http::Response<
-                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
-                >,
-            >,
-            <T as tonic::codegen::Service<
-                http::Request<tonic::body::Body>,
-            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
-        {
-            RecordsServiceClient::new(InterceptedService::new(inner, interceptor))
-        }
-        /// Compress requests with the given encoding.
-        ///
-        /// This requires the server to support it otherwise it might respond with an
-        /// error.
-        #[must_use]
-        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
-            self.inner = self.inner.send_compressed(encoding);
-            self
-        }
-        /// Enable decompressing responses.
-        #[must_use]
-        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
-            self.inner = self.inner.accept_compressed(encoding);
-            self
-        }
-        /// Limits the maximum size of a decoded message.
-        ///
-        /// Default: `4MB`
-        #[must_use]
-        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
-            self.inner = self.inner.max_decoding_message_size(limit);
-            self
-        }
-        /// Limits the maximum size of an encoded message.
-        ///
-        /// Default: `usize::MAX`
-        #[must_use]
-        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
-            self.inner = self.inner.max_encoding_message_size(limit);
-            self
-        }
-        /// Reads a text and answers what would be recorded; nothing is. Errors: SOURCE_EMPTY, SOURCE_TOO_LARGE,
-        /// SOURCE_UNDECODABLE, SOURCE_NOT_FOUND, NO_FACT_FOUND.
-        pub async fn read_minutes(
-            &mut self,
-            request: impl tonic::IntoRequest<super::ReadMinutesRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::ReadMinutesResponse>,
-            tonic::Status,
-        > {
-            self.inner
-                .ready()
-                .await
-                .map_err(|e| {
-                    tonic::Status::unknown(
-                        format!("Service was not ready: {}", e.into()),
-                    )
-                })?;
-            let codec = tonic_prost::ProstCodec::default();
-            let path = http::uri::PathAndQuery::from_static(
-                "/jiyao.records.v1.RecordsService/ReadMinutes",
-            );
-            let mut req = request.into_request();
-            req.extensions_mut()
-                .insert(
-                    GrpcMethod::new("jiyao.records.v1.RecordsService", "ReadMinutes"),
-                );
-            self.inner.unary(req, path, codec).await
-        }
-        /// Records minutes. The same bytes twice give the same record. Errors: those of ReadMinutes, ORGAN_NOT_FOUND,
-        /// IDENTITY_TAKEN, MINUTES_NOT_FOUND, REQUEST_ID_REUSED, DISK_FULL, BUSY.
-        pub async fn import_minutes(
-            &mut self,
-            request: impl tonic::IntoRequest<super::ImportMinutesRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::ImportMinutesResponse>,
-            tonic::Status,
-        > {
-            self.inner
-                .ready()
-                .await
-                .map_err(|e| {
-                    tonic::Status::unknown(
-                        format!("Service was not ready: {}", e.into()),
-                    )
-                })?;
-            let codec = tonic_prost::ProstCodec::default();
-            let path = http::uri::PathAndQuery::from_static(
-                "/jiyao.records.v1.RecordsService/ImportMinutes",
-            );
-            let mut req = request.into_request();
-            req.extensions_mut()
-                .insert(
-                    GrpcMethod::new("jiyao.records.v1.RecordsService", "ImportMinutes"),
-                );
-            self.inner.unary(req, path, codec).await
-        }
-        /// One minutes with its facts. Errors: MINUTES_NOT_FOUND.
-        pub async fn get_minutes(
-            &mut self,
-            request: impl tonic::IntoRequest<super::GetMinutesRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::GetMinutesResponse>,
-            tonic::Status,
-        > {
-            self.inner
-                .ready()
-                .await
-                .map_err(|e| {
-                    tonic::Status::unknown(
-                        format!("Service was not ready: {}", e.into()),
-                    )
-                })?;
-            let codec = tonic_prost::ProstCodec::default();
-            let path = http::uri::PathAndQuery::from_static(
-                "/jiyao.records.v1.RecordsService/GetMinutes",
-            );
-            let mut req = request.into_request();
-            req.extensions_mut()
-                .insert(
-                    GrpcMethod::new("jiyao.records.v1.RecordsService", "GetMinutes"),
-                );
-            self.inner.unary(req, path, codec).await
-        }
-        /// The original, byte for byte as imported, in chunks of at most 64 KiB. Errors: MINUTES_NOT_FOUND, RECORD_DAMAGED.
-        pub async fn get_minutes_text(
-            &mut self,
-            request: impl tonic::IntoRequest<super::GetMinutesTextRequest>,
-        ) -> std::result::Result<
-            tonic::Response<tonic::codec::Streaming<super::GetMinutesTextResponse>>,
-            tonic::Status,
-        > {
-            self.inner
-                .ready()
-                .await
-                .map_err(|e| {
-                    tonic::Status::unknown(
-                        format!("Service was not ready: {}", e.into()),
-                    )
-                })?;
-            let codec = tonic_prost::ProstCodec::default();
-            let path = http::uri::PathAndQuery::from_static(
-                "/jiyao.records.v1.RecordsService/GetMinutesText",
-            );
-            let mut req = request.into_request();
-            req.extensions_mut()
-                .insert(
-                    GrpcMethod::new("jiyao.records.v1.RecordsService", "GetMinutesText"),
-                );
-            self.inner.server_streaming(req, path, codec).await
-        }
-        /// Pages through minutes by meeting date, newest first. Errors: ORGAN_NOT_FOUND, PAGE_TOKEN_INVALID, FIELD_INVALID.
-        pub async fn list_minutes(
-            &mut self,
-            request: impl tonic::IntoRequest<super::ListMinutesRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::ListMinutesResponse>,
-            tonic::Status,
-        > {
-            self.inner
-                .ready()
-                .await
-                .map_err(|e| {
-                    tonic::Status::unknown(
-                        format!("Service was not ready: {}", e.into()),
-                    )
-                })?;
-            let codec = tonic_prost::ProstCodec::default();
-            let path = http::uri::PathAndQuery::from_static(
-                "/jiyao.records.v1.RecordsService/ListMinutes",
-            );
-            let mut req = request.into_request();
-            req.extensions_mut()
-                .insert(
-                    GrpcMethod::new("jiyao.records.v1.RecordsService", "ListMinutes"),
-                );
-            self.inner.unary(req, path, codec).await
-        }
-        /// Pages through decisions, in the order of ListMinutes and of the text. Errors: as ListMinutes, MINUTES_NOT_FOUND.
-        pub async fn list_decisions(
-            &mut self,
-            request: impl tonic::IntoRequest<super::ListDecisionsRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::ListDecisionsResponse>,
-            tonic::Status,
-        > {
-            self.inner
-                .ready()
-                .await
-                .map_err(|e| {
-                    tonic::Status::unknown(
-                        format!("Service was not ready: {}", e.into()),
-                    )
-                })?;
-            let codec = tonic_prost::ProstCodec::default();
-            let path = http::uri::PathAndQuery::from_static(
-                "/jiyao.records.v1.RecordsService/ListDecisions",
-            );
-            let mut req = request.into_request();
-            req.extensions_mut()
-                .insert(
-                    GrpcMethod::new("jiyao.records.v1.RecordsService", "ListDecisions"),
-                );
-            self.inner.unary(req, path, codec).await
-        }
-        /// Sends each change of minutes after a cursor, and goes on. Errors: CURSOR_FOREIGN, JOURNAL_FORKED.
-        pub async fn watch_minutes(
-            &mut self,
-            request: impl tonic::IntoRequest<super::WatchMinutesRequest>,
-        ) -> std::result::Result<
-            tonic::Response<tonic::codec::Streaming<super::WatchMinutesResponse>>,
-            tonic::Status,
-        > {
-            self.inner
-                .ready()
-                .await
-                .map_err(|e| {
-                    tonic::Status::unknown(
-                        format!("Service was not ready: {}", e.into()),
-                    )
-                })?;
-            let codec = tonic_prost::ProstCodec::default();
-            let path = http::uri::PathAndQuery::from_static(
-                "/jiyao.records.v1.RecordsService/WatchMinutes",
-            );
-            let mut req = request.into_request();
-            req.extensions_mut()
-                .insert(
-                    GrpcMethod::new("jiyao.records.v1.RecordsService", "WatchMinutes"),
-                );
-            self.inner.server_streaming(req, path, codec).await
-        }
-        /// Settles an open doubt: what was decided and why; with a path also sets the fact there. Makes a revision. Errors:
-        /// MINUTES_NOT_FOUND, DOUBT_NOT_FOUND, REVISION_STALE, FIELD_REQUIRED, FIELD_INVALID, REQUEST_ID_REUSED, DISK_FULL.
-        pub async fn resolve_doubt(
-            &mut self,
-            request: impl tonic::IntoRequest<super::ResolveDoubtRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::ResolveDoubtResponse>,
-            tonic::Status,
-        > {
-            self.inner
-                .ready()
-                .await
-                .map_err(|e| {
-                    tonic::Status::unknown(
-                        format!("Service was not ready: {}", e.into()),
-                    )
-                })?;
-            let codec = tonic_prost::ProstCodec::default();
-            let path = http::uri::PathAndQuery::from_static(
-                "/jiyao.records.v1.RecordsService/ResolveDoubt",
-            );
-            let mut req = request.into_request();
-            req.extensions_mut()
-                .insert(
-                    GrpcMethod::new("jiyao.records.v1.RecordsService", "ResolveDoubt"),
-                );
-            self.inner.unary(req, path, codec).await
-        }
-        /// Sets a fact to what a person read; what the reader found stays beside it. Makes a revision. Errors: as ResolveDoubt.
-        pub async fn correct_fact(
-            &mut self,
-            request: impl tonic::IntoRequest<super::CorrectFactRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::CorrectFactResponse>,
-            tonic::Status,
-        > {
-            self.inner
-                .ready()
-                .await
-                .map_err(|e| {
-                    tonic::Status::unknown(
-                        format!("Service was not ready: {}", e.into()),
-                    )
-                })?;
-            let codec = tonic_prost::ProstCodec::default();
-            let path = http::uri::PathAndQuery::from_static(
-                "/jiyao.records.v1.RecordsService/CorrectFact",
-            );
-            let mut req = request.into_request();
-            req.extensions_mut()
-                .insert(
-                    GrpcMethod::new("jiyao.records.v1.RecordsService", "CorrectFact"),
-                );
-            self.inner.unary(req, path, codec).await
-        }
-        /// Makes an organ. Errors: ORGAN_EXISTS, FIELD_REQUIRED, FIELD_INVALID, REQUEST_ID_REUSED, DISK_FULL.
-        pub async fn create_organ(
-            &mut self,
-            request: impl tonic::IntoRequest<super::CreateOrganRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::CreateOrganResponse>,
-            tonic::Status,
-        > {
-            self.inner
-                .ready()
-                .await
-                .map_err(|e| {
-                    tonic::Status::unknown(
-                        format!("Service was not ready: {}", e.into()),
-                    )
-                })?;
-            let codec = tonic_prost::ProstCodec::default();
-            let path = http::uri::PathAndQuery::from_static(
-                "/jiyao.records.v1.RecordsService/CreateOrgan",
-            );
-            let mut req = request.into_request();
-            req.extensions_mut()
-                .insert(
-                    GrpcMethod::new("jiyao.records.v1.RecordsService", "CreateOrgan"),
-                );
-            self.inner.unary(req, path, codec).await
-        }
-        /// Pages through organs by id. Errors: PAGE_TOKEN_INVALID, FIELD_INVALID.
-        pub async fn list_organs(
-            &mut self,
-            request: impl tonic::IntoRequest<super::ListOrgansRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::ListOrgansResponse>,
-            tonic::Status,
-        > {
-            self.inner
-                .ready()
-                .await
-                .map_err(|e| {
-                    tonic::Status::unknown(
-                        format!("Service was not ready: {}", e.into()),
-                    )
-                })?;
-            let codec = tonic_prost::ProstCodec::default();
-            let path = http::uri::PathAndQuery::from_static(
-                "/jiyao.records.v1.RecordsService/ListOrgans",
-            );
-            let mut req = request.into_request();
-            req.extensions_mut()
-                .insert(
-                    GrpcMethod::new("jiyao.records.v1.RecordsService", "ListOrgans"),
-                );
-            self.inner.unary(req, path, codec).await
-        }
-        /// Takes a file in chunks of at most 64 KiB, to be read or imported by name. Kept for a day unless imported.
-        /// Errors: SOURCE_EMPTY, SOURCE_TOO_LARGE, DISK_FULL.
-        pub async fn upload_source(
-            &mut self,
-            request: impl tonic::IntoStreamingRequest<
-                Message = super::UploadSourceRequest,
-            >,
-        ) -> std::result::Result<
-            tonic::Response<super::UploadSourceResponse>,
-            tonic::Status,
-        > {
-            self.inner
-                .ready()
-                .await
-                .map_err(|e| {
-                    tonic::Status::unknown(
-                        format!("Service was not ready: {}", e.into()),
-                    )
-                })?;
-            let codec = tonic_prost::ProstCodec::default();
-            let path = http::uri::PathAndQuery::from_static(
-                "/jiyao.records.v1.RecordsService/UploadSource",
-            );
-            let mut req = request.into_streaming_request();
-            req.extensions_mut()
-                .insert(
-                    GrpcMethod::new("jiyao.records.v1.RecordsService", "UploadSource"),
-                );
-            self.inner.client_streaming(req, path, codec).await
-        }
-    }
-}
-/// Generated server implementations.
-pub mod records_service_server {
-    #![allow(
-        unused_variables,
-        dead_code,
-        missing_docs,
-        clippy::wildcard_imports,
-        clippy::let_unit_value,
-    )]
-    use tonic::codegen::*;
-    /// Generated trait containing gRPC methods that should be implemented for use with RecordsServiceServer.
-    #[async_trait]
-    pub trait RecordsService: std::marker::Send + std::marker::Sync + 'static {
-        /// Reads a text and answers what would be recorded; nothing is. Errors: SOURCE_EMPTY, SOURCE_TOO_LARGE,
-        /// SOURCE_UNDECODABLE, SOURCE_NOT_FOUND, NO_FACT_FOUND.
-        async fn read_minutes(
-            &self,
-            request: tonic::Request<super::ReadMinutesRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::ReadMinutesResponse>,
-            tonic::Status,
-        >;
-        /// Records minutes. The same bytes twice give the same record. Errors: those of ReadMinutes, ORGAN_NOT_FOUND,
-        /// IDENTITY_TAKEN, MINUTES_NOT_FOUND, REQUEST_ID_REUSED, DISK_FULL, BUSY.
-        async fn import_minutes(
-            &self,
-            request: tonic::Request<super::ImportMinutesRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::ImportMinutesResponse>,
-            tonic::Status,
-        >;
-        /// One minutes with its facts. Errors: MINUTES_NOT_FOUND.
-        async fn get_minutes(
-            &self,
-            request: tonic::Request<super::GetMinutesRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::GetMinutesResponse>,
-            tonic::Status,
-        >;
-        /// Server streaming response type for the GetMinutesText method.
-        type GetMinutesTextStream: tonic::codegen::tokio_stream::Stream<
-                Item = std::result::Result<super::GetMinutesTextResponse, tonic::Status>,
-            >
-            + std::marker::Send
-            + 'static;
-        /// The original, byte for byte as imported, in chunks of at most 64 KiB. Errors: MINUTES_NOT_FOUND, RECORD_DAMAGED.
-        async fn get_minutes_text(
-            &self,
-            request: tonic::Request<super::GetMinutesTextRequest>,
-        ) -> std::result::Result<
-            tonic::Response<Self::GetMinutesTextStream>,
-            tonic::Status,
-        >;
-        /// Pages through minutes by meeting date, newest first. Errors: ORGAN_NOT_FOUND, PAGE_TOKEN_INVALID, FIELD_INVALID.
-        async fn list_minutes(
-            &self,
-            request: tonic::Request<super::ListMinutesRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::ListMinutesResponse>,
-            tonic::Status,
-        >;
-        /// Pages through decisions, in the order of ListMinutes and of the text. Errors: as ListMinutes, MINUTES_NOT_FOUND.
-        async fn list_decisions(
-            &self,
-            request: tonic::Request<super::ListDecisionsRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::ListDecisionsResponse>,
-            tonic::Status,
-        >;
-        /// Server streaming response type for the WatchMinutes method.
-        type WatchMinutesStream: tonic::codegen::tokio_stream::Stream<
-                Item = std::result::Result<super::WatchMinutesResponse, tonic::Status>,
-            >
-            + std::marker::Send
-            + 'static;
-        /// Sends each change of minutes after a cursor, and goes on. Errors: CURSOR_FOREIGN, JOURNAL_FORKED.
-        async fn watch_minutes(
-            &self,
-            request: tonic::Request<super::WatchMinutesRequest>,
-        ) -> std::result::Result<
-            tonic::Response<Self::WatchMinutesStream>,
-            tonic::Status,
-        >;
-        /// Settles an open doubt: what was decided and why; with a path also sets the fact there. Makes a revision. Errors:
-        /// MINUTES_NOT_FOUND, DOUBT_NOT_FOUND, REVISION_STALE, FIELD_REQUIRED, FIELD_INVALID, REQUEST_ID_REUSED, DISK_FULL.
-        async fn resolve_doubt(
-            &self,
-            request: tonic::Request<super::ResolveDoubtRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::ResolveDoubtResponse>,
-            tonic::Status,
-        >;
-        /// Sets a fact to what a person read; what the reader found stays beside it. Makes a revision. Errors: as ResolveDoubt.
-        async fn correct_fact(
-            &self,
-            request: tonic::Request<super::CorrectFactRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::CorrectFactResponse>,
-            tonic::Status,
-        >;
-        /// Makes an organ. Errors: ORGAN_EXISTS, FIELD_REQUIRED, FIELD_INVALID, REQUEST_ID_REUSED, DISK_FULL.
-        async fn create_organ(
-            &self,
-            request: tonic::Request<super::CreateOrganRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::CreateOrganResponse>,
-            tonic::Status,
-        >;
-        /// Pages through organs by id. Errors: PAGE_TOKEN_INVALID, FIELD_INVALID.
-        async fn list_organs(
-            &self,
-            request: tonic::Request<super::ListOrgansRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::ListOrgansResponse>,
-            tonic::Status,
-        >;
-        /// Takes a file in chunks of at most 64 KiB, to be read or imported by name. Kept for a day unless imported.
-        /// Errors: SOURCE_EMPTY, SOURCE_TOO_LARGE, DISK_FULL.
-        async fn upload_source(
-            &self,
-            request: tonic::Request<tonic::Streaming<super::UploadSourceRequest>>,
-        ) -> std::result::Result<
-            tonic::Response<super::UploadSourceResponse>,
-            tonic::Status,
-        >;
-    }
-    /// Home of organs and their minutes. What is acknowledged is on disk.
-    #[derive(Debug)]
-    pub struct RecordsServiceServer<T> {
-        inner: Arc<T>,
-        accept_compression_encodings: EnabledCompressionEncodings,
-        send_compression_encodings: EnabledCompressionEncodings,
-        max_decoding_message_size: Option<usize>,
-        max_encoding_message_size: Option<usize>,
-    }
-    impl<T> RecordsServiceServer<T> {
-        pub fn new(inner: T) -> Self {
-            Self::from_arc(Arc::new(inner))
-        }
-        pub fn from_arc(inner: Arc<T>) -> Self {
-            Self {
-                inner,
-                accept_compression_encodings: Default::default(),
-                send_compression_encodings: Default::default(),
-                max_decoding_message_size: None,
-                max_encoding_message_size: None,
-            }
-        }
-        pub fn with_interceptor<F>(
-            inner: T,
-            interceptor: F,
-        ) -> InterceptedService<Self, F>
-        where
-            F: tonic::service::Interceptor,
-        {
-            InterceptedService::new(Self::new(inner), interceptor)
-        }
-        /// Enable decompressing requests with the given encoding.
-        #[must_use]
-        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
-            self.accept_compression_encodings.enable(encoding);
-            self
-        }
-        /// Compress responses with the given encoding, if the client supports it.
-        #[must_use]
-        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
-            self.send_compression_encodings.enable(encoding);
-            self
-        }
-        /// Limits the maximum size of a decoded message.
-        ///
-        /// Default: `4MB`
-        #[must_use]
-        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
-            self.max_decoding_message_size = Some(limit);
-            self
-        }
-        /// Limits the maximum size of an encoded message.
-        ///
-        /// Default: `usize::MAX`
-        #[must_use]
-        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
-            self.max_encoding_message_size = Some(limit);
-            self
-        }
-    }
-    impl<T, B> tonic::codegen::Service<http::Request<B>> for RecordsServiceServer<T>
-    where
-        T: RecordsService,
-        B: Body + std::marker::Send + 'static,
-        B::Error: Into<StdError> + std::marker::Send + 'static,
-    {
-        type Response = http::Response<tonic::body::Body>;
-        type Error = std::convert::Infallible;
-        type Future = BoxFuture<Self::Response, Self::Error>;
-        fn poll_ready(
-            &mut self,
-            _cx: &mut Context<'_>,
-        ) -> Poll<std::result::Result<(), Self::Error>> {
-            Poll::Ready(Ok(()))
-        }
-        fn call(&mut self, req: http::Request<B>) -> Self::Future {
-            match req.uri().path() {
-                "/jiyao.records.v1.RecordsService/ReadMinutes" => {
-                    #[allow(non_camel_case_types)]
-                    struct ReadMinutesSvc<T: RecordsService>(pub Arc<T>);
-                    impl<
-                        T: RecordsService,
-                    > tonic::server::UnaryService<super::ReadMinutesRequest>
-                    for ReadMinutesSvc<T> {
-                        type Response = super::ReadMinutesResponse;
-                        type Future = BoxFuture<
-                            tonic::Response<Self::Response>,
-                            tonic::Status,
-                        >;
-                        fn call(
-                            &mut self,
-                            request: tonic::Request<super::ReadMinutesRequest>,
-                        ) -> Self::Future {
-                            let inner = Arc::clone(&self.0);
-                            let fut = async move {
-                                <T as RecordsService>::read_minutes(&inner, request).await
-                            };
-                            Box::pin(fut)
-                        }
-                    }
-                    let accept_compression_encodings = self.accept_compression_encodings;
-                    let send_compression_encodings = self.send_compression_encodings;
-                    let max_decoding_message_size = self.max_decoding_message_size;
-                    let max_encoding_message_size = self.max_encoding_message_size;
-                    let inner = self.inner.clone();
-                    let fut = async move {
-                        let method = ReadMinutesSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
-                        let mut grpc = tonic::server::Grpc::new(codec)
-                            .apply_compression_config(
-                                accept_compression_encodings,
-                                send_compression_encodings,
-                            )
-                            .apply_max_message_size_config(
-                                max_decoding_message_size,
-                                max_encoding_message_size,
-                            );
-                        let res = grpc.unary(method, req).await;
-                        Ok(res)
-                    };
-                    Box::pin(fut)
-                }
-                "/jiyao.records.v1.RecordsService/ImportMinutes" => {
-                    #[allow(non_camel_case_types)]
-                    struct ImportMinutesSvc<T: RecordsService>(pub Arc<T>);
-                    impl<
-                        T: RecordsService,
-                    > tonic::server::UnaryService<super::ImportMinutesRequest>
-                    for ImportMinutesSvc<T> {
-                        type Response = super::ImportMinutesResponse;
-                        type Future = BoxFuture<
-                            tonic::Response<Self::Response>,
-                            tonic::Status,
-                        >;
-                        fn call(
-                            &mut self,
-                            request: tonic::Request<super::ImportMinutesRequest>,
-                        ) -> Self::Future {
-                            let inner = Arc::clone(&self.0);
-                            let fut = async move {
-                                <T as RecordsService>::import_minutes(&inner, request).await
-                            };
-                            Box::pin(fut)
-                        }
-                    }
-                    let accept_compression_encodings = self.accept_compression_encodings;
-                    let send_compression_encodings = self.send_compression_encodings;
-                    let max_decoding_message_size = self.max_decoding_message_size;
-                    let max_encoding_message_size = self.max_encoding_message_size;
-                    let inner = self.inner.clone();
-                    let fut = async move {
-                        let method = ImportMinutesSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
-                        let mut grpc = tonic::server::Grpc::new(codec)
-                            .apply_compression_config(
-                                accept_compression_encodings,
-                                send_compression_encodings,
-                            )
-                            .apply_max_message_size_config(
-                                max_decoding_message_size,
-                                max_encoding_message_size,
-                            );
-                        let res = grpc.unary(method, req).await;
-                        Ok(res)
-                    };
-                    Box::pin(fut)
-                }
-                "/jiyao.records.v1.RecordsService/GetMinutes" => {
-                    #[allow(non_camel_case_types)]
-                    struct GetMinutesSvc<T: RecordsService>(pub Arc<T>);
-                    impl<
-                        T: RecordsService,
-                    > tonic::server::UnaryService<super::GetMinutesRequest>
-                    for GetMinutesSvc<T> {
-                        type Response = super::GetMinutesResponse;
-                        type Future = BoxFuture<
-                            tonic::Response<Self::Response>,
-                            tonic::Status,
-                        >;
-                        fn call(
-                            &mut self,
-                            request: tonic::Request<super::GetMinutesRequest>,
-                        ) -> Self::Future {
-                            let inner = Arc::clone(&self.0);
-                            let fut = async move {
-                                <T as RecordsService>::get_minutes(&inner, request).await
-                            };
-                            Box::pin(fut)
-                        }
-                    }
-                    let accept_compression_encodings = self.accept_compression_encodings;
-                    let send_compression_encodings = self.send_compression_encodings;
-                    let max_decoding_message_size = self.max_decoding_message_size;
-                    let max_encoding_message_size = self.max_encoding_message_size;
-                    let inner = self.inner.clone();
-                    let fut = async move {
-                        let method = GetMinutesSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
-                        let mut grpc = tonic::server::Grpc::new(codec)
-                            .apply_compression_config(
-                                accept_compression_encodings,
-                                send_compression_encodings,
-                            )
-                            .apply_max_message_size_config(
-                                max_decoding_message_size,
-                                max_encoding_message_size,
-                            );
-                        let res = grpc.unary(method, req).await;
-                        Ok(res)
-                    };
-                    Box::pin(fut)
-                }
-                "/jiyao.records.v1.RecordsService/GetMinutesText" => {
-                    #[allow(non_camel_case_types)]
-                    struct GetMinutesTextSvc<T: RecordsService>(pub Arc<T>);
-                    impl<
-                        T: RecordsService,
-                    > tonic::server::ServerStreamingService<super::GetMinutesTextRequest>
-                    for GetMinutesTextSvc<T> {
-                        type Response = super::GetMinutesTextResponse;
-                        type ResponseStream = T::GetMinutesTextStream;
-                        type Future = BoxFuture<
-                            tonic::Response<Self::ResponseStream>,
-                            tonic::Status,
-                        >;
-                        fn call(
-                            &mut self,
-                            request: tonic::Request<super::GetMinutesTextRequest>,
-                        ) -> Self::Future {
-                            let inner = Arc::clone(&self.0);
-                            let fut = async move {
-                                <T as RecordsService>::get_minutes_text(&inner, request)
-                                    .await
-                            };
-                            Box::pin(fut)
-                        }
-                    }
-                    let accept_compression_encodings = self.accept_compression_encodings;
-                    let send_compression_encodings = self.send_compression_encodings;
-                    let max_decoding_message_size = self.max_decoding_message_size;
-                    let max_encoding_message_size = self.max_encoding_message_size;
-                    let inner = self.inner.clone();
-                    let fut = async move {
-                        let method = GetMinutesTextSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
-                        let mut grpc = tonic::server::Grpc::new(codec)
-                            .apply_compression_config(
-                                accept_compression_encodings,
-                                send_compression_encodings,
-                            )
-                            .apply_max_message_size_config(
-                                max_decoding_message_size,
-                                max_encoding_message_size,
-                            );
-                        let res = grpc.server_streaming(method, req).await;
-                        Ok(res)
-                    };
-                    Box::pin(fut)
-                }
-                "/jiyao.records.v1.RecordsService/ListMinutes" => {
-                    #[allow(non_camel_case_types)]
-                    struct ListMinutesSvc<T: RecordsService>(pub Arc<T>);
-                    impl<
-                        T: RecordsService,
-                    > tonic::server::UnaryService<super::ListMinutesRequest>
-                    for ListMinutesSvc<T> {
-                        type Response = super::ListMinutesResponse;
-                        type Future = BoxFuture<
-                            tonic::Response<Self::Response>,
-                            tonic::Status,
-                        >;
-                        fn call(
-                            &mut self,
-                            request: tonic::Request<super::ListMinutesRequest>,
-                        ) -> Self::Future {
-                            let inner = Arc::clone(&self.0);
-                            let fut = async move {
-                                <T as RecordsService>::list_minutes(&inner, request).await
-                            };
-                            Box::pin(fut)
-                        }
-                    }
-                    let accept_compression_encodings = self.accept_compression_encodings;
-                    let send_compression_encodings = self.send_compression_encodings;
-                    let max_decoding_message_size = self.max_decoding_message_size;
-                    let max_encoding_message_size = self.max_encoding_message_size;
-                    let inner = self.inner.clone();
-                    let fut = async move {
-                        let method = ListMinutesSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
-                        let mut grpc = tonic::server::Grpc::new(codec)
-                            .apply_compression_config(
-                                accept_compression_encodings,
-                                send_compression_encodings,
-                            )
-                            .apply_max_message_size_config(
-                                max_decoding_message_size,
-                                max_encoding_message_size,
-                            );
-                        let res = grpc.unary(method, req).await;
-                        Ok(res)
-                    };
-                    Box::pin(fut)
-                }
-                "/jiyao.records.v1.RecordsService/ListDecisions" => {
-                    #[allow(non_camel_case_types)]
-                    struct ListDecisionsSvc<T: RecordsService>(pub Arc<T>);
-                    impl<
-                        T: RecordsService,
-                    > tonic::server::UnaryService<super::ListDecisionsRequest>
-                    for ListDecisionsSvc<T> {
-                        type Response = super::ListDecisionsResponse;
-                        type Future = BoxFuture<
-                            tonic::Response<Self::Response>,
-                            tonic::Status,
-                        >;
-                        fn call(
-                            &mut self,
-                            request: tonic::Request<super::ListDecisionsRequest>,
-                        ) -> Self::Future {
-                            let inner = Arc::clone(&self.0);
-                            let fut = async move {
-                                <T as RecordsService>::list_decisions(&inner, request).await
-                            };
-                            Box::pin(fut)
-                        }
-                    }
-                    let accept_compression_encodings = self.accept_compression_encodings;
-                    let send_compression_encodings = self.send_compression_encodings;
-                    let max_decoding_message_size = self.max_decoding_message_size;
-                    let max_encoding_message_size = self.max_encoding_message_size;
-                    let inner = self.inner.clone();
-                    let fut = async move {
-                        let method = ListDecisionsSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
-                        let mut grpc = tonic::server::Grpc::new(codec)
-                            .apply_compression_config(
-                                accept_compression_encodings,
-                                send_compression_encodings,
-                            )
-                            .apply_max_message_size_config(
-                                max_decoding_message_size,
-                                max_encoding_message_size,
-                            );
-                        let res = grpc.unary(method, req).await;
-                        Ok(res)
-                    };
-                    Box::pin(fut)
-                }
-                "/jiyao.records.v1.RecordsService/WatchMinutes" => {
-                    #[allow(non_camel_case_types)]
-                    struct WatchMinutesSvc<T: RecordsService>(pub Arc<T>);
-                    impl<
-                        T: RecordsService,
-                    > tonic::server::ServerStreamingService<super::WatchMinutesRequest>
-                    for WatchMinutesSvc<T> {
-                        type Response = super::WatchMinutesResponse;
-                        type ResponseStream = T::WatchMinutesStream;
-                        type Future = BoxFuture<
-                            tonic::Response<Self::ResponseStream>,
-                            tonic::Status,
-                        >;
-                        fn call(
-                            &mut self,
-                            request: tonic::Request<super::WatchMinutesRequest>,
-                        ) -> Self::Future {
-                            let inner = Arc::clone(&self.0);
-                            let fut = async move {
-                                <T as RecordsService>::watch_minutes(&inner, request).await
-                            };
-                            Box::pin(fut)
-                        }
-                    }
-                    let accept_compression_encodings = self.accept_compression_encodings;
-                    let send_compression_encodings = self.send_compression_encodings;
-                    let max_decoding_message_size = self.max_decoding_message_size;
-                    let max_encoding_message_size = self.max_encoding_message_size;
-                    let inner = self.inner.clone();
-                    let fut = async move {
-                        let method = WatchMinutesSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
-                        let mut grpc = tonic::server::Grpc::new(codec)
-                            .apply_compression_config(
-                                accept_compression_encodings,
-                                send_compression_encodings,
-                            )
-                            .apply_max_message_size_config(
-                                max_decoding_message_size,
-                                max_encoding_message_size,
-                            );
-                        let res = grpc.server_streaming(method, req).await;
-                        Ok(res)
-                    };
-                    Box::pin(fut)
-                }
-                "/jiyao.records.v1.RecordsService/ResolveDoubt" => {
-                    #[allow(non_camel_case_types)]
-                    struct ResolveDoubtSvc<T: RecordsService>(pub Arc<T>);
-                    impl<
-                        T: RecordsService,
-                    > tonic::server::UnaryService<super::ResolveDoubtRequest>
-                    for ResolveDoubtSvc<T> {
-                        type Response = super::ResolveDoubtResponse;
-                        type Future = BoxFuture<
-                            tonic::Response<Self::Response>,
-                            tonic::Status,
-                        >;
-                        fn call(
-                            &mut self,
-                            request: tonic::Request<super::ResolveDoubtRequest>,
-                        ) -> Self::Future {
-                            let inner = Arc::clone(&self.0);
-                            let fut = async move {
-                                <T as RecordsService>::resolve_doubt(&inner, request).await
-                            };
-                            Box::pin(fut)
-                        }
-                    }
-                    let accept_compression_encodings = self.accept_compression_encodings;
-                    let send_compression_encodings = self.send_compression_encodings;
-                    let max_decoding_message_size = self.max_decoding_message_size;
-                    let max_encoding_message_size = self.max_encoding_message_size;
-                    let inner = self.inner.clone();
-                    let fut = async move {
-                        let method = ResolveDoubtSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
-                        let mut grpc = tonic::server::Grpc::new(codec)
-                            .apply_compression_config(
-                                accept_compression_encodings,
-                                send_compression_encodings,
-                            )
-                            .apply_max_message_size_config(
-                                max_decoding_message_size,
-                                max_encoding_message_size,
-                            );
-                        let res = grpc.unary(method, req).await;
-                        Ok(res)
-                    };
-                    Box::pin(fut)
-                }
-                "/jiyao.records.v1.RecordsService/CorrectFact" => {
-                    #[allow(non_camel_case_types)]
-                    struct CorrectFactSvc<T: RecordsService>(pub Arc<T>);
-                    impl<
-                        T: RecordsService,
-                    > tonic::server::UnaryService<super::CorrectFactRequest>
-                    for CorrectFactSvc<T> {
-                        type Response = super::CorrectFactResponse;
-                        type Future = BoxFuture<
-                            tonic::Response<Self::Response>,
-                            tonic::Status,
-                        >;
-                        fn call(
-                            &mut self,
-                            request: tonic::Request<super::CorrectFactRequest>,
-                        ) -> Self::Future {
-                            let inner = Arc::clone(&self.0);
-                            let fut = async move {
-                                <T as RecordsService>::correct_fact(&inner, request).await
-                            };
-                            Box::pin(fut)
-                        }
-                    }
-                    let accept_compression_encodings = self.accept_compression_encodings;
-                    let send_compression_encodings = self.send_compression_encodings;
-                    let max_decoding_message_size = self.max_decoding_message_size;
-                    let max_encoding_message_size = self.max_encoding_message_size;
-                    let inner = self.inner.clone();
-                    let fut = async move {
-                        let method = CorrectFactSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
-                        let mut grpc = tonic::server::Grpc::new(codec)
-                            .apply_compression_config(
-                                accept_compression_encodings,
-                                send_compression_encodings,
-                            )
-                            .apply_max_message_size_config(
-                                max_decoding_message_size,
-                                max_encoding_message_size,
-                            );
-                        let res = grpc.unary(method, req).await;
-                        Ok(res)
-                    };
-                    Box::pin(fut)
-                }
-                "/jiyao.records.v1.RecordsService/CreateOrgan" => {
-                    #[allow(non_camel_case_types)]
-                    struct CreateOrganSvc<T: RecordsService>(pub Arc<T>);
-                    impl<
-                        T: RecordsService,
-                    > tonic::server::UnaryService<super::CreateOrganRequest>
-                    for CreateOrganSvc<T> {
-                        type Response = super::CreateOrganResponse;
-                        type Future = BoxFuture<
-                            tonic::Response<Self::Response>,
-                            tonic::Status,
-                        >;
-                        fn call(
-                            &mut self,
-                            request: tonic::Request<super::CreateOrganRequest>,
-                        ) -> Self::Future {
-                            let inner = Arc::clone(&self.0);
-                            let fut = async move {
-                                <T as RecordsService>::create_organ(&inner, request).await
-                            };
-                            Box::pin(fut)
-                        }
-                    }
-                    let accept_compression_encodings = self.accept_compression_encodings;
-                    let send_compression_encodings = self.send_compression_encodings;
-                    let max_decoding_message_size = self.max_decoding_message_size;
-                    let max_encoding_message_size = self.max_encoding_message_size;
-                    let inner = self.inner.clone();
-                    let fut = async move {
-                        let method = CreateOrganSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
-                        let mut grpc = tonic::server::Grpc::new(codec)
-                            .apply_compression_config(
-                                accept_compression_encodings,
-                                send_compression_encodings,
-                            )
-                            .apply_max_message_size_config(
-                                max_decoding_message_size,
-                                max_encoding_message_size,
-                            );
-                        let res = grpc.unary(method, req).await;
-                        Ok(res)
-                    };
-                    Box::pin(fut)
-                }
-                "/jiyao.records.v1.RecordsService/ListOrgans" => {
-                    #[allow(non_camel_case_types)]
-                    struct ListOrgansSvc<T: RecordsService>(pub Arc<T>);
-                    impl<
-                        T: RecordsService,
-                    > tonic::server::UnaryService<super::ListOrgansRequest>
-                    for ListOrgansSvc<T> {
-                        type Response = super::ListOrgansResponse;
-                        type Future = BoxFuture<
-                            tonic::Response<Self::Response>,
-                            tonic::Status,
-                        >;
-                        fn call(
-                            &mut self,
-                            request: tonic::Request<super::ListOrgansRequest>,
-                        ) -> Self::Future {
-                            let inner = Arc::clone(&self.0);
-                            let fut = async move {
-                                <T as RecordsService>::list_organs(&inner, request).await
-                            };
-                            Box::pin(fut)
-                        }
-                    }
-                    let accept_compression_encodings = self.accept_compression_encodings;
-                    let send_compression_encodings = self.send_compression_encodings;
-                    let max_decoding_message_size = self.max_decoding_message_size;
-                    let max_encoding_message_size = self.max_encoding_message_size;
-                    let inner = self.inner.clone();
-                    let fut = async move {
-                        let method = ListOrgansSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
-                        let mut grpc = tonic::server::Grpc::new(codec)
-                            .apply_compression_config(
-                                accept_compression_encodings,
-                                send_compression_encodings,
-                            )
-                            .apply_max_message_size_config(
-                                max_decoding_message_size,
-                                max_encoding_message_size,
-                            );
-                        let res = grpc.unary(method, req).await;
-                        Ok(res)
-                    };
-                    Box::pin(fut)
-                }
-                "/jiyao.records.v1.RecordsService/UploadSource" => {
-                    #[allow(non_camel_case_types)]
-                    struct UploadSourceSvc<T: RecordsService>(pub Arc<T>);
-                    impl<
-                        T: RecordsService,
-                    > tonic::server::ClientStreamingService<super::UploadSourceRequest>
-                    for UploadSourceSvc<T> {
-                        type Response = super::UploadSourceResponse;
-                        type Future = BoxFuture<
-                            tonic::Response<Self::Response>,
-                            tonic::Status,
-                        >;
-                        fn call(
-                            &mut self,
-                            request: tonic::Request<
-                                tonic::Streaming<super::UploadSourceRequest>,
-                            >,
-                        ) -> Self::Future {
-                            let inner = Arc::clone(&self.0);
-                            let fut = async move {
-                                <T as RecordsService>::upload_source(&inner, request).await
-                            };
-                            Box::pin(fut)
-                        }
-                    }
-                    let accept_compression_encodings = self.accept_compression_encodings;
-                    let send_compression_encodings = self.send_compression_encodings;
-                    let max_decoding_message_size = self.max_decoding_message_size;
-                    let max_encoding_message_size = self.max_encoding_message_size;
-                    let inner = self.inner.clone();
-                    let fut = async move {
-                        let method = UploadSourceSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
-                        let mut grpc = tonic::server::Grpc::new(codec)
-                            .apply_compression_config(
-                                accept_compression_encodings,
-                                send_compression_encodings,
-                            )
-                            .apply_max_message_size_config(
-                                max_decoding_message_size,
-                                max_encoding_message_size,
-                            );
-                        let res = grpc.client_streaming(method, req).await;
-                        Ok(res)
-                    };
-                    Box::pin(fut)
-                }
-                _ => {
-                    Box::pin(async move {
-                        let mut response = http::Response::new(
-                            tonic::body::Body::default(),
-                        );
-                        let headers = response.headers_mut();
-                        headers
-                            .insert(
-                                tonic::Status::GRPC_STATUS,
-                                (tonic::Code::Unimplemented as i32).into(),
-                            );
-                        headers
-                            .insert(
-                                http::header::CONTENT_TYPE,
-                                tonic::metadata::GRPC_CONTENT_TYPE,
-                            );
-                        Ok(response)
-                    })
-                }
-            }
-        }
-    }
-    impl<T> Clone for RecordsServiceServer<T> {
-        fn clone(&self) -> Self {
-            let inner = self.inner.clone();
-            Self {
-                inner,
-                accept_compression_encodings: self.accept_compression_encodings,
-                send_compression_encodings: self.send_compression_encodings,
-                max_decoding_message_size: self.max_decoding_message_size,
-                max_encoding_message_size: self.max_encoding_message_size,
-            }
-        }
-    }
-    /// Generated gRPC service name
-    pub const SERVICE_NAME: &str = "jiyao.records.v1.RecordsService";
-    impl<T> tonic::server::NamedService for RecordsServiceServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
 }

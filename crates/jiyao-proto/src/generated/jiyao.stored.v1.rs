@@ -67,6 +67,45 @@ pub struct MinutesSettled {
     #[prost(bytes = "vec", tag = "3")]
     pub digest: ::prost::alloc::vec::Vec<u8>,
 }
+/// Body of `minutes.acted` version 1.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MinutesActed {
+    /// `organs/{organ}/minutes/{minutes}`.
+    #[prost(string, tag = "1")]
+    pub minutes: ::prost::alloc::string::String,
+    /// What was done, as JSON of `jiyao_minutes::Entry`.
+    #[prost(bytes = "vec", tag = "2")]
+    pub entry: ::prost::alloc::vec::Vec<u8>,
+    /// How many acts they have seen.
+    #[prost(uint64, tag = "3")]
+    pub version: u64,
+}
+/// Body of `minutes.amended` version 1.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct MinutesAmended {
+    /// The new revision, whole.
+    #[prost(message, optional, tag = "1")]
+    pub minutes: ::core::option::Option<super::super::records::v1::Minutes>,
+    /// The original bytes.
+    #[prost(bytes = "vec", tag = "2")]
+    pub original: ::prost::alloc::vec::Vec<u8>,
+    /// The text taken out of them, where it is another.
+    #[prost(string, tag = "3")]
+    pub text: ::prost::alloc::string::String,
+    /// The act, as JSON of `jiyao_minutes::Entry`.
+    #[prost(bytes = "vec", tag = "4")]
+    pub entry: ::prost::alloc::vec::Vec<u8>,
+}
+/// Body of `sign_off.set` version 1.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SignOffSet {
+    /// `organs/{organ}`.
+    #[prost(string, tag = "1")]
+    pub organ: ::prost::alloc::string::String,
+    /// As JSON of `jiyao_minutes::SignOff`.
+    #[prost(bytes = "vec", tag = "2")]
+    pub sign_off: ::prost::alloc::vec::Vec<u8>,
+}
 /// State value of minutes: the document and where its original lies.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct MinutesDocument {

@@ -1,0 +1,229 @@
+//! The life of minutes on the command line.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use clap::{Args, Subcommand, ValueEnum};
+use jiyao_client::{Client, Disclosure, DisclosureClass, LifeAct, Mark, Quorum, Side};
+
+use crate::words::Speaker;
+use crate::{print, show};
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Class {
+    Public,
+    OnRequest,
+    Withheld,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Outcome {
+    Met,
+    NotMet,
+    Overridden,
+    NoRule,
+}
+
+/// How somebody agrees: in words, or by a circle or the name alone.
+#[derive(Debug, Args)]
+pub(crate) struct Consent {
+    #[arg(long, default_value = "")]
+    opinion: String,
+    #[arg(long, conflicts_with = "name_only")]
+    circle: bool,
+    #[arg(long)]
+    name_only: bool,
+}
+
+impl Consent {
+    fn mark(&self) -> Mark {
+        match (self.circle, self.name_only) {
+            (true, _) => Mark::Circle,
+            (_, true) => Mark::Name,
+            _ => Mark::Words,
+        }
+    }
+}
+
+/// What to do with minutes.
+#[derive(Debug, Subcommand)]
+pub(crate) enum LifeCommand {
+    Submit {
+        name: String,
+        #[arg(default_value = "")]
+        opinion: String,
+    },
+    Review {
+        name: String,
+        #[arg(long, default_value = "秘书长")]
+        post: String,
+        #[arg(long)]
+        send_back: bool,
+        #[command(flatten)]
+        consent: Consent,
+    },
+    Sign {
+        name: String,
+        #[arg(long, default_value = "市长")]
+        post: String,
+        #[arg(long, value_enum)]
+        class: Class,
+        #[arg(long, default_value = "")]
+        reason: String,
+        #[arg(long, default_value = "")]
+        article: String,
+        #[command(flatten)]
+        consent: Consent,
+    },
+    Proofread {
+        name: String,
+        #[arg(default_value = "")]
+        opinion: String,
+    },
+    Register {
+        name: String,
+        #[arg(long, default_value = "")]
+        series: String,
+        #[arg(long, default_value_t = 1)]
+        copies: u32,
+        #[arg(long)]
+        scope: String,
+    },
+    Print {
+        name: String,
+        #[arg(long, default_value_t = 1)]
+        copies: u32,
+    },
+    Quorum {
+        name: String,
+        #[arg(value_enum)]
+        outcome: Outcome,
+        reason: String,
+    },
+    Issue {
+        name: String,
+    },
+    Publish {
+        name: String,
+        place: String,
+    },
+    Archive {
+        name: String,
+        file: String,
+    },
+    Update {
+        name: String,
+        file: PathBuf,
+        #[arg(long)]
+        note: String,
+        #[arg(long)]
+        formatting: bool,
+    },
+    Revoke {
+        name: String,
+        #[arg(long)]
+        document: String,
+        #[arg(long)]
+        reason: String,
+    },
+    Repeal {
+        name: String,
+        #[arg(long, value_name = "DATE")]
+        from: String,
+        #[arg(long)]
+        document: String,
+        #[arg(long)]
+        reason: String,
+    },
+    Void {
+        name: String,
+        #[arg(long)]
+        reason: String,
+    },
+    Standing {
+        name: String,
+        #[arg(long, value_name = "DATE")]
+        on: Option<String>,
+    },
+    Compare {
+        before: String,
+        after: String,
+    },
+}
+
+/// `organs/…/minutes/…`, with `@2` for a revision, or a file.
+fn side(text: &str) -> Result<Side> {
+    if !text.starts_with("organs/") {
+        return Ok(Side::Text(fs_err::read_to_string(text)?));
+    }
+    Ok(match text.split_once('@') {
+        Some((name, revision)) => {
+            Side::Revision(name.to_owned(), revision.parse().with_context(|| format!("{revision:?}"))?)
+        }
+        None => Side::Revision(text.to_owned(), 0),
+    })
+}
+
+impl LifeCommand {
+    pub(crate) async fn run(self, client: &Client, speaker: &Speaker) -> Result<()> {
+        let (name, act) = match self {
+            Self::Submit { name, opinion } => (name, LifeAct::Submit { opinion }),
+            Self::Review { name, post, send_back, consent } => {
+                let mark = consent.mark();
+                (name, LifeAct::Review { post, mark, opinion: consent.opinion, approve: !send_back })
+            }
+            Self::Sign { name, post, class, reason, article, consent } => {
+                let class = match class {
+                    Class::Public => DisclosureClass::Public,
+                    Class::OnRequest => DisclosureClass::OnRequest,
+                    Class::Withheld => DisclosureClass::Withheld,
+                };
+                let disclosure = Some(Disclosure { class, reason, article });
+                let mark = consent.mark();
+                (name, LifeAct::Sign { post, mark, opinion: consent.opinion, date: None, disclosure })
+            }
+            Self::Proofread { name, opinion } => (name, LifeAct::Proofread { opinion }),
+            Self::Register { name, series, copies, scope } => {
+                (name, LifeAct::Register { series, number: String::new(), copies, scope })
+            }
+            Self::Print { name, copies } => (name, LifeAct::Print { copies }),
+            Self::Quorum { name, outcome, reason } => {
+                let outcome = match outcome {
+                    Outcome::Met => Quorum::Met,
+                    Outcome::NotMet => Quorum::NotMet,
+                    Outcome::Overridden => Quorum::Overridden,
+                    Outcome::NoRule => Quorum::NoRule,
+                };
+                (name, LifeAct::RecordQuorum { outcome, reason })
+            }
+            Self::Issue { name } => (name, LifeAct::Issue),
+            Self::Publish { name, place } => (name, LifeAct::Publish { place }),
+            Self::Archive { name, file } => (name, LifeAct::Archive { file }),
+            Self::Revoke { name, document, reason } => (name, LifeAct::Revoke { document, reason }),
+            Self::Repeal { name, from, document, reason } => {
+                let from =
+                    jiyao_calendar::parse_iso(&from).with_context(|| format!("{from:?}: YYYY-MM-DD"))?;
+                (name, LifeAct::Repeal { from, document, reason })
+            }
+            Self::Void { name, reason } => (name, LifeAct::Void { reason }),
+            Self::Update { name, file, note, formatting } => {
+                let minutes =
+                    client.update_draft(&name, fs_err::read(file)?, formatting, &note, None).await?;
+                print(&show::life(&minutes, speaker));
+                return Ok(());
+            }
+            Self::Standing { name, on } => {
+                let (standing, replaced_by) = client.standing(&name, on.as_deref()).await?;
+                print(&format!("{} {replaced_by}\n", speaker.say(&format!("standing-{standing}"))));
+                return Ok(());
+            }
+            Self::Compare { before, after } => {
+                let changes = client.compare(side(&before)?, side(&after)?).await?;
+                print(&show::changes(&changes, speaker));
+                return Ok(());
+            }
+        };
+        print(&show::life(&client.step(&name, act, None).await?, speaker));
+        Ok(())
+    }
+}

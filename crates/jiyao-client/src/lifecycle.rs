@@ -1,0 +1,251 @@
+use jiyao_minutes::{Act as LifeAct, Disclosure, DisclosureClass, Level, Mark, Quorum, Secrecy, Stage};
+use jiyao_proto::records::v1 as wire;
+use jiyao_proto::records::v1::lifecycle_service_client::LifecycleServiceClient;
+use tonic::transport::Channel;
+
+use crate::connection::{RESPONSE_LIMIT, request_id};
+use crate::types;
+use crate::{Client, Error, Minutes};
+
+fn api(channel: Channel) -> LifecycleServiceClient<Channel> {
+    LifecycleServiceClient::new(channel).max_decoding_message_size(RESPONSE_LIMIT)
+}
+
+/// How far minutes are, and what was done with them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Life {
+    /// How far.
+    pub stage: Stage,
+    /// Counts acts: what `etag` compares with.
+    pub version: u64,
+    /// 发文字号, given at 登记.
+    pub number: String,
+    /// 成文日期, ISO.
+    pub signed_date: String,
+    /// 印发日期, ISO.
+    pub issued_date: String,
+    /// When it was made public, ISO.
+    pub published_date: String,
+    /// The correction that took its place.
+    pub replaced_by: String,
+    /// 撤销, 废止 or withdrawn since, ISO.
+    pub ended: [String; 3],
+    /// The processing sheet (文件处理单), oldest first.
+    pub history: Vec<LifeEntry>,
+}
+
+/// One line of the processing sheet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LifeEntry {
+    /// What was done, e.g. `SIGN`.
+    pub act: String,
+    /// By whom.
+    pub actor: String,
+    /// As what.
+    pub post: String,
+    /// A circle or a bare name instead of words.
+    pub mark: Mark,
+    /// The words that came with it.
+    pub opinion: String,
+    /// When, in seconds since 1970 (UTC).
+    pub time: i64,
+    /// To this stage.
+    pub to: Stage,
+    /// Signed for another (代), by this document.
+    pub delegated_by: String,
+}
+
+/// One side of a comparison.
+#[derive(Clone, Debug)]
+pub enum Side {
+    /// A revision of minutes, 0 the newest.
+    Revision(String, u64),
+    /// A text.
+    Text(String),
+}
+
+/// A changed clause: as it was and as it is; empty where it is new or gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClauseChange {
+    /// As it was.
+    pub before: String,
+    /// As it is.
+    pub after: String,
+}
+
+pub(crate) fn life(of: wire::Life) -> Life {
+    let stage = |stage: i32| jiyao_wire::stage_from(stage).unwrap_or_default();
+    let entry = |entry: wire::LifeEntry| LifeEntry {
+        mark: match entry.mark() {
+            wire::Mark::Circle => Mark::Circle,
+            wire::Mark::Name => Mark::Name,
+            wire::Mark::Words | wire::Mark::Unspecified => Mark::Words,
+        },
+        to: stage(entry.to),
+        time: entry.time.map_or(0, |time| time.seconds),
+        act: entry.act,
+        actor: entry.actor,
+        post: entry.post,
+        opinion: entry.opinion,
+        delegated_by: entry.delegated_by,
+    };
+    Life {
+        stage: stage(of.stage),
+        version: of.version,
+        number: of.number,
+        signed_date: of.signed_date,
+        issued_date: of.issued_date,
+        published_date: of.published_date,
+        replaced_by: of.replaced_by,
+        ended: [of.revoked_date, of.repealed_date, of.voided_date],
+        history: of.history.into_iter().map(entry).collect(),
+    }
+}
+
+fn mark_to(mark: Mark) -> i32 {
+    match mark {
+        Mark::Words => wire::Mark::Words,
+        Mark::Circle => wire::Mark::Circle,
+        Mark::Name => wire::Mark::Name,
+    }
+    .into()
+}
+
+fn disclosure_to(disclosure: Disclosure) -> wire::Disclosure {
+    let class = match disclosure.class {
+        DisclosureClass::Public => wire::DisclosureClass::Public,
+        DisclosureClass::OnRequest => wire::DisclosureClass::OnRequest,
+        DisclosureClass::Withheld => wire::DisclosureClass::Withheld,
+    };
+    wire::Disclosure { class: class.into(), reason: disclosure.reason, article: disclosure.article }
+}
+
+fn secrecy_to(secrecy: Secrecy) -> wire::Secrecy {
+    let level = match secrecy.level {
+        Level::Secret => wire::SecrecyLevel::Secret,
+        Level::Confidential => wire::SecrecyLevel::Confidential,
+        Level::TopSecret => wire::SecrecyLevel::TopSecret,
+    };
+    wire::Secrecy { level: level.into(), years: secrecy.years, condition: secrecy.condition }
+}
+
+fn quorum_to(outcome: Quorum) -> i32 {
+    match outcome {
+        Quorum::Unknown => wire::QuorumOutcome::Unspecified,
+        Quorum::Met => wire::QuorumOutcome::Met,
+        Quorum::NotMet => wire::QuorumOutcome::NotMet,
+        Quorum::Overridden => wire::QuorumOutcome::Overridden,
+        Quorum::NoRule => wire::QuorumOutcome::NoRule,
+    }
+    .into()
+}
+
+/// Each act and the call that it is.
+macro_rules! calls {
+    ($self:ident, $act:ident, $name:ident, $etag:ident, $id:ident; $($pattern:pat => $method:ident, $request:ident { $($field:ident $(: $value:expr)?),* };)*) => {
+        match $act {
+            $($pattern => {
+                let request = wire::$request {
+                    name: $name,
+                    etag: $etag,
+                    request_id: $id,
+                    $($field $(: $value)?),*
+                };
+                let once = async |channel, request| api(channel).$method(request).await;
+                $self.records.call("act on minutes", request, once).await?.into_inner().minutes
+            })*
+            // These are made by the service: of a new text, and of the issue of a correction.
+            LifeAct::Amend { .. } | LifeAct::Replace { .. } => None,
+        }
+    };
+}
+
+impl Client {
+    /// Does something with minutes: each act is the RPC of its name. `etag`: only if that is still the version of
+    /// their life. The number of a registration is the service's; an `Amend` is [`Client::update_draft`], and a
+    /// `Replace` comes of issuing a correction: both answer as malformed here.
+    ///
+    /// # Errors
+    /// `MINUTES_NOT_FOUND`, `STATE_FORBIDS`, `ETAG_STALE`, and those of the act.
+    pub async fn step(&self, name: &str, act: LifeAct, etag: Option<u64>) -> Result<Minutes, Error> {
+        let (name, etag, id) = (name.to_owned(), etag.unwrap_or(0), request_id(None));
+        let done = calls! { self, act, name, etag, id;
+            LifeAct::Submit { opinion } => submit_minutes, SubmitMinutesRequest { opinion };
+            LifeAct::Review { post, mark, opinion, approve } => review_minutes, ReviewMinutesRequest { post, mark: mark_to(mark), opinion, approve };
+            LifeAct::Sign { post, mark, opinion, date, disclosure } => sign_minutes, SignMinutesRequest { post, mark: mark_to(mark), opinion, date: date.map(|date| date.to_string()).unwrap_or_default(), disclosure: disclosure.map(disclosure_to) };
+            LifeAct::Proofread { opinion } => proofread_minutes, ProofreadMinutesRequest { opinion };
+            LifeAct::Register { series, copies, scope, .. } => register_minutes, RegisterMinutesRequest { series, copies, scope };
+            LifeAct::Print { copies } => print_minutes, PrintMinutesRequest { copies };
+            LifeAct::Issue => issue_minutes, IssueMinutesRequest {  };
+            LifeAct::Publish { place } => publish_minutes, PublishMinutesRequest { place };
+            LifeAct::Archive { file } => archive_minutes, ArchiveMinutesRequest { file };
+            LifeAct::RecordQuorum { outcome, reason } => record_quorum_outcome, RecordQuorumOutcomeRequest { outcome: quorum_to(outcome), reason };
+            LifeAct::ProposeDisclosure { disclosure } => propose_disclosure, ProposeDisclosureRequest { disclosure: Some(disclosure_to(disclosure)) };
+            LifeAct::SetSecrecy { secrecy, reason } => set_secrecy, SetSecrecyRequest { secrecy: secrecy.map(secrecy_to), reason };
+            LifeAct::FlagMajor { major } => flag_major_decision, FlagMajorDecisionRequest { item_index: major.item, review: major.review, review_date: major.review_date.to_string(), differs: major.differs, reason: major.reason };
+            LifeAct::Revoke { document, reason } => revoke_minutes, RevokeMinutesRequest { document, reason };
+            LifeAct::Repeal { from, document, reason } => repeal_minutes, RepealMinutesRequest { from: from.to_string(), document, reason };
+            LifeAct::Void { reason } => void_import, VoidImportRequest { reason };
+        };
+        done.map(types::minutes).ok_or_else(|| self.records.malformed("act on minutes"))
+    }
+
+    /// New content of a draft; `formatting`: only the setting changed.
+    ///
+    /// # Errors
+    /// Those of [`Client::read_minutes`], `STATE_FORBIDS`, `REVISION_STALE`.
+    pub async fn update_draft(
+        &self,
+        name: &str,
+        bytes: Vec<u8>,
+        formatting: bool,
+        note: &str,
+        revision: Option<u64>,
+    ) -> Result<Minutes, Error> {
+        let request = wire::UpdateDraftRequest {
+            name: name.to_owned(),
+            source: Some(self.source(bytes).await?),
+            formatting,
+            note: note.to_owned(),
+            revision: revision.unwrap_or(0),
+            request_id: request_id(None),
+        };
+        let once = async |channel, request| api(channel).update_draft(request).await;
+        let answer = self.records.call("update a draft", request, once).await?.into_inner();
+        answer.minutes.map(types::minutes).ok_or_else(|| self.records.malformed("update a draft"))
+    }
+
+    /// The clauses that differ.
+    ///
+    /// # Errors
+    /// `MINUTES_NOT_FOUND`, `SOURCE_TOO_LARGE`.
+    pub async fn compare(&self, before: Side, after: Side) -> Result<Vec<ClauseChange>, Error> {
+        let side = |side: Side| wire::Side {
+            of: Some(match side {
+                Side::Revision(name, revision) => {
+                    wire::side::Of::Revision(wire::RevisionName { name, revision })
+                }
+                Side::Text(text) => wire::side::Of::Text(text),
+            }),
+        };
+        let request = wire::CompareVersionsRequest { before: Some(side(before)), after: Some(side(after)) };
+        let once = async |channel, request| api(channel).compare_versions(request).await;
+        let answer = self.records.call("compare versions", request, once).await?.into_inner();
+        let change = |change: wire::ClauseChange| ClauseChange { before: change.before, after: change.after };
+        Ok(answer.changes.into_iter().map(change).collect())
+    }
+
+    /// Where minutes stand in law on an ISO date, or today: the name of a `LegalStanding`, e.g. `IN_FORCE`, and the
+    /// correction that took their place.
+    ///
+    /// # Errors
+    /// `MINUTES_NOT_FOUND`, `FIELD_INVALID`.
+    pub async fn standing(&self, name: &str, as_of: Option<&str>) -> Result<(String, String), Error> {
+        let as_of = as_of.unwrap_or_default().to_owned();
+        let request = wire::GetStandingRequest { name: name.to_owned(), as_of };
+        let once = async |channel, request| api(channel).get_standing(request).await;
+        let answer = self.records.call("get the standing of minutes", request, once).await?.into_inner();
+        let standing = answer.standing().as_str_name().trim_start_matches("LEGAL_STANDING_").to_owned();
+        Ok((standing, answer.replaced_by))
+    }
+}

@@ -1,0 +1,266 @@
+//! The life of minutes: what is decided about it, and where the state shows it.
+
+use jiyao_calendar::{Date, civil_date, parse_iso};
+use jiyao_docnum::DocumentNumber;
+use jiyao_fault::{Fault, Reason, Result};
+use jiyao_ledger::{Context, Decided, Overlay, event};
+use jiyao_minutes::{Act, Entry, Life, SignOff};
+use jiyao_names::{Minutes, Organ};
+use jiyao_proto::records::v1 as api;
+use jiyao_proto::stored::v1 as stored;
+use jiyao_serve::document_of;
+use prost::Message as _;
+
+use crate::follow_up::{check_etag, from_json, to_json};
+use crate::keys;
+
+pub(crate) const MINUTES_ACTED: &str = "minutes.acted";
+pub(crate) const MINUTES_AMENDED: &str = "minutes.amended";
+pub(crate) const SIGN_OFF_SET: &str = "sign_off.set";
+
+/// What can be asked about the life of minutes.
+pub(crate) enum Step {
+    /// Something is done with them.
+    Act { minutes: Minutes, etag: u64, act: Box<Act> },
+    /// New content of a draft.
+    Amend(Box<Amend>),
+    /// Chains, posts and delegations of an organ.
+    SignOff { organ: Organ, sign_off: Box<SignOff> },
+}
+
+/// A draft read again.
+pub(crate) struct Amend {
+    pub(crate) minutes: Minutes,
+    /// 0: the newest.
+    pub(crate) revision: u64,
+    pub(crate) formatting: bool,
+    pub(crate) note: String,
+    pub(crate) original: Vec<u8>,
+    pub(crate) text: String,
+    /// What the reading gave; name, revision, identity and time stay or are decided.
+    pub(crate) read: api::Minutes,
+}
+
+/// What a deployment takes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Secrets {
+    pub(crate) takes: bool,
+    pub(crate) top: bool,
+}
+
+pub(crate) fn missing(name: &Minutes) -> Fault {
+    Fault::new(Reason::MinutesNotFound).at("name").with("minutes", name)
+}
+
+/// The life of stored minutes: kept, or that with which they came in.
+pub(crate) fn life_of(kept: Option<Vec<u8>>, minutes: &api::Minutes) -> Result<Life> {
+    match kept {
+        Some(kept) => from_json(&kept),
+        None if minutes.standing == i32::from(api::Standing::Draft) => Ok(Life::draft(&minutes.importer)),
+        None => Ok(Life::issued_elsewhere()),
+    }
+}
+
+/// A date that the facts say.
+pub(crate) fn said(fact: Option<&api::Fact>) -> Option<Date> {
+    fact.and_then(|fact| parse_iso(&fact.value))
+}
+
+fn printed_number(minutes: &api::Minutes) -> Option<DocumentNumber> {
+    let number = minutes.facts.as_ref()?.document_number.as_ref()?;
+    DocumentNumber::parse(&number.value)
+}
+
+pub(crate) fn number_series(series: &str, year: i16) -> String {
+    format!("minutes/{series}/{year}")
+}
+
+fn last_of(view: &Overlay<'_>, organ: &Organ, series: &str) -> Result<u32> {
+    let last = view.get(&keys::counter(organ, series))?;
+    Ok(last.map_or(0, |bytes| bytes.try_into().map_or(0, u32::from_be_bytes)))
+}
+
+fn document(view: &Overlay<'_>, name: &Minutes) -> Result<stored::MinutesDocument> {
+    let found = view.get(&document_of(name))?.ok_or_else(|| missing(name))?;
+    stored::MinutesDocument::decode(found.as_slice()).map_err(Fault::internal)
+}
+
+/// One decision about a life: what it is decided against, gathered.
+struct Case<'c> {
+    view: &'c Overlay<'c>,
+    name: &'c Minutes,
+    minutes: api::Minutes,
+    life: Life,
+    today: Date,
+}
+
+impl<'c> Case<'c> {
+    fn of(view: &'c Overlay<'c>, name: &'c Minutes, context: &Context<'_>) -> Result<Self> {
+        let minutes = document(view, name)?.minutes.unwrap_or_default();
+        let life = life_of(view.get(&keys::life(name))?, &minutes)?;
+        let organ = view.get(&keys::organ(&name.organ))?.unwrap_or_default();
+        let zone = api::Organ::decode(organ.as_slice()).map_err(Fault::internal)?.time_zone;
+        Ok(Self { view, name, minutes, life, today: civil_date(context.now, &zone) })
+    }
+
+    fn decide(&self, act: Act, context: &Context<'_>, secrets: Secrets) -> Result<Entry> {
+        let sign_off = self.view.get(&keys::sign_off(&self.name.organ))?;
+        let sign_off: SignOff = sign_off.map_or_else(|| Ok(SignOff::default()), |kept| from_json(&kept))?;
+        let facts = self.minutes.facts.clone().unwrap_or_default();
+        let meeting = facts.meeting.unwrap_or_default();
+        let kind = meeting.kind.map(|kind| kind.value).unwrap_or_default();
+        let number = printed_number(&self.minutes).map(|number| number.to_string());
+        let known = jiyao_minutes::Context {
+            actor: context.principal,
+            now: context.now,
+            today: self.today,
+            sign_off: &sign_off,
+            meeting_kind: &kind,
+            meeting_date: said(meeting.date.as_ref()),
+            printed_date: said(facts.compiled.unwrap_or_default().date.as_ref()),
+            printed_number: number.as_deref(),
+            items: u32::try_from(facts.items.len()).unwrap_or(u32::MAX),
+            takes_secrets: secrets.takes,
+            may_top_secret: secrets.top,
+        };
+        self.life.decide(act, &known)
+    }
+
+    /// A registration with the number that it gets: the one that it had, or the next of its series.
+    fn numbered(&self, act: Act) -> Result<Act> {
+        let Act::Register { series, copies, scope, .. } = act else { return Ok(act) };
+        let number = if self.life.number.is_empty() {
+            let year = self.today.year();
+            let number = last_of(self.view, &self.name.organ, &number_series(&series, year))? + 1;
+            let year = u16::try_from(year).map_err(Fault::internal)?;
+            DocumentNumber { series: series.clone(), year, number }.to_string()
+        } else {
+            self.life.number.clone()
+        };
+        Ok(Act::Register { series, number, copies, scope })
+    }
+
+    fn event(&self, entry: &Entry) -> Result<stored::Event> {
+        let version = self.life.version + 1;
+        let body = stored::MinutesActed { minutes: self.name.to_string(), entry: to_json(entry)?, version };
+        Ok(event(MINUTES_ACTED, 1, &body))
+    }
+}
+
+/// Marks the minutes that a correction takes the place of.
+pub(crate) fn replace(
+    view: &Overlay<'_>,
+    old: &Minutes,
+    by: &str,
+    context: &Context<'_>,
+    secrets: Secrets,
+) -> Result<stored::Event> {
+    let case = Case::of(view, old, context)?;
+    let entry = case.decide(Act::Replace { by: by.to_owned() }, context, secrets)?;
+    case.event(&entry)
+}
+
+pub(crate) fn decide(
+    view: &Overlay<'_>,
+    step: &Step,
+    context: &mut Context<'_>,
+    secrets: Secrets,
+) -> Result<Decided> {
+    match step {
+        Step::Act { minutes, etag, act } => {
+            let case = Case::of(view, minutes, context)?;
+            check_etag(*etag, case.life.version)?;
+            let entry = case.decide(case.numbered((**act).clone())?, context, secrets)?;
+            let mut events = vec![case.event(&entry)?];
+            if entry.act == Act::Issue && !case.minutes.corrects.is_empty() {
+                let old = Minutes::parse(&case.minutes.corrects, "corrects")?;
+                events.push(replace(view, &old, &case.minutes.name, context, secrets)?);
+            }
+            let answer = api::Minutes { name: minutes.to_string(), ..api::Minutes::default() };
+            Ok(Decided { events, answer: answer.encode_to_vec() })
+        }
+        Step::Amend(amend) => {
+            let case = Case::of(view, &amend.minutes, context)?;
+            let newest = case.minutes.revision;
+            if ![0, newest].contains(&amend.revision) {
+                return Err(Fault::new(Reason::RevisionStale)
+                    .at("revision")
+                    .with("revision", amend.revision)
+                    .with("newest", newest));
+            }
+            let act = Act::Amend {
+                formatting: amend.formatting,
+                from_revision: newest,
+                to_revision: newest + 1,
+                note: amend.note.clone(),
+            };
+            let entry = case.decide(act, context, secrets)?;
+            let minutes = api::Minutes {
+                name: case.minutes.name.clone(),
+                revision: newest + 1,
+                standing: case.minutes.standing,
+                identity: case.minutes.identity.clone(),
+                rendition_of: case.minutes.rendition_of.clone(),
+                corrects: case.minutes.corrects.clone(),
+                create_time: case.minutes.create_time,
+                importer: case.minutes.importer,
+                ..amend.read.clone()
+            };
+            let answer =
+                api::Minutes { name: minutes.name.clone(), revision: minutes.revision, ..Default::default() };
+            let body = stored::MinutesAmended {
+                minutes: Some(minutes),
+                original: amend.original.clone(),
+                text: amend.text.clone(),
+                entry: to_json(&entry)?,
+            };
+            Ok(Decided { events: vec![event(MINUTES_AMENDED, 1, &body)], answer: answer.encode_to_vec() })
+        }
+        Step::SignOff { organ, sign_off } => {
+            let missing = || Fault::new(Reason::OrganNotFound).at("organ").with("organ", organ);
+            view.get(&keys::organ(organ))?.ok_or_else(missing)?;
+            let body = stored::SignOffSet { organ: organ.to_string(), sign_off: to_json(&**sign_off)? };
+            Ok(Decided { events: vec![event(SIGN_OFF_SET, 1, &body)], answer: Vec::new() })
+        }
+    }
+}
+
+/// Shows an act on minutes.
+pub(crate) fn show_acted(view: &mut Overlay<'_>, name: &str, entry: &[u8]) -> Result<()> {
+    let name = Minutes::parse(name, "minutes")?;
+    let minutes = document(view, &name)?.minutes.unwrap_or_default();
+    let mut life = life_of(view.get(&keys::life(&name))?, &minutes)?;
+    let entry: Entry = from_json(entry)?;
+    if let Act::Register { number, .. } = &entry.act {
+        let identity = keys::by_identity(&name.organ, &format!("number:{number}"));
+        view.put(identity, name.to_string().into_bytes());
+        if let Some(number) = DocumentNumber::parse(number) {
+            count_up(view, &name.organ, &number)?;
+        }
+    }
+    life.apply(entry);
+    view.put(keys::life(&name), to_json(&life)?);
+    Ok(())
+}
+
+/// The counter of a number's series stands at it or above.
+pub(crate) fn count_up(view: &mut Overlay<'_>, organ: &Organ, number: &DocumentNumber) -> Result<()> {
+    let series = number_series(&number.series, i16::try_from(number.year).unwrap_or(0));
+    if last_of(view, organ, &series)? < number.number {
+        view.put(keys::counter(organ, &series), number.number.to_be_bytes().to_vec());
+    }
+    Ok(())
+}
+
+/// The number that minutes came in with counts too: the system goes on above it.
+pub(crate) fn count_imported(view: &mut Overlay<'_>, name: &Minutes, minutes: &api::Minutes) -> Result<()> {
+    if minutes.standing != i32::from(api::Standing::IssuedElsewhere) {
+        return Ok(());
+    }
+    printed_number(minutes).map_or(Ok(()), |number| count_up(view, &name.organ, &number))
+}
+
+pub(crate) fn show_sign_off(view: &mut Overlay<'_>, set: &stored::SignOffSet) -> Result<()> {
+    view.put(keys::sign_off(&Organ::parse(&set.organ, "organ")?), set.sign_off.clone());
+    Ok(())
+}

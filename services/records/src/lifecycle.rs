@@ -1,0 +1,276 @@
+//! The life of minutes over gRPC.
+
+use jiyao_calendar::{Clock as _, SystemClock, civil_date};
+use jiyao_fault::{Fault, Reason, Result};
+use jiyao_ledger::{Committed, Reading, Submission};
+use jiyao_minutes::{ChangeKind, SignOff, compare};
+use jiyao_names::{Minutes, Organ};
+use jiyao_proto::journal::v1::Cursor;
+use jiyao_proto::records::v1::lifecycle_service_server::LifecycleService;
+use jiyao_proto::records::v1::{self as api, clause_change, side};
+use jiyao_serve::{
+    CLERKS, Caller, LEADERS, READERS, Right, answer, check_request_id, cursor_to, request_digest,
+};
+use jiyao_wire::AsksStep;
+use prost::Message as _;
+use tonic::{Request, Response, Status};
+
+use crate::api::Api;
+use crate::domain::Command;
+use crate::follow_up::from_json;
+use crate::keys;
+use crate::life::{Amend, Step, said};
+
+macro_rules! path {
+    ($method:literal) => {
+        concat!("/jiyao.records.v1.LifecycleService/", $method)
+    };
+}
+
+/// Who may call what.
+pub(crate) const RIGHTS: &[Right] = &[
+    Right { method: path!("UpdateDraft"), roles: CLERKS },
+    Right { method: path!("CompareVersions"), roles: READERS },
+    Right { method: path!("GetStanding"), roles: READERS },
+    Right { method: path!("SetSignOff"), roles: CLERKS },
+    Right { method: path!("GetSignOff"), roles: READERS },
+    Right { method: path!("SubmitMinutes"), roles: CLERKS },
+    Right { method: path!("ReviewMinutes"), roles: LEADERS },
+    Right { method: path!("SignMinutes"), roles: LEADERS },
+    Right { method: path!("ProofreadMinutes"), roles: CLERKS },
+    Right { method: path!("RegisterMinutes"), roles: CLERKS },
+    Right { method: path!("PrintMinutes"), roles: CLERKS },
+    Right { method: path!("IssueMinutes"), roles: CLERKS },
+    Right { method: path!("PublishMinutes"), roles: CLERKS },
+    Right { method: path!("ArchiveMinutes"), roles: CLERKS },
+    Right { method: path!("RecordQuorumOutcome"), roles: CLERKS },
+    Right { method: path!("ProposeDisclosure"), roles: CLERKS },
+    Right { method: path!("SetSecrecy"), roles: CLERKS },
+    Right { method: path!("FlagMajorDecision"), roles: CLERKS },
+    Right { method: path!("RevokeMinutes"), roles: LEADERS },
+    Right { method: path!("RepealMinutes"), roles: LEADERS },
+    Right { method: path!("VoidImport"), roles: CLERKS },
+];
+
+/// Largest text to compare.
+const LARGEST_TEXT: usize = 768 << 10;
+
+fn organ(view: &Reading<'_>, name: &Organ) -> Result<api::Organ> {
+    let missing = || Fault::new(Reason::OrganNotFound).at("organ").with("organ", name);
+    let found = view.get(&keys::organ(name))?.ok_or_else(missing)?;
+    api::Organ::decode(found.as_slice()).map_err(Fault::internal)
+}
+
+#[derive(Clone)]
+pub(crate) struct LifecycleApi(Api);
+
+impl LifecycleApi {
+    pub(crate) fn new(records: Api) -> Self {
+        Self(records)
+    }
+
+    async fn submit(
+        &self,
+        caller: &Caller,
+        method: &'static str,
+        request_id: &str,
+        digest: [u8; 32],
+        step: Step,
+    ) -> Result<Committed> {
+        check_request_id(request_id)?;
+        let (principal, request_id) = (caller.principal.name.clone(), request_id.to_owned());
+        let command = Command::Step(step);
+        self.0.ledger.get()?.submit(Submission { principal, method, request_id, digest, command }).await
+    }
+
+    async fn step<R: AsksStep>(
+        &self,
+        caller: Caller,
+        method: &'static str,
+        request: R,
+    ) -> Result<(api::Minutes, Cursor)> {
+        let (name, etag, request_id) = request.about();
+        let minutes = Minutes::parse(name, "name")?;
+        let digest = request_digest(&request.without_id());
+        let step = Step::Act { minutes: minutes.clone(), etag, act: Box::new(request.step()?) };
+        let committed = self.submit(&caller, method, request_id, digest, step).await?;
+        Ok((self.0.revision(&minutes, 0)?.0, cursor_to(&committed.cursor)))
+    }
+
+    async fn update(
+        &self,
+        caller: Caller,
+        request: api::UpdateDraftRequest,
+    ) -> Result<api::UpdateDraftResponse> {
+        let name = Minutes::parse(&request.name, "name")?;
+        let digest =
+            request_digest(&api::UpdateDraftRequest { request_id: String::new(), ..request.clone() });
+        let read = self.0.read(request.source, false).await?;
+        let minutes = read.to_minutes();
+        let amend = Amend {
+            minutes: name.clone(),
+            revision: request.revision,
+            formatting: request.formatting,
+            note: request.note,
+            original: read.original,
+            text: read.text,
+            read: minutes,
+        };
+        let step = Step::Amend(Box::new(amend));
+        let committed = self.submit(&caller, path!("UpdateDraft"), &request.request_id, digest, step).await?;
+        let made = api::Minutes::decode(committed.answer.as_slice()).map_err(Fault::internal)?;
+        let (minutes, _) = self.0.revision(&name, made.revision)?;
+        Ok(api::UpdateDraftResponse { minutes: Some(minutes), position: Some(cursor_to(&committed.cursor)) })
+    }
+
+    async fn side(&self, side: Option<api::Side>, field: &str) -> Result<String> {
+        match side.and_then(|side| side.of).ok_or_else(|| Fault::required(field))? {
+            side::Of::Text(text) if text.len() > LARGEST_TEXT => {
+                Err(jiyao_extract::too_large(LARGEST_TEXT, field))
+            }
+            side::Of::Text(text) => Ok(text),
+            side::Of::Revision(revision) => {
+                let name = Minutes::parse(&revision.name, &format!("{field}.revision.name"))?;
+                self.0.text_of(&name, revision.revision).await
+            }
+        }
+    }
+
+    async fn compare(&self, request: api::CompareVersionsRequest) -> Result<api::CompareVersionsResponse> {
+        let (before, after) =
+            (self.side(request.before, "before").await?, self.side(request.after, "after").await?);
+        let changes = tokio::task::spawn_blocking(move || compare(&before, &after));
+        let index = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        let message = |change: jiyao_minutes::Change| api::ClauseChange {
+            kind: match change.kind {
+                ChangeKind::Added => clause_change::Kind::Added,
+                ChangeKind::Removed => clause_change::Kind::Removed,
+                ChangeKind::Changed => clause_change::Kind::Changed,
+            }
+            .into(),
+            before_index: index(change.old_index),
+            after_index: index(change.new_index),
+            before: change.before,
+            after: change.after,
+        };
+        let changes = changes.await.map_err(Fault::internal)?.into_iter().map(message).collect();
+        Ok(api::CompareVersionsResponse { changes })
+    }
+
+    fn standing(&self, request: &api::GetStandingRequest) -> Result<api::GetStandingResponse> {
+        let name = Minutes::parse(&request.name, "name")?;
+        let ((life, minutes, zone), _) = self.0.ledger.get()?.read(|view| {
+            let (life, minutes) = crate::api::life(view, &name)?;
+            Ok((life, minutes, organ(view, &name.organ)?.time_zone))
+        })?;
+        let today = jiyao_wire::date_from(&request.as_of, "as_of")?;
+        let today = today.unwrap_or_else(|| civil_date(SystemClock.now(), &zone));
+        let printed = said(minutes.facts.unwrap_or_default().printed.unwrap_or_default().date.as_ref());
+        Ok(api::GetStandingResponse {
+            standing: jiyao_wire::standing_to(life.standing_on(today, printed)).into(),
+            replaced_by: life.replaced_by,
+            as_of: today.to_string(),
+        })
+    }
+
+    async fn set_sign_off(
+        &self,
+        caller: Caller,
+        request: api::SetSignOffRequest,
+    ) -> Result<api::SetSignOffResponse> {
+        let digest = request_digest(&api::SetSignOffRequest { request_id: String::new(), ..request.clone() });
+        let organ = Organ::parse(&request.organ, "organ")?;
+        let wanted = request.sign_off.clone().ok_or_else(|| Fault::required("sign_off"))?;
+        let sign_off = Box::new(jiyao_wire::sign_off_from(wanted)?);
+        let step = Step::SignOff { organ, sign_off };
+        let committed = self.submit(&caller, path!("SetSignOff"), &request.request_id, digest, step).await?;
+        Ok(api::SetSignOffResponse {
+            sign_off: request.sign_off,
+            position: Some(cursor_to(&committed.cursor)),
+        })
+    }
+
+    fn sign_off(&self, request: &api::GetSignOffRequest) -> Result<api::GetSignOffResponse> {
+        let name = Organ::parse(&request.organ, "organ")?;
+        let (sign_off, _) = self.0.ledger.get()?.read(|view| {
+            organ(view, &name)?;
+            view.get(&keys::sign_off(&name))?.map_or_else(|| Ok(SignOff::default()), |kept| from_json(&kept))
+        })?;
+        Ok(api::GetSignOffResponse { sign_off: Some(jiyao_wire::sign_off_to(&sign_off)) })
+    }
+}
+
+/// The methods that are acts, all alike, and the others.
+macro_rules! service {
+    ($($method:ident: $request:ident => $response:ident, $path:expr;)* { $($other:item)* }) => {
+        #[tonic::async_trait]
+        impl LifecycleService for LifecycleApi {
+            $(async fn $method(
+                &self,
+                request: Request<api::$request>,
+            ) -> Result<Response<api::$response>, Status> {
+                answer(request, async |caller, request: api::$request| {
+                    let (minutes, position) = self.step(caller, $path, request).await?;
+                    Ok(api::$response { minutes: Some(minutes), position: Some(position) })
+                })
+                .await
+            })*
+            $($other)*
+        }
+    };
+}
+
+service! {
+    submit_minutes: SubmitMinutesRequest => SubmitMinutesResponse, path!("SubmitMinutes");
+    review_minutes: ReviewMinutesRequest => ReviewMinutesResponse, path!("ReviewMinutes");
+    sign_minutes: SignMinutesRequest => SignMinutesResponse, path!("SignMinutes");
+    proofread_minutes: ProofreadMinutesRequest => ProofreadMinutesResponse, path!("ProofreadMinutes");
+    register_minutes: RegisterMinutesRequest => RegisterMinutesResponse, path!("RegisterMinutes");
+    print_minutes: PrintMinutesRequest => PrintMinutesResponse, path!("PrintMinutes");
+    issue_minutes: IssueMinutesRequest => IssueMinutesResponse, path!("IssueMinutes");
+    publish_minutes: PublishMinutesRequest => PublishMinutesResponse, path!("PublishMinutes");
+    archive_minutes: ArchiveMinutesRequest => ArchiveMinutesResponse, path!("ArchiveMinutes");
+    record_quorum_outcome: RecordQuorumOutcomeRequest => RecordQuorumOutcomeResponse, path!("RecordQuorumOutcome");
+    propose_disclosure: ProposeDisclosureRequest => ProposeDisclosureResponse, path!("ProposeDisclosure");
+    set_secrecy: SetSecrecyRequest => SetSecrecyResponse, path!("SetSecrecy");
+    flag_major_decision: FlagMajorDecisionRequest => FlagMajorDecisionResponse, path!("FlagMajorDecision");
+    revoke_minutes: RevokeMinutesRequest => RevokeMinutesResponse, path!("RevokeMinutes");
+    repeal_minutes: RepealMinutesRequest => RepealMinutesResponse, path!("RepealMinutes");
+    void_import: VoidImportRequest => VoidImportResponse, path!("VoidImport");
+    {
+        async fn update_draft(
+            &self,
+            request: Request<api::UpdateDraftRequest>,
+        ) -> Result<Response<api::UpdateDraftResponse>, Status> {
+            answer(request, |caller, request| self.update(caller, request)).await
+        }
+
+        async fn compare_versions(
+            &self,
+            request: Request<api::CompareVersionsRequest>,
+        ) -> Result<Response<api::CompareVersionsResponse>, Status> {
+            answer(request, |_, request| self.compare(request)).await
+        }
+
+        async fn get_standing(
+            &self,
+            request: Request<api::GetStandingRequest>,
+        ) -> Result<Response<api::GetStandingResponse>, Status> {
+            answer(request, async |_, request: api::GetStandingRequest| self.standing(&request)).await
+        }
+
+        async fn set_sign_off(
+            &self,
+            request: Request<api::SetSignOffRequest>,
+        ) -> Result<Response<api::SetSignOffResponse>, Status> {
+            answer(request, |caller, request| self.set_sign_off(caller, request)).await
+        }
+
+        async fn get_sign_off(
+            &self,
+            request: Request<api::GetSignOffRequest>,
+        ) -> Result<Response<api::GetSignOffResponse>, Status> {
+            answer(request, async |_, request: api::GetSignOffRequest| self.sign_off(&request)).await
+        }
+    }
+}
