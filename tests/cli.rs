@@ -150,7 +150,14 @@ impl Up {
 
 #[test]
 fn help_is_whole_in_both_languages() -> Result<()> {
-    for command in ["", "demo", "up", "read", "import", "show", "list", "watch"] {
+    let life = "submit review sign proofread register print quorum issue publish archive update revoke repeal void \
+                standing compare board matter";
+    let matter = "pick create list last show became approve notify accept progress revise dispatch outcome issued \
+                  report review extend decide close reopen";
+    let matter = matter.split_whitespace().map(|command| format!("matter {command}"));
+    let others = ["", "demo", "up", "read", "write", "resolve", "correct", "import", "show", "list", "watch"];
+    let commands = others.into_iter().chain(life.split_whitespace()).map(str::to_owned).chain(matter);
+    for command in commands {
         let arguments: Vec<&str> = command.split_whitespace().chain(["--help"]).collect();
         let english = out(&jiyao(&arguments)?);
         let chinese = out(&jiyao(&[&arguments[..], &["--lang", "zh"]].concat())?);

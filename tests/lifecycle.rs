@@ -423,3 +423,64 @@ async fn lives_are_the_same_after_a_rebuild_of_the_state() -> Result<()> {
     assert!(!first.is_empty());
     again.stop().await
 }
+
+#[tokio::test]
+async fn req_17_the_record_of_discussion_is_apart_and_dissent_never_shows_in_the_minutes() -> Result<()> {
+    let house = House::new().await?;
+    let made = house.draft(&draft()).await?;
+    let mut raw = house.raw().await?;
+    let by = |name: &str, minutes: &str| {
+        let mut request = tonic::Request::new(wire::GetProceedingsRequest { minutes: minutes.to_owned() });
+        request.metadata_mut().insert("jiyao-as", name.parse().unwrap());
+        request
+    };
+    let code = |refused: tonic::Status| jiyao_wire::from_status(&refused).reason.unwrap().to_string();
+    assert_eq!(code(raw.get_proceedings(by("wang", &made.name)).await.unwrap_err()), "PROCEEDINGS_CLOSED");
+    let keep = |item_index| wire::RecordProceedingsRequest {
+        minutes: made.name.clone(),
+        text: "讨论经过".into(),
+        dissents: vec![wire::Dissent {
+            item_index, person: "某副市长".into(), words: "不赞成调价".into()
+        }],
+        readers: vec!["li".into()],
+        request_id: String::new(),
+    };
+    assert_eq!(code(raw.record_proceedings(keep(99)).await.unwrap_err()), "FIELD_INVALID");
+    assert_eq!(raw.record_proceedings(keep(2)).await?.into_inner().version, 1);
+    let read = raw.get_proceedings(by("li", &made.name)).await?.into_inner().proceedings.unwrap();
+    assert_eq!((read.keeper.as_str(), read.dissents[0].words.as_str()), ("local", "不赞成调价"));
+    assert_eq!(code(raw.get_proceedings(by("wang", &made.name)).await.unwrap_err()), "PROCEEDINGS_CLOSED");
+    let minutes = house.services.client()?.minutes(&made.name, None).await?;
+    assert!(!format!("{minutes:?}").contains("不赞成"), "nothing of it is in the minutes");
+    assert!(!String::from_utf8(house.services.client()?.minutes_text(&made.name).await?)?.contains("不赞成"));
+    house.services.stop().await
+}
+
+#[tokio::test]
+async fn req_05_06_07_items_documents_and_verdicts_are_kept_apart_and_named() -> Result<()> {
+    let house = House::new().await?;
+    let made = house.draft(&draft()).await?;
+    let mut raw = jiyao_proto::records::v1::records_service_client::RecordsServiceClient::connect(format!(
+        "http://{}",
+        house.services.records
+    ))
+    .await?;
+    let request = wire::GetMinutesRequest { name: made.name, ..Default::default() };
+    let minutes = raw.get_minutes(request).await?.into_inner().minutes.unwrap();
+    assert_eq!(minutes.document_kind, "纪要");
+    let items = &minutes.facts.as_ref().unwrap().items;
+    let documents: Vec<_> = items.iter().map(|item| item.documents.len()).collect();
+    assert_eq!(documents, [1, 2, 0, 1, 1, 0, 0], "none, one or two a item");
+    let kinds: Vec<_> = items.iter().map(|item| item.kinds().collect::<Vec<_>>()).collect();
+    assert_eq!(kinds[0], [wire::ItemKind::Deliberate]);
+    assert_eq!(kinds[5], [wire::ItemKind::Hear]);
+    for decision in items.iter().flat_map(|item| &item.decisions) {
+        assert_eq!(decision.verdict(), wire::Verdict::InPrinciple);
+        assert_eq!(decision.outcome.as_ref().unwrap().value, "原则同意");
+    }
+    assert!(
+        items.iter().any(|item| item.decisions.is_empty()),
+        "an item may have no verdict, and that is no finding"
+    );
+    house.services.stop().await
+}

@@ -112,6 +112,7 @@ reasons! {
     SecretRefused = "SECRET_REFUSED", FailedPrecondition;
     NumberMismatch = "NUMBER_MISMATCH", FailedPrecondition;
     ReviewMissing = "REVIEW_MISSING", FailedPrecondition;
+    ProceedingsClosed = "PROCEEDINGS_CLOSED", PermissionDenied;
 }
 
 impl Reason {

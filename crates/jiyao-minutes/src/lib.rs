@@ -8,6 +8,7 @@ mod clauses;
 mod identity;
 mod life;
 mod sign_off;
+mod words;
 
 pub use clauses::{Change, ChangeKind, compare};
 pub use identity::Identity;
@@ -16,3 +17,4 @@ pub use life::{
     Standing,
 };
 pub use sign_off::{Chain, Delegation, SignOff};
+pub use words::{DOCUMENT_KINDS, ItemKind, MINUTES_KIND, Verdict};

@@ -457,3 +457,4 @@ help-sign-opinion = Words
 help-sign-circle = A circle instead of words
 help-sign-name_only = The name alone instead of words
 word-time = Time (UTC)
+fault-PROCEEDINGS_CLOSED = The record of discussion is kept apart: it does not name you as a reader.

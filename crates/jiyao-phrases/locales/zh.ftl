@@ -457,3 +457,4 @@ help-sign-opinion = 意见
 help-sign-circle = 圈阅
 help-sign-name_only = 仅签名
 word-time = 时间
+fault-PROCEEDINGS_CLOSED = 会议记录另行管理，您不在可阅人员之列。

@@ -1,3 +1,4 @@
+use jiyao_minutes::{ItemKind, Verdict};
 use jiyao_proto::records::v1 as wire;
 use jiyao_reader as reader;
 
@@ -54,8 +55,9 @@ pub fn facts_to(facts: &reader::Facts) -> wire::Facts {
         heading: item.heading.as_ref().map(fact_to),
         documents: list_to(&item.documents),
         decisions: item.decisions.iter().map(decision_to).collect(),
+        kinds: Vec::new(),
     };
-    wire::Facts {
+    let mut facts = wire::Facts {
         issuer: facts.issuer.as_ref().map(fact_to),
         document_number: facts.document_number.as_ref().map(fact_to),
         meeting: Some(wire::Meeting {
@@ -75,7 +77,9 @@ pub fn facts_to(facts: &reader::Facts) -> wire::Facts {
         disclosure: facts.disclosure.as_ref().map(fact_to),
         distribution: list_to(&facts.distribution),
         printed: facts.printed.as_ref().map(imprint),
-    }
+    };
+    classify(&mut facts);
+    facts
 }
 
 /// Facts of a message. Numbers that are none are left out.
@@ -131,6 +135,38 @@ fn decision_to(decision: &reader::Decision) -> wire::Decision {
         next_body: decision.next_body.as_ref().map(fact_to),
         effective_date: decision.effective_date.as_ref().map(fact_to),
         deadlines: list_to(&decision.deadlines),
+        verdict: wire::Verdict::Unspecified.into(),
+    }
+}
+
+/// Says what items and verdicts are, by their words as they are now.
+pub fn classify(facts: &mut wire::Facts) {
+    for item in &mut facts.items {
+        let heading = item.heading.as_ref().map_or("", |heading| heading.value.as_str());
+        item.kinds = ItemKind::of(heading).into_iter().map(|kind| kind_to(kind).into()).collect();
+        for decision in &mut item.decisions {
+            let outcome = decision.outcome.as_ref().map_or("", |outcome| outcome.value.as_str());
+            decision.verdict = verdict_to(Verdict::of(outcome)).into();
+        }
+    }
+}
+
+fn kind_to(kind: ItemKind) -> wire::ItemKind {
+    match kind {
+        ItemKind::Deliberate => wire::ItemKind::Deliberate,
+        ItemKind::Hear => wire::ItemKind::Hear,
+        ItemKind::Convey => wire::ItemKind::Convey,
+        ItemKind::Study => wire::ItemKind::Study,
+        ItemKind::Inform => wire::ItemKind::Inform,
+    }
+}
+
+fn verdict_to(verdict: Verdict) -> wire::Verdict {
+    match verdict {
+        Verdict::Agreed => wire::Verdict::Agreed,
+        Verdict::InPrinciple => wire::Verdict::InPrinciple,
+        Verdict::Refused => wire::Verdict::Refused,
+        Verdict::Other => wire::Verdict::Other,
     }
 }
 

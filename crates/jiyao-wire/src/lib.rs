@@ -6,7 +6,7 @@ mod life;
 mod matters;
 mod status;
 
-pub use facts::{doubt_from, doubts_to, facts_from, facts_to, repair_from, repair_to};
+pub use facts::{classify, doubt_from, doubts_to, facts_from, facts_to, repair_from, repair_to};
 pub use life::{AsksStep, life_to, sign_off_from, sign_off_to, stage_from, stage_to, standing_to};
 pub use matters::{
     AsksAct, date_from, light_up, list_to, matter_summary, matter_to, required_date, rows_from, rules_from,

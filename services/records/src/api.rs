@@ -92,6 +92,7 @@ impl Read {
             doubts: jiyao_wire::doubts_to(&reading.facts, &reading.doubts),
             repairs: reading.repairs.iter().map(jiyao_wire::repair_to).collect(),
             format: self.format.as_str().to_owned(),
+            document_kind: jiyao_minutes::MINUTES_KIND.to_owned(),
             ..api::Minutes::default()
         }
     }

@@ -16,7 +16,7 @@ use prost::Message as _;
 
 use crate::follow_up::{self, Desk, FollowUp, MATTER_ACTED, MATTER_ESTABLISHED, MATTER_LISTED, RULES_SET};
 use crate::keys;
-use crate::life::{self, MINUTES_ACTED, MINUTES_AMENDED, SIGN_OFF_SET, Secrets, Step};
+use crate::life::{self, MINUTES_ACTED, MINUTES_AMENDED, PROCEEDINGS_KEPT, SIGN_OFF_SET, Secrets, Step};
 use crate::settling::settle;
 
 const ORGAN_CREATED: &str = "organ.created";
@@ -120,6 +120,7 @@ impl Domain for RecordsDomain {
                 life::show_acted(view, &name.to_string(), &body.entry)
             }
             (SIGN_OFF_SET, 1) => life::show_sign_off(view, &decode_event(event)?),
+            (PROCEEDINGS_KEPT, 1) => life::show_proceedings(view, decode_event(event)?),
             (MATTER_ESTABLISHED, 1) => {
                 let body = decode_event::<stored::MatterEstablished>(event)?;
                 follow_up::show_new(view, &follow_up::from_json(&body.matter)?)
@@ -173,7 +174,7 @@ impl Domain for RecordsDomain {
                     digest: amended.digest,
                 })])
             }
-            (MATTER_LISTED | RULES_SET | SIGN_OFF_SET, 1) => Ok(Vec::new()),
+            (MATTER_LISTED | RULES_SET | SIGN_OFF_SET | PROCEEDINGS_KEPT, 1) => Ok(Vec::new()),
             _ => Err(unknown(event)),
         }
     }

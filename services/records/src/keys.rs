@@ -98,3 +98,8 @@ pub(crate) fn life(minutes: &Minutes) -> Vec<u8> {
 pub(crate) fn sign_off(organ: &Organ) -> Vec<u8> {
     of(b"p/", organ, &[])
 }
+
+/// The record of discussion of minutes.
+pub(crate) fn proceedings(minutes: &Minutes) -> Vec<u8> {
+    of(b"j/", &minutes.organ, &[minutes.id.as_bytes()])
+}

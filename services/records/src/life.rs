@@ -17,6 +17,7 @@ use crate::keys;
 pub(crate) const MINUTES_ACTED: &str = "minutes.acted";
 pub(crate) const MINUTES_AMENDED: &str = "minutes.amended";
 pub(crate) const SIGN_OFF_SET: &str = "sign_off.set";
+pub(crate) const PROCEEDINGS_KEPT: &str = "proceedings.kept";
 
 /// What can be asked about the life of minutes.
 pub(crate) enum Step {
@@ -24,6 +25,8 @@ pub(crate) enum Step {
     Act { minutes: Minutes, etag: u64, act: Box<Act> },
     /// New content of a draft.
     Amend(Box<Amend>),
+    /// The record of discussion.
+    Keep(Box<api::Proceedings>),
     /// Chains, posts and delegations of an organ.
     SignOff { organ: Organ, sign_off: Box<SignOff> },
 }
@@ -216,6 +219,25 @@ pub(crate) fn decide(
             };
             Ok(Decided { events: vec![event(MINUTES_AMENDED, 1, &body)], answer: answer.encode_to_vec() })
         }
+        Step::Keep(proceedings) => {
+            let name = Minutes::parse(&proceedings.minutes, "minutes")?;
+            let case = Case::of(view, &name, context).map_err(|fault| fault.at("minutes"))?;
+            let items = case.minutes.facts.unwrap_or_default().items.len();
+            let outside = |dissent: &&api::Dissent| dissent.item_index as usize >= items;
+            if let Some(dissent) = proceedings.dissents.iter().find(outside) {
+                return Err(Fault::invalid("dissents.item_index", dissent.item_index));
+            }
+            let known = view.get(&keys::proceedings(&name))?.unwrap_or_default();
+            let known = api::Proceedings::decode(known.as_slice()).map_err(Fault::internal)?;
+            let kept = api::Proceedings {
+                keeper: context.principal.to_owned(),
+                version: known.version + 1,
+                ..(**proceedings).clone()
+            };
+            let answer = api::RecordProceedingsResponse { version: kept.version, position: None };
+            let body = stored::ProceedingsKept { proceedings: Some(kept) };
+            Ok(Decided { events: vec![event(PROCEEDINGS_KEPT, 1, &body)], answer: answer.encode_to_vec() })
+        }
         Step::SignOff { organ, sign_off } => {
             let missing = || Fault::new(Reason::OrganNotFound).at("organ").with("organ", organ);
             view.get(&keys::organ(organ))?.ok_or_else(missing)?;
@@ -258,6 +280,13 @@ pub(crate) fn count_imported(view: &mut Overlay<'_>, name: &Minutes, minutes: &a
         return Ok(());
     }
     printed_number(minutes).map_or(Ok(()), |number| count_up(view, &name.organ, &number))
+}
+
+pub(crate) fn show_proceedings(view: &mut Overlay<'_>, kept: stored::ProceedingsKept) -> Result<()> {
+    let proceedings = kept.proceedings.unwrap_or_default();
+    let name = Minutes::parse(&proceedings.minutes, "minutes")?;
+    view.put(keys::proceedings(&name), proceedings.encode_to_vec());
+    Ok(())
 }
 
 pub(crate) fn show_sign_off(view: &mut Overlay<'_>, set: &stored::SignOffSet) -> Result<()> {

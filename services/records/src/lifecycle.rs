@@ -32,6 +32,8 @@ pub(crate) const RIGHTS: &[Right] = &[
     Right { method: path!("UpdateDraft"), roles: CLERKS },
     Right { method: path!("CompareVersions"), roles: READERS },
     Right { method: path!("GetStanding"), roles: READERS },
+    Right { method: path!("RecordProceedings"), roles: CLERKS },
+    Right { method: path!("GetProceedings"), roles: READERS },
     Right { method: path!("SetSignOff"), roles: CLERKS },
     Right { method: path!("GetSignOff"), roles: READERS },
     Right { method: path!("SubmitMinutes"), roles: CLERKS },
@@ -173,6 +175,54 @@ impl LifecycleApi {
         })
     }
 
+    async fn keep(
+        &self,
+        caller: Caller,
+        request: api::RecordProceedingsRequest,
+    ) -> Result<api::RecordProceedingsResponse> {
+        let digest =
+            request_digest(&api::RecordProceedingsRequest { request_id: String::new(), ..request.clone() });
+        if request.text.trim().is_empty() {
+            return Err(Fault::required("text"));
+        }
+        if request.text.len() > LARGEST_TEXT {
+            return Err(jiyao_extract::too_large(LARGEST_TEXT, "text"));
+        }
+        let proceedings = api::Proceedings {
+            minutes: request.minutes,
+            text: request.text,
+            dissents: request.dissents,
+            readers: request.readers,
+            ..api::Proceedings::default()
+        };
+        let step = Step::Keep(Box::new(proceedings));
+        let committed =
+            self.submit(&caller, path!("RecordProceedings"), &request.request_id, digest, step).await?;
+        let kept =
+            api::RecordProceedingsResponse::decode(committed.answer.as_slice()).map_err(Fault::internal)?;
+        Ok(api::RecordProceedingsResponse { position: Some(cursor_to(&committed.cursor)), ..kept })
+    }
+
+    /// Whoever it does not name is not told whether there is one.
+    fn proceedings(
+        &self,
+        caller: &Caller,
+        request: &api::GetProceedingsRequest,
+    ) -> Result<api::GetProceedingsResponse> {
+        let name = Minutes::parse(&request.minutes, "minutes")?;
+        let (kept, _) = self.0.ledger.get()?.read(|view| {
+            crate::api::life(view, &name)?;
+            view.get(&keys::proceedings(&name))
+        })?;
+        let closed = || Fault::new(Reason::ProceedingsClosed).with("minutes", &name);
+        let kept = api::Proceedings::decode(kept.ok_or_else(closed)?.as_slice()).map_err(Fault::internal)?;
+        let who = &caller.principal.name;
+        if kept.keeper != *who && !kept.readers.contains(who) {
+            return Err(closed());
+        }
+        Ok(api::GetProceedingsResponse { proceedings: Some(kept) })
+    }
+
     async fn set_sign_off(
         &self,
         caller: Caller,
@@ -257,6 +307,23 @@ service! {
             request: Request<api::GetStandingRequest>,
         ) -> Result<Response<api::GetStandingResponse>, Status> {
             answer(request, async |_, request: api::GetStandingRequest| self.standing(&request)).await
+        }
+
+        async fn record_proceedings(
+            &self,
+            request: Request<api::RecordProceedingsRequest>,
+        ) -> Result<Response<api::RecordProceedingsResponse>, Status> {
+            answer(request, |caller, request| self.keep(caller, request)).await
+        }
+
+        async fn get_proceedings(
+            &self,
+            request: Request<api::GetProceedingsRequest>,
+        ) -> Result<Response<api::GetProceedingsResponse>, Status> {
+            answer(request, async |caller: Caller, request: api::GetProceedingsRequest| {
+                self.proceedings(&caller, &request)
+            })
+            .await
         }
 
         async fn set_sign_off(

@@ -139,7 +139,9 @@ pub(crate) fn settle(minutes: &mut api::Minutes, settlement: &mut Settlement) ->
         minutes.doubts.remove(at.ok_or_else(missing)?);
     }
     if !settlement.path.is_empty() {
-        settlement.before = set(minutes.facts.get_or_insert_default(), &settlement.path, &settlement.value)?;
+        let facts = minutes.facts.get_or_insert_default();
+        settlement.before = set(facts, &settlement.path, &settlement.value)?;
+        jiyao_wire::classify(facts);
     }
     minutes.revision = settlement.revision;
     minutes.settlements.push(settlement.clone());

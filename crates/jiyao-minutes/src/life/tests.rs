@@ -427,7 +427,7 @@ fn an_unknown_quorum_or_another_number_stops_it() {
     assert_eq!(world.refuses(Act::Issue), Reason::QuorumOpen);
     assert_eq!(world.clone().does([quorum(Quorum::NotMet)]).refuses(Act::Issue), Reason::QuorumOpen);
     assert_eq!(world.refuses(quorum(Quorum::Unknown)), Reason::FieldRequired);
-    assert!(world.clone().does([quorum(Quorum::Overridden)]).decide(Act::Issue).is_ok());
+    assert!(world.does([quorum(Quorum::Overridden)]).decide(Act::Issue).is_ok());
     let world = World { printed_number: Some("〔2025〕8号".into()), ..at(Stage::Proofread) };
     assert_eq!(world.refuses(register()), Reason::NumberMismatch);
     assert_eq!(at(Stage::Registered).refuses(Act::Print { copies: 61 }), Reason::FieldInvalid);

@@ -112,6 +112,8 @@ pub enum Reason {
     NumberMismatch = 50,
     /// FAILED_PRECONDITION: no legality review before the meeting. Metadata: {"date": "…"}.
     ReviewMissing = 51,
+    /// PERMISSION_DENIED: the record of discussion does not name the caller. Metadata: {"minutes": "…"}.
+    ProceedingsClosed = 52,
 }
 impl Reason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -172,6 +174,7 @@ impl Reason {
             Self::SecretRefused => "REASON_SECRET_REFUSED",
             Self::NumberMismatch => "REASON_NUMBER_MISMATCH",
             Self::ReviewMissing => "REASON_REVIEW_MISSING",
+            Self::ProceedingsClosed => "REASON_PROCEEDINGS_CLOSED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -229,6 +232,7 @@ impl Reason {
             "REASON_SECRET_REFUSED" => Some(Self::SecretRefused),
             "REASON_NUMBER_MISMATCH" => Some(Self::NumberMismatch),
             "REASON_REVIEW_MISSING" => Some(Self::ReviewMissing),
+            "REASON_PROCEEDINGS_CLOSED" => Some(Self::ProceedingsClosed),
             _ => None,
         }
     }

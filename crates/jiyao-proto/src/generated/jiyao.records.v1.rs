@@ -178,6 +178,9 @@ pub struct Item {
     /// Explicit verdicts.
     #[prost(message, repeated, tag = "4")]
     pub decisions: ::prost::alloc::vec::Vec<Decision>,
+    /// What its heading says that it is; several may combine.
+    #[prost(enumeration = "ItemKind", repeated, tag = "5")]
+    pub kinds: ::prost::alloc::vec::Vec<i32>,
 }
 /// One explicit verdict of the meeting.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -206,6 +209,9 @@ pub struct Decision {
     /// As printed, e.g. 6月底前.
     #[prost(message, repeated, tag = "8")]
     pub deadlines: ::prost::alloc::vec::Vec<Fact>,
+    /// What the verb means.
+    #[prost(enumeration = "Verdict", tag = "9")]
+    pub verdict: i32,
 }
 /// One entry of a roll. At least one of the two is there.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -226,6 +232,92 @@ pub struct Imprint {
     /// ISO date.
     #[prost(message, optional, tag = "2")]
     pub date: ::core::option::Option<Fact>,
+}
+/// What an item of business is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum ItemKind {
+    /// Never sent.
+    Unspecified = 0,
+    /// 审议.
+    Deliberate = 1,
+    /// 听取汇报.
+    Hear = 2,
+    /// 传达.
+    Convey = 3,
+    /// 学习.
+    Study = 4,
+    /// 通报.
+    Inform = 5,
+}
+impl ItemKind {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "ITEM_KIND_UNSPECIFIED",
+            Self::Deliberate => "ITEM_KIND_DELIBERATE",
+            Self::Hear => "ITEM_KIND_HEAR",
+            Self::Convey => "ITEM_KIND_CONVEY",
+            Self::Study => "ITEM_KIND_STUDY",
+            Self::Inform => "ITEM_KIND_INFORM",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "ITEM_KIND_UNSPECIFIED" => Some(Self::Unspecified),
+            "ITEM_KIND_DELIBERATE" => Some(Self::Deliberate),
+            "ITEM_KIND_HEAR" => Some(Self::Hear),
+            "ITEM_KIND_CONVEY" => Some(Self::Convey),
+            "ITEM_KIND_STUDY" => Some(Self::Study),
+            "ITEM_KIND_INFORM" => Some(Self::Inform),
+            _ => None,
+        }
+    }
+}
+/// What a meeting decided on something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Verdict {
+    /// Never sent.
+    Unspecified = 0,
+    /// 通过, 同意.
+    Agreed = 1,
+    /// 原则同意, 原则通过: the draft is not final.
+    InPrinciple = 2,
+    /// 不通过, 不同意.
+    Refused = 3,
+    /// 暂缓, 再议 and the like.
+    Other = 4,
+}
+impl Verdict {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "VERDICT_UNSPECIFIED",
+            Self::Agreed => "VERDICT_AGREED",
+            Self::InPrinciple => "VERDICT_IN_PRINCIPLE",
+            Self::Refused => "VERDICT_REFUSED",
+            Self::Other => "VERDICT_OTHER",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "VERDICT_UNSPECIFIED" => Some(Self::Unspecified),
+            "VERDICT_AGREED" => Some(Self::Agreed),
+            "VERDICT_IN_PRINCIPLE" => Some(Self::InPrinciple),
+            "VERDICT_REFUSED" => Some(Self::Refused),
+            "VERDICT_OTHER" => Some(Self::Other),
+            _ => None,
+        }
+    }
 }
 /// A class with what it rests on.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -767,6 +859,9 @@ pub struct Minutes {
     /// How far it is, and everything done with it.
     #[prost(message, optional, tag = "16")]
     pub life: ::core::option::Option<Life>,
+    /// 文种: 纪要.
+    #[prost(string, tag = "17")]
+    pub document_kind: ::prost::alloc::string::String,
 }
 /// What a person decided about a reading.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2586,6 +2681,85 @@ pub struct GetStandingResponse {
     #[prost(string, tag = "3")]
     pub as_of: ::prost::alloc::string::String,
 }
+/// The record of discussion (会议记录), which is not the minutes: it holds who said what, dissent too, and is never
+/// published.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Proceedings {
+    /// `organs/{organ}/minutes/{minutes}`.
+    #[prost(string, tag = "1")]
+    pub minutes: ::prost::alloc::string::String,
+    /// The text, at most 768 KiB.
+    #[prost(string, tag = "2")]
+    pub text: ::prost::alloc::string::String,
+    /// Dissent, by name.
+    #[prost(message, repeated, tag = "3")]
+    pub dissents: ::prost::alloc::vec::Vec<Dissent>,
+    /// Principals who may read it, besides who kept it.
+    #[prost(string, repeated, tag = "4")]
+    pub readers: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Who kept it.
+    #[prost(string, tag = "5")]
+    pub keeper: ::prost::alloc::string::String,
+    /// From 1; each keeping is a version.
+    #[prost(uint64, tag = "6")]
+    pub version: u64,
+}
+/// Dissent on an item.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Dissent {
+    /// Which item, from 0.
+    #[prost(uint32, tag = "1")]
+    pub item_index: u32,
+    /// Who.
+    #[prost(string, tag = "2")]
+    pub person: ::prost::alloc::string::String,
+    /// What they said.
+    #[prost(string, tag = "3")]
+    pub words: ::prost::alloc::string::String,
+}
+/// What to keep.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RecordProceedingsRequest {
+    /// `organs/{organ}/minutes/{minutes}`.
+    #[prost(string, tag = "1")]
+    pub minutes: ::prost::alloc::string::String,
+    /// The text.
+    #[prost(string, tag = "2")]
+    pub text: ::prost::alloc::string::String,
+    /// Dissent, by name.
+    #[prost(message, repeated, tag = "3")]
+    pub dissents: ::prost::alloc::vec::Vec<Dissent>,
+    /// Principals who may read it, besides the caller.
+    #[prost(string, repeated, tag = "4")]
+    pub readers: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RecordProceedingsResponse {
+    /// Its version.
+    #[prost(uint64, tag = "1")]
+    pub version: u64,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// Of which minutes.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetProceedingsRequest {
+    /// `organs/{organ}/minutes/{minutes}`.
+    #[prost(string, tag = "1")]
+    pub minutes: ::prost::alloc::string::String,
+}
+/// The record of discussion.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetProceedingsResponse {
+    /// The newest version.
+    #[prost(message, optional, tag = "1")]
+    pub proceedings: ::core::option::Option<Proceedings>,
+}
 /// What to set.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct SetSignOffRequest {
@@ -3269,6 +3443,67 @@ pub mod lifecycle_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Keeps the record of discussion (会议记录) of minutes: a record of its own, read only by whom it names. Errors:
+        /// MINUTES_NOT_FOUND, FIELD_REQUIRED, FIELD_INVALID.
+        pub async fn record_proceedings(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RecordProceedingsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RecordProceedingsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.LifecycleService/RecordProceedings",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "jiyao.records.v1.LifecycleService",
+                        "RecordProceedings",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// That record. Errors: MINUTES_NOT_FOUND, PROCEEDINGS_CLOSED (also where there is none).
+        pub async fn get_proceedings(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetProceedingsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetProceedingsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.LifecycleService/GetProceedings",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "jiyao.records.v1.LifecycleService",
+                        "GetProceedings",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
         /// Sets an organ's chains, holders of posts and delegations. Errors: ORGAN_NOT_FOUND, FIELD_INVALID.
         pub async fn set_sign_off(
             &mut self,
@@ -3816,6 +4051,23 @@ pub mod lifecycle_service_server {
             tonic::Response<super::GetStandingResponse>,
             tonic::Status,
         >;
+        /// Keeps the record of discussion (会议记录) of minutes: a record of its own, read only by whom it names. Errors:
+        /// MINUTES_NOT_FOUND, FIELD_REQUIRED, FIELD_INVALID.
+        async fn record_proceedings(
+            &self,
+            request: tonic::Request<super::RecordProceedingsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RecordProceedingsResponse>,
+            tonic::Status,
+        >;
+        /// That record. Errors: MINUTES_NOT_FOUND, PROCEEDINGS_CLOSED (also where there is none).
+        async fn get_proceedings(
+            &self,
+            request: tonic::Request<super::GetProceedingsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetProceedingsResponse>,
+            tonic::Status,
+        >;
         /// Sets an organ's chains, holders of posts and delegations. Errors: ORGAN_NOT_FOUND, FIELD_INVALID.
         async fn set_sign_off(
             &self,
@@ -4161,6 +4413,98 @@ pub mod lifecycle_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetStandingSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.LifecycleService/RecordProceedings" => {
+                    #[allow(non_camel_case_types)]
+                    struct RecordProceedingsSvc<T: LifecycleService>(pub Arc<T>);
+                    impl<
+                        T: LifecycleService,
+                    > tonic::server::UnaryService<super::RecordProceedingsRequest>
+                    for RecordProceedingsSvc<T> {
+                        type Response = super::RecordProceedingsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RecordProceedingsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as LifecycleService>::record_proceedings(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RecordProceedingsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.LifecycleService/GetProceedings" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetProceedingsSvc<T: LifecycleService>(pub Arc<T>);
+                    impl<
+                        T: LifecycleService,
+                    > tonic::server::UnaryService<super::GetProceedingsRequest>
+                    for GetProceedingsSvc<T> {
+                        type Response = super::GetProceedingsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetProceedingsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as LifecycleService>::get_proceedings(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetProceedingsSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

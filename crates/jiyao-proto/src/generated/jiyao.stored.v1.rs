@@ -106,6 +106,13 @@ pub struct SignOffSet {
     #[prost(bytes = "vec", tag = "2")]
     pub sign_off: ::prost::alloc::vec::Vec<u8>,
 }
+/// Body of `proceedings.kept` version 1: private altogether.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ProceedingsKept {
+    /// Whole.
+    #[prost(message, optional, tag = "1")]
+    pub proceedings: ::core::option::Option<super::super::records::v1::Proceedings>,
+}
 /// State value of minutes: the document and where its original lies.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct MinutesDocument {
