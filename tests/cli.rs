@@ -5,7 +5,7 @@ use std::process::{Command, Output, Stdio};
 
 use anyhow::Result;
 use jiyao_reader::Words;
-use jiyao_testkit::{Process, SAMPLE, binary, numbered};
+use jiyao_testkit::{Local, Process, SAMPLE, binary, numbered};
 use tempfile::TempDir;
 
 fn jiyao(arguments: &[&str]) -> Result<Output> {
@@ -224,4 +224,27 @@ fn the_tree_and_the_full_result_are_printed_and_facts_are_written_back() -> Resu
     fs_err::write(&facts, "{\"issuer\": 5}")?;
     assert!(err(&jiyao(&["write", &facts])?).contains("facts.json"));
     Ok(())
+}
+
+/// What the README tells to type is typed, word for word, against running services.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_walk_through_of_the_readme_goes_from_draft_to_done() -> Result<()> {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let readme = fs_err::read_to_string(root.join("README.md"))?;
+    let script = readme.split("```sh\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap_or_default();
+    let folder = TempDir::new()?;
+    let services = Local::start(folder.path()).await?;
+    let command = binary("jiyao-cli", "jiyao", None)?;
+    let script = format!("set -eu\njiyao() {{ {} --lang zh \"$@\"; }}\n{script}", command.display());
+    let mut bash = Command::new("bash");
+    bash.args(["-c", &script]).current_dir(&root).env("COLUMNS", "160").stdin(Stdio::null());
+    bash.env("JIYAO_RECORDS", format!("http://{}", services.records));
+    let told = tokio::task::spawn_blocking(move || bash.output()).await??;
+    let said = out(&told);
+    for words in
+        ["文号: 〔", "〕1号", "（圈阅）", "印发日期", "退回重办", "销号", "督办台账", "结论: 原则同意"]
+    {
+        assert!(said.contains(words), "{words} is missing in {said}");
+    }
+    services.stop().await
 }

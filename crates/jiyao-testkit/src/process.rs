@@ -14,14 +14,15 @@ pub fn release_folder() -> PathBuf {
     test.ancestors().nth(2).unwrap_or(Path::new("target/debug")).to_owned()
 }
 
-static BUILDING: Mutex<()> = Mutex::new(());
+/// What this process has built: once is enough, and one at a time.
+static BUILT: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
 /// The program of a package, built now if it is not current. With a feature it goes to a place of its own.
 ///
 /// # Errors
 /// A build that fails.
 pub fn binary(package: &str, program: &str, feature: Option<&str>) -> Result<PathBuf> {
-    let _one_at_a_time = BUILDING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut built = BUILT.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let folder = release_folder();
     let mut target = folder.parent().unwrap_or(Path::new("target")).to_owned();
     let mut command = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()));
@@ -33,12 +34,17 @@ pub fn binary(package: &str, program: &str, feature: Option<&str>) -> Result<Pat
     if folder.ends_with("release") {
         command.arg("--release");
     }
+    let path = target.join(folder.file_name().unwrap_or("debug".as_ref())).join(program);
+    if built.contains(&path) {
+        return Ok(path);
+    }
     command.arg("--target-dir").arg(&target).current_dir(env!("CARGO_MANIFEST_DIR"));
     let status = command.status().context("run cargo")?;
     if !status.success() {
         bail!("{command:?} failed");
     }
-    Ok(target.join(folder.file_name().unwrap_or("debug".as_ref())).join(program))
+    built.push(path.clone());
+    Ok(path)
 }
 
 /// A service as a process. Killed when dropped.
