@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use jiyao_client::{Client, Import, ListMinutes};
+use jiyao_client::{Client, Import, ListMinutes, NewMatter};
 use jiyao_testkit::{Dice, FullDisk, LoopDisk, Process, binary, may_mount, numbered, skip};
 use rustix::process::Signal;
 use tempfile::TempDir;
@@ -111,6 +111,68 @@ async fn kills_under_load_lose_nothing() -> Result<()> {
     assert_eq!(lost(&service.address, &all).await?, 0);
     println!("{kills} kills: {} imports acknowledged, 0 lost ({checked} checked in between)", all.len());
     assert!(all.len() > kills / 4, "there was load");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn req_03_kills_leave_no_gap_and_no_double_in_numbers() -> Result<()> {
+    let program = binary("jiyao-records", "jiyao-records", None)?;
+    let folder = TempDir::new()?;
+    let mut dice = Dice::new("numbers");
+    let mut service = records(&program, folder.path())?;
+    create_organ(&service.address).await?;
+    let import = Import::new("organs/linlan", jiyao_testkit::SAMPLE.as_bytes().to_vec());
+    let minutes = client(&service.address)?.import_minutes(import).await?.minutes.name;
+    let given: Arc<Mutex<BTreeSet<String>>> = Arc::default();
+    let kills = rounds(20, 100);
+    for _ in 0..kills {
+        let mut tasks = Vec::new();
+        for _ in 0..32 {
+            let (client, given) = (client(&service.address)?, Arc::clone(&given));
+            let new = NewMatter {
+                minutes: minutes.clone(),
+                text: "每季度向市政府报告一次进度".into(),
+                content: "按季报告进度".into(),
+                lead: "市住建局".into(),
+                due: "2099-12-31".into(),
+                ..NewMatter::default()
+            };
+            tasks.push(tokio::spawn(async move {
+                while let Ok(made) = client.create_matter(new.clone()).await {
+                    assert!(given.lock().unwrap().insert(made.summary.number), "a number was given twice");
+                }
+            }));
+        }
+        tokio::time::sleep(dice.milliseconds(50, 200)).await;
+        service.kill()?;
+        tasks.iter().for_each(tokio::task::JoinHandle::abort);
+        for task in tasks {
+            assert!(!task.await.is_err_and(|ended| ended.is_panic()), "a number was given twice");
+        }
+        service = records(&program, folder.path())?;
+    }
+    let (client, mut numbers, mut page) = (client(&service.address)?, BTreeSet::new(), None);
+    loop {
+        let found = client.list_matters("organs/linlan", None, false, page.as_deref()).await?;
+        for matter in found.entries {
+            assert!(numbers.insert(matter.number.clone()), "{} twice", matter.number);
+        }
+        page = found.next;
+        if page.is_none() {
+            break;
+        }
+    }
+    let year = numbers.first().and_then(|number| number.get(..10)).unwrap_or_default().to_owned();
+    let expected: BTreeSet<_> = (1..=numbers.len()).map(|n| format!("{year}〕{n}号")).collect();
+    assert_eq!(numbers, expected, "no gap");
+    let given = given.lock().unwrap();
+    assert!(given.is_subset(&numbers), "nothing acknowledged is lost");
+    println!(
+        "{kills} kills, 32 at once: {} numbers acknowledged, {} there, no gap, no double",
+        given.len(),
+        numbers.len()
+    );
+    assert!(given.len() > kills, "there was load");
     Ok(())
 }
 

@@ -326,6 +326,27 @@ async fn req_12_13_posts_have_holders_and_delegates_a_document() -> Result<()> {
 }
 
 #[tokio::test]
+async fn req_10_the_issued_text_comes_back_byte_for_byte_and_in_its_order() -> Result<()> {
+    let house = House::new().await?;
+    let client = house.services.client()?;
+    let made = house.draft(&draft()).await?;
+    let issued = all(&client, &made.name, to_issued()).await?;
+    assert_eq!(client.minutes_text(&made.name).await?, draft().as_bytes());
+    let places: Vec<u32> =
+        issued.facts.items.iter().filter_map(|item| Some(item.heading.as_ref()?.spans[0].start)).collect();
+    assert!(places.is_sorted() && places.len() == issued.facts.items.len(), "items in the order of the text");
+    let names: Vec<u32> = issued
+        .facts
+        .attendance
+        .observers
+        .iter()
+        .filter_map(|one| Some(one.name.as_ref()?.spans[0].start))
+        .collect();
+    assert!(names.is_sorted() && names.len() > 30, "and so are the people");
+    house.services.stop().await
+}
+
+#[tokio::test]
 async fn req_16_revoked_repealed_and_withdrawn_minutes_answer_by_day() -> Result<()> {
     let house = House::new().await?;
     let client = house.services.client()?;

@@ -100,6 +100,26 @@ async fn req_51_decisions_of_the_sample_become_matters_once() -> Result<()> {
     house.services.stop().await
 }
 
+#[tokio::test]
+async fn req_09_any_organisation_may_lead() -> Result<()> {
+    let house = House::with(SAMPLE).await?;
+    let client = house.services.client()?;
+    let leads: Vec<_> = client
+        .pick_matters(&house.minutes)
+        .await?
+        .matters
+        .into_iter()
+        .map(|matter| matter.summary.lead)
+        .collect();
+    assert!(leads.iter().any(|lead| lead.starts_with("市委组织部")), "an organ of the Party: {leads:?}");
+    for lead in ["临岚城投集团", "热线专班", "市总工会"] {
+        let made =
+            client.create_matter(NewMatter { lead: lead.into(), ..by_hand(&house, "2099-06-30") }).await?;
+        assert_eq!(made.summary.lead, lead);
+    }
+    house.services.stop().await
+}
+
 /// The table of the seed: item, next, whether the draft is revised first, owner, effective date. Names of the text
 /// are not in this project: owners are looked up in the facts.
 const SEED: [(&str, &str, bool); 8] = [

@@ -36,8 +36,6 @@ pub struct Rules {
     pub calm: String,
     /// Working days before the end of a listing by which an extension is asked.
     pub listing_extension_days: u32,
-    /// Working days within which the public is told of a listing's beginning and end.
-    pub listing_notice_days: u32,
     /// Days to object, and to decide on an objection.
     pub objection_days: u32,
 }
@@ -53,7 +51,6 @@ impl Default for Rules {
             lights: vec![threshold(-1, "red"), threshold(3, "yellow")],
             calm: "green".to_owned(),
             listing_extension_days: 20,
-            listing_notice_days: 5,
             objection_days: 30,
         }
     }

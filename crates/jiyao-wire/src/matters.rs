@@ -220,7 +220,6 @@ pub fn rules_to(rules: &domain::Rules) -> wire::FollowUpRules {
             .collect(),
         calm: rules.calm.clone(),
         listing_extension_days: rules.listing_extension_days,
-        listing_notice_days: rules.listing_notice_days,
         objection_days: rules.objection_days,
     }
 }
@@ -247,7 +246,6 @@ pub fn rules_from(rules: &wire::FollowUpRules) -> Result<domain::Rules> {
         ("rules.notice_days", rules.notice_days),
         ("rules.feedback_days", rules.feedback_days),
         ("rules.listing_extension_days", rules.listing_extension_days),
-        ("rules.listing_notice_days", rules.listing_notice_days),
         ("rules.objection_days", rules.objection_days),
     ] {
         if days > 366 {
@@ -262,7 +260,6 @@ pub fn rules_from(rules: &wire::FollowUpRules) -> Result<domain::Rules> {
         lights,
         calm: rules.calm.clone(),
         listing_extension_days: rules.listing_extension_days,
-        listing_notice_days: rules.listing_notice_days,
         objection_days: rules.objection_days,
     })
 }

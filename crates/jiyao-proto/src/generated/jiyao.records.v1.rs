@@ -5694,11 +5694,8 @@ pub struct FollowUpRules {
     /// Working days before the end of a public listing by which an extension is asked.
     #[prost(uint32, tag = "7")]
     pub listing_extension_days: u32,
-    /// Working days within which the public is told of a listing's beginning and end.
-    #[prost(uint32, tag = "8")]
-    pub listing_notice_days: u32,
     /// Days to object, and to decide on an objection.
-    #[prost(uint32, tag = "9")]
+    #[prost(uint32, tag = "8")]
     pub objection_days: u32,
 }
 /// A colour from a number of days left down.
