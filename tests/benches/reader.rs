@@ -23,9 +23,6 @@ fn rate(bytes: usize, mut work: impl FnMut()) -> f64 {
     bytes as f64 / best.as_secs_f64() / 1e6
 }
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() {
     let words = Words::default();
     let mut dice = Dice::new("reader");

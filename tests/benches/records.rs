@@ -8,9 +8,6 @@ use jiyao_client::{BoardBy, Client, Import, NewMatter};
 use jiyao_testkit::{Dice, Local, SAMPLE};
 use tempfile::TempDir;
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Clients that fill the store at the same time.
 const FILLERS: usize = 64;
 const UNITS: u64 = 100;

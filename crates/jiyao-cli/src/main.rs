@@ -121,9 +121,6 @@ pub(crate) fn print(text: &str) {
     }
 }
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     if jiyao_extract::is_child() {
         return jiyao_extract::child();

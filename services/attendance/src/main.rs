@@ -1,8 +1,5 @@
 //! The attendance service as a process.
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> std::process::ExitCode {
     jiyao_serve::program::<jiyao_attendance::Attendance>()
 }

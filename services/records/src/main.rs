@@ -1,8 +1,5 @@
 //! The records service as a process.
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> std::process::ExitCode {
     if jiyao_extract::is_child() {
         return jiyao_extract::child();
