@@ -39,7 +39,7 @@ bench which='reader':
 # Random input to the reader for so many seconds (needs nightly and cargo-fuzz)
 [group('test')]
 fuzz seconds='1200':
-    cargo +nightly fuzz run read -- -max_total_time={{ seconds }} -max_len=20000
+    cargo +nightly fuzz run --fuzz-dir tests/fuzz read -- -max_total_time={{ seconds }} -max_len=20000
 
 # Formatting
 [group('check')]
