@@ -160,7 +160,7 @@ async fn req_14_15_drafts_change_until_issue_and_then_only_by_a_correction() -> 
     assert_eq!((second.revision, second.life.stage), (2, Stage::Draft));
     let lead = |minutes: &Minutes| minutes.facts.items[0].decisions[0].lead_units[0].value.to_string();
     assert_eq!((lead(&made), lead(&second)), ("市住建局".to_owned(), "市房管局".to_owned()));
-    assert_eq!(reason(update(&changed, false, Some(1)).await), "REVISION_STALE");
+    assert_eq!(reason(update(&changed, false, Some(1)).await), "ETAG_STALE");
     assert_eq!(client.minutes_text(name).await?, changed.as_bytes());
     all(&client, name, to_proofread()).await?;
     let reset = update(&changed.replace("\n\n", "\n"), true, None).await?;

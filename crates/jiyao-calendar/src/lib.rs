@@ -86,7 +86,7 @@ pub fn days_later(day: Date, days: i64) -> Date {
 /// Days from one day to another, negative backwards.
 #[must_use]
 pub fn days_between(from: Date, to: Date) -> i64 {
-    i64::from(from.duration_until(to).as_hours() as i32 / 24)
+    from.duration_until(to).as_hours() / 24
 }
 
 /// Whether the name is of a known time zone, e.g. `Asia/Shanghai`.

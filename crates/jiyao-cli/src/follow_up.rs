@@ -177,7 +177,7 @@ pub(crate) enum MatterCommand {
 fn evidence(file: &PathBuf) -> Result<Evidence> {
     let bytes = fs_err::read(file)?;
     let title = file.file_name().context("the evidence has no file name")?.to_string_lossy().into_owned();
-    let sha256 = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256 = jiyao_names::hex(&Sha256::digest(&bytes));
     Ok(Evidence { title, sha256 })
 }
 
@@ -190,18 +190,6 @@ async fn all(client: &Client, parent: &str, lead: Option<&str>, overdue: bool) -
         if next.is_none() {
             return Ok(found);
         }
-    }
-}
-
-/// The only organ, where none is named.
-async fn organ_or_only(client: &Client, parent: String) -> Result<String> {
-    if parent != "organs/-" {
-        return Ok(parent);
-    }
-    let organs = client.list_organs(None, None).await?.entries;
-    match organs.as_slice() {
-        [only] => Ok(only.name.clone()),
-        _ => Ok(parent),
     }
 }
 
@@ -227,7 +215,6 @@ impl MatterCommand {
                 return shown(&client.create_matter(new).await?, speaker);
             }
             Self::List { parent, lead, overdue } => {
-                let parent = organ_or_only(client, parent).await?;
                 print(&show::matters(&all(client, &parent, lead.as_deref(), overdue).await?, speaker));
                 return Ok(());
             }

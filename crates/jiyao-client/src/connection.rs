@@ -82,7 +82,7 @@ impl Connection {
             request.metadata_mut().insert("authorization", authorization.clone());
         }
         let (principal, unit) = &self.settings.acting;
-        for (header, value) in [("jiyao-as", principal), ("jiyao-unit", unit)] {
+        for (header, value) in [(jiyao_wire::AS, principal), (jiyao_wire::UNIT, unit)] {
             let encoded = percent_encoding::utf8_percent_encode(value, percent_encoding::NON_ALPHANUMERIC);
             if !value.is_empty()
                 && let Ok(encoded) = encoded.to_string().parse()

@@ -24,6 +24,7 @@
 //! - An [`Error`] says what was called, where, and why, with the chain of causes.
 //! - No type of tonic, prost or http is in this API.
 
+mod acts;
 mod attendance;
 mod connection;
 mod distribution;

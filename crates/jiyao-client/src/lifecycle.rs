@@ -1,8 +1,9 @@
-use jiyao_minutes::{Act as LifeAct, Disclosure, DisclosureClass, Level, Mark, Quorum, Secrecy, Stage};
+use jiyao_minutes::{Act as LifeAct, Mark, Stage};
 use jiyao_proto::records::v1 as wire;
 use jiyao_proto::records::v1::lifecycle_service_client::LifecycleServiceClient;
 use tonic::transport::Channel;
 
+use crate::acts::calls;
 use crate::connection::{RESPONSE_LIMIT, request_id};
 use crate::types;
 use crate::{Client, Error, Minutes};
@@ -28,8 +29,12 @@ pub struct Life {
     pub published_date: String,
     /// The correction that took its place.
     pub replaced_by: String,
-    /// 撤销, 废止 or withdrawn since, ISO.
-    pub ended: [String; 3],
+    /// 撤销: no force from the beginning. ISO.
+    pub revoked_date: String,
+    /// 废止: no force from then on. ISO.
+    pub repealed_date: String,
+    /// Withdrawn as imported in error, ISO.
+    pub voided_date: String,
     /// The processing sheet (文件处理单), oldest first.
     pub history: Vec<LifeEntry>,
 }
@@ -76,11 +81,7 @@ pub struct ClauseChange {
 pub(crate) fn life(of: wire::Life) -> Life {
     let stage = |stage: i32| jiyao_wire::stage_from(stage).unwrap_or_default();
     let entry = |entry: wire::LifeEntry| LifeEntry {
-        mark: match entry.mark() {
-            wire::Mark::Circle => Mark::Circle,
-            wire::Mark::Name => Mark::Name,
-            wire::Mark::Words | wire::Mark::Unspecified => Mark::Words,
-        },
+        mark: jiyao_wire::mark_from(entry.mark).unwrap_or_default(),
         to: stage(entry.to),
         time: entry.time.map_or(0, |time| time.seconds),
         act: entry.act,
@@ -97,117 +98,66 @@ pub(crate) fn life(of: wire::Life) -> Life {
         issued_date: of.issued_date,
         published_date: of.published_date,
         replaced_by: of.replaced_by,
-        ended: [of.revoked_date, of.repealed_date, of.voided_date],
+        revoked_date: of.revoked_date,
+        repealed_date: of.repealed_date,
+        voided_date: of.voided_date,
         history: of.history.into_iter().map(entry).collect(),
     }
-}
-
-fn mark_to(mark: Mark) -> i32 {
-    match mark {
-        Mark::Words => wire::Mark::Words,
-        Mark::Circle => wire::Mark::Circle,
-        Mark::Name => wire::Mark::Name,
-    }
-    .into()
-}
-
-fn disclosure_to(disclosure: Disclosure) -> wire::Disclosure {
-    let class = match disclosure.class {
-        DisclosureClass::Public => wire::DisclosureClass::Public,
-        DisclosureClass::OnRequest => wire::DisclosureClass::OnRequest,
-        DisclosureClass::Withheld => wire::DisclosureClass::Withheld,
-    };
-    wire::Disclosure { class: class.into(), reason: disclosure.reason, article: disclosure.article }
-}
-
-fn secrecy_to(secrecy: Secrecy) -> wire::Secrecy {
-    let level = match secrecy.level {
-        Level::Secret => wire::SecrecyLevel::Secret,
-        Level::Confidential => wire::SecrecyLevel::Confidential,
-        Level::TopSecret => wire::SecrecyLevel::TopSecret,
-    };
-    wire::Secrecy { level: level.into(), years: secrecy.years, condition: secrecy.condition }
-}
-
-fn quorum_to(outcome: Quorum) -> i32 {
-    match outcome {
-        Quorum::Unknown => wire::QuorumOutcome::Unspecified,
-        Quorum::Met => wire::QuorumOutcome::Met,
-        Quorum::NotMet => wire::QuorumOutcome::NotMet,
-        Quorum::Overridden => wire::QuorumOutcome::Overridden,
-        Quorum::NoRule => wire::QuorumOutcome::NoRule,
-    }
-    .into()
-}
-
-/// Each act and the call that it is.
-macro_rules! calls {
-    ($self:ident, $act:ident, $name:ident, $etag:ident, $id:ident; $($pattern:pat => $method:ident, $request:ident { $($field:ident $(: $value:expr)?),* };)*) => {
-        match $act {
-            $($pattern => {
-                let request = wire::$request {
-                    name: $name,
-                    etag: $etag,
-                    request_id: $id,
-                    $($field $(: $value)?),*
-                };
-                let once = async |channel, request| api(channel).$method(request).await;
-                $self.records.call("act on minutes", request, once).await?.into_inner().minutes
-            })*
-            // These are made by the service: of a new text, and of the issue of a correction.
-            LifeAct::Amend { .. } | LifeAct::Replace { .. } => None,
-        }
-    };
 }
 
 impl Client {
     /// Does something with minutes: each act is the RPC of its name. `etag`: only if that is still the version of
     /// their life. The number of a registration is the service's; an `Amend` is [`Client::update_draft`], and a
-    /// `Replace` comes of issuing a correction: both answer as malformed here.
+    /// `Replace` comes of issuing a correction: both are refused here, nothing is sent.
     ///
     /// # Errors
     /// `MINUTES_NOT_FOUND`, `STATE_FORBIDS`, `ETAG_STALE`, and those of the act.
     pub async fn step(&self, name: &str, act: LifeAct, etag: Option<u64>) -> Result<Minutes, Error> {
         let (name, etag, id) = (name.to_owned(), etag.unwrap_or(0), request_id(None));
-        let done = calls! { self, act, name, etag, id;
+        let what = "act on minutes";
+        let done = calls! { self, what, act, name, etag, id, minutes;
             LifeAct::Submit { opinion } => submit_minutes, SubmitMinutesRequest { opinion };
-            LifeAct::Review { post, mark, opinion, approve } => review_minutes, ReviewMinutesRequest { post, mark: mark_to(mark), opinion, approve };
-            LifeAct::Sign { post, mark, opinion, date, disclosure } => sign_minutes, SignMinutesRequest { post, mark: mark_to(mark), opinion, date: date.map(|date| date.to_string()).unwrap_or_default(), disclosure: disclosure.map(disclosure_to) };
+            LifeAct::Review { post, mark, opinion, approve } => review_minutes, ReviewMinutesRequest { post, mark: jiyao_wire::mark_to(mark).into(), opinion, approve };
+            LifeAct::Sign { post, mark, opinion, date, disclosure } => sign_minutes, SignMinutesRequest { post, mark: jiyao_wire::mark_to(mark).into(), opinion, date: date.map(|date| date.to_string()).unwrap_or_default(), disclosure: disclosure.as_ref().map(jiyao_wire::disclosure_to) };
             LifeAct::Proofread { opinion } => proofread_minutes, ProofreadMinutesRequest { opinion };
             LifeAct::Register { series, copies, scope, .. } => register_minutes, RegisterMinutesRequest { series, copies, scope };
             LifeAct::Print { copies } => print_minutes, PrintMinutesRequest { copies };
             LifeAct::Issue => issue_minutes, IssueMinutesRequest {  };
             LifeAct::Publish { place } => publish_minutes, PublishMinutesRequest { place };
             LifeAct::Archive { file } => archive_minutes, ArchiveMinutesRequest { file };
-            LifeAct::RecordQuorum { outcome, reason } => record_quorum_outcome, RecordQuorumOutcomeRequest { outcome: quorum_to(outcome), reason };
-            LifeAct::ProposeDisclosure { disclosure } => propose_disclosure, ProposeDisclosureRequest { disclosure: Some(disclosure_to(disclosure)) };
-            LifeAct::SetSecrecy { secrecy, reason } => set_secrecy, SetSecrecyRequest { secrecy: secrecy.map(secrecy_to), reason };
+            LifeAct::RecordQuorum { outcome, reason } => record_quorum_outcome, RecordQuorumOutcomeRequest { outcome: jiyao_wire::quorum_to(outcome).into(), reason };
+            LifeAct::ProposeDisclosure { disclosure } => propose_disclosure, ProposeDisclosureRequest { disclosure: Some(jiyao_wire::disclosure_to(&disclosure)) };
+            LifeAct::SetSecrecy { secrecy, reason } => set_secrecy, SetSecrecyRequest { secrecy: secrecy.as_ref().map(jiyao_wire::secrecy_to), reason };
             LifeAct::FlagMajor { major } => flag_major_decision, FlagMajorDecisionRequest { item_index: major.item, review: major.review, review_date: major.review_date.to_string(), differs: major.differs, reason: major.reason };
             LifeAct::Revoke { document, reason } => revoke_minutes, RevokeMinutesRequest { document, reason };
             LifeAct::Repeal { from, document, reason } => repeal_minutes, RepealMinutesRequest { from: from.to_string(), document, reason };
             LifeAct::Void { reason } => void_import, VoidImportRequest { reason };
+            { LifeAct::Amend { .. } | LifeAct::Replace { .. } => {
+                return Err(Error::settings(what, "a service makes this act by itself"));
+            } }
         };
-        done.map(types::minutes).ok_or_else(|| self.records.malformed("act on minutes"))
+        done.map(types::minutes).ok_or_else(|| self.records.malformed(what))
     }
 
-    /// New content of a draft; `formatting`: only the setting changed.
+    /// New content of a draft; `formatting`: only the setting changed; `etag`: only if that is still its newest
+    /// revision.
     ///
     /// # Errors
-    /// Those of [`Client::read_minutes`], `STATE_FORBIDS`, `REVISION_STALE`.
+    /// Those of [`Client::read_minutes`], `STATE_FORBIDS`, `ETAG_STALE`.
     pub async fn update_draft(
         &self,
         name: &str,
         bytes: Vec<u8>,
         formatting: bool,
         note: &str,
-        revision: Option<u64>,
+        etag: Option<u64>,
     ) -> Result<Minutes, Error> {
         let request = wire::UpdateDraftRequest {
             name: name.to_owned(),
             source: Some(self.source(bytes).await?),
             formatting,
             note: note.to_owned(),
-            revision: revision.unwrap_or(0),
+            etag: etag.unwrap_or(0),
             request_id: request_id(None),
         };
         let once = async |channel, request| api(channel).update_draft(request).await;

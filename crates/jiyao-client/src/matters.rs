@@ -3,6 +3,7 @@ use jiyao_proto::records::v1 as wire;
 use jiyao_proto::records::v1::matters_service_client::MattersServiceClient;
 use tonic::transport::Channel;
 
+use crate::acts::calls;
 use crate::connection::{Connection, RESPONSE_LIMIT, request_id};
 use crate::types::Position;
 use crate::watch::{Opening, Watch, Watched, answers};
@@ -217,24 +218,6 @@ fn row(of: wire::BoardRow) -> BoardRow {
     }
 }
 
-/// Each act and the call that it is.
-macro_rules! calls {
-    ($self:ident, $act:ident, $name:ident, $etag:ident, $id:ident; $($pattern:pat => $method:ident, $request:ident { $($field:ident $(: $value:expr)?),* };)*) => {
-        match $act {
-            $($pattern => {
-                let request = wire::$request {
-                    name: $name,
-                    etag: $etag,
-                    request_id: $id,
-                    $($field $(: $value)?),*
-                };
-                let once = async |channel, request| api(channel).$method(request).await;
-                $self.records.call("act on a matter", request, once).await?.into_inner().matter
-            })*
-        }
-    };
-}
-
 impl Client {
     /// Makes a matter of each decision of issued minutes that has none yet.
     ///
@@ -279,7 +262,8 @@ impl Client {
     /// `MATTER_NOT_FOUND`, `STATE_FORBIDS`, `ETAG_STALE`, and those of the act.
     pub async fn act(&self, name: &str, act: Act, etag: Option<u64>) -> Result<Matter, Error> {
         let (name, etag, id) = (name.to_owned(), etag.unwrap_or(0), request_id(None));
-        let done = calls! { self, act, name, etag, id;
+        let what = "act on a matter";
+        let done = calls! { self, what, act, name, etag, id, matter;
         Act::Approve { opinion } => approve_matter, ApproveMatterRequest { opinion };
         Act::Notify { notice } => notify_matter, NotifyMatterRequest { notice };
         Act::Accept => accept_matter, AcceptMatterRequest {  };
@@ -306,7 +290,7 @@ impl Client {
         Act::DecideObjection { upheld, reason } => decide_objection, DecideObjectionRequest { upheld, reason };
         Act::Answer { to, text } => answer_raiser, AnswerRaiserRequest { to, text };
         };
-        done.and_then(matter).ok_or_else(|| self.records.malformed("act on a matter"))
+        done.and_then(matter).ok_or_else(|| self.records.malformed(what))
     }
 
     /// One matter with its history.

@@ -22,7 +22,7 @@ pub use matter::{
     Class, Entry, Extension, Feedback, Issued, Listing, Matter, Milestone, Next, Objection, Outcome, Reply,
     Slip, Source,
 };
-pub use pick::{Pick, due_day, is_in_principle, pick};
+pub use pick::{Pick, due_day, pick};
 pub use rules::{Finding, FindingCode, Light, Rules, Threshold};
 pub use state::State;
 

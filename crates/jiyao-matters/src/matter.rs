@@ -196,7 +196,7 @@ pub struct Entry {
 }
 
 /// A decision on its way to being done (督办事项).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Matter {
     /// `organs/{organ}/matters/{matter}`.
     pub name: String,
@@ -280,4 +280,14 @@ pub struct Matter {
     pub same_evidence: Vec<String>,
     /// All acts, oldest first.
     pub history: Vec<Entry>,
+}
+
+impl Matter {
+    /// Whether it is closed and whoever raised it has no answer (事事有回音).
+    #[must_use]
+    pub fn owes_answer(&self) -> bool {
+        self.state.is_end()
+            && !self.raised_by.is_empty()
+            && !self.replies.iter().any(|reply| reply.to == self.raised_by)
+    }
 }

@@ -2,6 +2,7 @@
 
 use jiyao_calendar::{Date, Holidays, date, days_later, parse_iso};
 use jiyao_docnum::ordinal;
+use jiyao_minutes::Verdict;
 use jiyao_reader::Decision;
 
 use crate::matter::Next;
@@ -26,12 +27,6 @@ pub struct Pick {
     pub printed_due: String,
     /// When it takes effect.
     pub effective: Option<Date>,
-}
-
-/// Whether a verdict is one in principle: its draft is not final (requirement 7).
-#[must_use]
-pub fn is_in_principle(verdict: &str) -> bool {
-    verdict.contains("原则") || verdict.contains("原則")
 }
 
 /// What a decision sets going, by the words of its paragraph and the day of the meeting.
@@ -61,7 +56,7 @@ pub fn pick(
         lead: lead.value.to_string(),
         helpers: values(&decision.support_units),
         next,
-        to_revise: is_in_principle(&decision.outcome.value) && paragraph.contains("完善"),
+        to_revise: Verdict::of(&decision.outcome.value) == Verdict::InPrinciple && paragraph.contains("完善"),
         due: days.min(),
         printed_due: printed.join("；"),
         effective: decision.effective_date.as_ref().and_then(|date| parse_iso(&date.value)),

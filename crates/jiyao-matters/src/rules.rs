@@ -191,10 +191,7 @@ impl Rules {
         {
             find(FindingCode::ListingLate, Some(listing.deadline), &listing.level);
         }
-        if !open
-            && !matter.raised_by.is_empty()
-            && !matter.replies.iter().any(|reply| reply.to == matter.raised_by)
-        {
+        if matter.owes_answer() {
             find(FindingCode::Unanswered, None, &matter.raised_by);
         }
         found

@@ -1,10 +1,11 @@
 use serde::{Deserialize, Serialize};
 
 /// Where a matter stands (requirement 54).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum State {
     /// 立项: made, nobody has been told.
+    #[default]
     Established,
     /// 已交办: the notice is out.
     Assigned,

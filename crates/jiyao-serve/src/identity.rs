@@ -47,10 +47,6 @@ pub struct Principal {
     pub roles: Vec<Role>,
 }
 
-/// Headers by which callers of local mode say who they are and for which unit they act, as percent-encoded UTF-8.
-pub(crate) const AS: &str = "jiyao-as";
-pub(crate) const UNIT: &str = "jiyao-unit";
-
 /// One line of the token file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -132,8 +128,9 @@ impl Identities {
                     header(name).map(|value| percent_decode_str(value).decode_utf8_lossy().into_owned())
                 };
                 let mut principal = principal.clone();
-                principal.name = said(AS).filter(|name| !name.is_empty()).unwrap_or(principal.name);
-                principal.unit = said(UNIT).unwrap_or_default();
+                principal.name =
+                    said(jiyao_wire::AS).filter(|name| !name.is_empty()).unwrap_or(principal.name);
+                principal.unit = said(jiyao_wire::UNIT).unwrap_or_default();
                 return Ok(principal);
             }
             Self::Tokens(Tokens(tokens)) => tokens,

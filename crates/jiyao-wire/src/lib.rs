@@ -1,18 +1,28 @@
 //! Where the wire meets the words of the domain: facts to messages and back, faults to statuses and back. The one
 //! place that does; services and SDK both stand on it.
 
+mod asks;
 mod facts;
 mod life;
 mod matters;
 mod status;
 
+pub use asks::Asks;
 pub use facts::{classify, doubt_from, doubts_to, facts_from, facts_to, repair_from, repair_to};
-pub use life::{AsksStep, life_to, sign_off_from, sign_off_to, stage_from, stage_to, standing_to};
+pub use life::{
+    disclosure_to, life_to, mark_from, mark_to, quorum_to, secrecy_to, sign_off_from, sign_off_to,
+    stage_from, stage_to, standing_to,
+};
 pub use matters::{
-    AsksAct, date_from, light_up, list_to, matter_summary, matter_to, required_date, rows_from, rules_from,
-    rules_to, state_from, state_to,
+    date_from, light_up, list_to, matter_summary, matter_to, required_date, rows_from, rules_from, rules_to,
+    state_from, state_to, words_of,
 };
 pub use status::{Received, from_status, to_status};
+
+/// Header of local mode: who acts. Percent-encoded UTF-8.
+pub const AS: &str = "jiyao-as";
+/// Header of local mode: the unit that one acts for. Percent-encoded UTF-8.
+pub const UNIT: &str = "jiyao-unit";
 
 /// Descriptors of google.rpc's error details, for reflection.
 pub const ERROR_DESCRIPTORS: &[u8] = tonic_types::pb::FILE_DESCRIPTOR_SET;

@@ -5,6 +5,7 @@ use jiyao_fault::{Fault, Result};
 use jiyao_minutes::{self as domain, Act};
 use jiyao_proto::records::v1 as wire;
 
+use crate::asks::asks;
 use crate::{date_from, required_date};
 
 /// A stage as a message.
@@ -32,7 +33,11 @@ pub fn stage_from(stage: i32) -> Option<domain::Stage> {
     domain::Stage::ALL.into_iter().find(|known| stage_to(*known) == stage)
 }
 
-fn mark_from(mark: i32) -> Result<domain::Mark> {
+/// The mark that a message names; words where it names none.
+///
+/// # Errors
+/// `FIELD_INVALID`.
+pub fn mark_from(mark: i32) -> Result<domain::Mark> {
     match wire::Mark::try_from(mark) {
         Ok(wire::Mark::Unspecified | wire::Mark::Words) => Ok(domain::Mark::Words),
         Ok(wire::Mark::Circle) => Ok(domain::Mark::Circle),
@@ -41,7 +46,9 @@ fn mark_from(mark: i32) -> Result<domain::Mark> {
     }
 }
 
-fn mark_to(mark: domain::Mark) -> wire::Mark {
+/// A mark as a message.
+#[must_use]
+pub fn mark_to(mark: domain::Mark) -> wire::Mark {
     match mark {
         domain::Mark::Words => wire::Mark::Words,
         domain::Mark::Circle => wire::Mark::Circle,
@@ -61,7 +68,9 @@ fn disclosure_from(disclosure: Option<wire::Disclosure>) -> Result<Option<domain
     Ok(Some(domain::Disclosure { class, reason: disclosure.reason, article: disclosure.article }))
 }
 
-fn disclosure_to(disclosure: &domain::Disclosure) -> wire::Disclosure {
+/// A class of disclosure as a message.
+#[must_use]
+pub fn disclosure_to(disclosure: &domain::Disclosure) -> wire::Disclosure {
     let class = match disclosure.class {
         domain::DisclosureClass::Public => wire::DisclosureClass::Public,
         domain::DisclosureClass::OnRequest => wire::DisclosureClass::OnRequest,
@@ -86,7 +95,9 @@ fn secrecy_from(secrecy: Option<wire::Secrecy>) -> Result<Option<domain::Secrecy
     Ok(Some(domain::Secrecy { level, years: secrecy.years, condition: secrecy.condition }))
 }
 
-fn secrecy_to(secrecy: &domain::Secrecy) -> wire::Secrecy {
+/// A level of secrecy as a message.
+#[must_use]
+pub fn secrecy_to(secrecy: &domain::Secrecy) -> wire::Secrecy {
     let level = match secrecy.level {
         domain::Level::Secret => wire::SecrecyLevel::Secret,
         domain::Level::Confidential => wire::SecrecyLevel::Confidential,
@@ -106,7 +117,9 @@ fn quorum_from(outcome: i32) -> Result<domain::Quorum> {
     }
 }
 
-fn quorum_to(quorum: domain::Quorum) -> wire::QuorumOutcome {
+/// An outcome of the quorum as a message.
+#[must_use]
+pub fn quorum_to(quorum: domain::Quorum) -> wire::QuorumOutcome {
     match quorum {
         domain::Quorum::Unknown => wire::QuorumOutcome::Unspecified,
         domain::Quorum::Met => wire::QuorumOutcome::Met,
@@ -258,40 +271,7 @@ pub fn sign_off_from(sign_off: wire::SignOff) -> Result<domain::SignOff> {
     Ok(found)
 }
 
-/// A request that asks for an act on minutes.
-pub trait AsksStep: prost::Message + Clone {
-    /// The minutes' name, the version of their life that was looked at, and the request's id.
-    fn about(&self) -> (&str, u64, &str);
-    /// The same without its id: what recognises a repeat.
-    #[must_use]
-    fn without_id(&self) -> Self;
-    /// The act. The number of a registration is given when it is decided.
-    ///
-    /// # Errors
-    /// `FIELD_REQUIRED`, `FIELD_INVALID`.
-    fn step(&self) -> Result<Act>;
-}
-
-macro_rules! asks {
-    ($($request:ident => |$r:ident| $act:expr;)*) => {
-        $(impl AsksStep for wire::$request {
-            fn about(&self) -> (&str, u64, &str) {
-                (&self.name, self.etag, &self.request_id)
-            }
-
-            fn without_id(&self) -> Self {
-                Self { request_id: String::new(), ..self.clone() }
-            }
-
-            fn step(&self) -> Result<Act> {
-                let $r = self.clone();
-                Ok($act)
-            }
-        })*
-    };
-}
-
-asks! {
+asks! { Act;
     SubmitMinutesRequest => |r| Act::Submit { opinion: r.opinion };
     ReviewMinutesRequest => |r| {
         Act::Review { post: r.post, mark: mark_from(r.mark)?, opinion: r.opinion, approve: r.approve }

@@ -5,6 +5,8 @@ use jiyao_fault::{Fault, Result};
 use jiyao_matters::{self as domain, Act, Next, State};
 use jiyao_proto::records::v1 as wire;
 
+use crate::asks::asks;
+
 /// A state as a message.
 #[must_use]
 pub fn state_to(state: State) -> wire::MatterState {
@@ -172,7 +174,8 @@ fn entry_to(entry: &domain::Entry) -> wire::MatterEntry {
 }
 
 /// What came with an act, as a person reads it.
-fn words_of(act: &Act) -> String {
+#[must_use]
+pub fn words_of(act: &Act) -> String {
     match act {
         Act::Accept => String::new(),
         Act::Approve { opinion: words }
@@ -307,40 +310,7 @@ pub fn rows_from(rows: &[wire::MeasureRow]) -> Result<Vec<domain::Row>> {
     rows.iter().enumerate().map(row).collect()
 }
 
-/// A request that asks for an act.
-pub trait AsksAct: prost::Message + Clone {
-    /// The matter's name, the version that was looked at, and the request's id.
-    fn about(&self) -> (&str, u64, &str);
-    /// The same without its id: what recognises a repeat.
-    #[must_use]
-    fn without_id(&self) -> Self;
-    /// The act.
-    ///
-    /// # Errors
-    /// `FIELD_REQUIRED`, `FIELD_INVALID`.
-    fn act(&self) -> Result<Act>;
-}
-
-macro_rules! asks {
-    ($($request:ident => |$r:ident| $act:expr;)*) => {
-        $(impl AsksAct for wire::$request {
-            fn about(&self) -> (&str, u64, &str) {
-                (&self.name, self.etag, &self.request_id)
-            }
-
-            fn without_id(&self) -> Self {
-                Self { request_id: String::new(), ..self.clone() }
-            }
-
-            fn act(&self) -> Result<Act> {
-                let $r = self.clone();
-                Ok($act)
-            }
-        })*
-    };
-}
-
-asks! {
+asks! { Act;
     ApproveMatterRequest => |r| Act::Approve { opinion: r.opinion };
     NotifyMatterRequest => |r| Act::Notify { notice: r.notice };
     AcceptMatterRequest => |_r| Act::Accept;

@@ -42,6 +42,7 @@ const LAYERS: &[(&str, u8)] = &[
 const SAME_LAYER: &[(&str, &str)] = &[
     ("jiyao-minutes", "jiyao-reader"),
     ("jiyao-matters", "jiyao-reader"),
+    ("jiyao-matters", "jiyao-minutes"),
     ("jiyao-rolls", "jiyao-reader"),
     ("jiyao-deliveries", "jiyao-reader"),
     ("jiyao-wire", "jiyao-proto"),

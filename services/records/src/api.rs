@@ -17,7 +17,7 @@ use jiyao_proto::stored::v1 as stored;
 use jiyao_reader::Words;
 use jiyao_serve::{
     CLERKS, Caller, Late, Page, PageQuery, READERS, Right, answer, caller, check_request_id, cursor_from,
-    cursor_to, document_of, failed, list_of, page_size, places_of, request_digest, wait_for,
+    cursor_to, failed, list_of, page_size, places_of, request_digest, wait_for,
 };
 use prost::Message as _;
 use sha2::{Digest as _, Sha256};
@@ -25,9 +25,10 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::documents::{View as _, no_minutes};
 use crate::domain::{Command, Import, MINUTES_IMPORTED, RecordsDomain, Settle};
 use crate::keys;
-use crate::life::{MINUTES_AMENDED, life_of};
+use crate::life::MINUTES_AMENDED;
 
 const CREATE_ORGAN: &str = "/jiyao.records.v1.RecordsService/CreateOrgan";
 const IMPORT_MINUTES: &str = "/jiyao.records.v1.RecordsService/ImportMinutes";
@@ -137,15 +138,17 @@ impl Api {
         tokio::task::spawn_blocking(read).await.map_err(Fault::internal)?
     }
 
-    async fn submit(
+    /// Puts a command to the ledger; answers when it is durable.
+    pub(crate) async fn submit(
         &self,
         caller: &Caller,
         method: &'static str,
-        request_id: String,
+        request_id: &str,
         digest: [u8; 32],
         command: Command,
     ) -> Result<Committed> {
-        let principal = caller.principal.name.clone();
+        check_request_id(request_id)?;
+        let (principal, request_id) = (caller.principal.name.clone(), request_id.to_owned());
         self.ledger.get()?.submit(Submission { principal, method, request_id, digest, command }).await
     }
 
@@ -154,8 +157,8 @@ impl Api {
         caller: Caller,
         request: api::ImportMinutesRequest,
     ) -> Result<api::ImportMinutesResponse> {
-        check_request_id(&request.request_id)?;
         let organ = Organ::parse(&request.parent, "parent")?;
+        check_request_id(&request.request_id)?;
         let standing = match api::Standing::try_from(request.standing) {
             Ok(api::Standing::Unspecified | api::Standing::IssuedElsewhere) => api::Standing::IssuedElsewhere,
             Ok(draft @ api::Standing::Draft) => draft,
@@ -184,7 +187,7 @@ impl Api {
         let import =
             Import { organ, original, text, digest: content, identity, minutes, rendition_of, corrects };
         let command = Command::Import(Box::new(import));
-        let committed = self.submit(&caller, IMPORT_MINUTES, request_id, digest, command).await?;
+        let committed = self.submit(&caller, IMPORT_MINUTES, &request_id, digest, command).await?;
         let mut response =
             api::ImportMinutesResponse::decode(committed.answer.as_slice()).map_err(Fault::internal)?;
         let name = Minutes::parse(&response.minutes.unwrap_or_default().name, "name")?;
@@ -196,16 +199,8 @@ impl Api {
     /// A revision of minutes, 0 the newest, with their life as it is now, and the sequence it was read at.
     pub(crate) fn revision(&self, name: &Minutes, revision: u64) -> Result<(api::Minutes, u64)> {
         self.ledger.get()?.read(|view| {
-            let (life, newest) = life(view, name)?;
-            let found = if [0, newest.revision].contains(&revision) {
-                newest
-            } else {
-                let found = view
-                    .get(&keys::revision(name, revision))?
-                    .ok_or_else(|| not_found(name).at("revision"))?;
-                let document = stored::MinutesDocument::decode(found.as_slice()).map_err(Fault::internal)?;
-                document.minutes.unwrap_or_default()
-            };
+            let found = view.revision(name, revision)?.minutes.unwrap_or_default();
+            let life = view.life(name, &found)?;
             Ok(api::Minutes { life: Some(jiyao_wire::life_to(&life)), ..found })
         })
     }
@@ -225,11 +220,10 @@ impl Api {
         &self,
         caller: &Caller,
         method: &'static str,
-        request_id: String,
+        request_id: &str,
         digest: [u8; 32],
         command: Settle,
     ) -> Result<(api::Minutes, jiyao_proto::journal::v1::Cursor)> {
-        check_request_id(&request_id)?;
         let settlement = &command.settlement;
         if settlement.reason.trim().is_empty() {
             return Err(Fault::required("reason"));
@@ -269,7 +263,7 @@ impl Api {
             },
         };
         let (minutes, position) =
-            self.settle(&caller, RESOLVE_DOUBT, request.request_id, digest, command).await?;
+            self.settle(&caller, RESOLVE_DOUBT, &request.request_id, digest, command).await?;
         Ok(api::ResolveDoubtResponse { minutes: Some(minutes), position: Some(position) })
     }
 
@@ -294,13 +288,8 @@ impl Api {
             },
         };
         let (minutes, position) =
-            self.settle(&caller, CORRECT_FACT, request.request_id, digest, command).await?;
+            self.settle(&caller, CORRECT_FACT, &request.request_id, digest, command).await?;
         Ok(api::CorrectFactResponse { minutes: Some(minutes), position: Some(position) })
-    }
-
-    /// Stored minutes, and the sequence they were read at.
-    fn document(&self, name: &Minutes) -> Result<(stored::MinutesDocument, u64)> {
-        self.ledger.get()?.read(|view| document(view, name))
     }
 
     async fn list_minutes(&self, request: api::ListMinutesRequest) -> Result<api::ListMinutesResponse> {
@@ -347,7 +336,7 @@ impl Api {
         if request.parent.contains("/minutes/") {
             let name = Minutes::parse(&request.parent, "parent")?;
             wait_for(ledger, None, request.read_after.as_ref()).await?;
-            let (document, sequence) = self.document(&name)?;
+            let (document, sequence) = ledger.read(|view| view.document(&name, "parent"))?;
             let decisions = decisions(&document);
             return Ok(api::ListDecisionsResponse { decisions, next_page_token: String::new(), sequence });
         }
@@ -358,7 +347,7 @@ impl Api {
             let page: Page<api::MinutesSummary> = Page::read(view, &list_of(&scope), &after, size, |_| true)?;
             let mut found = Vec::new();
             for summary in &page.found {
-                found.extend(decisions(&document(view, &Minutes::parse(&summary.name, "name")?)?));
+                found.extend(decisions(&view.document(&Minutes::parse(&summary.name, "name")?, "name")?));
             }
             Ok((found, page.next))
         })?;
@@ -371,7 +360,6 @@ impl Api {
         caller: Caller,
         request: api::CreateOrganRequest,
     ) -> Result<api::CreateOrganResponse> {
-        check_request_id(&request.request_id)?;
         let organ = request.organ.clone().ok_or_else(|| Fault::required("organ"))?;
         if organ.display_name.trim().is_empty() {
             return Err(Fault::required("organ.display_name"));
@@ -406,7 +394,7 @@ impl Api {
             create_time: None,
         };
         let command = Command::CreateOrgan { id, organ };
-        let committed = self.submit(&caller, CREATE_ORGAN, request.request_id, digest, command).await?;
+        let committed = self.submit(&caller, CREATE_ORGAN, &request.request_id, digest, command).await?;
         let response =
             api::CreateOrganResponse::decode(committed.answer.as_slice()).map_err(Fault::internal)?;
         Ok(api::CreateOrganResponse { position: Some(cursor_to(&committed.cursor)), ..response })
@@ -422,8 +410,7 @@ impl Api {
             }
             let Some(name) = view.get(&keys::called(&request.called))? else { return Ok(Page::default()) };
             let name = String::from_utf8(name).map_err(Fault::internal)?;
-            let found = view.get(&keys::organ(&Organ::parse(&name, "name")?))?.unwrap_or_default();
-            let organ = api::Organ::decode(found.as_slice()).map_err(Fault::internal)?;
+            let organ = view.organ(&Organ::parse(&name, "name")?, "name")?;
             Ok(Page { found: vec![organ], next: None })
         })?;
         let next_page_token = page.next.map(|key| query.token(&key)).unwrap_or_default();
@@ -464,16 +451,7 @@ impl Api {
 
 /// Original and extracted text of a revision of minutes, 0 the newest, from the journal. Blocks on the disk.
 fn imported_at(ledger: &Ledger<RecordsDomain>, name: &Minutes, revision: u64) -> Result<(Vec<u8>, String)> {
-    let (document, _) = ledger.read(|view| {
-        let newest = document(view, name)?;
-        let is_newest = newest.minutes.as_ref().is_some_and(|minutes| minutes.revision == revision);
-        if revision == 0 || is_newest {
-            return Ok(newest);
-        }
-        let found =
-            view.get(&keys::revision(name, revision))?.ok_or_else(|| not_found(name).at("revision"))?;
-        stored::MinutesDocument::decode(found.as_slice()).map_err(Fault::internal)
-    })?;
+    let (document, _) = ledger.read(|view| view.revision(name, revision))?;
     let record = ledger.record(document.original_sequence)?;
     let events = record.map(|record| record.events).unwrap_or_default();
     let is_it = |minutes: &Option<api::Minutes>| {
@@ -493,29 +471,13 @@ fn imported_at(ledger: &Ledger<RecordsDomain>, name: &Minutes, revision: u64) ->
             }
         }
     }
-    Err(not_found(name))
-}
-
-/// The life of minutes, and the newest revision.
-pub(crate) fn life(view: &Reading<'_>, name: &Minutes) -> Result<(jiyao_minutes::Life, api::Minutes)> {
-    let minutes = document(view, name)?.minutes.unwrap_or_default();
-    Ok((life_of(view.get(&keys::life(name))?, &minutes)?, minutes))
-}
-
-fn not_found(name: &Minutes) -> Fault {
-    Fault::new(Reason::MinutesNotFound).at("name").with("minutes", name)
-}
-
-fn document(view: &Reading<'_>, name: &Minutes) -> Result<stored::MinutesDocument> {
-    let found = view.get(&document_of(name))?.ok_or_else(|| not_found(name))?;
-    stored::MinutesDocument::decode(found.as_slice()).map_err(Fault::internal)
+    Err(no_minutes(name, "name"))
 }
 
 /// The organ of a scope must exist.
 fn existing(view: &Reading<'_>, scope: &Scope) -> Result<()> {
     let Scope::One(organ) = scope else { return Ok(()) };
-    let found = view.get(&keys::organ(organ))?;
-    found.map(|_| ()).ok_or_else(|| Fault::new(Reason::OrganNotFound).at("parent").with("organ", organ))
+    view.organ(organ, "parent").map(|_| ())
 }
 
 fn decisions(document: &stored::MinutesDocument) -> Vec<api::DecisionEntry> {
@@ -686,7 +648,7 @@ impl RecordsService for Api {
 /// One change as it stands now: the summary is that of the list.
 fn change(ledger: &Ledger<RecordsDomain>, name: &Minutes, revision: u64) -> Result<api::MinutesChange> {
     let (summary, _) = ledger.read(|view| {
-        let minutes = document(view, name)?.minutes.unwrap_or_default();
+        let minutes = view.document(name, "name")?.minutes.unwrap_or_default();
         let meeting = minutes.facts.unwrap_or_default().meeting.unwrap_or_default();
         let date = meeting.date.map(|date| date.value).unwrap_or_default();
         let [place, _] = places_of(name, &date);

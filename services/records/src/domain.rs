@@ -14,6 +14,7 @@ use jiyao_proto::stored::v1::{self as stored, Event};
 use jiyao_serve::{document_of, put_listed};
 use prost::Message as _;
 
+use crate::documents::{View as _, from_json, no_minutes};
 use crate::follow_up::{self, Desk, FollowUp, MATTER_ACTED, MATTER_ESTABLISHED, MATTER_LISTED, RULES_SET};
 use crate::keys;
 use crate::life::{self, MINUTES_ACTED, MINUTES_AMENDED, PROCEEDINGS_KEPT, SIGN_OFF_SET, Secrets, Step};
@@ -64,7 +65,7 @@ pub(crate) struct Import {
 
 impl Domain for RecordsDomain {
     type Command = Command;
-    const PROJECTION: u32 = 1;
+    const PROJECTION: u32 = 2;
 
     fn decide(&self, view: &Overlay<'_>, command: &Command, context: &mut Context<'_>) -> Result<Decided> {
         match command {
@@ -94,7 +95,7 @@ impl Domain for RecordsDomain {
             (MINUTES_SETTLED, 1) => {
                 let stored::MinutesSettled { minutes, settlement, .. } = decode_event(event)?;
                 let name = Minutes::parse(&minutes, "minutes")?;
-                let before = newest(view, &name)?;
+                let before = view.document(&name, "minutes")?;
                 let mut minutes = before.minutes.clone().unwrap_or_default();
                 settle(&mut minutes, &mut settlement.unwrap_or_default())?;
                 let old = before.minutes.as_ref().map_or(0, |minutes| minutes.revision);
@@ -109,7 +110,7 @@ impl Domain for RecordsDomain {
                 let body = decode_event::<stored::MinutesAmended>(event)?;
                 let minutes = body.minutes.unwrap_or_default();
                 let name = Minutes::parse(&minutes.name, "minutes")?;
-                let before = newest(view, &name)?;
+                let before = view.document(&name, "minutes")?;
                 let old = before.minutes.clone().unwrap_or_default();
                 view.put(keys::revision(&name, old.revision), before.encode_to_vec());
                 // Bytes that are no longer its content may come in again.
@@ -123,7 +124,7 @@ impl Domain for RecordsDomain {
             (PROCEEDINGS_KEPT, 1) => life::show_proceedings(view, decode_event(event)?),
             (MATTER_ESTABLISHED, 1) => {
                 let body = decode_event::<stored::MatterEstablished>(event)?;
-                follow_up::show_new(view, &follow_up::from_json(&body.matter)?)
+                follow_up::show_new(view, &from_json(&body.matter)?)
             }
             (MATTER_ACTED, 1) => follow_up::show_acted(view, &decode_event(event)?),
             (MATTER_LISTED, 1) => follow_up::show_list(view, &decode_event(event)?),
@@ -153,7 +154,7 @@ impl Domain for RecordsDomain {
             }
             (MATTER_ESTABLISHED, 1) => {
                 let body = decode_event::<stored::MatterEstablished>(event)?;
-                let matter: jiyao_matters::Matter = follow_up::from_json(&body.matter)?;
+                let matter: jiyao_matters::Matter = from_json(&body.matter)?;
                 Ok(vec![Kind::MatterChanged(MatterChanged { matter: matter.name, version: 0 })])
             }
             (MATTER_ACTED, 1) => {
@@ -162,7 +163,7 @@ impl Domain for RecordsDomain {
             }
             (MINUTES_ACTED, 1) => {
                 let stored::MinutesActed { minutes, entry, version } = decode_event(event)?;
-                let entry: jiyao_minutes::Entry = follow_up::from_json(&entry)?;
+                let entry: jiyao_minutes::Entry = from_json(&entry)?;
                 let act = entry.act.name().to_owned();
                 Ok(vec![Kind::MinutesMoved(MinutesMoved { minutes, act, version })])
             }
@@ -226,9 +227,7 @@ fn record(
     secrets: Secrets,
 ) -> Result<Decided> {
     let organ = &import.organ;
-    if view.get(&keys::organ(organ))?.is_none() {
-        return Err(Fault::new(Reason::OrganNotFound).at("parent").with("organ", organ));
-    }
+    view.organ(organ, "parent")?;
     if let Some(name) = view.get(&keys::by_digest(organ, &import.digest))? {
         let name = String::from_utf8(name).map_err(Fault::internal)?;
         return Ok(Decided { events: Vec::new(), answer: imported(name, true) });
@@ -238,19 +237,17 @@ fn record(
     let mut is_related = false;
     for (other, field) in related {
         let Some(other) = other else { continue };
-        let found = view.get(&document_of(other))?.filter(|_| other.organ == *organ);
-        let found =
-            found.ok_or_else(|| Fault::new(Reason::MinutesNotFound).at(field).with("minutes", other))?;
-        let document = stored::MinutesDocument::decode(found.as_slice()).map_err(Fault::internal)?;
-        if document.minutes.unwrap_or_default().identity != identity {
+        if other.organ != *organ {
+            return Err(no_minutes(other, field));
+        }
+        if view.document(other, field)?.minutes.unwrap_or_default().identity != identity {
             return Err(Fault::invalid(field, other));
         }
         is_related = true;
     }
     if let Some(existing) = view.get(&keys::by_identity(organ, &identity))?.filter(|_| !is_related) {
         let existing = String::from_utf8(existing).map_err(Fault::internal)?;
-        let found = view.get(&document_of(&Minutes::parse(&existing, "existing")?))?.unwrap_or_default();
-        let document = stored::MinutesDocument::decode(found.as_slice()).map_err(Fault::internal)?;
+        let document = view.document(&Minutes::parse(&existing, "existing")?, "existing")?;
         let existing_digest = document.minutes.unwrap_or_default().digest;
         return Err(Fault::new(Reason::IdentityTaken)
             .at("source")
@@ -285,14 +282,8 @@ fn record(
     Ok(Decided { events, answer: imported(name.to_string(), false) })
 }
 
-fn newest(view: &Overlay<'_>, name: &Minutes) -> Result<stored::MinutesDocument> {
-    let missing = || Fault::new(Reason::MinutesNotFound).at("name").with("minutes", name);
-    let found = view.get(&document_of(name))?.ok_or_else(missing)?;
-    stored::MinutesDocument::decode(found.as_slice()).map_err(Fault::internal)
-}
-
 fn settled(view: &Overlay<'_>, command: &Settle, context: &mut Context<'_>) -> Result<Decided> {
-    let mut minutes = newest(view, &command.minutes)?.minutes.unwrap_or_default();
+    let mut minutes = view.document(&command.minutes, "name")?.minutes.unwrap_or_default();
     if ![0, minutes.revision].contains(&command.revision) {
         return Err(Fault::new(Reason::RevisionStale)
             .at("revision")

@@ -9,16 +9,14 @@ use jiyao_ledger::{Context, Decided, Overlay, event};
 use jiyao_matters::{
     Act, Actor, Class, FindingCode, Matter, MeasureList, Milestone, Next, Pick, Row, Rules, Source, State,
 };
-use jiyao_minutes::Life;
+use jiyao_minutes::{Life, Verdict};
 use jiyao_names::{Matter as Name, Minutes, Organ};
 use jiyao_proto::records::v1 as api;
 use jiyao_proto::stored::v1 as stored;
-use jiyao_serve::document_of;
 use prost::Message as _;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
-use crate::{keys, life};
+use crate::documents::{View as _, from_json, to_json};
+use crate::keys;
 
 pub(crate) const MATTER_ESTABLISHED: &str = "matter.established";
 pub(crate) const MATTER_ACTED: &str = "matter.acted";
@@ -55,18 +53,6 @@ pub(crate) struct ByHand {
     pub(crate) next: Next,
 }
 
-pub(crate) fn to_json(value: &impl Serialize) -> Result<Vec<u8>> {
-    serde_json::to_vec(value).map_err(Fault::internal)
-}
-
-pub(crate) fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
-    serde_json::from_slice(bytes).map_err(Fault::internal)
-}
-
-pub(crate) fn not_found(name: &Name) -> Fault {
-    Fault::new(Reason::MatterNotFound).at("name").with("matter", name)
-}
-
 /// What is decided on besides the state.
 pub(crate) struct Desk<'d> {
     pub(crate) view: &'d Overlay<'d>,
@@ -84,23 +70,10 @@ impl Desk<'_> {
         }
     }
 
-    fn organ(&self, organ: &Organ, field: &str) -> Result<api::Organ> {
-        let missing = || Fault::new(Reason::OrganNotFound).at(field).with("organ", organ);
-        let found = self.view.get(&keys::organ(organ))?.ok_or_else(missing)?;
-        api::Organ::decode(found.as_slice()).map_err(Fault::internal)
-    }
-
-    fn rules(&self, organ: &Organ) -> Result<Rules> {
-        self.view.get(&keys::rules(organ))?.map_or_else(|| Ok(Rules::default()), |found| from_json(&found))
-    }
-
     /// Minutes that matters may be made of.
     fn issued(&self, name: &Minutes) -> Result<(api::Minutes, Life)> {
-        let missing = || Fault::new(Reason::MinutesNotFound).at("minutes").with("minutes", name);
-        let found = self.view.get(&document_of(name))?.ok_or_else(missing)?;
-        let document = stored::MinutesDocument::decode(found.as_slice()).map_err(Fault::internal)?;
-        let minutes = document.minutes.unwrap_or_default();
-        let life = life::life_of(self.view.get(&keys::life(name))?, &minutes)?;
+        let minutes = self.view.document(name, "minutes")?.minutes.unwrap_or_default();
+        let life = self.view.life(name, &minutes)?;
         if life.stage.is_issued() && life.voided.is_none() && life.revoked.is_none() {
             return Ok((minutes, life));
         }
@@ -117,11 +90,10 @@ impl Desk<'_> {
         context: &mut Context<'_>,
     ) -> Result<Matter> {
         let of = Minutes::parse(&minutes.name, "minutes")?;
-        let organ = self.organ(&of.organ, "minutes")?;
+        let organ = self.view.organ(&of.organ, "minutes")?;
         let today = civil_date(context.now, &organ.time_zone);
-        let series = series_of(today);
-        let last = self.view.get(&keys::counter(&of.organ, &series))?;
-        let last = last.map_or(0, |bytes| bytes.try_into().map_or(0, u32::from_be_bytes));
+        let series = series_of(today.year());
+        let last = self.view.last_number(&of.organ, &series)?;
         *given += 1;
         let number = jiyao_docnum::DocumentNumber {
             series: "督".to_owned(),
@@ -139,13 +111,8 @@ impl Desk<'_> {
             content: pick.content,
             lead: pick.lead,
             helpers: pick.helpers,
-            leader: String::new(),
-            contact: String::new(),
-            class: Class::Immediate,
-            milestones: Vec::new(),
             next: pick.next,
             to_revise: pick.to_revise,
-            raised_by: String::new(),
             due: pick.due,
             original_due: pick.due,
             printed_due: pick.printed_due,
@@ -153,27 +120,7 @@ impl Desk<'_> {
             decided,
             issued: life.issued.or(date(facts.printed.unwrap_or_default().date)),
             established: context.now,
-            version: 0,
-            state: State::Established,
-            approved_by: String::new(),
-            noticed: None,
-            revised: None,
-            outcome: None,
-            document: None,
-            feedback: Vec::new(),
-            reporter: String::new(),
-            reviewed: None,
-            evidence: Vec::new(),
-            extensions: Vec::new(),
-            resume: None,
-            listing: None,
-            slips: Vec::new(),
-            objections: Vec::new(),
-            replies: Vec::new(),
-            struck_off: Vec::new(),
-            reopened: Vec::new(),
-            same_evidence: Vec::new(),
-            history: Vec::new(),
+            ..Matter::default()
         })
     }
 
@@ -208,7 +155,9 @@ impl Desk<'_> {
                         continue;
                     }
                 };
-                if jiyao_matters::is_in_principle(&decision.outcome.value) && decision.next_step.is_none() {
+                if Verdict::of(&decision.outcome.value) == Verdict::InPrinciple
+                    && decision.next_step.is_none()
+                {
                     answer.left_out.push(left_out(FindingCode::NextMissing));
                 }
                 let source = Source {
@@ -265,15 +214,11 @@ impl Desk<'_> {
         Ok(Decided { events: vec![established(&matter)?], answer })
     }
 
-    fn matter(&self, name: &Name) -> Result<Matter> {
-        from_json(&self.view.get(&keys::matter(name))?.ok_or_else(|| not_found(name))?)
-    }
-
     fn act(&self, name: &Name, etag: u64, unit: &str, act: &Act, context: &Context<'_>) -> Result<Decided> {
-        let matter = self.matter(name)?;
+        let matter = self.view.matter(name, "name")?;
         check_etag(etag, matter.version)?;
-        let rules = self.rules(&name.organ)?;
-        let today = civil_date(context.now, &self.organ(&name.organ, "name")?.time_zone);
+        let rules = self.view.rules(&name.organ)?;
+        let today = civil_date(context.now, &self.view.organ(&name.organ, "name")?.time_zone);
         let actor = Actor { name: context.principal.to_owned(), unit: unit.to_owned() };
         let known = jiyao_matters::Context {
             actor: &actor,
@@ -306,12 +251,8 @@ impl Desk<'_> {
     }
 
     fn list(&self, name: &Name, etag: u64, rows: &[Row], is_final: bool) -> Result<Decided> {
-        self.matter(name).map_err(|fault| fault.at("matter"))?;
-        let known = self.view.get(&keys::measures(name, u64::MAX))?;
-        let known: MeasureList = match known {
-            Some(known) => from_json(&known)?,
-            None => MeasureList { matter: name.to_string(), ..MeasureList::default() },
-        };
+        self.view.matter(name, "matter")?;
+        let known = self.view.measures(name)?;
         check_etag(etag, known.version)?;
         let list = known.next(rows.to_vec(), is_final)?;
         let body = stored::MatterListed { matter: name.to_string(), list: to_json(&list)? };
@@ -322,7 +263,7 @@ impl Desk<'_> {
     }
 
     fn set_rules(&self, organ: &Organ, rules: &Rules) -> Result<Decided> {
-        self.organ(organ, "organ")?;
+        self.view.organ(organ, "organ")?;
         let body = stored::FollowUpRulesSet { organ: organ.to_string(), rules: to_json(rules)? };
         Ok(Decided { events: vec![event(RULES_SET, 1, &body)], answer: Vec::new() })
     }
@@ -335,8 +276,8 @@ pub(crate) fn check_etag(etag: u64, newest: u64) -> Result<()> {
     Err(Fault::new(Reason::EtagStale).at("etag").with("etag", etag).with("newest", newest))
 }
 
-fn series_of(today: Date) -> String {
-    format!("matters/{}", today.year())
+fn series_of(year: i16) -> String {
+    format!("matters/{year}")
 }
 
 /// The answer that the journal keeps: which matter. What it holds is read from the state.
@@ -354,7 +295,7 @@ pub(crate) fn show_new(view: &mut Overlay<'_>, matter: &Matter) -> Result<()> {
     let name = Name::parse(&matter.name, "matter")?;
     let number = jiyao_docnum::DocumentNumber::parse(&matter.number);
     let number = number.ok_or_else(|| Fault::internal(format!("{} is no number", matter.number)))?;
-    let series = format!("matters/{}", number.year);
+    let series = series_of(i16::try_from(number.year).map_err(Fault::internal)?);
     view.put(keys::counter(&name.organ, &series), number.number.to_be_bytes().to_vec());
     show(view, &name, None, matter)
 }
@@ -362,7 +303,7 @@ pub(crate) fn show_new(view: &mut Overlay<'_>, matter: &Matter) -> Result<()> {
 /// Shows a matter as an act leaves it.
 pub(crate) fn show_acted(view: &mut Overlay<'_>, acted: &stored::MatterActed) -> Result<()> {
     let name = Name::parse(&acted.matter, "matter")?;
-    let before: Matter = from_json(&view.get(&keys::matter(&name))?.ok_or_else(|| not_found(&name))?)?;
+    let before = view.matter(&name, "matter")?;
     let mut matter = before.clone();
     matter.apply(from_json(&acted.entry)?);
     let used = matter.evidence.iter().filter(|_| matter.state == State::StruckOff);
@@ -384,7 +325,8 @@ pub(crate) fn show_list(view: &mut Overlay<'_>, listed: &stored::MatterListed) -
     let list: MeasureList = from_json(&listed.list)?;
     view.put(keys::measures(&name, list.version), listed.list.clone());
     view.put(keys::measures(&name, u64::MAX), listed.list.clone());
-    Ok(())
+    let matter = view.matter(&name, "matter")?;
+    show_unanswered(view, &name, &matter)
 }
 
 /// Shows an organ's rules.
@@ -419,6 +361,19 @@ fn show(view: &mut Overlay<'_>, name: &Name, before: Option<&Matter>, matter: &M
         if count == 0 { view.remove(key) } else { view.put(key, count.to_be_bytes().to_vec()) }
     }
     view.put(keys::matter(name), to_json(matter)?);
+    show_unanswered(view, name, matter)
+}
+
+/// Notes whether somebody who raised the matter, or a row of its list, waits for an answer.
+fn show_unanswered(view: &mut Overlay<'_>, name: &Name, matter: &Matter) -> Result<()> {
+    let place = keys::unanswered(name);
+    let waits =
+        matter.owes_answer() || (matter.state.is_end() && !view.measures(name)?.unanswered().is_empty());
+    if waits {
+        view.put(place, name.to_string().into_bytes());
+    } else {
+        view.remove(place);
+    }
     Ok(())
 }
 

@@ -103,3 +103,12 @@ pub(crate) fn sign_off(organ: &Organ) -> Vec<u8> {
 pub(crate) fn proceedings(minutes: &Minutes) -> Vec<u8> {
     of(b"j/", &minutes.organ, &[minutes.id.as_bytes()])
 }
+
+/// Names of closed matters whose raiser, or that of a row of the list, waits for an answer.
+pub(crate) fn unanswered_of(organ: &Organ) -> Vec<u8> {
+    of(b"y/", organ, &[])
+}
+
+pub(crate) fn unanswered(matter: &Matter) -> Vec<u8> {
+    [unanswered_of(&matter.organ), matter.id.as_bytes().to_vec()].concat()
+}

@@ -2,7 +2,9 @@
 //!
 //! `domain` decides and projects, `api` speaks gRPC, `keys` says where things lie in the state.
 
+mod acts;
 mod api;
+mod documents;
 mod domain;
 mod follow_up;
 mod keys;

@@ -2,16 +2,16 @@
 
 use jiyao_calendar::{Date, civil_date, parse_iso};
 use jiyao_docnum::DocumentNumber;
-use jiyao_fault::{Fault, Reason, Result};
+use jiyao_fault::{Fault, Result};
 use jiyao_ledger::{Context, Decided, Overlay, event};
 use jiyao_minutes::{Act, Entry, Life, SignOff};
 use jiyao_names::{Minutes, Organ};
 use jiyao_proto::records::v1 as api;
 use jiyao_proto::stored::v1 as stored;
-use jiyao_serve::document_of;
 use prost::Message as _;
 
-use crate::follow_up::{check_etag, from_json, to_json};
+use crate::documents::{View as _, from_json, to_json};
+use crate::follow_up::check_etag;
 use crate::keys;
 
 pub(crate) const MINUTES_ACTED: &str = "minutes.acted";
@@ -34,8 +34,8 @@ pub(crate) enum Step {
 /// A draft read again.
 pub(crate) struct Amend {
     pub(crate) minutes: Minutes,
-    /// 0: the newest.
-    pub(crate) revision: u64,
+    /// The revision that was looked at; 0: the newest, whichever it is.
+    pub(crate) etag: u64,
     pub(crate) formatting: bool,
     pub(crate) note: String,
     pub(crate) original: Vec<u8>,
@@ -49,19 +49,6 @@ pub(crate) struct Amend {
 pub(crate) struct Secrets {
     pub(crate) takes: bool,
     pub(crate) top: bool,
-}
-
-pub(crate) fn missing(name: &Minutes) -> Fault {
-    Fault::new(Reason::MinutesNotFound).at("name").with("minutes", name)
-}
-
-/// The life of stored minutes: kept, or that with which they came in.
-pub(crate) fn life_of(kept: Option<Vec<u8>>, minutes: &api::Minutes) -> Result<Life> {
-    match kept {
-        Some(kept) => from_json(&kept),
-        None if minutes.standing == i32::from(api::Standing::Draft) => Ok(Life::draft(&minutes.importer)),
-        None => Ok(Life::issued_elsewhere()),
-    }
 }
 
 /// A date that the facts say.
@@ -78,16 +65,6 @@ pub(crate) fn number_series(series: &str, year: i16) -> String {
     format!("minutes/{series}/{year}")
 }
 
-fn last_of(view: &Overlay<'_>, organ: &Organ, series: &str) -> Result<u32> {
-    let last = view.get(&keys::counter(organ, series))?;
-    Ok(last.map_or(0, |bytes| bytes.try_into().map_or(0, u32::from_be_bytes)))
-}
-
-fn document(view: &Overlay<'_>, name: &Minutes) -> Result<stored::MinutesDocument> {
-    let found = view.get(&document_of(name))?.ok_or_else(|| missing(name))?;
-    stored::MinutesDocument::decode(found.as_slice()).map_err(Fault::internal)
-}
-
 /// One decision about a life: what it is decided against, gathered.
 struct Case<'c> {
     view: &'c Overlay<'c>,
@@ -98,17 +75,15 @@ struct Case<'c> {
 }
 
 impl<'c> Case<'c> {
-    fn of(view: &'c Overlay<'c>, name: &'c Minutes, context: &Context<'_>) -> Result<Self> {
-        let minutes = document(view, name)?.minutes.unwrap_or_default();
-        let life = life_of(view.get(&keys::life(name))?, &minutes)?;
-        let organ = view.get(&keys::organ(&name.organ))?.unwrap_or_default();
-        let zone = api::Organ::decode(organ.as_slice()).map_err(Fault::internal)?.time_zone;
+    fn of(view: &'c Overlay<'c>, name: &'c Minutes, field: &str, context: &Context<'_>) -> Result<Self> {
+        let minutes = view.document(name, field)?.minutes.unwrap_or_default();
+        let life = view.life(name, &minutes)?;
+        let zone = view.organ(&name.organ, field)?.time_zone;
         Ok(Self { view, name, minutes, life, today: civil_date(context.now, &zone) })
     }
 
     fn decide(&self, act: Act, context: &Context<'_>, secrets: Secrets) -> Result<Entry> {
-        let sign_off = self.view.get(&keys::sign_off(&self.name.organ))?;
-        let sign_off: SignOff = sign_off.map_or_else(|| Ok(SignOff::default()), |kept| from_json(&kept))?;
+        let sign_off = self.view.sign_off(&self.name.organ)?;
         let facts = self.minutes.facts.clone().unwrap_or_default();
         let meeting = facts.meeting.unwrap_or_default();
         let kind = meeting.kind.map(|kind| kind.value).unwrap_or_default();
@@ -134,7 +109,7 @@ impl<'c> Case<'c> {
         let Act::Register { series, copies, scope, .. } = act else { return Ok(act) };
         let number = if self.life.number.is_empty() {
             let year = self.today.year();
-            let number = last_of(self.view, &self.name.organ, &number_series(&series, year))? + 1;
+            let number = self.view.last_number(&self.name.organ, &number_series(&series, year))? + 1;
             let year = u16::try_from(year).map_err(Fault::internal)?;
             DocumentNumber { series: series.clone(), year, number }.to_string()
         } else {
@@ -158,7 +133,7 @@ pub(crate) fn replace(
     context: &Context<'_>,
     secrets: Secrets,
 ) -> Result<stored::Event> {
-    let case = Case::of(view, old, context)?;
+    let case = Case::of(view, old, "corrects", context)?;
     let entry = case.decide(Act::Replace { by: by.to_owned() }, context, secrets)?;
     case.event(&entry)
 }
@@ -171,7 +146,7 @@ pub(crate) fn decide(
 ) -> Result<Decided> {
     match step {
         Step::Act { minutes, etag, act } => {
-            let case = Case::of(view, minutes, context)?;
+            let case = Case::of(view, minutes, "name", context)?;
             check_etag(*etag, case.life.version)?;
             let entry = case.decide(case.numbered((**act).clone())?, context, secrets)?;
             let mut events = vec![case.event(&entry)?];
@@ -183,14 +158,9 @@ pub(crate) fn decide(
             Ok(Decided { events, answer: answer.encode_to_vec() })
         }
         Step::Amend(amend) => {
-            let case = Case::of(view, &amend.minutes, context)?;
+            let case = Case::of(view, &amend.minutes, "name", context)?;
             let newest = case.minutes.revision;
-            if ![0, newest].contains(&amend.revision) {
-                return Err(Fault::new(Reason::RevisionStale)
-                    .at("revision")
-                    .with("revision", amend.revision)
-                    .with("newest", newest));
-            }
+            check_etag(amend.etag, newest)?;
             let act = Act::Amend {
                 formatting: amend.formatting,
                 from_revision: newest,
@@ -221,7 +191,7 @@ pub(crate) fn decide(
         }
         Step::Keep(proceedings) => {
             let name = Minutes::parse(&proceedings.minutes, "minutes")?;
-            let case = Case::of(view, &name, context).map_err(|fault| fault.at("minutes"))?;
+            let case = Case::of(view, &name, "minutes", context)?;
             let items = case.minutes.facts.unwrap_or_default().items.len();
             let outside = |dissent: &&api::Dissent| dissent.item_index as usize >= items;
             if let Some(dissent) = proceedings.dissents.iter().find(outside) {
@@ -239,8 +209,7 @@ pub(crate) fn decide(
             Ok(Decided { events: vec![event(PROCEEDINGS_KEPT, 1, &body)], answer: answer.encode_to_vec() })
         }
         Step::SignOff { organ, sign_off } => {
-            let missing = || Fault::new(Reason::OrganNotFound).at("organ").with("organ", organ);
-            view.get(&keys::organ(organ))?.ok_or_else(missing)?;
+            view.organ(organ, "organ")?;
             let body = stored::SignOffSet { organ: organ.to_string(), sign_off: to_json(&**sign_off)? };
             Ok(Decided { events: vec![event(SIGN_OFF_SET, 1, &body)], answer: Vec::new() })
         }
@@ -250,8 +219,8 @@ pub(crate) fn decide(
 /// Shows an act on minutes.
 pub(crate) fn show_acted(view: &mut Overlay<'_>, name: &str, entry: &[u8]) -> Result<()> {
     let name = Minutes::parse(name, "minutes")?;
-    let minutes = document(view, &name)?.minutes.unwrap_or_default();
-    let mut life = life_of(view.get(&keys::life(&name))?, &minutes)?;
+    let minutes = view.document(&name, "minutes")?.minutes.unwrap_or_default();
+    let mut life = view.life(&name, &minutes)?;
     let entry: Entry = from_json(entry)?;
     if let Act::Register { number, .. } = &entry.act {
         let identity = keys::by_identity(&name.organ, &format!("number:{number}"));
@@ -268,7 +237,7 @@ pub(crate) fn show_acted(view: &mut Overlay<'_>, name: &str, entry: &[u8]) -> Re
 /// The counter of a number's series stands at it or above.
 pub(crate) fn count_up(view: &mut Overlay<'_>, organ: &Organ, number: &DocumentNumber) -> Result<()> {
     let series = number_series(&number.series, i16::try_from(number.year).unwrap_or(0));
-    if last_of(view, organ, &series)? < number.number {
+    if view.last_number(organ, &series)? < number.number {
         view.put(keys::counter(organ, &series), number.number.to_be_bytes().to_vec());
     }
     Ok(())

@@ -2,22 +2,20 @@
 
 use jiyao_calendar::{Clock as _, SystemClock, civil_date};
 use jiyao_fault::{Fault, Reason, Result};
-use jiyao_ledger::{Committed, Reading, Submission};
-use jiyao_minutes::{ChangeKind, SignOff, compare};
+use jiyao_minutes::{ChangeKind, compare};
 use jiyao_names::{Minutes, Organ};
 use jiyao_proto::journal::v1::Cursor;
 use jiyao_proto::records::v1::lifecycle_service_server::LifecycleService;
 use jiyao_proto::records::v1::{self as api, clause_change, side};
-use jiyao_serve::{
-    CLERKS, Caller, LEADERS, READERS, Right, answer, check_request_id, cursor_to, request_digest,
-};
-use jiyao_wire::AsksStep;
+use jiyao_serve::{CLERKS, Caller, LEADERS, READERS, Right, answer, cursor_to, request_digest};
+use jiyao_wire::Asks;
 use prost::Message as _;
 use tonic::{Request, Response, Status};
 
+use crate::acts::service;
 use crate::api::Api;
+use crate::documents::View as _;
 use crate::domain::Command;
-use crate::follow_up::from_json;
 use crate::keys;
 use crate::life::{Amend, Step, said};
 
@@ -57,12 +55,6 @@ pub(crate) const RIGHTS: &[Right] = &[
 /// Largest text to compare.
 const LARGEST_TEXT: usize = 768 << 10;
 
-fn organ(view: &Reading<'_>, name: &Organ) -> Result<api::Organ> {
-    let missing = || Fault::new(Reason::OrganNotFound).at("organ").with("organ", name);
-    let found = view.get(&keys::organ(name))?.ok_or_else(missing)?;
-    api::Organ::decode(found.as_slice()).map_err(Fault::internal)
-}
-
 #[derive(Clone)]
 pub(crate) struct LifecycleApi(Api);
 
@@ -71,21 +63,7 @@ impl LifecycleApi {
         Self(records)
     }
 
-    async fn submit(
-        &self,
-        caller: &Caller,
-        method: &'static str,
-        request_id: &str,
-        digest: [u8; 32],
-        step: Step,
-    ) -> Result<Committed> {
-        check_request_id(request_id)?;
-        let (principal, request_id) = (caller.principal.name.clone(), request_id.to_owned());
-        let command = Command::Step(step);
-        self.0.ledger.get()?.submit(Submission { principal, method, request_id, digest, command }).await
-    }
-
-    async fn step<R: AsksStep>(
+    async fn step<R: Asks<Act = jiyao_minutes::Act>>(
         &self,
         caller: Caller,
         method: &'static str,
@@ -94,8 +72,8 @@ impl LifecycleApi {
         let (name, etag, request_id) = request.about();
         let minutes = Minutes::parse(name, "name")?;
         let digest = request_digest(&request.without_id());
-        let step = Step::Act { minutes: minutes.clone(), etag, act: Box::new(request.step()?) };
-        let committed = self.submit(&caller, method, request_id, digest, step).await?;
+        let step = Step::Act { minutes: minutes.clone(), etag, act: Box::new(request.act()?) };
+        let committed = self.0.submit(&caller, method, request_id, digest, Command::Step(step)).await?;
         Ok((self.0.revision(&minutes, 0)?.0, cursor_to(&committed.cursor)))
     }
 
@@ -111,7 +89,7 @@ impl LifecycleApi {
         let minutes = read.to_minutes();
         let amend = Amend {
             minutes: name.clone(),
-            revision: request.revision,
+            etag: request.etag,
             formatting: request.formatting,
             note: request.note,
             original: read.original,
@@ -119,7 +97,10 @@ impl LifecycleApi {
             read: minutes,
         };
         let step = Step::Amend(Box::new(amend));
-        let committed = self.submit(&caller, path!("UpdateDraft"), &request.request_id, digest, step).await?;
+        let committed = self
+            .0
+            .submit(&caller, path!("UpdateDraft"), &request.request_id, digest, Command::Step(step))
+            .await?;
         let made = api::Minutes::decode(committed.answer.as_slice()).map_err(Fault::internal)?;
         let (minutes, _) = self.0.revision(&name, made.revision)?;
         Ok(api::UpdateDraftResponse { minutes: Some(minutes), position: Some(cursor_to(&committed.cursor)) })
@@ -162,8 +143,8 @@ impl LifecycleApi {
     fn standing(&self, request: &api::GetStandingRequest) -> Result<api::GetStandingResponse> {
         let name = Minutes::parse(&request.name, "name")?;
         let ((life, minutes, zone), _) = self.0.ledger.get()?.read(|view| {
-            let (life, minutes) = crate::api::life(view, &name)?;
-            Ok((life, minutes, organ(view, &name.organ)?.time_zone))
+            let minutes = view.document(&name, "name")?.minutes.unwrap_or_default();
+            Ok((view.life(&name, &minutes)?, minutes, view.organ(&name.organ, "name")?.time_zone))
         })?;
         let today = jiyao_wire::date_from(&request.as_of, "as_of")?;
         let today = today.unwrap_or_else(|| civil_date(SystemClock.now(), &zone));
@@ -196,8 +177,10 @@ impl LifecycleApi {
             ..api::Proceedings::default()
         };
         let step = Step::Keep(Box::new(proceedings));
-        let committed =
-            self.submit(&caller, path!("RecordProceedings"), &request.request_id, digest, step).await?;
+        let committed = self
+            .0
+            .submit(&caller, path!("RecordProceedings"), &request.request_id, digest, Command::Step(step))
+            .await?;
         let kept =
             api::RecordProceedingsResponse::decode(committed.answer.as_slice()).map_err(Fault::internal)?;
         Ok(api::RecordProceedingsResponse { position: Some(cursor_to(&committed.cursor)), ..kept })
@@ -211,7 +194,7 @@ impl LifecycleApi {
     ) -> Result<api::GetProceedingsResponse> {
         let name = Minutes::parse(&request.minutes, "minutes")?;
         let (kept, _) = self.0.ledger.get()?.read(|view| {
-            crate::api::life(view, &name)?;
+            view.document(&name, "minutes")?;
             view.get(&keys::proceedings(&name))
         })?;
         let closed = || Fault::new(Reason::ProceedingsClosed).with("minutes", &name);
@@ -233,7 +216,10 @@ impl LifecycleApi {
         let wanted = request.sign_off.clone().ok_or_else(|| Fault::required("sign_off"))?;
         let sign_off = Box::new(jiyao_wire::sign_off_from(wanted)?);
         let step = Step::SignOff { organ, sign_off };
-        let committed = self.submit(&caller, path!("SetSignOff"), &request.request_id, digest, step).await?;
+        let committed = self
+            .0
+            .submit(&caller, path!("SetSignOff"), &request.request_id, digest, Command::Step(step))
+            .await?;
         Ok(api::SetSignOffResponse {
             sign_off: request.sign_off,
             position: Some(cursor_to(&committed.cursor)),
@@ -243,50 +229,31 @@ impl LifecycleApi {
     fn sign_off(&self, request: &api::GetSignOffRequest) -> Result<api::GetSignOffResponse> {
         let name = Organ::parse(&request.organ, "organ")?;
         let (sign_off, _) = self.0.ledger.get()?.read(|view| {
-            organ(view, &name)?;
-            view.get(&keys::sign_off(&name))?.map_or_else(|| Ok(SignOff::default()), |kept| from_json(&kept))
+            view.organ(&name, "organ")?;
+            view.sign_off(&name)
         })?;
         Ok(api::GetSignOffResponse { sign_off: Some(jiyao_wire::sign_off_to(&sign_off)) })
     }
 }
 
-/// The methods that are acts, all alike, and the others.
-macro_rules! service {
-    ($($method:ident: $request:ident => $response:ident, $path:expr;)* { $($other:item)* }) => {
-        #[tonic::async_trait]
-        impl LifecycleService for LifecycleApi {
-            $(async fn $method(
-                &self,
-                request: Request<api::$request>,
-            ) -> Result<Response<api::$response>, Status> {
-                answer(request, async |caller, request: api::$request| {
-                    let (minutes, position) = self.step(caller, $path, request).await?;
-                    Ok(api::$response { minutes: Some(minutes), position: Some(position) })
-                })
-                .await
-            })*
-            $($other)*
-        }
-    };
-}
-
 service! {
-    submit_minutes: SubmitMinutesRequest => SubmitMinutesResponse, path!("SubmitMinutes");
-    review_minutes: ReviewMinutesRequest => ReviewMinutesResponse, path!("ReviewMinutes");
-    sign_minutes: SignMinutesRequest => SignMinutesResponse, path!("SignMinutes");
-    proofread_minutes: ProofreadMinutesRequest => ProofreadMinutesResponse, path!("ProofreadMinutes");
-    register_minutes: RegisterMinutesRequest => RegisterMinutesResponse, path!("RegisterMinutes");
-    print_minutes: PrintMinutesRequest => PrintMinutesResponse, path!("PrintMinutes");
-    issue_minutes: IssueMinutesRequest => IssueMinutesResponse, path!("IssueMinutes");
-    publish_minutes: PublishMinutesRequest => PublishMinutesResponse, path!("PublishMinutes");
-    archive_minutes: ArchiveMinutesRequest => ArchiveMinutesResponse, path!("ArchiveMinutes");
-    record_quorum_outcome: RecordQuorumOutcomeRequest => RecordQuorumOutcomeResponse, path!("RecordQuorumOutcome");
-    propose_disclosure: ProposeDisclosureRequest => ProposeDisclosureResponse, path!("ProposeDisclosure");
-    set_secrecy: SetSecrecyRequest => SetSecrecyResponse, path!("SetSecrecy");
-    flag_major_decision: FlagMajorDecisionRequest => FlagMajorDecisionResponse, path!("FlagMajorDecision");
-    revoke_minutes: RevokeMinutesRequest => RevokeMinutesResponse, path!("RevokeMinutes");
-    repeal_minutes: RepealMinutesRequest => RepealMinutesResponse, path!("RepealMinutes");
-    void_import: VoidImportRequest => VoidImportResponse, path!("VoidImport");
+    LifecycleService for LifecycleApi, "LifecycleService", step -> minutes;
+    submit_minutes: SubmitMinutesRequest => SubmitMinutesResponse, "SubmitMinutes";
+    review_minutes: ReviewMinutesRequest => ReviewMinutesResponse, "ReviewMinutes";
+    sign_minutes: SignMinutesRequest => SignMinutesResponse, "SignMinutes";
+    proofread_minutes: ProofreadMinutesRequest => ProofreadMinutesResponse, "ProofreadMinutes";
+    register_minutes: RegisterMinutesRequest => RegisterMinutesResponse, "RegisterMinutes";
+    print_minutes: PrintMinutesRequest => PrintMinutesResponse, "PrintMinutes";
+    issue_minutes: IssueMinutesRequest => IssueMinutesResponse, "IssueMinutes";
+    publish_minutes: PublishMinutesRequest => PublishMinutesResponse, "PublishMinutes";
+    archive_minutes: ArchiveMinutesRequest => ArchiveMinutesResponse, "ArchiveMinutes";
+    record_quorum_outcome: RecordQuorumOutcomeRequest => RecordQuorumOutcomeResponse, "RecordQuorumOutcome";
+    propose_disclosure: ProposeDisclosureRequest => ProposeDisclosureResponse, "ProposeDisclosure";
+    set_secrecy: SetSecrecyRequest => SetSecrecyResponse, "SetSecrecy";
+    flag_major_decision: FlagMajorDecisionRequest => FlagMajorDecisionResponse, "FlagMajorDecision";
+    revoke_minutes: RevokeMinutesRequest => RevokeMinutesResponse, "RevokeMinutes";
+    repeal_minutes: RepealMinutesRequest => RepealMinutesResponse, "RepealMinutes";
+    void_import: VoidImportRequest => VoidImportResponse, "VoidImport";
     {
         async fn update_draft(
             &self,

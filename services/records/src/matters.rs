@@ -6,27 +6,27 @@ use std::sync::Arc;
 use futures_util::{Stream, StreamExt as _};
 use jiyao_calendar::{Clock as _, Date, Holidays, SystemClock, civil_date};
 use jiyao_fault::{Fault, Reason, Result};
-use jiyao_ledger::{Committed, Ledger, Reading, Submission};
-use jiyao_matters::{MeasureList, Milestone, Next, Rules, State, bulletin};
+use jiyao_ledger::{Committed, Ledger, Reading};
+use jiyao_matters::{Milestone, Next, Rules, State, bulletin};
 use jiyao_names::{Matter as Name, Minutes, Organ, Scope};
 use jiyao_proto::journal::v1::Cursor;
 use jiyao_proto::journal::v1::event::Kind;
 use jiyao_proto::records::v1::matters_service_server::MattersService;
 use jiyao_proto::records::v1::{self as api, get_board_request::By};
-use jiyao_proto::stored::v1 as stored;
 use jiyao_serve::{
     CLERKS, Caller, LEADERS, Late, PageQuery, READERS, Right, Role, SUPERVISORS, UNITS, answer, caller,
-    check_request_id, cursor_from, cursor_to, document_of, failed, list_of, page_size, request_digest,
-    wait_for,
+    cursor_from, cursor_to, failed, list_of, page_size, request_digest, wait_for,
 };
-use jiyao_wire::{AsksAct, light_up, required_date};
+use jiyao_wire::{Asks, light_up, required_date};
 use prost::Message as _;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
+use crate::acts::service;
 use crate::api::Api;
+use crate::documents::{View as _, from_json, no_matter};
 use crate::domain::{Command, RecordsDomain};
-use crate::follow_up::{self, BY_DAY, BY_MEETING, BY_MONTH, BY_UNIT, ByHand, FollowUp, PART, from_json};
+use crate::follow_up::{BY_DAY, BY_MEETING, BY_MONTH, BY_UNIT, ByHand, FollowUp, PART};
 use crate::keys;
 
 macro_rules! path {
@@ -86,6 +86,8 @@ pub(crate) const RIGHTS: &[Right] = &[
 const LONGEST_WORDS: usize = 8000;
 /// Most meetings of a board.
 const MOST_MEETINGS: usize = 200;
+/// Most matters of each kind that a check of closure names.
+const MOST_FOUND: usize = 200;
 
 type Answers<R> = Pin<Box<dyn Stream<Item = Result<R, Status>> + Send>>;
 
@@ -104,35 +106,21 @@ struct House {
 }
 
 fn house(view: &Reading<'_>, organ: &Organ, as_of: &str) -> Result<House> {
-    let missing = || Fault::new(Reason::OrganNotFound).at("parent").with("organ", organ);
-    let found = view.get(&keys::organ(organ))?.ok_or_else(missing)?;
-    let zone = api::Organ::decode(found.as_slice()).map_err(Fault::internal)?.time_zone;
-    let rules = view.get(&keys::rules(organ))?;
-    let rules = rules.map_or_else(|| Ok(Rules::default()), |rules| from_json(&rules))?;
+    let zone = view.organ(organ, "parent")?.time_zone;
     let today = jiyao_wire::date_from(as_of, "as_of")?;
-    Ok(House { rules, today: today.unwrap_or_else(|| civil_date(SystemClock.now(), &zone)) })
+    let today = today.unwrap_or_else(|| civil_date(SystemClock.now(), &zone));
+    Ok(House { rules: view.rules(organ)?, today })
 }
 
-fn matter(view: &Reading<'_>, name: &Name) -> Result<jiyao_matters::Matter> {
-    from_json(&view.get(&keys::matter(name))?.ok_or_else(|| follow_up::not_found(name))?)
-}
-
-fn minutes(view: &Reading<'_>, name: &Minutes) -> Result<api::Minutes> {
-    let missing = || Fault::new(Reason::MinutesNotFound).at("minutes").with("minutes", name);
-    let found = view.get(&document_of(name))?.ok_or_else(missing)?;
-    let document = stored::MinutesDocument::decode(found.as_slice()).map_err(Fault::internal)?;
-    Ok(document.minutes.unwrap_or_default())
+fn decoded(value: &[u8], house: &House) -> Result<api::MatterSummary> {
+    let mut summary = api::MatterSummary::decode(value).map_err(Fault::internal)?;
+    light_up(&mut summary, &house.rules, house.today);
+    Ok(summary)
 }
 
 /// Summaries under a prefix, lit.
 fn summaries(view: &Reading<'_>, prefix: &[u8], house: &House) -> Result<Vec<api::MatterSummary>> {
-    view.scan(prefix, &[])
-        .map(|pair| {
-            let mut summary = api::MatterSummary::decode(pair?.1.as_slice()).map_err(Fault::internal)?;
-            light_up(&mut summary, &house.rules, house.today);
-            Ok(summary)
-        })
-        .collect()
+    view.scan(prefix, &[]).map(|pair| decoded(&pair?.1, house)).collect()
 }
 
 fn words(value: &str, field: &str) -> Result<String> {
@@ -186,10 +174,17 @@ impl MattersApi {
         digest: [u8; 32],
         command: FollowUp,
     ) -> Result<Committed> {
-        check_request_id(request_id)?;
-        let (principal, request_id) = (caller.principal.name.clone(), request_id.to_owned());
-        let command = Command::FollowUp(command);
-        self.ledger.get()?.submit(Submission { principal, method, request_id, digest, command }).await
+        self.records.submit(caller, method, request_id, digest, Command::FollowUp(command)).await
+    }
+
+    /// Reads what may be much off the async thread.
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl Fn(&Self, &Reading<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<(T, u64)> {
+        let this = self.clone();
+        let reading = move || this.ledger.get()?.read(|view| read(&this, view));
+        tokio::task::spawn_blocking(reading).await.map_err(Fault::internal)?
     }
 
     /// The matter that an answer of the journal names, as it is now.
@@ -201,13 +196,13 @@ impl MattersApi {
 
     fn matter(&self, name: &Name, as_of: &str) -> Result<(api::Matter, u64)> {
         self.ledger.get()?.read(|view| {
-            let matter = matter(view, name)?;
+            let matter = view.matter(name, "name")?;
             let house = house(view, &name.organ, as_of)?;
             Ok(jiyao_wire::matter_to(&matter, &house.rules, house.today, &self.holidays))
         })
     }
 
-    async fn act<R: AsksAct>(
+    async fn act<R: Asks<Act = jiyao_matters::Act>>(
         &self,
         caller: Caller,
         method: &'static str,
@@ -224,7 +219,8 @@ impl MattersApi {
 
     /// Text and facts of minutes.
     async fn text(&self, name: &Minutes) -> Result<(api::Minutes, String)> {
-        let (minutes, _) = self.ledger.get()?.read(|view| minutes(view, name))?;
+        let (document, _) = self.ledger.get()?.read(|view| view.document(name, "minutes"))?;
+        let minutes = document.minutes.unwrap_or_default();
         let text = self.records.text_of(name, minutes.revision).await?;
         Ok((minutes, text))
     }
@@ -238,7 +234,10 @@ impl MattersApi {
         let digest =
             request_digest(&api::PickMattersRequest { request_id: String::new(), ..request.clone() });
         let (minutes, text) = self.text(&name).await?;
-        let command = FollowUp::Pick { minutes: name, paragraphs: paragraphs(&minutes, &text) };
+        let paragraphs = tokio::task::spawn_blocking(move || paragraphs(&minutes, &text))
+            .await
+            .map_err(Fault::internal)?;
+        let command = FollowUp::Pick { minutes: name, paragraphs };
         let committed =
             self.submit(&caller, path!("PickMatters"), &request.request_id, digest, command).await?;
         let mut response =
@@ -291,7 +290,9 @@ impl MattersApi {
             next,
         };
         let (_, text) = self.text(&name).await?;
-        if !without_blanks(&text).contains(&without_blanks(&by_hand.text)) {
+        let words = by_hand.text.clone();
+        let contains = move || without_blanks(&text).contains(&without_blanks(&words));
+        if !tokio::task::spawn_blocking(contains).await.map_err(Fault::internal)? {
             return Err(Fault::invalid("text", &by_hand.text));
         }
         let command = FollowUp::Create(Box::new(by_hand));
@@ -307,24 +308,17 @@ impl MattersApi {
         let query = PageQuery::of(&["ListMatters", &request.parent, &request.lead, &flags, &request.as_of]);
         let after = query.after(&request.page_token)?;
         wait_for(self.ledger.get()?, None, request.read_after.as_ref()).await?;
-        let of_minutes = request.parent.contains("/minutes/");
-        let (organ, prefix) = if of_minutes {
-            let name = Minutes::parse(&request.parent, "parent")?;
-            let prefix = keys::by_minutes(&name);
-            (name.organ, prefix)
-        } else {
-            let organ = Organ::parse(&request.parent, "parent")?;
+        let read = move |_: &Self, view: &Reading<'_>| {
+            let (organ, minutes) = parent(view, &request.parent)?;
             let lead = Some(request.lead.as_str()).filter(|lead| !lead.is_empty());
-            let prefix = keys::by_due(&organ, lead);
-            (organ, prefix)
-        };
-        let ((matters, next), sequence) = self.ledger.get()?.read(|view| {
+            let of_minutes = minutes.is_some();
+            let prefix = minutes.map_or_else(|| keys::by_due(&organ, lead), |name| keys::by_minutes(&name));
             let house = house(view, &organ, &request.as_of)?;
             let today = house.today.to_string();
             let (mut found, mut last) = (Vec::new(), Vec::new());
             for pair in view.scan(&prefix, &after) {
                 let (key, value) = pair?;
-                let mut summary = api::MatterSummary::decode(value.as_slice()).map_err(Fault::internal)?;
+                let summary = decoded(&value, &house)?;
                 let is_end = jiyao_wire::state_from(summary.state).is_some_and(State::is_end);
                 let is_late = !is_end && !summary.due.is_empty() && summary.due < today;
                 if request.overdue && !is_late && !of_minutes {
@@ -340,12 +334,12 @@ impl MattersApi {
                 if found.len() == size {
                     return Ok((found, Some(last)));
                 }
-                light_up(&mut summary, &house.rules, house.today);
                 found.push(summary);
                 last = key;
             }
             Ok((found, None))
-        })?;
+        };
+        let ((matters, next), sequence) = self.read(read).await?;
         let next_page_token = next.map(|key: Vec<u8>| query.token(&key)).unwrap_or_default();
         Ok(api::ListMattersResponse { matters, next_page_token, sequence })
     }
@@ -353,49 +347,7 @@ impl MattersApi {
     async fn board(&self, request: api::GetBoardRequest) -> Result<api::GetBoardResponse> {
         wait_for(self.ledger.get()?, None, request.read_after.as_ref()).await?;
         let by = By::try_from(request.by).map_err(|_| Fault::invalid("by", request.by))?;
-        let (board, sequence) = self.ledger.get()?.read(|view| {
-            let organ = match Scope::parse(&request.parent, "parent")? {
-                Scope::One(organ) => organ,
-                Scope::All => only_organ(view)?,
-            };
-            let house = house(view, &organ, &request.as_of)?;
-            let units = rows(view, &organ, BY_UNIT)?;
-            let mut unit_rows: Vec<api::BoardRow> = units
-                .into_iter()
-                .map(|row| row.into_message(|key| Ok(key.to_owned())))
-                .collect::<Result<_>>()?;
-            light_units(view, &organ, &house, &mut unit_rows)?;
-            let total = sum(&unit_rows);
-            let rows = match by {
-                By::Unspecified | By::Unit => unit_rows,
-                By::Month => rows(view, &organ, BY_MONTH)?
-                    .into_iter()
-                    .map(|row| {
-                        row.into_bytes_message(|key| {
-                            String::from_utf8(inverted(key)).map_err(Fault::internal)
-                        })
-                    })
-                    .collect::<Result<_>>()?,
-                By::Meeting => {
-                    let mut found = Vec::new();
-                    for row in rows(view, &organ, BY_MEETING)?.into_iter().take(MOST_MEETINGS) {
-                        let mut row = row.into_bytes_message(|key| meeting_name(&organ, key))?;
-                        let prefix = keys::by_minutes(&Minutes::parse(&row.of, "minutes")?);
-                        for summary in summaries(view, &prefix, &house)? {
-                            add_light(&mut row.lights, &summary.light, 1);
-                        }
-                        found.push(row);
-                    }
-                    found
-                }
-            };
-            Ok(api::GetBoardResponse {
-                rows,
-                total: Some(total),
-                as_of: house.today.to_string(),
-                sequence: 0,
-            })
-        })?;
+        let (board, sequence) = self.read(move |_, view| board(view, &request, by)).await?;
         Ok(api::GetBoardResponse { sequence, ..board })
     }
 
@@ -406,28 +358,22 @@ impl MattersApi {
             let place = keys::by_decision(&name, request.item_index, Some(request.decision_index));
             let found = view.scan(&place, &[]).next().transpose()?;
             let Some((_, summary)) = found else {
-                minutes(view, &name)?;
+                view.document(&name, "minutes")?;
                 return Err(Fault::new(Reason::MatterNotFound)
                     .at("decision_index")
                     .with("matter", format!("{name} {}.{}", request.item_index, request.decision_index)));
             };
-            let mut summary = api::MatterSummary::decode(summary.as_slice()).map_err(Fault::internal)?;
             let house = house(view, &name.organ, &request.as_of)?;
-            light_up(&mut summary, &house.rules, house.today);
-            let matter = matter(view, &Name::parse(&summary.name, "name")?)?;
-            let message = jiyao_wire::matter_to(&matter, &house.rules, house.today, &self.holidays);
-            let last = message.history.last();
+            let summary = decoded(&summary, &house)?;
+            let matter = view.matter(&Name::parse(&summary.name, "name")?, "name")?;
+            let last = matter.history.last();
             let days = matter.milestones.iter().filter(|m| m.reached.is_none()).map(|m| m.due);
             let days = days.chain(matter.effective.filter(|day| *day >= house.today)).chain(matter.due);
             let next = days.min().filter(|_| !matter.state.is_end());
             Ok(api::WhatBecameOfResponse {
                 verdict: summary.verdict.clone(),
-                last_evidence: last.map(|entry| entry.words.clone()).unwrap_or_default(),
-                last_evidence_date: matter
-                    .history
-                    .last()
-                    .map(|entry| entry.day.to_string())
-                    .unwrap_or_default(),
+                last_evidence: last.map(|entry| jiyao_wire::words_of(&entry.act)).unwrap_or_default(),
+                last_evidence_date: last.map(|entry| entry.day.to_string()).unwrap_or_default(),
                 next_date: next.map(|day| day.to_string()).unwrap_or_default(),
                 matter: Some(summary),
                 sequence: 0,
@@ -436,17 +382,18 @@ impl MattersApi {
         Ok(api::WhatBecameOfResponse { sequence, ..found })
     }
 
-    fn bulletin(&self, request: &api::GetBulletinRequest) -> Result<api::GetBulletinResponse> {
+    async fn bulletin(&self, request: api::GetBulletinRequest) -> Result<api::GetBulletinResponse> {
         let name = Minutes::parse(&request.minutes, "minutes")?;
-        let (counted, _) = self.ledger.get()?.read(|view| {
-            minutes(view, &name)?;
+        let read = move |_: &Self, view: &Reading<'_>| {
+            view.document(&name, "minutes")?;
             let house = house(view, &name.organ, &request.as_of)?;
             let mut matters = Vec::new();
             for summary in summaries(view, &keys::by_minutes(&name), &house)? {
-                matters.push(matter(view, &Name::parse(&summary.name, "name")?)?);
+                matters.push(view.matter(&Name::parse(&summary.name, "name")?, "name")?);
             }
             Ok(bulletin(matters.iter(), |matter| matter.days_left(house.today).is_some_and(|left| left < 0)))
-        })?;
+        };
+        let (counted, _) = self.read(read).await?;
         let laggards =
             counted.laggards.into_iter().map(|(unit, overdue)| api::Laggard { unit, overdue }).collect();
         Ok(api::GetBulletinResponse {
@@ -459,15 +406,15 @@ impl MattersApi {
         })
     }
 
-    fn last_meeting(
+    async fn last_meeting(
         &self,
-        request: &api::ListLastMeetingMattersRequest,
+        request: api::ListLastMeetingMattersRequest,
     ) -> Result<api::ListLastMeetingMattersResponse> {
-        let organ = Organ::parse(&request.parent, "parent")?;
-        let (found, _) = self.ledger.get()?.read(|view| {
+        let read = move |_: &Self, view: &Reading<'_>| {
+            let (organ, _) = parent(view, &request.parent)?;
             let house = house(view, &organ, "")?;
             let before = jiyao_wire::date_from(&request.before, "before")?.unwrap_or(house.today).to_string();
-            for pair in view.scan(&list_of(&Scope::One(organ.clone())), &[]) {
+            for pair in view.scan(&list_of(&Scope::One(organ)), &[]) {
                 let summary = api::MinutesSummary::decode(pair?.1.as_slice()).map_err(Fault::internal)?;
                 let is_kind = request.meeting_kind.is_empty() || summary.meeting_kind == request.meeting_kind;
                 if is_kind && !summary.meeting_date.is_empty() && summary.meeting_date < before {
@@ -477,45 +424,20 @@ impl MattersApi {
                 }
             }
             Ok(api::ListLastMeetingMattersResponse::default())
-        })?;
-        Ok(found)
+        };
+        Ok(self.read(read).await?.0)
     }
 
-    fn closure(&self, request: &api::CheckClosureRequest) -> Result<api::CheckClosureResponse> {
-        let (found, _) = self.ledger.get()?.read(|view| {
-            let (organ, prefix, of_minutes) = if request.parent.contains("/minutes/") {
-                let name = Minutes::parse(&request.parent, "parent")?;
-                minutes(view, &name)?;
-                let prefix = keys::by_minutes(&name);
-                (name.organ, prefix, true)
-            } else {
-                let organ = Organ::parse(&request.parent, "parent")?;
-                let prefix = keys::by_due(&organ, None);
-                (organ, prefix, false)
-            };
+    async fn closure(&self, request: api::CheckClosureRequest) -> Result<api::CheckClosureResponse> {
+        let read = move |_: &Self, view: &Reading<'_>| {
+            let (organ, minutes) = parent(view, &request.parent)?;
             let house = house(view, &organ, &request.as_of)?;
-            let mut answer = api::CheckClosureResponse::default();
-            for summary in summaries(view, &prefix, &house)? {
-                let name = Name::parse(&summary.name, "name")?;
-                let matter = matter(view, &name)?;
-                let is_late = matter.days_left(house.today).is_some_and(|left| left < 0);
-                if !matter.state.is_end() {
-                    if of_minutes || is_late {
-                        answer.unclosed.push(summary);
-                    }
-                    continue;
-                }
-                let waits = !matter.raised_by.is_empty()
-                    && !matter.replies.iter().any(|reply| reply.to == matter.raised_by);
-                let list = view.get(&keys::measures(&name, u64::MAX))?;
-                let list = list.map_or_else(|| Ok(MeasureList::default()), |list| from_json(&list))?;
-                if waits || !list.unanswered().is_empty() {
-                    answer.unanswered.push(summary);
-                }
+            match minutes {
+                Some(name) => closure_of_minutes(view, &name, &house),
+                None => closure_of_organ(view, &organ, &house),
             }
-            Ok(answer)
-        })?;
-        Ok(found)
+        };
+        Ok(self.read(read).await?.0)
     }
 
     async fn update_list(
@@ -540,16 +462,14 @@ impl MattersApi {
     fn measure_list(&self, request: &api::GetMeasureListRequest) -> Result<api::GetMeasureListResponse> {
         let name = Name::parse(&request.matter, "matter")?;
         let (answer, _) = self.ledger.get()?.read(|view| {
-            matter(view, &name)?;
+            view.matter(&name, "matter")?;
             let house = house(view, &name.organ, &request.as_of)?;
-            let version = if request.version == 0 { u64::MAX } else { request.version };
-            let found = view.get(&keys::measures(&name, version))?;
-            let list: MeasureList = match found {
-                Some(found) => from_json(&found)?,
-                None if request.version == 0 => {
-                    MeasureList { matter: name.to_string(), ..MeasureList::default() }
+            let list = match request.version {
+                0 => view.measures(&name)?,
+                version => {
+                    let found = view.get(&keys::measures(&name, version))?;
+                    from_json(&found.ok_or_else(|| no_matter(&name, "version"))?)?
                 }
-                None => return Err(follow_up::not_found(&name).at("version")),
             };
             let [done, late, in_time] =
                 list.totals(house.today).map(|count| u32::try_from(count).unwrap_or(u32::MAX));
@@ -577,6 +497,19 @@ impl MattersApi {
     }
 }
 
+/// The organ of a parent, `organs/-` where there is only one; and the minutes, where it names some.
+fn parent(view: &Reading<'_>, parent: &str) -> Result<(Organ, Option<Minutes>)> {
+    if parent.contains("/minutes/") {
+        let name = Minutes::parse(parent, "parent")?;
+        view.document(&name, "parent")?;
+        return Ok((name.organ.clone(), Some(name)));
+    }
+    match Scope::parse(parent, "parent")? {
+        Scope::One(organ) => Ok((organ, None)),
+        Scope::All => Ok((only_organ(view)?, None)),
+    }
+}
+
 fn only_organ(view: &Reading<'_>) -> Result<Organ> {
     let found: Vec<_> = view.scan(keys::ORGANS, &[]).take(2).collect::<Result<_>>()?;
     match found.as_slice() {
@@ -586,6 +519,79 @@ fn only_organ(view: &Reading<'_>) -> Result<Organ> {
         }
         _ => Err(Fault::invalid("parent", "organs/-")),
     }
+}
+
+/// Every matter of minutes must be closed, and whoever raised one must be answered.
+fn closure_of_minutes(
+    view: &Reading<'_>,
+    name: &Minutes,
+    house: &House,
+) -> Result<api::CheckClosureResponse> {
+    let mut answer = api::CheckClosureResponse::default();
+    for summary in summaries(view, &keys::by_minutes(name), house)? {
+        let matter = Name::parse(&summary.name, "name")?;
+        if !jiyao_wire::state_from(summary.state).is_some_and(State::is_end) {
+            answer.unclosed.push(summary);
+        } else if view.get(&keys::unanswered(&matter))?.is_some() {
+            answer.unanswered.push(summary);
+        }
+    }
+    Ok(answer)
+}
+
+/// No matter of an organ must be overdue, and whoever raised a closed one must be answered.
+fn closure_of_organ(view: &Reading<'_>, organ: &Organ, house: &House) -> Result<api::CheckClosureResponse> {
+    let mut answer = api::CheckClosureResponse::default();
+    let today = house.today.to_string();
+    // Open matters come first, in the order of their days.
+    for pair in view.scan(&keys::by_due(organ, None), &[]).take(MOST_FOUND) {
+        let summary = decoded(&pair?.1, house)?;
+        let is_open = !jiyao_wire::state_from(summary.state).is_some_and(State::is_end);
+        if !is_open || summary.due.is_empty() || summary.due >= today {
+            break;
+        }
+        answer.unclosed.push(summary);
+    }
+    for pair in view.scan(&keys::unanswered_of(organ), &[]).take(MOST_FOUND) {
+        let name = String::from_utf8(pair?.1).map_err(Fault::internal)?;
+        let matter = view.matter(&Name::parse(&name, "name")?, "name")?;
+        let mut summary = jiyao_wire::matter_summary(&matter);
+        light_up(&mut summary, &house.rules, house.today);
+        answer.unanswered.push(summary);
+    }
+    Ok(answer)
+}
+
+fn board(view: &Reading<'_>, request: &api::GetBoardRequest, by: By) -> Result<api::GetBoardResponse> {
+    let (organ, _) = parent(view, &request.parent)?;
+    let house = house(view, &organ, &request.as_of)?;
+    let text = |key: &[u8]| String::from_utf8(key.to_vec()).map_err(Fault::internal);
+    let mut units: Vec<api::BoardRow> = rows(view, &organ, BY_UNIT, usize::MAX)?
+        .into_iter()
+        .map(|row| row.into_message(text))
+        .collect::<Result<_>>()?;
+    light_units(view, &organ, &house, &mut units)?;
+    let total = sum(&units);
+    let rows = match by {
+        By::Unspecified | By::Unit => units,
+        By::Month => rows(view, &organ, BY_MONTH, usize::MAX)?
+            .into_iter()
+            .map(|row| row.into_message(|key| text(&inverted(key))))
+            .collect::<Result<_>>()?,
+        By::Meeting => {
+            let mut found = Vec::new();
+            for row in rows(view, &organ, BY_MEETING, MOST_MEETINGS)? {
+                let mut row = row.into_message(|key| meeting_name(&organ, key))?;
+                let prefix = keys::by_minutes(&Minutes::parse(&row.of, "minutes")?);
+                for summary in summaries(view, &prefix, &house)? {
+                    add_light(&mut row.lights, &summary.light, 1);
+                }
+                found.push(row);
+            }
+            found
+        }
+    };
+    Ok(api::GetBoardResponse { rows, total: Some(total), as_of: house.today.to_string(), sequence: 0 })
 }
 
 fn inverted(bytes: &[u8]) -> Vec<u8> {
@@ -606,11 +612,8 @@ struct Counted {
 }
 
 impl Counted {
-    fn into_message(self, name: impl Fn(&str) -> Result<String>) -> Result<api::BoardRow> {
-        self.into_bytes_message(|key| name(std::str::from_utf8(key).map_err(Fault::internal)?))
-    }
-
-    fn into_bytes_message(self, name: impl Fn(&[u8]) -> Result<String>) -> Result<api::BoardRow> {
+    /// As a message, of what its key names.
+    fn into_message(self, name: impl Fn(&[u8]) -> Result<String>) -> Result<api::BoardRow> {
         let states = self
             .states
             .iter()
@@ -632,8 +635,8 @@ fn count_of(value: &[u8]) -> u64 {
     value.try_into().map_or(0, |bytes| u64::try_from(i64::from_be_bytes(bytes)).unwrap_or(0))
 }
 
-/// Rows of a kind, in the order of their keys.
-fn rows(view: &Reading<'_>, organ: &Organ, kind: u8) -> Result<Vec<Counted>> {
+/// The first rows of a kind, in the order of their keys.
+fn rows(view: &Reading<'_>, organ: &Organ, kind: u8, most: usize) -> Result<Vec<Counted>> {
     let prefix = keys::counts(organ, kind);
     let mut found: Vec<Counted> = Vec::new();
     for pair in view.scan(&prefix, &[]) {
@@ -641,8 +644,10 @@ fn rows(view: &Reading<'_>, organ: &Organ, kind: u8) -> Result<Vec<Counted>> {
         let Some((state, row)) = key[prefix.len()..].split_last() else { continue };
         let Some(row) = row.strip_suffix(&[PART]) else { continue };
         let Some(state) = State::ALL.get(usize::from(*state)) else { continue };
+        let is_full = found.len() == most;
         match found.last_mut().filter(|last| last.key == row) {
             Some(last) => last.states.push((*state, count_of(&value))),
+            None if is_full => break,
             None => found.push(Counted { key: row.to_vec(), states: vec![(*state, count_of(&value))] }),
         }
     }
@@ -707,52 +712,33 @@ fn sum(rows: &[api::BoardRow]) -> api::BoardRow {
     total
 }
 
-/// The methods that are acts, all alike, and the others.
-macro_rules! service {
-    ($($method:ident: $request:ident => $response:ident, $path:expr;)* { $($other:item)* }) => {
-        #[tonic::async_trait]
-        impl MattersService for MattersApi {
-            $(async fn $method(
-                &self,
-                request: Request<api::$request>,
-            ) -> Result<Response<api::$response>, Status> {
-                answer(request, async |caller, request: api::$request| {
-                    let (matter, position) = self.act(caller, $path, request).await?;
-                    Ok(api::$response { matter: Some(matter), position: Some(position) })
-                })
-                .await
-            })*
-            $($other)*
-        }
-    };
-}
-
 service! {
-    approve_matter: ApproveMatterRequest => ApproveMatterResponse, path!("ApproveMatter");
-    notify_matter: NotifyMatterRequest => NotifyMatterResponse, path!("NotifyMatter");
-    accept_matter: AcceptMatterRequest => AcceptMatterResponse, path!("AcceptMatter");
-    record_progress: RecordProgressRequest => RecordProgressResponse, path!("RecordProgress");
-    record_revision: RecordRevisionRequest => RecordRevisionResponse, path!("RecordRevision");
-    dispatch_matter: DispatchMatterRequest => DispatchMatterResponse, path!("DispatchMatter");
-    record_outcome: RecordOutcomeRequest => RecordOutcomeResponse, path!("RecordOutcome");
-    record_issued_document: RecordIssuedDocumentRequest => RecordIssuedDocumentResponse, path!("RecordIssuedDocument");
-    reach_milestone: ReachMilestoneRequest => ReachMilestoneResponse, path!("ReachMilestone");
-    report_matter: ReportMatterRequest => ReportMatterResponse, path!("ReportMatter");
-    review_matter: ReviewMatterRequest => ReviewMatterResponse, path!("ReviewMatter");
-    ask_extension: AskExtensionRequest => AskExtensionResponse, path!("AskExtension");
-    decide_extension: DecideExtensionRequest => DecideExtensionResponse, path!("DecideExtension");
-    suspend_matter: SuspendMatterRequest => SuspendMatterResponse, path!("SuspendMatter");
-    resume_matter: ResumeMatterRequest => ResumeMatterResponse, path!("ResumeMatter");
-    strike_off_matter: StrikeOffMatterRequest => StrikeOffMatterResponse, path!("StrikeOffMatter");
-    reopen_matter: ReopenMatterRequest => ReopenMatterResponse, path!("ReopenMatter");
-    list_matter_publicly: ListMatterPubliclyRequest => ListMatterPubliclyResponse, path!("ListMatterPublicly");
-    extend_listing: ExtendListingRequest => ExtendListingResponse, path!("ExtendListing");
-    delist_matter: DelistMatterRequest => DelistMatterResponse, path!("DelistMatter");
-    send_slip: SendSlipRequest => SendSlipResponse, path!("SendSlip");
-    answer_slip: AnswerSlipRequest => AnswerSlipResponse, path!("AnswerSlip");
-    object_to_conclusion: ObjectToConclusionRequest => ObjectToConclusionResponse, path!("ObjectToConclusion");
-    decide_objection: DecideObjectionRequest => DecideObjectionResponse, path!("DecideObjection");
-    answer_raiser: AnswerRaiserRequest => AnswerRaiserResponse, path!("AnswerRaiser");
+    MattersService for MattersApi, "MattersService", act -> matter;
+    approve_matter: ApproveMatterRequest => ApproveMatterResponse, "ApproveMatter";
+    notify_matter: NotifyMatterRequest => NotifyMatterResponse, "NotifyMatter";
+    accept_matter: AcceptMatterRequest => AcceptMatterResponse, "AcceptMatter";
+    record_progress: RecordProgressRequest => RecordProgressResponse, "RecordProgress";
+    record_revision: RecordRevisionRequest => RecordRevisionResponse, "RecordRevision";
+    dispatch_matter: DispatchMatterRequest => DispatchMatterResponse, "DispatchMatter";
+    record_outcome: RecordOutcomeRequest => RecordOutcomeResponse, "RecordOutcome";
+    record_issued_document: RecordIssuedDocumentRequest => RecordIssuedDocumentResponse, "RecordIssuedDocument";
+    reach_milestone: ReachMilestoneRequest => ReachMilestoneResponse, "ReachMilestone";
+    report_matter: ReportMatterRequest => ReportMatterResponse, "ReportMatter";
+    review_matter: ReviewMatterRequest => ReviewMatterResponse, "ReviewMatter";
+    ask_extension: AskExtensionRequest => AskExtensionResponse, "AskExtension";
+    decide_extension: DecideExtensionRequest => DecideExtensionResponse, "DecideExtension";
+    suspend_matter: SuspendMatterRequest => SuspendMatterResponse, "SuspendMatter";
+    resume_matter: ResumeMatterRequest => ResumeMatterResponse, "ResumeMatter";
+    strike_off_matter: StrikeOffMatterRequest => StrikeOffMatterResponse, "StrikeOffMatter";
+    reopen_matter: ReopenMatterRequest => ReopenMatterResponse, "ReopenMatter";
+    list_matter_publicly: ListMatterPubliclyRequest => ListMatterPubliclyResponse, "ListMatterPublicly";
+    extend_listing: ExtendListingRequest => ExtendListingResponse, "ExtendListing";
+    delist_matter: DelistMatterRequest => DelistMatterResponse, "DelistMatter";
+    send_slip: SendSlipRequest => SendSlipResponse, "SendSlip";
+    answer_slip: AnswerSlipRequest => AnswerSlipResponse, "AnswerSlip";
+    object_to_conclusion: ObjectToConclusionRequest => ObjectToConclusionResponse, "ObjectToConclusion";
+    decide_objection: DecideObjectionRequest => DecideObjectionResponse, "DecideObjection";
+    answer_raiser: AnswerRaiserRequest => AnswerRaiserResponse, "AnswerRaiser";
     {
         async fn pick_matters(
             &self,
@@ -806,21 +792,21 @@ service! {
             &self,
             request: Request<api::GetBulletinRequest>,
         ) -> Result<Response<api::GetBulletinResponse>, Status> {
-            answer(request, async |_, request: api::GetBulletinRequest| self.bulletin(&request)).await
+            answer(request, |_, request| self.bulletin(request)).await
         }
 
         async fn list_last_meeting_matters(
             &self,
             request: Request<api::ListLastMeetingMattersRequest>,
         ) -> Result<Response<api::ListLastMeetingMattersResponse>, Status> {
-            answer(request, async |_, request: api::ListLastMeetingMattersRequest| self.last_meeting(&request)).await
+            answer(request, |_, request| self.last_meeting(request)).await
         }
 
         async fn check_closure(
             &self,
             request: Request<api::CheckClosureRequest>,
         ) -> Result<Response<api::CheckClosureResponse>, Status> {
-            answer(request, async |_, request: api::CheckClosureRequest| self.closure(&request)).await
+            answer(request, |_, request| self.closure(request)).await
         }
 
         type WatchMattersStream = Answers<api::WatchMattersResponse>;

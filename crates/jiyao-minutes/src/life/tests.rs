@@ -434,7 +434,7 @@ fn an_unknown_quorum_or_another_number_stops_it() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 10_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Random acts never skip a stage, and the history replays to the same life, bit for bit.
     #[test]

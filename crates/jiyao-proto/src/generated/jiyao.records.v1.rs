@@ -2525,9 +2525,9 @@ pub struct UpdateDraftRequest {
     /// What was changed, and why.
     #[prost(string, tag = "4")]
     pub note: ::prost::alloc::string::String,
-    /// The revision that was looked at; 0 is the newest, whichever it is.
-    #[prost(uint64, tag = "5")]
-    pub revision: u64,
+    /// The revision that was looked at: refused with ETAG_STALE if it is no longer the newest; 0: any.
+    #[prost(uint64, tag = "14")]
+    pub etag: u64,
     /// A UUID: a repeat with the same body answers as the first time.
     #[prost(string, tag = "15")]
     pub request_id: ::prost::alloc::string::String,
@@ -3359,7 +3359,7 @@ pub mod lifecycle_service_client {
             self
         }
         /// New content of a draft. After the signature it goes back to its signer, unless only the setting changed. Makes a
-        /// revision. Errors: those of ReadMinutes, REVISION_STALE.
+        /// revision. Errors: those of ReadMinutes, ETAG_STALE.
         pub async fn update_draft(
             &mut self,
             request: impl tonic::IntoRequest<super::UpdateDraftRequest>,
@@ -4027,7 +4027,7 @@ pub mod lifecycle_service_server {
     #[async_trait]
     pub trait LifecycleService: std::marker::Send + std::marker::Sync + 'static {
         /// New content of a draft. After the signature it goes back to its signer, unless only the setting changed. Makes a
-        /// revision. Errors: those of ReadMinutes, REVISION_STALE.
+        /// revision. Errors: those of ReadMinutes, ETAG_STALE.
         async fn update_draft(
             &self,
             request: tonic::Request<super::UpdateDraftRequest>,
@@ -6172,10 +6172,10 @@ pub struct CheckClosureRequest {
 /// What should not be; empty when all is well.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct CheckClosureResponse {
-    /// Matters without an end state: of the meeting, or of the organ and overdue.
+    /// Matters without an end state: of the meeting, or of the organ and overdue; at most 200 of an organ.
     #[prost(message, repeated, tag = "1")]
     pub unclosed: ::prost::alloc::vec::Vec<MatterSummary>,
-    /// Closed matters, and done rows of lists, whose raiser has no answer.
+    /// Closed matters, and done rows of lists, whose raiser has no answer; at most 200 of an organ.
     #[prost(message, repeated, tag = "2")]
     pub unanswered: ::prost::alloc::vec::Vec<MatterSummary>,
 }

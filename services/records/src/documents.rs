@@ -1,0 +1,116 @@
+//! What lies in the state, decoded: the same for a decision, which sees what its group has added, and for a read.
+
+use jiyao_fault::{Fault, Reason, Result};
+use jiyao_ledger::{Overlay, Reading};
+use jiyao_matters::{Matter, MeasureList, Rules};
+use jiyao_minutes::{Life, SignOff};
+use jiyao_names::{Matter as MatterName, Minutes, Organ};
+use jiyao_proto::records::v1 as api;
+use jiyao_proto::stored::v1::MinutesDocument;
+use jiyao_serve::document_of;
+use prost::Message;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::keys;
+
+/// A value as JSON: what the pure crates keep.
+pub(crate) fn to_json(value: &impl Serialize) -> Result<Vec<u8>> {
+    serde_json::to_vec(value).map_err(Fault::internal)
+}
+
+/// The way back.
+pub(crate) fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    serde_json::from_slice(bytes).map_err(Fault::internal)
+}
+
+fn from_proto<T: Message + Default>(bytes: &[u8]) -> Result<T> {
+    T::decode(bytes).map_err(Fault::internal)
+}
+
+/// No such minutes, to blame on a field.
+pub(crate) fn no_minutes(name: &Minutes, field: &str) -> Fault {
+    Fault::new(Reason::MinutesNotFound).at(field).with("minutes", name)
+}
+
+/// No such matter, to blame on a field.
+pub(crate) fn no_matter(name: &MatterName, field: &str) -> Fault {
+    Fault::new(Reason::MatterNotFound).at(field).with("matter", name)
+}
+
+/// Whatever has values by key.
+pub(crate) trait View {
+    /// The value of a key.
+    fn value(&self, key: &[u8]) -> Result<Option<Vec<u8>>>;
+
+    /// An organ; without it the field is blamed.
+    fn organ(&self, name: &Organ, field: &str) -> Result<api::Organ> {
+        let missing = || Fault::new(Reason::OrganNotFound).at(field).with("organ", name);
+        from_proto(&self.value(&keys::organ(name))?.ok_or_else(missing)?)
+    }
+
+    /// The newest revision of minutes, with where its original lies.
+    fn document(&self, name: &Minutes, field: &str) -> Result<MinutesDocument> {
+        from_proto(&self.value(&document_of(name))?.ok_or_else(|| no_minutes(name, field))?)
+    }
+
+    /// A revision, 0 the newest.
+    fn revision(&self, name: &Minutes, revision: u64) -> Result<MinutesDocument> {
+        let newest = self.document(name, "name")?;
+        let is_newest = newest.minutes.as_ref().is_some_and(|minutes| minutes.revision == revision);
+        if revision == 0 || is_newest {
+            return Ok(newest);
+        }
+        let found = self.value(&keys::revision(name, revision))?;
+        from_proto(&found.ok_or_else(|| no_minutes(name, "revision"))?)
+    }
+
+    /// The life of minutes: kept, or that with which they came in.
+    fn life(&self, name: &Minutes, minutes: &api::Minutes) -> Result<Life> {
+        match self.value(&keys::life(name))? {
+            Some(kept) => from_json(&kept),
+            None if minutes.standing == i32::from(api::Standing::Draft) => Ok(Life::draft(&minutes.importer)),
+            None => Ok(Life::issued_elsewhere()),
+        }
+    }
+
+    /// Chains, posts and delegations of an organ, or the usual ones.
+    fn sign_off(&self, organ: &Organ) -> Result<SignOff> {
+        self.value(&keys::sign_off(organ))?.map_or_else(|| Ok(SignOff::default()), |kept| from_json(&kept))
+    }
+
+    /// Rules of follow-through of an organ, or the usual ones.
+    fn rules(&self, organ: &Organ) -> Result<Rules> {
+        self.value(&keys::rules(organ))?.map_or_else(|| Ok(Rules::default()), |kept| from_json(&kept))
+    }
+
+    /// A matter; without it the field is blamed.
+    fn matter(&self, name: &MatterName, field: &str) -> Result<Matter> {
+        from_json(&self.value(&keys::matter(name))?.ok_or_else(|| no_matter(name, field))?)
+    }
+
+    /// The newest version of a matter's list of measures; an empty one before the first.
+    fn measures(&self, name: &MatterName) -> Result<MeasureList> {
+        let kept = self.value(&keys::measures(name, u64::MAX))?;
+        let none = || MeasureList { matter: name.to_string(), ..MeasureList::default() };
+        kept.map_or_else(|| Ok(none()), |kept| from_json(&kept))
+    }
+
+    /// The last number that was given out in a series of an organ; 0 before the first.
+    fn last_number(&self, organ: &Organ, series: &str) -> Result<u32> {
+        let last = self.value(&keys::counter(organ, series))?;
+        Ok(last.map_or(0, |bytes| bytes.try_into().map_or(0, u32::from_be_bytes)))
+    }
+}
+
+impl View for Overlay<'_> {
+    fn value(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        self.get(key)
+    }
+}
+
+impl View for Reading<'_> {
+    fn value(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        self.get(key)
+    }
+}
