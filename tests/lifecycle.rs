@@ -117,7 +117,10 @@ async fn req_11_a_draft_is_reviewed_signed_issued_published_and_filed() -> Resul
     let filed = all(
         &client,
         name,
-        [LifeAct::Publish { place: "门户网站".into() }, LifeAct::Archive { file: "卷1".into() }],
+        [
+            LifeAct::Publish { place: "门户网站".into(), separable: false },
+            LifeAct::Archive { file: "卷1".into() },
+        ],
     )
     .await?;
     let acts: Vec<_> = filed.life.history.iter().map(|entry| entry.act.as_str()).collect();

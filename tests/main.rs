@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+mod attendance;
 mod bad_input;
 mod cli;
 mod corpus;
+mod distribution;
 mod faults;
 mod foreign;
 mod formats;

@@ -106,6 +106,9 @@ pub(crate) enum LifeCommand {
     Publish {
         name: String,
         place: String,
+        /// Without the passages that are marked otherwise: the separable part.
+        #[arg(long)]
+        separable: bool,
     },
     Archive {
         name: String,
@@ -197,7 +200,7 @@ impl LifeCommand {
                 (name, LifeAct::RecordQuorum { outcome, reason })
             }
             Self::Issue { name } => (name, LifeAct::Issue),
-            Self::Publish { name, place } => (name, LifeAct::Publish { place }),
+            Self::Publish { name, place, separable } => (name, LifeAct::Publish { place, separable }),
             Self::Archive { name, file } => (name, LifeAct::Archive { file }),
             Self::Revoke { name, document, reason } => (name, LifeAct::Revoke { document, reason }),
             Self::Repeal { name, from, document, reason } => {

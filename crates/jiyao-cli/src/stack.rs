@@ -55,19 +55,29 @@ impl Stack {
         let mut stack = Self { stop: CancellationToken::new(), services: Vec::new() };
         let at = |name: &str| folder.join(name).display().to_string();
 
+        let records = bind(jiyao_records::PORT, ports).await?;
+        let attendance = bind(jiyao_attendance::PORT, ports).await?;
+        let distribution = bind(jiyao_distribution::PORT, ports).await?;
+        let url =
+            |listener: &TcpListener| Ok::<_, anyhow::Error>(format!("http://{}", listener.local_addr()?));
+        let (from_records, from_attendance) = (url(&records)?, url(&attendance)?);
+
         let mut config = jiyao_records::Config::default();
         config.serve.data_dir = at("records");
-        let records = stack.run::<Records>(config, bind(jiyao_records::PORT, ports).await?).await?;
+        config.attendance.clone_from(&from_attendance);
+        config.distribution = url(&distribution)?;
+        stack.run::<Records>(config, records).await?;
 
         let mut config = jiyao_attendance::Config::default();
         config.0.serve.data_dir = at("attendance");
-        config.0.records = format!("http://{records}");
-        stack.run::<Attendance>(config, bind(jiyao_attendance::PORT, ports).await?).await?;
+        config.0.records.clone_from(&from_records);
+        stack.run::<Attendance>(config, attendance).await?;
 
         let mut config = jiyao_distribution::Config::default();
-        config.0.serve.data_dir = at("distribution");
-        config.0.records = format!("http://{records}");
-        stack.run::<Distribution>(config, bind(jiyao_distribution::PORT, ports).await?).await?;
+        config.follow.serve.data_dir = at("distribution");
+        config.follow.records = from_records;
+        config.attendance = from_attendance;
+        stack.run::<Distribution>(config, distribution).await?;
         Ok(stack)
     }
 

@@ -2,7 +2,7 @@
 /// `api(channel)` makes the client of the service.
 macro_rules! calls {
     (
-        $self:ident, $what:ident, $act:ident, $name:ident, $etag:ident, $id:ident, $field:ident;
+        $self:ident.$peer:ident, $what:ident, $act:ident, $name:ident, $etag:ident, $id:ident, $field:ident;
         $($pattern:pat => $method:ident, $request:ident { $($at:ident $(: $value:expr)?),* };)*
         $({ $($other:tt)* })?
     ) => {
@@ -15,7 +15,7 @@ macro_rules! calls {
                     $($at $(: $value)?),*
                 };
                 let once = async |channel, request| api(channel).$method(request).await;
-                $self.records.call($what, request, once).await?.into_inner().$field
+                $self.$peer.call($what, request, once).await?.into_inner().$field
             })*
             $($($other)*)?
         }

@@ -27,10 +27,14 @@
 mod acts;
 mod attendance;
 mod connection;
+mod deliveries;
+mod directory;
+mod disclosure;
 mod distribution;
 mod error;
 mod lifecycle;
 mod matters;
+mod meetings;
 mod records;
 mod types;
 mod watch;
@@ -40,14 +44,28 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use connection::Connection;
+pub use deliveries::{Delivery, DeliveryAddress, FreezeScope, FrozenScope, NumberedCopy};
+pub use directory::{DirectoryImport, Member};
+pub use disclosure::Published;
 pub use error::{Error, ErrorKind};
+pub use jiyao_deliveries::{Act as DeliveryAct, Channel, RETURN_CODES, State as DeliveryState};
 pub use jiyao_matters::{Act, Evidence, State};
 pub use jiyao_minutes::{
-    Act as LifeAct, Disclosure, DisclosureClass, Level, Major, Mark, Quorum, Secrecy, Stage,
+    Act as LifeAct, Disclosure, DisclosureClass, Level, Major, Mark, Passage, Quorum, Secrecy, Stage,
 };
 pub use jiyao_phrases::Lang;
+pub use jiyao_receipts::{
+    Claim, Key, Kind as ReceiptKind, PublicKey, Rejected, Statement, verify as verify_receipt,
+};
+pub use jiyao_rolls::{
+    Capacity, Ground, Item as AgendaItem, MeetingAct, ObserverKind, Reply as NoticeReply, SeatAct, Unit,
+    UnitKind,
+};
 pub use lifecycle::{ClauseChange, Life, LifeEntry, Side};
 pub use matters::{Became, Board, BoardBy, BoardRow, Matter, MatterEntry, MatterSummary, NewMatter, Picked};
+pub use meetings::{
+    AttendanceRate, Meeting, NewMeeting, NewSeat, Quorum as QuorumCount, RollCheck, RollFinding, Seat,
+};
 pub use records::{Import, Imported, ListMinutes, Settle, Settled};
 pub use types::{
     DecisionEntry, DistributionList, Minutes, MinutesChange, MinutesSummary, OpenDoubt, Organ, Page,

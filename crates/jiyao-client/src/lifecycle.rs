@@ -115,7 +115,7 @@ impl Client {
     pub async fn step(&self, name: &str, act: LifeAct, etag: Option<u64>) -> Result<Minutes, Error> {
         let (name, etag, id) = (name.to_owned(), etag.unwrap_or(0), request_id(None));
         let what = "act on minutes";
-        let done = calls! { self, what, act, name, etag, id, minutes;
+        let done = calls! { self.records, what, act, name, etag, id, minutes;
             LifeAct::Submit { opinion } => submit_minutes, SubmitMinutesRequest { opinion };
             LifeAct::Review { post, mark, opinion, approve } => review_minutes, ReviewMinutesRequest { post, mark: jiyao_wire::mark_to(mark).into(), opinion, approve };
             LifeAct::Sign { post, mark, opinion, date, disclosure } => sign_minutes, SignMinutesRequest { post, mark: jiyao_wire::mark_to(mark).into(), opinion, date: date.map(|date| date.to_string()).unwrap_or_default(), disclosure: disclosure.as_ref().map(jiyao_wire::disclosure_to) };
@@ -123,7 +123,8 @@ impl Client {
             LifeAct::Register { series, copies, scope, .. } => register_minutes, RegisterMinutesRequest { series, copies, scope };
             LifeAct::Print { copies } => print_minutes, PrintMinutesRequest { copies };
             LifeAct::Issue => issue_minutes, IssueMinutesRequest {  };
-            LifeAct::Publish { place } => publish_minutes, PublishMinutesRequest { place };
+            LifeAct::Publish { place, separable } => publish_minutes, PublishMinutesRequest { place, separable };
+            LifeAct::MarkPassage { passage } => mark_passage, MarkPassageRequest { quote: passage.quote, class: jiyao_wire::class_to(passage.class).into(), reason: passage.reason };
             LifeAct::Archive { file } => archive_minutes, ArchiveMinutesRequest { file };
             LifeAct::RecordQuorum { outcome, reason } => record_quorum_outcome, RecordQuorumOutcomeRequest { outcome: jiyao_wire::quorum_to(outcome).into(), reason };
             LifeAct::ProposeDisclosure { disclosure } => propose_disclosure, ProposeDisclosureRequest { disclosure: Some(jiyao_wire::disclosure_to(&disclosure)) };
@@ -132,7 +133,7 @@ impl Client {
             LifeAct::Revoke { document, reason } => revoke_minutes, RevokeMinutesRequest { document, reason };
             LifeAct::Repeal { from, document, reason } => repeal_minutes, RepealMinutesRequest { from: from.to_string(), document, reason };
             LifeAct::Void { reason } => void_import, VoidImportRequest { reason };
-            { LifeAct::Amend { .. } | LifeAct::Replace { .. } => {
+            { LifeAct::Amend { .. } | LifeAct::Replace { .. } | LifeAct::RecordScope { .. } => {
                 return Err(Error::settings(what, "a service makes this act by itself"));
             } }
         };

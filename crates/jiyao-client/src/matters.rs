@@ -263,7 +263,7 @@ impl Client {
     pub async fn act(&self, name: &str, act: Act, etag: Option<u64>) -> Result<Matter, Error> {
         let (name, etag, id) = (name.to_owned(), etag.unwrap_or(0), request_id(None));
         let what = "act on a matter";
-        let done = calls! { self, what, act, name, etag, id, matter;
+        let done = calls! { self.records, what, act, name, etag, id, matter;
         Act::Approve { opinion } => approve_matter, ApproveMatterRequest { opinion };
         Act::Notify { notice } => notify_matter, NotifyMatterRequest { notice };
         Act::Accept => accept_matter, AcceptMatterRequest {  };
@@ -289,6 +289,7 @@ impl Client {
         Act::Object { text } => object_to_conclusion, ObjectToConclusionRequest { text };
         Act::DecideObjection { upheld, reason } => decide_objection, DecideObjectionRequest { upheld, reason };
         Act::Answer { to, text } => answer_raiser, AnswerRaiserRequest { to, text };
+        { Act::SignFor { .. } => return Err(Error::settings(what, "distribution says who signed for minutes")), }
         };
         done.and_then(matter).ok_or_else(|| self.records.malformed(what))
     }

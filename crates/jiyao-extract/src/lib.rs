@@ -135,8 +135,11 @@ fn binary_format(bytes: &[u8]) -> Option<Format> {
     head.windows(5).any(|window| window == b"%PDF-").then_some(Format::Pdf)
 }
 
-/// Text in UTF-8, else in GB18030. What either of them cannot be is refused by its first bad byte.
-fn decode(bytes: &[u8], field: &str) -> Result<(String, Format)> {
+/// Text in UTF-8, else in GB18030. `field` is the request's field to blame.
+///
+/// # Errors
+/// `SOURCE_UNDECODABLE`, by the first bad byte, for what is neither.
+pub fn decode(bytes: &[u8], field: &str) -> Result<(String, Format)> {
     let error = match std::str::from_utf8(bytes) {
         Ok(text) => return Ok((text.to_owned(), Format::Utf8)),
         Err(e) => e,

@@ -113,6 +113,26 @@ reasons! {
     NumberMismatch = "NUMBER_MISMATCH", FailedPrecondition;
     ReviewMissing = "REVIEW_MISSING", FailedPrecondition;
     ProceedingsClosed = "PROCEEDINGS_CLOSED", PermissionDenied;
+    MeetingNotFound = "MEETING_NOT_FOUND", NotFound;
+    SeatNotFound = "SEAT_NOT_FOUND", NotFound;
+    UnitNotFound = "UNIT_NOT_FOUND", NotFound;
+    TableRefused = "TABLE_REFUSED", InvalidArgument;
+    AlreadyIn = "ALREADY_IN", FailedPrecondition;
+    NotIn = "NOT_IN", FailedPrecondition;
+    ObserverRefused = "OBSERVER_REFUSED", FailedPrecondition;
+    ClassEmpty = "CLASS_EMPTY", FailedPrecondition;
+    ScopeNotFrozen = "SCOPE_NOT_FROZEN", FailedPrecondition;
+    ScopeFrozen = "SCOPE_FROZEN", FailedPrecondition;
+    OutOfScope = "OUT_OF_SCOPE", FailedPrecondition;
+    DeliveryNotFound = "DELIVERY_NOT_FOUND", NotFound;
+    HashMismatch = "HASH_MISMATCH", FailedPrecondition;
+    AttemptStale = "ATTEMPT_STALE", Aborted;
+    ChannelForbidden = "CHANNEL_FORBIDDEN", FailedPrecondition;
+    TargetForbidden = "TARGET_FORBIDDEN", InvalidArgument;
+    PassageWithheld = "PASSAGE_WITHHELD", FailedPrecondition;
+    AddressMissing = "ADDRESS_MISSING", FailedPrecondition;
+    RequestNotFound = "REQUEST_NOT_FOUND", NotFound;
+    CopyNotFound = "COPY_NOT_FOUND", NotFound;
 }
 
 impl Reason {

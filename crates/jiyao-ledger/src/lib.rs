@@ -9,12 +9,14 @@
 mod domain;
 mod follow;
 mod ledger;
+mod lookup;
 mod overlay;
 mod writer;
 
 pub use domain::{Context, Decided, Domain, Ids, decode_event, event};
 pub use follow::Stretch;
 pub use ledger::{Committed, Ledger, OpenError, Places, Reading, Submission};
+pub use lookup::{Lookup, from_json, to_json};
 pub use overlay::Overlay;
 
 /// Exit code of a process whose journal could not be written or synced: what is on disk is found out at the next

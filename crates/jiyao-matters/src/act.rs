@@ -53,6 +53,8 @@ pub enum Act {
     Notify { notice: String },
     /// 签收, by the lead unit.
     Accept,
+    /// The lead unit signed for the minutes, on this day: distribution says so.
+    SignFor { delivery: String, day: Date },
     /// 办理: how far it is.
     Progress { text: String },
     /// The draft is revised as the meeting asked.
@@ -107,6 +109,7 @@ impl Act {
             Self::Approve { .. } => "APPROVE",
             Self::Notify { .. } => "NOTIFY",
             Self::Accept => "ACCEPT",
+            Self::SignFor { .. } => "SIGN_FOR",
             Self::Progress { .. } => "PROGRESS",
             Self::Revise { .. } => "REVISE",
             Self::Dispatch { .. } => "DISPATCH",
@@ -154,7 +157,7 @@ impl Act {
         match self {
             Self::Approve { opinion } => vec![("opinion", opinion)],
             Self::Notify { notice } | Self::Delist { notice } => vec![("notice", notice)],
-            Self::Accept => Vec::new(),
+            Self::Accept | Self::SignFor { .. } => Vec::new(),
             Self::Progress { text } | Self::Reach { text, .. } | Self::Object { text } => {
                 vec![("text", text)]
             }
@@ -268,6 +271,7 @@ impl Matter {
             Act::AnswerSlip { .. } => is(self.slips.last().is_some_and(|slip| slip.excused.is_none()), here),
             Act::Object { .. } => is(self.reviewed.is_some() && self.open_objection().is_none(), here),
             Act::DecideObjection { .. } => is(self.open_objection().is_some(), here),
+            Act::SignFor { .. } => is(!here.is_end() && self.received.is_none(), here),
             Act::Answer { .. } => Some(here),
         }
     }
@@ -494,6 +498,7 @@ impl Matter {
                     objection.upheld = Some(upheld);
                 }
             }
+            Act::SignFor { day, .. } => self.received = Some(day),
             Act::Answer { to, text } => self.replies.push(Reply { to, text, date: day }),
         }
         self.state = entry.to;

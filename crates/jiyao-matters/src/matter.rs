@@ -246,6 +246,9 @@ pub struct Matter {
     pub approved_by: String,
     /// The day the notice went out.
     pub noticed: Option<Date>,
+    /// The day its lead unit signed for the minutes (签收).
+    #[serde(default)]
+    pub received: Option<Date>,
     /// The day of the revised draft, with its title.
     pub revised: Option<(Date, String)>,
     /// What the other body decided.

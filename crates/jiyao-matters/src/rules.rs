@@ -136,11 +136,12 @@ impl Rules {
         Some(shown.map_or(&self.calm, |light| &light.colour).clone())
     }
 
-    /// The day by which the first feedback is due (requirement 58); None before the notice is out, or where a year has
-    /// no table.
+    /// The day by which the first feedback is due (requirement 58): counted from the decision, or from when the unit
+    /// signed for the minutes, or else from the notice; None before any of them, or where a year has no table.
     #[must_use]
     pub fn feedback_due(&self, matter: &Matter, holidays: &Holidays) -> Option<Date> {
-        let from = if self.feedback_from_decision { matter.decided } else { matter.noticed }?;
+        let from =
+            if self.feedback_from_decision { matter.decided } else { matter.received.or(matter.noticed) }?;
         holidays.after(from, self.feedback_days).ok()
     }
 

@@ -13,8 +13,8 @@ mod words;
 pub use clauses::{Change, ChangeKind, compare};
 pub use identity::Identity;
 pub use life::{
-    Act, Context, Disclosure, DisclosureClass, Entry, Level, Life, Major, Mark, Quorum, Secrecy, Stage,
-    Standing,
+    Act, Context, Disclosure, DisclosureClass, Entry, FrozenScope, Level, Life, Major, Mark, Passage, Quorum,
+    Secrecy, Stage, Standing,
 };
 pub use sign_off::{Chain, Delegation, SignOff};
 pub use words::{DOCUMENT_KINDS, ItemKind, MINUTES_KIND, Verdict};

@@ -98,6 +98,32 @@ pub enum DisclosureClass {
     Withheld,
 }
 
+impl DisclosureClass {
+    /// The note that prints a class (附注, requirement 46).
+    #[must_use]
+    pub fn note(self) -> &'static str {
+        match self {
+            Self::Public => "（此件公开发布）",
+            Self::OnRequest => "（此件依申请公开）",
+            Self::Withheld => "（此件不予公开）",
+        }
+    }
+
+    /// The class that a printed note means.
+    #[must_use]
+    pub fn of_note(note: &str) -> Option<Self> {
+        if note.contains("不予公开") {
+            Some(Self::Withheld)
+        } else if note.contains("依申请公开") {
+            Some(Self::OnRequest)
+        } else if note.contains("公开") {
+            Some(Self::Public)
+        } else {
+            None
+        }
+    }
+}
+
 /// A class with what it rests on; the last two need a reason and the article.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Disclosure {
@@ -107,6 +133,28 @@ pub struct Disclosure {
     pub reason: String,
     /// The article relied on.
     pub article: String,
+}
+
+/// A passage of another class than the whole (requirement 45).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Passage {
+    /// Its words, exactly.
+    pub quote: String,
+    /// Its class.
+    pub class: DisclosureClass,
+    /// Why.
+    pub reason: String,
+}
+
+/// Recipients frozen before issue, as distribution says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FrozenScope {
+    /// The revision that they get.
+    pub revision: u64,
+    /// The planned day of issue.
+    pub date: Date,
+    /// Hash of the frozen list, in hexadecimal digits.
+    pub hash: String,
 }
 
 /// 密级 (requirement 19).
@@ -209,8 +257,12 @@ pub enum Act {
     Print { copies: u32 },
     /// 核发, 印发.
     Issue,
-    /// 公开.
-    Publish { place: String },
+    /// Distribution froze the recipients.
+    RecordScope { scope: FrozenScope },
+    /// A passage is of another class than the whole.
+    MarkPassage { passage: Passage },
+    /// 公开; `separable`: without the withheld passages.
+    Publish { place: String, separable: bool },
     /// 归档.
     Archive { file: String },
     /// Whether the meeting could decide.
@@ -244,6 +296,8 @@ impl Act {
             Self::Register { .. } => "REGISTER",
             Self::Print { .. } => "PRINT",
             Self::Issue => "ISSUE",
+            Self::RecordScope { .. } => "RECORD_SCOPE",
+            Self::MarkPassage { .. } => "MARK_PASSAGE",
             Self::Publish { .. } => "PUBLISH",
             Self::Archive { .. } => "ARCHIVE",
             Self::RecordQuorum { .. } => "RECORD_QUORUM",
@@ -320,6 +374,12 @@ pub struct Context<'c> {
     pub takes_secrets: bool,
     /// The organ may set 绝密: it is above a city's.
     pub may_top_secret: bool,
+    /// The revision that is looked at.
+    pub revision: u64,
+    /// An issue needs frozen recipients: distribution is followed.
+    pub needs_scope: bool,
+    /// 公开属性 as the text prints it, of minutes that were issued elsewhere.
+    pub printed_class: Option<DisclosureClass>,
 }
 
 /// The life of one minutes. Four dates stand apart: meeting, signature, issue, publication (requirement 1).
@@ -351,6 +411,12 @@ pub struct Life {
     pub disclosure: Option<Disclosure>,
     /// 密级.
     pub secrecy: Option<Secrecy>,
+    /// Recipients, frozen before issue.
+    #[serde(default)]
+    pub frozen: Option<FrozenScope>,
+    /// Passages of another class.
+    #[serde(default)]
+    pub passages: Vec<Passage>,
     /// Whether the meeting could decide.
     pub quorum: Quorum,
     /// Items that are 重大行政决策.
@@ -442,6 +508,8 @@ impl Life {
             Act::Register { .. } => is(here == Proofread, Registered),
             Act::Print { .. } => is(here == Registered, Printed),
             Act::Issue => is(here == Printed, Issued),
+            Act::RecordScope { .. } => is(matches!(here, Registered | Printed) || here.is_issued(), here),
+            Act::MarkPassage { .. } => is(here < Published, here),
             Act::Publish { .. } => is(here == Issued, Published),
             Act::Archive { .. } => is(matches!(here, Issued | Published), Stage::Archived),
             Act::RecordQuorum { .. } | Act::FlagMajor { .. } => is(here < Issued, here),
@@ -539,10 +607,30 @@ impl Life {
                     return Err(Fault::new(Reason::QuorumOpen).with("outcome", self.quorum.as_str()));
                 }
                 check_disclosure(self.disclosure.as_ref(), self.secrecy.as_ref())?;
+                let fits =
+                    |scope: &&FrozenScope| scope.revision == context.revision && scope.date == context.today;
+                if context.needs_scope && self.frozen.as_ref().filter(fits).is_none() {
+                    return Err(Fault::new(Reason::ScopeNotFrozen)
+                        .with("revision", context.revision)
+                        .with("date", context.today));
+                }
             }
-            Act::Publish { place } => {
+            Act::RecordScope { .. } => {}
+            Act::MarkPassage { passage } => {
+                words(&passage.quote, "quote")?;
+                words(&passage.reason, "reason")?;
+            }
+            Act::Publish { place, separable } => {
                 words(place, "place")?;
                 let class = self.disclosure.as_ref().map(|disclosure| disclosure.class);
+                let class = class.or(context.printed_class);
+                let withheld =
+                    self.passages.iter().filter(|one| one.class != DisclosureClass::Public).count();
+                if withheld > 0 && !separable {
+                    return Err(Fault::new(Reason::PassageWithheld)
+                        .at("separable")
+                        .with("passages", withheld));
+                }
                 if self.stage == Stage::Issued && class != Some(DisclosureClass::Public) {
                     return Err(Fault::new(Reason::DisclosureMissing).with("class", "PUBLIC"));
                 }
@@ -625,6 +713,11 @@ impl Life {
             }
             Act::Proofread { .. } | Act::Print { .. } => {}
             Act::Issue => self.issued = day,
+            Act::RecordScope { scope } => self.frozen = Some(scope),
+            Act::MarkPassage { passage } => {
+                self.passages.retain(|known| known.quote != passage.quote);
+                self.passages.push(passage);
+            }
             Act::Publish { .. } => self.published = day,
             Act::Archive { .. } => self.archived = day,
             Act::RecordQuorum { outcome, .. } => self.quorum = outcome,

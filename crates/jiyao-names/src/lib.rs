@@ -63,22 +63,48 @@ impl Scope {
     }
 }
 
-/// `organs/{organ}/minutes/{minutes}`: the last part is a UUID.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Minutes {
-    /// Whose.
-    pub organ: Organ,
-    /// Which.
-    pub id: Uuid,
+/// Names of things that belong to an organ and are told apart by a UUID.
+macro_rules! of_organs {
+    ($($(#[$doc:meta])* $name:ident = $part:literal;)*) => {
+        $($(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name {
+            /// Whose.
+            pub organ: Organ,
+            /// Which.
+            pub id: Uuid,
+        }
+
+        impl $name {
+            /// Reads the name.
+            pub fn parse(name: &str, field: &str) -> Result<Self> {
+                let (organ, id) = of_organ(name, concat!("/", $part, "/"), field)?;
+                Ok(Self { organ, id })
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!("{}/", $part, "/{}"), self.organ, self.id)
+            }
+        })*
+    };
+}
+
+of_organs! {
+    /// `organs/{organ}/minutes/{minutes}`.
+    Minutes = "minutes";
+    /// `organs/{organ}/matters/{matter}`.
+    Matter = "matters";
+    /// `organs/{organ}/meetings/{meeting}`.
+    Meeting = "meetings";
+    /// `organs/{organ}/deliveries/{delivery}`.
+    Delivery = "deliveries";
+    /// `organs/{organ}/disclosureRequests/{request}`.
+    DisclosureRequest = "disclosureRequests";
 }
 
 impl Minutes {
-    /// Reads the name.
-    pub fn parse(name: &str, field: &str) -> Result<Self> {
-        let (organ, id) = of_organ(name, "/minutes/", field)?;
-        Ok(Self { organ, id })
-    }
-
     /// Reads the name of a part of minutes, such as `…/roll`.
     pub fn parse_part(name: &str, part: &str, field: &str) -> Result<Self> {
         let whole = required(name, field)?.strip_suffix(part).and_then(|rest| rest.strip_suffix('/'));
@@ -86,32 +112,29 @@ impl Minutes {
     }
 }
 
-impl fmt::Display for Minutes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/minutes/{}", self.organ, self.id)
-    }
-}
-
-/// `organs/{organ}/matters/{matter}`: the last part is a UUID.
+/// `organs/{organ}/meetings/{meeting}/seats/{seat}`: the last part is a number from 1.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Matter {
-    /// Whose.
-    pub organ: Organ,
+pub struct Seat {
+    /// Of which meeting.
+    pub meeting: Meeting,
     /// Which.
-    pub id: Uuid,
+    pub number: u32,
 }
 
-impl Matter {
+impl Seat {
     /// Reads the name.
     pub fn parse(name: &str, field: &str) -> Result<Self> {
-        let (organ, id) = of_organ(name, "/matters/", field)?;
-        Ok(Self { organ, id })
+        let bad = || Fault::invalid(field, name);
+        let (meeting, number) = required(name, field)?.split_once("/seats/").ok_or_else(bad)?;
+        let meeting = Meeting::parse(meeting, field).map_err(|_| bad())?;
+        let read = number.parse().ok().filter(|read: &u32| *read > 0 && read.to_string() == number);
+        Ok(Self { meeting, number: read.ok_or_else(bad)? })
     }
 }
 
-impl fmt::Display for Matter {
+impl fmt::Display for Seat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/matters/{}", self.organ, self.id)
+        write!(f, "{}/seats/{}", self.meeting, self.number)
     }
 }
 
@@ -186,6 +209,11 @@ mod tests {
         let matter = name.replace("minutes", "matters");
         assert_eq!(Matter::parse(&matter, "name").unwrap().to_string(), matter);
         assert!(Matter::parse(name, "name").is_err());
+        let seat = format!("{}/seats/12", name.replace("minutes", "meetings"));
+        assert_eq!(Seat::parse(&seat, "name").unwrap().to_string(), seat);
+        for wrong in [seat.replace("12", "012"), seat.replace("/12", "/0"), name.to_owned()] {
+            assert!(Seat::parse(&wrong, "name").is_err(), "{wrong}");
+        }
         assert_eq!(Scope::parse("organs/-", "parent").unwrap(), Scope::All);
     }
 

@@ -1,76 +1,29 @@
-//! Rules of rolls. Today: the roll that minutes state.
+//! Who may decide, who was in the room, and whether that was enough: the directory of organisations, people and posts
+//! as of any day; meetings and the seats at them; quorum over time; the roll that minutes state, checked against both.
+//! Pure: no clock, no I/O, no randomness.
 
-use jiyao_reader::{Attendee, Facts};
+mod check;
+mod directory;
+mod meeting;
+mod quorum;
+mod report;
+mod rows;
+mod seat;
+mod stated;
 
-/// In what capacity someone is on a roll.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Presence {
-    /// 出席.
-    Present,
-    /// 列席.
-    Observer,
-    /// 请假 or 缺席.
-    Absent,
-    /// 记录.
-    Recorder,
-}
-
-/// One entry as stated. At least one of unit and person is not empty.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// Capacity.
-    pub presence: Presence,
-    /// Unit as printed; empty where none is.
-    pub unit: String,
-    /// Name; empty for a unit's unnamed representative.
-    pub person: String,
-}
-
-/// The roll that minutes state: present, observers, absent, recorders, each in the order of the text.
-#[must_use]
-pub fn stated(facts: &Facts) -> Vec<Entry> {
-    let people = &facts.attendance;
-    let listed = |presence, list: &[Attendee]| {
-        let entry = |attendee: &Attendee| Entry {
-            presence,
-            unit: attendee.unit.as_ref().map(|unit| unit.value.to_string()).unwrap_or_default(),
-            person: attendee.name.as_ref().map(|name| name.value.to_string()).unwrap_or_default(),
-        };
-        list.iter().map(entry).collect::<Vec<_>>()
-    };
-    let recorder = |name: &jiyao_reader::Fact| Entry {
-        presence: Presence::Recorder,
-        unit: String::new(),
-        person: name.value.to_string(),
-    };
-    [
-        listed(Presence::Present, &people.present),
-        listed(Presence::Observer, &people.observers),
-        listed(Presence::Absent, &people.absent),
-        people.recorders.iter().map(recorder).collect(),
-    ]
-    .concat()
-}
+pub use check::{Agreement, Decision, Finding, FindingCode, check};
+pub use directory::{Directory, Entry, Membership, Person, Post, Rank, Span, Tenure, Unit, UnitKind};
+pub use meeting::{
+    Item, ItemQuorum, Level, Meeting, MeetingAct, MeetingEntry, QuorumResult, RollRules, Stage,
+};
+pub use quorum::{Base, Comparison, Count, Interval, Member, QuorumRule, Sweep};
+pub use report::{Rate, rates};
+pub use rows::{Preview, RowCode, RowError, preview};
+pub use seat::{
+    Actor, Capacity, Ground, Leave, ObserverKind, Recusal, Reply, Seat, SeatAct, SeatContext, SeatEntry,
+    Shown, Stay, Substitute,
+};
+pub use stated::{Presence, Stated, stated};
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_roll_keeps_order_capacity_and_the_unnamed() {
-        let text = "出席：方知远\n列席：市教育局章树声\n市中级人民法院的代表\n请假：贺兰舟\n记录：阮微\n";
-        let roll = stated(&jiyao_reader::read(text, &jiyao_reader::Words::default()).facts);
-        let short: Vec<_> =
-            roll.iter().map(|entry| (entry.presence, entry.unit.as_str(), entry.person.as_str())).collect();
-        assert_eq!(
-            short,
-            [
-                (Presence::Present, "", "方知远"),
-                (Presence::Observer, "市教育局", "章树声"),
-                (Presence::Observer, "市中级人民法院", ""),
-                (Presence::Absent, "", "贺兰舟"),
-                (Presence::Recorder, "", "阮微"),
-            ]
-        );
-    }
-}
+mod tests;

@@ -69,8 +69,7 @@ impl FollowConfig {
     /// The records service.
     #[must_use]
     pub fn source(&self) -> Source {
-        let file = |setting: &str| path(setting).map(Path::to_owned);
-        Source { url: self.records.clone(), ca: file(&self.records_ca), token: file(&self.records_token) }
+        Source::of(&self.records, &self.records_ca, &self.records_token)
     }
 
     /// Checks what can be checked without asking anyone.
@@ -78,7 +77,7 @@ impl FollowConfig {
     /// # Errors
     /// What does not hold, in words.
     pub fn check(&self) -> Result<(), String> {
-        self.source().prepare().map(|_| ()).map_err(|e| format!("records, records_ca, records_token: {e}"))
+        self.source().check("records")
     }
 }
 
@@ -115,9 +114,24 @@ impl Interceptor for Bearer {
 }
 
 /// A connection to another service: made when needed, and again after it broke.
-pub(crate) type Link = InterceptedService<Channel, Bearer>;
+pub type Link = InterceptedService<Channel, Bearer>;
 
 impl Source {
+    /// From settings: address, file of the authority, file of the token; an empty text means "not set".
+    #[must_use]
+    pub fn of(url: &str, ca: &str, token: &str) -> Self {
+        let file = |setting: &str| path(setting).map(Path::to_owned);
+        Self { url: url.to_owned(), ca: file(ca), token: file(token) }
+    }
+
+    /// Checks what can be checked without asking anyone; `name` is that of the settings.
+    ///
+    /// # Errors
+    /// What does not hold, in words.
+    pub fn check(&self, name: &str) -> Result<(), String> {
+        self.prepare().map(|_| ()).map_err(|e| format!("{name}, {name}_ca, {name}_token: {e}"))
+    }
+
     /// The connection. Nothing is sent yet. Must be called inside a tokio runtime.
     ///
     /// # Errors
@@ -203,7 +217,7 @@ impl Followed {
 
 /// Why a stretch was not taken over.
 #[derive(Debug)]
-pub(crate) enum Setback {
+pub enum Setback {
     /// It may go better the next time.
     Passing(Fault),
     /// It will never go until a person has looked: following stops and says so, and skips nothing.

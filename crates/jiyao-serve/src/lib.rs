@@ -10,6 +10,7 @@ mod identity;
 mod incoming;
 mod journal_service;
 mod listing;
+mod methods;
 mod page;
 mod program;
 mod server;
@@ -18,7 +19,7 @@ mod takeover;
 
 pub use answer::{Caller, answer, caller, check_request_id, failed, request_digest, stream, wait_for};
 pub use config::ServeConfig;
-pub use follower::{FollowConfig, Followed};
+pub use follower::{FollowConfig, Followed, Link, Setback, Source, Step};
 pub use guard::{Right, paths_of};
 pub use help::{language, translated};
 pub use identity::{Principal, Role};
@@ -27,8 +28,8 @@ pub use listing::{Page, document_of, list_of, places_of, put_listed};
 pub use page::{PageQuery, page_size};
 pub use program::{Program, program};
 pub use server::{Late, Parts, REQUEST_LIMIT, RESPONSE_LIMIT, Ready, ServeError, Server};
-pub use service::{serve_domain, serve_follower};
-pub use takeover::{is_new, keep};
+pub use service::serve_domain;
+pub use takeover::{Intake, fetch_minutes, is_new, keep, take_over, unknown_kind};
 
 /// Roles that may follow a journal.
 pub const FOLLOWERS: &[Role] = &[Role::Service, Role::Auditor];

@@ -1,96 +1,116 @@
-//! Taking over what the records service has recorded: the other half of following its journal.
+//! Taking over what another service has recorded: the other half of following its journal.
+
+use std::future::Future;
 
 use jiyao_fault::{Fault, Reason, Result};
 use jiyao_journal::Cursor;
 use jiyao_ledger::{Domain, Ledger, Overlay, Submission};
 use jiyao_proto::journal::v1 as wire;
-use jiyao_proto::journal::v1::event::Kind;
 use jiyao_proto::records::v1::records_service_client::RecordsServiceClient;
 use jiyao_proto::records::v1::{GetMinutesRequest, Minutes};
 use prost::Message as _;
+use tokio_util::sync::CancellationToken;
 
-use crate::follower::{Absorb, Link, Setback};
+use crate::follower::{Absorb, Link, Setback, Source, Step, follow};
 use crate::journal_service::{cursor_from, cursor_to};
-use crate::server::RESPONSE_LIMIT;
+use crate::server::{RESPONSE_LIMIT, Ready};
 
-const CURSOR_KEY: &[u8] = b"s/records";
 /// Principal of what a service does of itself.
 const FOLLOWER: &str = "follower";
 
-/// Whether a stretch up to this cursor was not taken over yet.
+fn key(source: &str) -> Vec<u8> {
+    [b"s/", source.as_bytes()].concat()
+}
+
+/// Whether a stretch of a source's journal up to this cursor was not taken over yet.
 ///
 /// # Errors
 /// `JOURNAL_FORKED` where it is of another journal than what was taken over before.
-pub fn is_new(view: &Overlay<'_>, source: &wire::Cursor) -> Result<bool> {
-    let Some(known) = view.get(CURSOR_KEY)? else { return Ok(true) };
+pub fn is_new(view: &Overlay<'_>, source: &str, through: &wire::Cursor) -> Result<bool> {
+    let Some(known) = view.get(&key(source))? else { return Ok(true) };
     let known = wire::Cursor::decode(known.as_slice()).map_err(Fault::internal)?;
-    if known.journal != source.journal {
+    if known.journal != through.journal {
         return Err(Fault::new(Reason::JournalForked)
-            .with("sequence", source.sequence)
+            .with("sequence", through.sequence)
             .with("head", known.sequence));
     }
-    Ok(source.sequence > known.sequence)
+    Ok(through.sequence > known.sequence)
 }
 
-/// Notes in the state how far the source has been taken over, with the effect itself.
-pub fn keep(view: &mut Overlay<'_>, source: &wire::Cursor) {
-    view.put(CURSOR_KEY.to_vec(), source.encode_to_vec());
+/// Notes in the state how far a source has been taken over, with the effect itself.
+pub fn keep(view: &mut Overlay<'_>, source: &str, through: &wire::Cursor) {
+    view.put(key(source), through.encode_to_vec());
 }
 
-/// Takes over minutes as commands of a ledger.
-pub(crate) struct Takeover<D: Domain> {
-    /// What takes them over.
-    pub ledger: Ledger<D>,
+/// What a domain makes of another service's journal.
+pub trait Intake<D: Domain>: Send + Sync + 'static {
+    /// Name of the source: its cursor is kept under it.
+    const SOURCE: &'static str;
     /// What the journal says was called.
-    pub method: &'static str,
-    /// The command: whole minutes in the order of their journal, taken over through the cursor.
-    pub command: fn(Vec<Minutes>, wire::Cursor) -> D::Command,
+    const METHOD: &'static str;
+
+    /// The command that events become, with all that they name fetched over the link; None where nothing of them
+    /// matters here. The command must keep the cursor with its effect.
+    ///
+    /// # Errors
+    /// After a passing setback the same stretch is tried again, after a lasting one following ends.
+    fn command(
+        &self,
+        link: &Link,
+        events: Vec<wire::Event>,
+        through: wire::Cursor,
+    ) -> impl Future<Output = Result<Option<D::Command>, Setback>> + Send;
 }
 
-impl<D: Domain> Absorb for Takeover<D> {
+/// An event of a kind that a follower does not know: from a newer program, or of another service.
+#[must_use]
+pub fn unknown_kind(event: &wire::Event) -> Setback {
+    Setback::Lasting(Fault::internal(format!("event {} is of a kind not known here", event.sequence)))
+}
+
+/// Fetches the revision of minutes that an event names.
+///
+/// # Errors
+/// Lasting where it has other bytes than the event says.
+pub async fn fetch_minutes(
+    link: &Link,
+    sequence: u64,
+    recorded: &wire::MinutesRecorded,
+) -> Result<Minutes, Setback> {
+    let request =
+        GetMinutesRequest { name: recorded.minutes.clone(), revision: recorded.revision, read_after: None };
+    let mut records = RecordsServiceClient::new(link.clone()).max_decoding_message_size(RESPONSE_LIMIT);
+    let answer = records.get_minutes(request).await.map_err(Fault::internal)?;
+    let minutes = answer.into_inner().minutes.unwrap_or_default();
+    if minutes.digest != recorded.digest {
+        let damaged = Fault::new(Reason::RecordDamaged).with("sequence", sequence);
+        return Err(Setback::Lasting(damaged.because("the minutes are not those that the journal names")));
+    }
+    Ok(minutes)
+}
+
+pub(crate) struct Takeover<D: Domain, I> {
+    pub(crate) ledger: Ledger<D>,
+    pub(crate) intake: I,
+}
+
+impl<D: Domain, I: Intake<D>> Absorb for Takeover<D, I> {
     fn cursor(&self) -> Result<Option<Cursor>> {
-        let (known, _) = self.ledger.read(|view| view.get(CURSOR_KEY))?;
+        let (known, _) = self.ledger.read(|view| view.get(&key(I::SOURCE)))?;
         let Some(known) = known else { return Ok(None) };
         cursor_from(Some(&wire::Cursor::decode(known.as_slice()).map_err(Fault::internal)?), "cursor")
     }
 
     async fn absorb(&self, link: &Link, through: Cursor, events: Vec<wire::Event>) -> Result<(), Setback> {
-        let mut records = RecordsServiceClient::new(link.clone()).max_decoding_message_size(RESPONSE_LIMIT);
-        let mut taken = Vec::new();
-        for event in events {
-            match event.kind {
-                Some(Kind::MinutesRecorded(recorded)) => {
-                    let request = GetMinutesRequest {
-                        name: recorded.minutes.clone(),
-                        revision: recorded.revision,
-                        read_after: None,
-                    };
-                    let answer = records.get_minutes(request).await.map_err(Fault::internal)?;
-                    let minutes = answer.into_inner().minutes.unwrap_or_default();
-                    if minutes.digest != recorded.digest {
-                        let damaged = Fault::new(Reason::RecordDamaged).with("sequence", event.sequence);
-                        let what = "the minutes are not those that the journal names";
-                        return Err(Setback::Lasting(damaged.because(what)));
-                    }
-                    taken.push(minutes);
-                }
-                Some(Kind::OrganCreated(_) | Kind::MatterChanged(_) | Kind::MinutesMoved(_)) => {}
-                Some(Kind::RollStated(_) | Kind::ListStated(_)) | None => {
-                    // From a newer program, or of another service.
-                    let what = format!("event {} is of a kind not known here", event.sequence);
-                    return Err(Setback::Lasting(Fault::internal(what)));
-                }
-            }
-        }
-        if taken.is_empty() {
+        let Some(command) = self.intake.command(link, events, cursor_to(&through)).await? else {
             return Ok(());
-        }
+        };
         let submission = Submission {
             principal: FOLLOWER.to_owned(),
-            method: self.method,
+            method: I::METHOD,
             request_id: String::new(),
             digest: [0; 32],
-            command: (self.command)(taken, cursor_to(&through)),
+            command,
         };
         match self.ledger.submit(submission).await {
             Ok(_) => Ok(()),
@@ -98,4 +118,16 @@ impl<D: Domain> Absorb for Takeover<D> {
             Err(fault) => Err(Setback::Passing(fault)),
         }
     }
+}
+
+/// Follows a source into a ledger until `stop`, in the background.
+pub fn take_over<D: Domain, I: Intake<D>>(
+    source: Source,
+    ledger: Ledger<D>,
+    intake: I,
+    step: Step,
+    ready: Ready,
+    stop: CancellationToken,
+) {
+    tokio::spawn(follow(source, Takeover { ledger, intake }, step, ready, stop));
 }

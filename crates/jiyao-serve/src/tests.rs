@@ -14,10 +14,10 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
 use crate::config::ServeConfig;
-use crate::follower::{Absorb as _, Setback, Source};
+use crate::follower::{Absorb as _, Link, Setback, Source};
 use crate::journal_service::JournalApi;
 use crate::server::{Late, Parts, ServeError, Server};
-use crate::takeover::Takeover;
+use crate::takeover::{Intake, Takeover, fetch_minutes, unknown_kind};
 
 /// A domain in which nothing happens.
 struct Nothing;
@@ -99,6 +99,32 @@ async fn a_method_without_a_row_keeps_the_server_from_starting() {
     );
 }
 
+/// Takes over minutes, and does nothing with them.
+struct Minutes;
+
+impl Intake<Nothing> for Minutes {
+    const SOURCE: &'static str = "records";
+    const METHOD: &'static str = "follow";
+
+    async fn command(
+        &self,
+        link: &Link,
+        events: Vec<jiyao_proto::journal::v1::Event>,
+        _: jiyao_proto::journal::v1::Cursor,
+    ) -> Result<Option<()>, Setback> {
+        for event in events {
+            match &event.kind {
+                Some(Kind::MinutesRecorded(recorded)) => {
+                    fetch_minutes(link, event.sequence, recorded).await?;
+                }
+                Some(_) => {}
+                None => return Err(unknown_kind(&event)),
+            }
+        }
+        Ok(None)
+    }
+}
+
 #[tokio::test]
 async fn an_event_that_is_not_known_stops_following_and_is_never_skipped() {
     let folder = tempfile::tempdir().unwrap();
@@ -106,7 +132,7 @@ async fn an_event_that_is_not_known_stops_following_and_is_never_skipped() {
     let clock = jiyao_calendar::SystemClock;
     let ids = Box::new(|_| uuid::Uuid::nil());
     let ledger = Ledger::open(&Places::in_folder(folder.path()), options, Nothing, clock, ids).unwrap();
-    let takeover = Takeover { ledger: ledger.clone(), method: "follow", command: |_, _| () };
+    let takeover = Takeover { ledger: ledger.clone(), intake: Minutes };
     let link = Source { url: "http://127.0.0.1:1".to_owned(), ca: None, token: None }.link().unwrap();
     let event = |kind| jiyao_proto::journal::v1::Event { sequence: 7, record_time: None, kind };
     let known = event(Some(Kind::OrganCreated(OrganCreated::default())));
@@ -114,7 +140,7 @@ async fn an_event_that_is_not_known_stops_following_and_is_never_skipped() {
     assert!(takeover.absorb(&link, through, vec![known.clone()]).await.is_ok());
     let met = takeover.absorb(&link, through, vec![known, event(None)]).await.unwrap_err();
     assert!(
-        matches!(&met, Setback::Lasting(fault) if jiyao_fault::chain(fault).contains("event 7")),
+        matches!(&met, Setback::Lasting(fault) if jiyao_fault::chain(fault as &dyn std::error::Error).contains("event 7")),
         "{met:?}"
     );
     let recorded = event(Some(Kind::MinutesRecorded(jiyao_proto::journal::v1::MinutesRecorded::default())));

@@ -15,10 +15,11 @@ pub use dice::Dice;
 pub use disk::{FullDisk, LoopDisk, may_mount};
 pub use files::{docx, docx_of, pdf};
 pub use identity::{Authority, Tokens};
+pub use jiyao_distribution::Config as DistributionConfig;
 pub use local::Local;
 pub use process::{Process, binary, release_folder};
 pub use score::{DoubtScore, GROUPS, Score, compare};
-pub use texts::{SAMPLE, corpus, numbered};
+pub use texts::{DIRECTORY, SAMPLE, corpus, numbered};
 pub use written::{Written, set_in_lines, written};
 
 /// Says loudly that a check is not made on this machine. Under `CI=true` as root that is a failure: there everything

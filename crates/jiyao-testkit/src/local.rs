@@ -25,7 +25,7 @@ pub struct Local {
 }
 
 impl Local {
-    /// Starts them on a folder.
+    /// Starts them on a folder, records following nobody: an issue needs no frozen recipients.
     ///
     /// # Errors
     /// What a service says when it does not start.
@@ -38,29 +38,68 @@ impl Local {
     /// # Errors
     /// What a service says when it does not start.
     pub async fn start_with(folder: &Path, change: impl FnOnce(&mut jiyao_records::Config)) -> Result<Self> {
+        Self::start_all(folder, false, change, |_| {}).await
+    }
+
+    /// Starts them as they run in earnest, each following the others, with other settings of distribution.
+    ///
+    /// # Errors
+    /// What a service says when it does not start.
+    pub async fn start_joined(
+        folder: &Path,
+        change: impl FnOnce(&mut jiyao_distribution::Config),
+    ) -> Result<Self> {
+        Self::start_all(folder, true, |_| {}, change).await
+    }
+
+    /// Starts them joined, taking state secrets.
+    ///
+    /// # Errors
+    /// What a service says when it does not start.
+    pub async fn start_secret(folder: &Path) -> Result<Self> {
+        Self::start_all(folder, true, |records| records.state_secrets = true, |_| {}).await
+    }
+
+    async fn start_all(
+        folder: &Path,
+        is_joined: bool,
+        of_records: impl FnOnce(&mut jiyao_records::Config),
+        of_distribution: impl FnOnce(&mut jiyao_distribution::Config),
+    ) -> Result<Self> {
         let stop = CancellationToken::new();
         let mut tasks = Vec::new();
         let at = |name: &str| folder.join(name).display().to_string();
+        let bound = || TcpListener::bind(("127.0.0.1", 0));
+        let [records, attendance, distribution] = [bound().await?, bound().await?, bound().await?];
+        let url =
+            |listener: &TcpListener| Ok::<_, anyhow::Error>(format!("http://{}", listener.local_addr()?));
 
         let mut config = jiyao_records::Config::default();
         config.serve.data_dir = at("records");
         config.serve.reserve_mb = 1;
         // This process is a test: it is not the child that reads Word and PDF files.
         config.extractor = crate::binary("jiyao-records", "jiyao-records", None)?.display().to_string();
-        change(&mut config);
-        let records = run::<Records>(config, &stop, &mut tasks).await?;
+        if is_joined {
+            config.attendance = url(&attendance)?;
+            config.distribution = url(&distribution)?;
+        }
+        of_records(&mut config);
+        let (from_records, from_attendance) = (url(&records)?, url(&attendance)?);
+        let records = run::<Records>(config, records, &stop, &mut tasks).await?;
 
         let mut config = jiyao_attendance::Config::default();
         config.0.serve.data_dir = at("attendance");
         config.0.serve.reserve_mb = 1;
-        config.0.records = format!("http://{records}");
-        let attendance = run::<Attendance>(config, &stop, &mut tasks).await?;
+        config.0.records.clone_from(&from_records);
+        let attendance = run::<Attendance>(config, attendance, &stop, &mut tasks).await?;
 
         let mut config = jiyao_distribution::Config::default();
-        config.0.serve.data_dir = at("distribution");
-        config.0.serve.reserve_mb = 1;
-        config.0.records = format!("http://{records}");
-        let distribution = run::<Distribution>(config, &stop, &mut tasks).await?;
+        config.follow.serve.data_dir = at("distribution");
+        config.follow.serve.reserve_mb = 1;
+        config.follow.records = from_records;
+        config.attendance = from_attendance;
+        of_distribution(&mut config);
+        let distribution = run::<Distribution>(config, distribution, &stop, &mut tasks).await?;
         Ok(Self { records, attendance, distribution, stop, tasks })
     }
 
@@ -91,10 +130,10 @@ impl Local {
 
 async fn run<P: Program + 'static>(
     config: P::Config,
+    listener: TcpListener,
     stop: &CancellationToken,
     tasks: &mut Vec<JoinHandle<Result<(), ServeError>>>,
 ) -> Result<SocketAddr> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let (tell, told) = oneshot::channel();
     let on_ready = move |address| {
         let _ = tell.send(address);

@@ -3,6 +3,9 @@ use std::path::{Path, PathBuf};
 /// Minutes of a city that does not exist: those that ship with the command line.
 pub const SAMPLE: &str = include_str!("../../jiyao-cli/sample/minutes.txt");
 
+/// The directory of the sample's organ: its units, recipient classes, members.
+pub const DIRECTORY: &str = include_str!("../../jiyao-cli/sample/directory.csv");
+
 /// The sample as another meeting: its own number, ordinal and date, and so its own identity. `n` from 0 up to some
 /// thousands.
 #[must_use]

@@ -56,34 +56,51 @@ pub fn mark_to(mark: domain::Mark) -> wire::Mark {
     }
 }
 
+/// The class of disclosure that a message names; None for none.
+///
+/// # Errors
+/// `FIELD_INVALID`.
+pub fn class_from(class: i32, field: &str) -> Result<Option<domain::DisclosureClass>> {
+    match wire::DisclosureClass::try_from(class) {
+        Ok(wire::DisclosureClass::Unspecified) => Ok(None),
+        Ok(wire::DisclosureClass::Public) => Ok(Some(domain::DisclosureClass::Public)),
+        Ok(wire::DisclosureClass::OnRequest) => Ok(Some(domain::DisclosureClass::OnRequest)),
+        Ok(wire::DisclosureClass::Withheld) => Ok(Some(domain::DisclosureClass::Withheld)),
+        Err(_) => Err(Fault::invalid(field, class)),
+    }
+}
+
+/// A class of disclosure as a message.
+#[must_use]
+pub fn class_to(class: domain::DisclosureClass) -> wire::DisclosureClass {
+    match class {
+        domain::DisclosureClass::Public => wire::DisclosureClass::Public,
+        domain::DisclosureClass::OnRequest => wire::DisclosureClass::OnRequest,
+        domain::DisclosureClass::Withheld => wire::DisclosureClass::Withheld,
+    }
+}
+
 fn disclosure_from(disclosure: Option<wire::Disclosure>) -> Result<Option<domain::Disclosure>> {
     let Some(disclosure) = disclosure else { return Ok(None) };
-    let class = match wire::DisclosureClass::try_from(disclosure.class) {
-        Ok(wire::DisclosureClass::Unspecified) => return Ok(None),
-        Ok(wire::DisclosureClass::Public) => domain::DisclosureClass::Public,
-        Ok(wire::DisclosureClass::OnRequest) => domain::DisclosureClass::OnRequest,
-        Ok(wire::DisclosureClass::Withheld) => domain::DisclosureClass::Withheld,
-        Err(_) => return Err(Fault::invalid("disclosure.class", disclosure.class)),
-    };
+    let Some(class) = class_from(disclosure.class, "disclosure.class")? else { return Ok(None) };
     Ok(Some(domain::Disclosure { class, reason: disclosure.reason, article: disclosure.article }))
 }
 
 /// A class of disclosure as a message.
 #[must_use]
 pub fn disclosure_to(disclosure: &domain::Disclosure) -> wire::Disclosure {
-    let class = match disclosure.class {
-        domain::DisclosureClass::Public => wire::DisclosureClass::Public,
-        domain::DisclosureClass::OnRequest => wire::DisclosureClass::OnRequest,
-        domain::DisclosureClass::Withheld => wire::DisclosureClass::Withheld,
-    };
     wire::Disclosure {
-        class: class.into(),
+        class: class_to(disclosure.class).into(),
         reason: disclosure.reason.clone(),
         article: disclosure.article.clone(),
     }
 }
 
-fn secrecy_from(secrecy: Option<wire::Secrecy>) -> Result<Option<domain::Secrecy>> {
+/// The level of secrecy of a message; None for none.
+///
+/// # Errors
+/// `FIELD_INVALID`.
+pub fn secrecy_from(secrecy: Option<wire::Secrecy>) -> Result<Option<domain::Secrecy>> {
     let Some(secrecy) = secrecy else { return Ok(None) };
     let level = match wire::SecrecyLevel::try_from(secrecy.level) {
         Ok(wire::SecrecyLevel::Unspecified) => return Ok(None),
@@ -166,6 +183,20 @@ pub fn life_to(life: &domain::Life) -> wire::Life {
         voided_date: date(life.voided),
         major_items: life.majors.iter().map(|major| major.item).collect(),
         history: life.history.iter().map(entry_to).collect(),
+        frozen_scope: life.frozen.as_ref().map(|scope| wire::FrozenScope {
+            revision: scope.revision,
+            date: scope.date.to_string(),
+            hash: scope.hash.clone(),
+        }),
+        passages: life
+            .passages
+            .iter()
+            .map(|passage| wire::Passage {
+                quote: passage.quote.clone(),
+                class: class_to(passage.class).into(),
+                reason: passage.reason.clone(),
+            })
+            .collect(),
     }
 }
 
@@ -196,7 +227,9 @@ fn words_of(act: &Act) -> String {
         }
         Act::Register { number, copies, scope, .. } => format!("{number} ({copies}) {scope}"),
         Act::Print { copies } => copies.to_string(),
-        Act::Publish { place: words } | Act::Archive { file: words } | Act::Replace { by: words } => {
+        Act::RecordScope { scope } => format!("{} {} {}", scope.revision, scope.date, scope.hash),
+        Act::MarkPassage { passage } => format!("{}: {}", passage.quote, passage.reason),
+        Act::Publish { place: words, .. } | Act::Archive { file: words } | Act::Replace { by: words } => {
             words.clone()
         }
         Act::RecordQuorum { outcome, reason } => format!("{}: {reason}", outcome.as_str()),
@@ -289,7 +322,14 @@ asks! { Act;
     };
     PrintMinutesRequest => |r| Act::Print { copies: r.copies };
     IssueMinutesRequest => |_r| Act::Issue;
-    PublishMinutesRequest => |r| Act::Publish { place: r.place };
+    PublishMinutesRequest => |r| Act::Publish { place: r.place, separable: r.separable };
+    MarkPassageRequest => |r| Act::MarkPassage {
+        passage: domain::Passage {
+            class: class_from(r.class, "class")?.ok_or_else(|| Fault::required("class"))?,
+            quote: r.quote,
+            reason: r.reason,
+        },
+    };
     ArchiveMinutesRequest => |r| Act::Archive { file: r.file };
     RecordQuorumOutcomeRequest => |r| Act::RecordQuorum { outcome: quorum_from(r.outcome)?, reason: r.reason };
     ProposeDisclosureRequest => |r| Act::ProposeDisclosure {

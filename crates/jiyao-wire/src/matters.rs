@@ -178,6 +178,7 @@ fn entry_to(entry: &domain::Entry) -> wire::MatterEntry {
 pub fn words_of(act: &Act) -> String {
     match act {
         Act::Accept => String::new(),
+        Act::SignFor { delivery, day } => format!("{day} {delivery}"),
         Act::Approve { opinion: words }
         | Act::Notify { notice: words }
         | Act::Progress { text: words }

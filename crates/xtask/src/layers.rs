@@ -16,6 +16,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("jiyao-reader", 2),
     ("jiyao-minutes", 2),
     ("jiyao-matters", 2),
+    ("jiyao-receipts", 2),
     ("jiyao-rolls", 2),
     ("jiyao-deliveries", 2),
     ("jiyao-extract", 3),
@@ -45,6 +46,9 @@ const SAME_LAYER: &[(&str, &str)] = &[
     ("jiyao-matters", "jiyao-minutes"),
     ("jiyao-rolls", "jiyao-reader"),
     ("jiyao-deliveries", "jiyao-reader"),
+    ("jiyao-deliveries", "jiyao-rolls"),
+    ("jiyao-deliveries", "jiyao-minutes"),
+    ("jiyao-deliveries", "jiyao-receipts"),
     ("jiyao-wire", "jiyao-proto"),
     ("jiyao-serve", "jiyao-ledger"),
     ("jiyao-tests", "jiyao-testkit"),
@@ -55,7 +59,13 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("sled", &["jiyao-state"]),
     ("crc32c", &["jiyao-journal"]),
     ("rustix", &["jiyao-extract", "jiyao-journal", "jiyao-testkit"]),
+    ("csv", &["jiyao-rolls"]),
+    ("ed25519-dalek", &["jiyao-receipts"]),
     ("encoding_rs", &["jiyao-extract"]),
+    ("lettre", &["jiyao-distribution"]),
+    ("mail-parser", &["jiyao-distribution"]),
+    ("reqwest", &["jiyao-distribution"]),
+    ("ipnet", &["jiyao-distribution"]),
     ("html5ever", &["jiyao-extract"]),
     ("quick-xml", &["jiyao-extract"]),
     ("zip", &["jiyao-extract", "jiyao-testkit"]),
@@ -77,7 +87,8 @@ const OWNERS: &[(&str, &[&str])] = &[
 ];
 
 /// Pure crates: rules without async, I/O, clock or randomness.
-const PURE: &[&str] = &["jiyao-reader", "jiyao-minutes", "jiyao-matters", "jiyao-rolls", "jiyao-deliveries"];
+const PURE: &[&str] =
+    &["jiyao-reader", "jiyao-minutes", "jiyao-matters", "jiyao-receipts", "jiyao-rolls", "jiyao-deliveries"];
 const IMPURE: &[&str] =
     &["tokio", "tonic", "fs-err", "sled", "getrandom", "rand", "uuid", "rustix", "tracing"];
 

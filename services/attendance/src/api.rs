@@ -1,34 +1,28 @@
-//! The attendance service over gRPC.
+//! The rolls that minutes state over gRPC, and what all APIs of this service share.
 
 use std::pin::Pin;
 
 use futures_util::{Stream, StreamExt as _};
-use jiyao_fault::{Fault, Reason, Result};
-use jiyao_ledger::Ledger;
+use jiyao_fault::{Fault, Result};
+use jiyao_ledger::{Committed, Ledger, Reading, Submission};
 use jiyao_names::{Minutes, ROLL, Scope};
 use jiyao_proto::attendance::v1::attendance_service_server::AttendanceService;
 use jiyao_proto::attendance::v1::{self as api, Roll};
 use jiyao_proto::journal::v1::event::Kind;
 use jiyao_serve::{
-    Followed, Late, Page, PageQuery, READERS, Right, answer, caller, cursor_from, cursor_to, document_of,
-    failed, list_of, page_size, wait_for,
+    Caller, Followed, Late, Page, PageQuery, READERS, caller, check_request_id, cursor_from, cursor_to,
+    failed, list_of, page_size, service, wait_for,
 };
-use prost::Message as _;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
-use crate::domain::AttendanceDomain;
+use crate::documents::View as _;
+use crate::domain::{AttendanceDomain, Command};
 
-/// Who may call what.
-pub(crate) const RIGHTS: &[Right] = &[
-    Right { method: "/jiyao.attendance.v1.AttendanceService/GetRoll", roles: READERS },
-    Right { method: "/jiyao.attendance.v1.AttendanceService/ListRolls", roles: READERS },
-    Right { method: "/jiyao.attendance.v1.AttendanceService/WatchRolls", roles: READERS },
-];
-
+#[derive(Clone)]
 pub(crate) struct Api {
-    ledger: Late<Ledger<AttendanceDomain>>,
-    followed: Followed,
+    pub(crate) ledger: Late<Ledger<AttendanceDomain>>,
+    pub(crate) followed: Followed,
     stop: CancellationToken,
 }
 
@@ -40,78 +34,91 @@ impl Api {
     ) -> Self {
         Self { ledger, followed, stop }
     }
-}
 
-fn roll(ledger: &Ledger<AttendanceDomain>, minutes: &Minutes) -> Result<(Roll, u64)> {
-    ledger.read(|view| {
-        let not_stated = || Fault::new(Reason::NotStated).at("name").with("minutes", minutes);
-        let found = view.get(&document_of(minutes))?.ok_or_else(not_stated)?;
-        Roll::decode(found.as_slice()).map_err(Fault::internal)
-    })
-}
-
-#[tonic::async_trait]
-impl AttendanceService for Api {
-    async fn get_roll(
+    /// Puts a command to the ledger; answers when it is durable.
+    pub(crate) async fn submit(
         &self,
-        request: Request<api::GetRollRequest>,
-    ) -> Result<Response<api::GetRollResponse>, Status> {
-        answer(request, async |_, request: api::GetRollRequest| {
-            let minutes = Minutes::parse_part(&request.name, ROLL, "name")?;
-            let ledger = self.ledger.get()?;
-            wait_for(ledger, Some(&self.followed), request.read_after.as_ref()).await?;
-            let (roll, sequence) = roll(ledger, &minutes)?;
-            Ok(api::GetRollResponse { roll: Some(roll), sequence })
-        })
-        .await
+        caller: &Caller,
+        method: &'static str,
+        request_id: &str,
+        digest: [u8; 32],
+        command: Command,
+    ) -> Result<Committed> {
+        check_request_id(request_id)?;
+        let (principal, request_id) = (caller.principal.name.clone(), request_id.to_owned());
+        self.ledger.get()?.submit(Submission { principal, method, request_id, digest, command }).await
     }
 
-    async fn list_rolls(
+    /// Reads what may be much off the async thread.
+    pub(crate) async fn read<T: Send + 'static>(
         &self,
-        request: Request<api::ListRollsRequest>,
-    ) -> Result<Response<api::ListRollsResponse>, Status> {
-        answer(request, async |_, request: api::ListRollsRequest| {
-            let ledger = self.ledger.get()?;
-            let scope = Scope::parse(&request.parent, "parent")?;
-            let size = page_size(request.page_size)?;
-            let query = PageQuery::of(&["ListRolls", &request.parent]);
-            let after = query.after(&request.page_token)?;
-            wait_for(ledger, Some(&self.followed), request.read_after.as_ref()).await?;
-            let (page, sequence) =
-                ledger.read(|view| Page::<Roll>::read(view, &list_of(&scope), &after, size, |_| true))?;
-            let next_page_token = page.next.map(|key| query.token(&key)).unwrap_or_default();
-            Ok(api::ListRollsResponse { rolls: page.found, next_page_token, sequence })
-        })
-        .await
+        read: impl Fn(&Reading<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<(T, u64)> {
+        let ledger = self.ledger.get()?.clone();
+        tokio::task::spawn_blocking(move || ledger.read(read)).await.map_err(Fault::internal)?
     }
 
-    type WatchRollsStream = Pin<Box<dyn Stream<Item = Result<api::WatchRollsResponse, Status>> + Send>>;
+    async fn get_roll(&self, _: Caller, request: api::GetRollRequest) -> Result<api::GetRollResponse> {
+        let minutes = Minutes::parse_part(&request.name, ROLL, "name")?;
+        let ledger = self.ledger.get()?;
+        wait_for(ledger, Some(&self.followed), request.read_after.as_ref()).await?;
+        let (roll, sequence) = ledger.read(|view| view.roll(&minutes, "name"))?;
+        Ok(api::GetRollResponse { roll: Some(roll), sequence })
+    }
 
-    async fn watch_rolls(
-        &self,
-        request: Request<api::WatchRollsRequest>,
-    ) -> Result<Response<Self::WatchRollsStream>, Status> {
-        let lang = caller(&request).lang;
-        let begin = || {
-            let scope = Scope::parse(&request.get_ref().parent, "parent")?;
-            let ledger = self.ledger.get()?.clone();
-            let stretches = ledger.follow(cursor_from(request.get_ref().after.as_ref(), "after")?)?;
-            Ok((scope, ledger, stretches))
-        };
-        let (scope, ledger, stretches) = begin().map_err(|fault| failed(fault, lang))?;
-        let replies = stretches.map(move |stretch| {
-            let stretch = stretch?;
-            let mut rolls = Vec::new();
-            for event in &stretch.events {
-                let Some(Kind::RollStated(stated)) = &event.kind else { continue };
-                let minutes = Minutes::parse(&stated.minutes, "minutes")?;
-                if matches!(&scope, Scope::One(organ) if *organ != minutes.organ) {
-                    continue;
+    async fn list_rolls(&self, _: Caller, request: api::ListRollsRequest) -> Result<api::ListRollsResponse> {
+        let ledger = self.ledger.get()?;
+        let scope = Scope::parse(&request.parent, "parent")?;
+        let size = page_size(request.page_size)?;
+        let query = PageQuery::of(&["ListRolls", &request.parent]);
+        let after = query.after(&request.page_token)?;
+        wait_for(ledger, Some(&self.followed), request.read_after.as_ref()).await?;
+        let (page, sequence) =
+            ledger.read(|view| Page::<Roll>::read(view, &list_of(&scope), &after, size, |_| true))?;
+        let next_page_token = page.next.map(|key| query.token(&key)).unwrap_or_default();
+        Ok(api::ListRollsResponse { rolls: page.found, next_page_token, sequence })
+    }
+}
+
+service! {
+    AttendanceService for Api, at "/jiyao.attendance.v1.AttendanceService";
+    calls {
+        get_roll: GetRollRequest => GetRollResponse, "GetRoll", READERS;
+        list_rolls: ListRollsRequest => ListRollsResponse, "ListRolls", READERS;
+    }
+    others {
+        "WatchRolls", READERS;
+    }
+    {
+        type WatchRollsStream = Pin<Box<dyn Stream<Item = Result<api::WatchRollsResponse, Status>> + Send>>;
+
+        async fn watch_rolls(
+            &self,
+            request: Request<api::WatchRollsRequest>,
+        ) -> Result<Response<Self::WatchRollsStream>, Status> {
+            let lang = caller(&request).lang;
+            let begin = || {
+                let scope = Scope::parse(&request.get_ref().parent, "parent")?;
+                let ledger = self.ledger.get()?.clone();
+                let stretches = ledger.follow(cursor_from(request.get_ref().after.as_ref(), "after")?)?;
+                Ok((scope, ledger, stretches))
+            };
+            let (scope, ledger, stretches) = begin().map_err(|fault| failed(fault, lang))?;
+            let replies = stretches.map(move |stretch| {
+                let stretch = stretch?;
+                let mut rolls = Vec::new();
+                for event in &stretch.events {
+                    let Some(Kind::RollStated(stated)) = &event.kind else { continue };
+                    let minutes = Minutes::parse(&stated.minutes, "minutes")?;
+                    if matches!(&scope, Scope::One(organ) if *organ != minutes.organ) {
+                        continue;
+                    }
+                    let (roll, _) = ledger.read(|view| view.roll(&minutes, "minutes"))?;
+                    rolls.push(Roll { entries: Vec::new(), ..roll });
                 }
-                rolls.push(Roll { entries: Vec::new(), ..roll(&ledger, &minutes)?.0 });
-            }
-            Ok(api::WatchRollsResponse { rolls, through: Some(cursor_to(&stretch.through)) })
-        });
-        Ok(Response::new(jiyao_serve::stream(lang, self.stop.clone(), replies)))
+                Ok(api::WatchRollsResponse { rolls, through: Some(cursor_to(&stretch.through)) })
+            });
+            Ok(Response::new(jiyao_serve::stream(lang, self.stop.clone(), replies)))
+        }
     }
 }

@@ -1,69 +1,371 @@
 //! What attendance decides, and what its state shows.
 
-use jiyao_fault::{Fault, Result};
-use jiyao_ledger::{Context, Decided, Domain, Overlay, decode_event, event};
-use jiyao_names::{Minutes, ROLL};
-use jiyao_proto::attendance::v1::{Presence, Roll, RollEntry};
+use jiyao_fault::{Fault, Reason, Result};
+use jiyao_ledger::{Context, Decided, Domain, Overlay, decode_event, event, from_json, to_json};
+use jiyao_names::{Meeting as MeetingName, Minutes, Organ, ROLL, Seat as SeatName};
+use jiyao_proto::attendance::v1::{self as api, Presence, Roll, RollEntry};
 use jiyao_proto::journal::v1::event::Kind;
-use jiyao_proto::journal::v1::{Cursor, RollStated};
+use jiyao_proto::journal::v1::{Cursor, DirectoryChanged, QuorumSettled, RollStated};
 use jiyao_proto::records::v1 as records;
-use jiyao_proto::stored::v1::{Event, RollsStated};
+use jiyao_proto::stored::v1::{Event, Noted, RollsStated};
+use jiyao_rolls::{
+    Actor, Decision, Entry, Meeting, MeetingAct, MeetingEntry, RollRules, Seat, SeatAct, SeatContext,
+    SeatEntry, Stage,
+};
 use jiyao_serve::{document_of, is_new, keep, put_listed};
 use prost::Message as _;
 
+use crate::documents::View as _;
+use crate::keys;
+
+/// The journal of records, by name.
+pub(crate) const RECORDS: &str = "records";
 const ROLLS_STATED: &str = "rolls.stated";
+const DIRECTORY_CHANGED: &str = "directory.changed";
+const ROLL_RULES_SET: &str = "roll_rules.set";
+const MEETING_CREATED: &str = "meeting.created";
+const MEETING_ACTED: &str = "meeting.acted";
+const SEATS_ADDED: &str = "seats.added";
+const SEAT_ACTED: &str = "seat.acted";
+const FINDING_DECIDED: &str = "roll_finding.decided";
+/// Most seats of a meeting.
+const MOST_SEATS: u32 = 5000;
 
 pub(crate) struct AttendanceDomain;
 
 pub(crate) enum Command {
     /// Take over the rolls that these minutes state.
-    State { minutes: Vec<records::Minutes>, source: Cursor },
+    State {
+        minutes: Vec<records::Minutes>,
+        source: Cursor,
+    },
+    /// Entries that were checked against this version of the directory.
+    ChangeDirectory {
+        organ: Organ,
+        checked: u64,
+        entries: Vec<Entry>,
+        answer: api::ImportDirectoryResponse,
+    },
+    SetRules {
+        organ: Organ,
+        rules: Box<RollRules>,
+    },
+    Create {
+        organ: Organ,
+        meeting: Box<Meeting>,
+    },
+    AddSeats {
+        meeting: MeetingName,
+        seats: Vec<Seat>,
+    },
+    Meet {
+        meeting: MeetingName,
+        etag: u64,
+        act: Box<MeetingAct>,
+    },
+    Hold {
+        meeting: MeetingName,
+        etag: u64,
+        at: Option<i64>,
+        overridden: Option<(String, String)>,
+    },
+    Sit {
+        seat: SeatName,
+        etag: u64,
+        unit: String,
+        act: Box<SeatAct>,
+    },
+    DecideFinding {
+        minutes: Minutes,
+        finding: String,
+        reason: String,
+    },
+}
+
+fn noted(kind: &str, of: &impl ToString, version: u64, body: Vec<u8>, parts: Vec<Vec<u8>>) -> Event {
+    event(kind, 1, &Noted { of: of.to_string(), version, body, parts, ..Noted::default() })
+}
+
+fn check_etag(etag: u64, newest: u64) -> Result<()> {
+    if [0, newest].contains(&etag) {
+        return Ok(());
+    }
+    Err(Fault::new(Reason::EtagStale).at("etag").with("etag", etag).with("newest", newest))
+}
+
+fn stub(name: &impl ToString) -> Vec<u8> {
+    api::Meeting { name: name.to_string(), ..api::Meeting::default() }.encode_to_vec()
 }
 
 impl Domain for AttendanceDomain {
     type Command = Command;
-    const PROJECTION: u32 = 1;
+    const PROJECTION: u32 = 2;
 
     fn decide(&self, view: &Overlay<'_>, command: &Command, context: &mut Context<'_>) -> Result<Decided> {
-        let Command::State { minutes, source } = command;
-        if !is_new(view, source)? {
-            return Ok(Decided::default());
-        }
-        let now = context.now.as_millisecond();
-        let rolls = minutes.iter().map(|minutes| roll(minutes, now)).collect();
-        let happened = event(ROLLS_STATED, 1, &RollsStated { rolls, source: Some(source.clone()) });
-        Ok(Decided { events: vec![happened], answer: Vec::new() })
+        let (events, answer) = match command {
+            Command::State { minutes, source } => {
+                if !is_new(view, RECORDS, source)? {
+                    return Ok(Decided::default());
+                }
+                let now = context.now.as_millisecond();
+                let rolls = minutes.iter().map(|minutes| roll(minutes, now)).collect();
+                (
+                    vec![event(ROLLS_STATED, 1, &RollsStated { rolls, source: Some(source.clone()) })],
+                    Vec::new(),
+                )
+            }
+            Command::ChangeDirectory { organ, checked, entries, answer } => {
+                let version = view.directory_version(organ)?;
+                if version != *checked {
+                    return Err(Fault::new(Reason::EtagStale).with("etag", checked).with("newest", version));
+                }
+                if entries.is_empty() {
+                    let same = api::ImportDirectoryResponse { version, ..answer.clone() };
+                    return Ok(Decided { events: Vec::new(), answer: same.encode_to_vec() });
+                }
+                let version = version + 1;
+                let parts = entries.iter().map(to_json).collect::<Result<_>>()?;
+                let answer = api::ImportDirectoryResponse { version, ..answer.clone() };
+                (vec![noted(DIRECTORY_CHANGED, organ, version, Vec::new(), parts)], answer.encode_to_vec())
+            }
+            Command::SetRules { organ, rules } => {
+                (vec![noted(ROLL_RULES_SET, organ, 0, to_json(&**rules)?, Vec::new())], Vec::new())
+            }
+            Command::Create { organ, meeting } => create(view, organ, meeting, context)?,
+            Command::AddSeats { meeting: name, seats } => add_seats(view, name, seats)?,
+            Command::Meet { meeting: name, etag, act } => {
+                let meeting = view.meeting(name, "name")?;
+                check_etag(*etag, meeting.version)?;
+                if let MeetingAct::LinkMinutes { minutes } = &**act {
+                    let minutes = Minutes::parse(minutes, "minutes")?;
+                    if minutes.organ != name.organ {
+                        return Err(Fault::invalid("minutes", minutes));
+                    }
+                    let taken = view.get(&keys::meeting_of(&minutes))?;
+                    if taken.is_some_and(|taken| taken != name.to_string().into_bytes()) {
+                        return Err(Fault::invalid("minutes", minutes));
+                    }
+                }
+                let entry = meeting.decide((**act).clone(), context.principal, context.now)?;
+                (vec![acted(name, &meeting, &entry)?], stub(name))
+            }
+            Command::Hold { meeting: name, etag, at, overridden } => {
+                let meeting = view.meeting(name, "name")?;
+                check_etag(*etag, meeting.version)?;
+                let at = at.unwrap_or_else(|| context.now.as_millisecond());
+                if at > context.now.as_millisecond() {
+                    return Err(Fault::invalid("at", at));
+                }
+                let rules = view.rules(&name.organ)?;
+                let seats: Vec<Seat> =
+                    view.seats(name, &keys::member_seats(name))?.into_iter().map(|(_, seat)| seat).collect();
+                let mut result = meeting.count(rules.quorum(&meeting.kind), &seats, at);
+                if result.outcome() == "NOT_MET" {
+                    result.overridden.clone_from(overridden);
+                }
+                let entry = meeting.decide(MeetingAct::Hold { result }, context.principal, context.now)?;
+                (vec![acted(name, &meeting, &entry)?], stub(name))
+            }
+            Command::Sit { seat: name, etag, unit, act } => {
+                let (seat, _) = view.seat(name, "name")?;
+                check_etag(*etag, seat.version)?;
+                let meeting = view.meeting(&name.meeting, "name")?;
+                let rules = view.rules(&name.meeting.organ)?;
+                let actor = Actor { name: context.principal.to_owned(), unit: unit.clone() };
+                let known = SeatContext { actor: &actor, now: context.now, meeting: &meeting, rules: &rules };
+                let entry = seat.decide((**act).clone(), &known)?;
+                let answer = api::Seat { name: name.to_string(), ..api::Seat::default() };
+                let happened = noted(SEAT_ACTED, name, seat.version + 1, to_json(&entry)?, Vec::new());
+                (vec![happened], answer.encode_to_vec())
+            }
+            Command::DecideFinding { minutes, finding, reason } => {
+                view.roll(minutes, "minutes")?;
+                let decision = Decision {
+                    finding: finding.clone(),
+                    reason: reason.clone(),
+                    actor: context.principal.to_owned(),
+                };
+                (vec![noted(FINDING_DECIDED, minutes, 0, to_json(&decision)?, Vec::new())], Vec::new())
+            }
+        };
+        Ok(Decided { events, answer })
     }
 
-    fn apply(&self, view: &mut Overlay<'_>, event: &Event, _: u64) -> Result<()> {
-        let RollsStated { rolls, source } = stated(event)?;
-        for roll in rolls {
-            let minutes = Minutes::parse(&roll.minutes, "roll.minutes")?;
-            let before = view.get(&document_of(&minutes))?;
-            let before =
-                before.map(|roll| Roll::decode(roll.as_slice())).transpose().map_err(Fault::internal)?;
-            view.put(document_of(&minutes), roll.encode_to_vec());
-            let short = Roll { entries: Vec::new(), ..roll };
-            let date = before.as_ref().map(|roll| roll.meeting_date.as_str());
-            put_listed(view, &minutes, date, &short.meeting_date, &short.encode_to_vec());
+    fn apply(&self, view: &mut Overlay<'_>, event: &Event, sequence: u64) -> Result<()> {
+        if event.r#type == ROLLS_STATED {
+            return show_rolls(view, event);
         }
-        keep(view, &source.unwrap_or_default());
+        let Noted { of, version, body, parts, .. } = known(event)?;
+        match event.r#type.as_str() {
+            DIRECTORY_CHANGED => {
+                let organ = Organ::parse(&of, "of")?;
+                for part in parts {
+                    let key = from_json::<Entry>(&part)?.key();
+                    view.put([keys::directory(&organ), key.into_bytes()].concat(), part);
+                }
+                view.put(keys::directory_version(&organ), version.to_be_bytes().to_vec());
+                view.put(keys::directory_change(&organ, version), sequence.to_be_bytes().to_vec());
+            }
+            ROLL_RULES_SET => view.put(keys::rules(&Organ::parse(&of, "of")?), body),
+            MEETING_CREATED => {
+                let name = MeetingName::parse(&of, "of")?;
+                let meeting: Meeting = from_json(&body)?;
+                let day = keys::day_of(&name, &meeting.date.to_string());
+                view.put(day, of.into_bytes());
+                view.put(keys::meeting(&name), body);
+                show_seats(view, &name, 1, parts)?;
+            }
+            MEETING_ACTED => {
+                let name = MeetingName::parse(&of, "of")?;
+                let mut meeting = view.meeting(&name, "of")?;
+                if let Ok(minutes) = Minutes::parse(&meeting.minutes, "minutes") {
+                    view.remove(keys::meeting_of(&minutes));
+                }
+                meeting.apply(from_json::<MeetingEntry>(&body)?);
+                if let Ok(minutes) = Minutes::parse(&meeting.minutes, "minutes") {
+                    view.put(keys::meeting_of(&minutes), of.into_bytes());
+                }
+                view.put(keys::meeting(&name), to_json(&meeting)?);
+            }
+            SEATS_ADDED => {
+                let first = u32::try_from(version).map_err(Fault::internal)?;
+                show_seats(view, &MeetingName::parse(&of, "of")?, first, parts)?;
+            }
+            SEAT_ACTED => {
+                let (mut seat, key) = view.seat(&SeatName::parse(&of, "of")?, "of")?;
+                seat.apply(from_json::<SeatEntry>(&body)?);
+                view.put(key, to_json(&seat)?);
+            }
+            _ => {
+                let decision: Decision = from_json(&body)?;
+                view.put(keys::decision(&Minutes::parse(&of, "of")?, &decision.finding), body);
+            }
+        }
         Ok(())
     }
 
     fn public(&self, event: &Event) -> Result<Vec<Kind>> {
-        let rolls = stated(event)?.rolls.into_iter();
-        Ok(rolls
-            .map(|roll| Kind::RollStated(RollStated { minutes: roll.minutes, revision: roll.revision }))
-            .collect())
+        if event.r#type == ROLLS_STATED {
+            let rolls = decode_event::<RollsStated>(event)?.rolls.into_iter();
+            let stated = |roll: Roll| RollStated { minutes: roll.minutes, revision: roll.revision };
+            return Ok(rolls.map(stated).map(Kind::RollStated).collect());
+        }
+        let Noted { of, version, parts, .. } = known(event)?;
+        Ok(match event.r#type.as_str() {
+            DIRECTORY_CHANGED => vec![Kind::DirectoryChanged(DirectoryChanged { organ: of, version })],
+            // The event has the outcome where both are known: the meeting was held, and its minutes are linked.
+            MEETING_ACTED => match parts.first() {
+                Some(settled) => {
+                    let (minutes, outcome): (String, String) = from_json(settled)?;
+                    vec![Kind::QuorumSettled(QuorumSettled { minutes, meeting: of, outcome })]
+                }
+                None => Vec::new(),
+            },
+            _ => Vec::new(),
+        })
     }
 }
 
-fn stated(event: &Event) -> Result<RollsStated> {
-    match (event.r#type.as_str(), event.version) {
-        (ROLLS_STATED, 1) => decode_event(event),
-        _ => Err(Fault::internal(format!("event {} version {} is not known", event.r#type, event.version))),
+/// The body of an event that is known here.
+fn known(event: &Event) -> Result<Noted> {
+    let kinds = [
+        DIRECTORY_CHANGED,
+        ROLL_RULES_SET,
+        MEETING_CREATED,
+        MEETING_ACTED,
+        SEATS_ADDED,
+        SEAT_ACTED,
+        FINDING_DECIDED,
+    ];
+    if event.version == 1 && kinds.contains(&event.r#type.as_str()) {
+        return decode_event(event);
     }
+    Err(Fault::internal(format!("event {} version {} is not known", event.r#type, event.version)))
+}
+
+/// An act on a meeting; with it, once the meeting was held and its minutes are known, those and the outcome.
+fn acted(name: &MeetingName, meeting: &Meeting, entry: &MeetingEntry) -> Result<Event> {
+    let mut after = meeting.clone();
+    after.apply(entry.clone());
+    let outcome = after.quorum.as_ref().map(jiyao_rolls::QuorumResult::outcome);
+    let settled = match outcome.filter(|_| after.stage == Stage::Held && !after.minutes.is_empty()) {
+        Some(outcome) => vec![to_json(&(&after.minutes, outcome))?],
+        None => Vec::new(),
+    };
+    Ok(noted(MEETING_ACTED, name, after.version, to_json(entry)?, settled))
+}
+
+fn create(
+    view: &Overlay<'_>,
+    organ: &Organ,
+    meeting: &Meeting,
+    context: &mut Context<'_>,
+) -> Result<(Vec<Event>, Vec<u8>)> {
+    meeting.check()?;
+    let name = MeetingName { organ: organ.clone(), id: context.new_id() };
+    let (seats, findings) = meeting.members_of(&view.directory(organ)?, &view.rules(organ)?);
+    let meeting = Meeting { name: name.to_string(), findings, ..meeting.clone() };
+    let parts = seats.iter().map(to_json).collect::<Result<_>>()?;
+    Ok((vec![noted(MEETING_CREATED, &name, 0, to_json(&meeting)?, parts)], stub(&name)))
+}
+
+fn seat_count(view: &Overlay<'_>, name: &MeetingName) -> Result<u32> {
+    let kept = view.get(&keys::seat_count(name))?;
+    Ok(kept.and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_be_bytes))
+}
+
+fn add_seats(view: &Overlay<'_>, name: &MeetingName, seats: &[Seat]) -> Result<(Vec<Event>, Vec<u8>)> {
+    let meeting = view.meeting(name, "parent")?;
+    if meeting.stage == Stage::Held {
+        return Err(Fault::new(Reason::StateForbids).with("state", "HELD").with("act", "ADD_SEATS"));
+    }
+    let count = seat_count(view, name)?;
+    let total = count.saturating_add(u32::try_from(seats.len()).unwrap_or(u32::MAX));
+    if total > MOST_SEATS {
+        return Err(Fault::invalid("seats", format!("{total} seats, more than {MOST_SEATS}")));
+    }
+    let mut parts = Vec::new();
+    for (at, (order, seat)) in (count + 1..).zip(seats).enumerate() {
+        meeting.admits(seat).map_err(|fault| fault.at(format!("seats[{at}]")))?;
+        parts.push(to_json(&Seat { order, ..seat.clone() })?);
+    }
+    let answer = api::AddSeatsRequest {
+        parent: name.to_string(),
+        seats: (count + 1..=total)
+            .map(|number| api::Seat {
+                name: SeatName { meeting: name.clone(), number }.to_string(),
+                ..api::Seat::default()
+            })
+            .collect(),
+        ..api::AddSeatsRequest::default()
+    };
+    Ok((vec![noted(SEATS_ADDED, name, u64::from(count + 1), Vec::new(), parts)], answer.encode_to_vec()))
+}
+
+fn show_seats(view: &mut Overlay<'_>, meeting: &MeetingName, first: u32, parts: Vec<Vec<u8>>) -> Result<()> {
+    let mut count = first - 1;
+    for (number, part) in (first..).zip(parts) {
+        let is_member = from_json::<Seat>(&part)?.capacity == jiyao_rolls::Capacity::Member;
+        view.put(keys::seat(&SeatName { meeting: meeting.clone(), number }, is_member), part);
+        count = number;
+    }
+    view.put(keys::seat_count(meeting), count.to_be_bytes().to_vec());
+    Ok(())
+}
+
+fn show_rolls(view: &mut Overlay<'_>, event: &Event) -> Result<()> {
+    let RollsStated { rolls, source } = decode_event(event)?;
+    for roll in rolls {
+        let minutes = Minutes::parse(&roll.minutes, "roll.minutes")?;
+        let before = view.get(&document_of(&minutes))?;
+        let before = before.map(|roll| Roll::decode(roll.as_slice())).transpose().map_err(Fault::internal)?;
+        view.put(document_of(&minutes), roll.encode_to_vec());
+        let short = Roll { entries: Vec::new(), ..roll };
+        let date = before.as_ref().map(|roll| roll.meeting_date.as_str());
+        put_listed(view, &minutes, date, &short.meeting_date, &short.encode_to_vec());
+    }
+    keep(view, RECORDS, &source.unwrap_or_default());
+    Ok(())
 }
 
 fn roll(minutes: &records::Minutes, now: i64) -> Roll {
@@ -88,6 +390,7 @@ fn roll(minutes: &records::Minutes, now: i64) -> Roll {
         minutes: minutes.name.clone(),
         revision: minutes.revision,
         meeting_date: facts.meeting.date.map(|date| date.value.into()).unwrap_or_default(),
+        meeting_kind: facts.meeting.kind.map(|kind| kind.value.into()).unwrap_or_default(),
         chair: facts.meeting.chair.map(|chair| chair.value.into()).unwrap_or_default(),
         present: count(Presence::Present),
         observers: count(Presence::Observer),

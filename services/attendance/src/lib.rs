@@ -1,19 +1,31 @@
-//! The attendance service: who was in the room. Today: the rolls that minutes state, taken over from records.
+//! The attendance service: the directory, who was in the room and whether they could decide, and the rolls that
+//! minutes state, taken over from records and held against both.
 
 mod api;
+mod directory;
+mod documents;
 mod domain;
+mod intake;
+mod keys;
+mod meetings;
 
 use std::net::SocketAddr;
 
 use jiyao_proto::attendance::v1::attendance_service_server::AttendanceServiceServer;
+use jiyao_proto::attendance::v1::directory_service_server::DirectoryServiceServer;
+use jiyao_proto::attendance::v1::meetings_service_server::MeetingsServiceServer;
 use jiyao_serve::{
-    FollowConfig, Program, REQUEST_LIMIT, RESPONSE_LIMIT, ServeConfig, ServeError, serve_follower,
+    FollowConfig, Followed, Late, Parts, Program, REQUEST_LIMIT, RESPONSE_LIMIT, ServeConfig, ServeError,
+    Server, serve_domain, take_over,
 };
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::domain::{AttendanceDomain, Command};
+use crate::directory::DirectoryApi;
+use crate::domain::AttendanceDomain;
+use crate::intake::Rolls;
+use crate::meetings::MeetingsApi;
 
 /// Its port, unless settings say otherwise.
 pub const PORT: u16 = 7102;
@@ -52,13 +64,24 @@ impl Program for Attendance {
         stop: CancellationToken,
         on_ready: impl FnOnce(SocketAddr) + Send + 'static,
     ) -> Result<(), ServeError> {
-        let stopped = stop.clone();
-        let api = |ledger, followed| {
-            AttendanceServiceServer::new(api::Api::new(ledger, followed, stopped))
-                .max_decoding_message_size(REQUEST_LIMIT)
-                .max_encoding_message_size(RESPONSE_LIMIT)
+        let source = config.source();
+        let ledger = Late::default();
+        let (step, followed) = Followed::new();
+        let rolls = api::Api::new(ledger.clone(), followed, stop.clone());
+        let directory = DirectoryServiceServer::new(DirectoryApi(rolls.clone()))
+            .max_decoding_message_size(REQUEST_LIMIT)
+            .max_encoding_message_size(RESPONSE_LIMIT);
+        let meetings = MeetingsServiceServer::new(MeetingsApi(rolls.clone()))
+            .max_decoding_message_size(REQUEST_LIMIT)
+            .max_encoding_message_size(RESPONSE_LIMIT);
+        let rolls = AttendanceServiceServer::new(rolls)
+            .max_decoding_message_size(REQUEST_LIMIT)
+            .max_encoding_message_size(RESPONSE_LIMIT);
+        let add = |server: Server| {
+            server.add(rolls, api::RIGHTS).add(directory, directory::RIGHTS).add(meetings, meetings::RIGHTS)
         };
-        let command = |minutes, source| Command::State { minutes, source };
-        serve_follower(config, listener, stop, AttendanceDomain, command, (api, api::RIGHTS), on_ready).await
+        let parts = Parts { config: config.serve, listener, stop: stop.clone() };
+        let opened = |ledger, ready| take_over(source, ledger, Rolls, step, ready, stop);
+        serve_domain(parts, AttendanceDomain, ledger, add, opened, on_ready).await
     }
 }

@@ -1,72 +1,104 @@
-//! The distribution service over gRPC.
+//! The lists that minutes state over gRPC, and what all APIs of this service share.
 
-use jiyao_fault::{Fault, Reason};
-use jiyao_ledger::Ledger;
+use std::sync::Arc;
+
+use jiyao_fault::{Fault, Result};
+use jiyao_ledger::{Committed, Ledger, Reading, Submission};
 use jiyao_names::{DISTRIBUTION_LIST, Minutes, Scope};
 use jiyao_proto::distribution::v1::distribution_service_server::DistributionService;
 use jiyao_proto::distribution::v1::{self as api, DistributionList};
+use jiyao_proto::journal::v1::Cursor;
+use jiyao_receipts::PublicKey;
 use jiyao_serve::{
-    Followed, Late, Page, PageQuery, READERS, Right, answer, document_of, list_of, page_size, wait_for,
+    Caller, Followed, Late, Page, PageQuery, READERS, check_request_id, list_of, page_size, service, wait_for,
 };
-use prost::Message as _;
-use tonic::{Request, Response, Status};
+use tokio_util::sync::CancellationToken;
 
-use crate::domain::DistributionDomain;
+use crate::documents::View as _;
+use crate::domain::{Command, DistributionDomain};
+use crate::webhook::Webhooks;
 
-/// Who may call what.
-pub(crate) const RIGHTS: &[Right] = &[
-    Right { method: "/jiyao.distribution.v1.DistributionService/GetDistributionList", roles: READERS },
-    Right { method: "/jiyao.distribution.v1.DistributionService/ListDistributionLists", roles: READERS },
-];
-
+#[derive(Clone)]
 pub(crate) struct Api {
-    ledger: Late<Ledger<DistributionDomain>>,
-    followed: Followed,
+    pub(crate) ledger: Late<Ledger<DistributionDomain>>,
+    /// How far records and attendance were followed.
+    pub(crate) followed: [Followed; 2],
+    pub(crate) webhooks: Webhooks,
+    /// Public keys, by what they are for.
+    pub(crate) keys: Arc<[(&'static str, PublicKey)]>,
+    pub(crate) time_zone: Arc<str>,
+    /// Milliseconds after which what was not received is late.
+    pub(crate) unreceived_after: i64,
+    pub(crate) stop: CancellationToken,
 }
 
 impl Api {
-    pub(crate) fn new(ledger: Late<Ledger<DistributionDomain>>, followed: Followed) -> Self {
-        Self { ledger, followed }
+    /// Waits until this service shows a position of its own journal, or of one that it follows.
+    pub(crate) async fn wait(&self, read_after: Option<&Cursor>) -> Result<()> {
+        let Some(wanted) = jiyao_serve::cursor_from(read_after, "read_after")? else { return Ok(()) };
+        let [records, attendance] = &self.followed;
+        let followed = if attendance.is_of(wanted.journal) { attendance } else { records };
+        wait_for(self.ledger.get()?, Some(followed), read_after).await
     }
-}
 
-#[tonic::async_trait]
-impl DistributionService for Api {
+    /// Puts a command to the ledger; answers when it is durable.
+    pub(crate) async fn submit(
+        &self,
+        caller: &Caller,
+        method: &'static str,
+        request_id: &str,
+        digest: [u8; 32],
+        command: Command,
+    ) -> Result<Committed> {
+        check_request_id(request_id)?;
+        let (principal, request_id) = (caller.principal.name.clone(), request_id.to_owned());
+        self.ledger.get()?.submit(Submission { principal, method, request_id, digest, command }).await
+    }
+
+    /// Reads what may be much off the async thread.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        read: impl Fn(&Reading<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<(T, u64)> {
+        let ledger = self.ledger.get()?.clone();
+        tokio::task::spawn_blocking(move || ledger.read(read)).await.map_err(Fault::internal)?
+    }
+
     async fn get_distribution_list(
         &self,
-        request: Request<api::GetDistributionListRequest>,
-    ) -> Result<Response<api::GetDistributionListResponse>, Status> {
-        answer(request, async |_, request: api::GetDistributionListRequest| {
-            let minutes = Minutes::parse_part(&request.name, DISTRIBUTION_LIST, "name")?;
-            let ledger = self.ledger.get()?;
-            wait_for(ledger, Some(&self.followed), request.read_after.as_ref()).await?;
-            let (list, sequence) = ledger.read(|view| {
-                let not_stated = || Fault::new(Reason::NotStated).at("name").with("minutes", &minutes);
-                let found = view.get(&document_of(&minutes))?.ok_or_else(not_stated)?;
-                DistributionList::decode(found.as_slice()).map_err(Fault::internal)
-            })?;
-            Ok(api::GetDistributionListResponse { list: Some(list), sequence })
-        })
-        .await
+        _: Caller,
+        request: api::GetDistributionListRequest,
+    ) -> Result<api::GetDistributionListResponse> {
+        let minutes = Minutes::parse_part(&request.name, DISTRIBUTION_LIST, "name")?;
+        self.wait(request.read_after.as_ref()).await?;
+        let (list, sequence) = self.ledger.get()?.read(|view| view.list(&minutes, "name"))?;
+        Ok(api::GetDistributionListResponse { list: Some(list), sequence })
     }
 
     async fn list_distribution_lists(
         &self,
-        request: Request<api::ListDistributionListsRequest>,
-    ) -> Result<Response<api::ListDistributionListsResponse>, Status> {
-        answer(request, async |_, request: api::ListDistributionListsRequest| {
-            let ledger = self.ledger.get()?;
-            let scope = Scope::parse(&request.parent, "parent")?;
-            let size = page_size(request.page_size)?;
-            let query = PageQuery::of(&["ListDistributionLists", &request.parent]);
-            let after = query.after(&request.page_token)?;
-            wait_for(ledger, Some(&self.followed), request.read_after.as_ref()).await?;
-            let (page, sequence) = ledger.read(|view| {
-                Page::<DistributionList>::read(view, &list_of(&scope), &after, size, |_| true)
-            })?;
-            let next_page_token = page.next.map(|key| query.token(&key)).unwrap_or_default();
-            Ok(api::ListDistributionListsResponse { lists: page.found, next_page_token, sequence })
-        })
-        .await
+        _: Caller,
+        request: api::ListDistributionListsRequest,
+    ) -> Result<api::ListDistributionListsResponse> {
+        let scope = Scope::parse(&request.parent, "parent")?;
+        let size = page_size(request.page_size)?;
+        let query = PageQuery::of(&["ListDistributionLists", &request.parent]);
+        let after = query.after(&request.page_token)?;
+        self.wait(request.read_after.as_ref()).await?;
+        let (page, sequence) = self
+            .ledger
+            .get()?
+            .read(|view| Page::<DistributionList>::read(view, &list_of(&scope), &after, size, |_| true))?;
+        let next_page_token = page.next.map(|key| query.token(&key)).unwrap_or_default();
+        Ok(api::ListDistributionListsResponse { lists: page.found, next_page_token, sequence })
     }
+}
+
+service! {
+    DistributionService for Api, at "/jiyao.distribution.v1.DistributionService";
+    calls {
+        get_distribution_list: GetDistributionListRequest => GetDistributionListResponse, "GetDistributionList", READERS;
+        list_distribution_lists: ListDistributionListsRequest => ListDistributionListsResponse, "ListDistributionLists", READERS;
+    }
+    others {}
 }

@@ -1,7 +1,7 @@
 //! What lies in the state, decoded: the same for a decision, which sees what its group has added, and for a read.
 
 use jiyao_fault::{Fault, Reason, Result};
-use jiyao_ledger::{Overlay, Reading};
+use jiyao_ledger::{Lookup, from_json};
 use jiyao_matters::{Matter, MeasureList, Rules};
 use jiyao_minutes::{Life, SignOff};
 use jiyao_names::{Matter as MatterName, Minutes, Organ};
@@ -9,20 +9,8 @@ use jiyao_proto::records::v1 as api;
 use jiyao_proto::stored::v1::MinutesDocument;
 use jiyao_serve::document_of;
 use prost::Message;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use crate::keys;
-
-/// A value as JSON: what the pure crates keep.
-pub(crate) fn to_json(value: &impl Serialize) -> Result<Vec<u8>> {
-    serde_json::to_vec(value).map_err(Fault::internal)
-}
-
-/// The way back.
-pub(crate) fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
-    serde_json::from_slice(bytes).map_err(Fault::internal)
-}
 
 fn from_proto<T: Message + Default>(bytes: &[u8]) -> Result<T> {
     T::decode(bytes).map_err(Fault::internal)
@@ -38,11 +26,8 @@ pub(crate) fn no_matter(name: &MatterName, field: &str) -> Fault {
     Fault::new(Reason::MatterNotFound).at(field).with("matter", name)
 }
 
-/// Whatever has values by key.
-pub(crate) trait View {
-    /// The value of a key.
-    fn value(&self, key: &[u8]) -> Result<Option<Vec<u8>>>;
-
+/// The documents of this service.
+pub(crate) trait View: Lookup {
     /// An organ; without it the field is blamed.
     fn organ(&self, name: &Organ, field: &str) -> Result<api::Organ> {
         let missing = || Fault::new(Reason::OrganNotFound).at(field).with("organ", name);
@@ -103,14 +88,4 @@ pub(crate) trait View {
     }
 }
 
-impl View for Overlay<'_> {
-    fn value(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        self.get(key)
-    }
-}
-
-impl View for Reading<'_> {
-    fn value(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        self.get(key)
-    }
-}
+impl<L: Lookup> View for L {}

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiyao_calendar::Holidays;
 use jiyao_fault::{Fault, Reason, Result};
-use jiyao_ledger::{Context, Decided, Domain, Overlay, decode_event, event};
+use jiyao_ledger::{Context, Decided, Domain, Overlay, decode_event, event, from_json};
 use jiyao_minutes::Identity;
 use jiyao_names::{Minutes, Organ};
 use jiyao_proto::journal::v1::event::Kind;
@@ -14,10 +14,11 @@ use jiyao_proto::stored::v1::{self as stored, Event};
 use jiyao_serve::{document_of, put_listed};
 use prost::Message as _;
 
-use crate::documents::{View as _, from_json, no_minutes};
+use crate::documents::{View as _, no_minutes};
 use crate::follow_up::{self, Desk, FollowUp, MATTER_ACTED, MATTER_ESTABLISHED, MATTER_LISTED, RULES_SET};
+use crate::intake::{self, Followed, SOURCE_FOLLOWED};
 use crate::keys;
-use crate::life::{self, MINUTES_ACTED, MINUTES_AMENDED, PROCEEDINGS_KEPT, SIGN_OFF_SET, Secrets, Step};
+use crate::life::{self, MINUTES_ACTED, MINUTES_AMENDED, PROCEEDINGS_KEPT, Policy, SIGN_OFF_SET, Step};
 use crate::settling::settle;
 
 const ORGAN_CREATED: &str = "organ.created";
@@ -29,8 +30,8 @@ const READING_LIMIT: usize = 2 << 20;
 pub(crate) struct RecordsDomain {
     /// Working days.
     pub(crate) holidays: Arc<Holidays>,
-    /// State secrets.
-    pub(crate) secrets: Secrets,
+    /// What this deployment takes.
+    pub(crate) policy: Policy,
 }
 
 pub(crate) enum Command {
@@ -39,6 +40,7 @@ pub(crate) enum Command {
     Settle(Settle),
     FollowUp(FollowUp),
     Step(Step),
+    Followed(Followed),
 }
 
 /// What a person decided of minutes; revision, time, principal and the value before are decided here.
@@ -65,14 +67,18 @@ pub(crate) struct Import {
 
 impl Domain for RecordsDomain {
     type Command = Command;
-    const PROJECTION: u32 = 2;
+    const PROJECTION: u32 = 3;
 
     fn decide(&self, view: &Overlay<'_>, command: &Command, context: &mut Context<'_>) -> Result<Decided> {
         match command {
             Command::CreateOrgan { id, organ } => create_organ(view, id.as_ref(), organ, context),
-            Command::Import(import) => record(view, import, context, self.secrets),
-            Command::Step(step) => life::decide(view, step, context, self.secrets),
+            Command::Import(import) => record(view, import, context, self.policy),
+            Command::Step(step) => life::decide(view, step, context, self.policy),
             Command::Settle(command) => settled(view, command, context),
+            Command::Followed(command) => {
+                let desk = Desk { view, holidays: &self.holidays };
+                intake::decide(view, &desk, command, context, self.policy)
+            }
             Command::FollowUp(command) => Desk { view, holidays: &self.holidays }.decide(command, context),
         }
     }
@@ -120,6 +126,7 @@ impl Domain for RecordsDomain {
                 show(view, minutes, sequence)?;
                 life::show_acted(view, &name.to_string(), &body.entry)
             }
+            (SOURCE_FOLLOWED, 1) => intake::show(view, &decode_event(event)?),
             (SIGN_OFF_SET, 1) => life::show_sign_off(view, &decode_event(event)?),
             (PROCEEDINGS_KEPT, 1) => life::show_proceedings(view, decode_event(event)?),
             (MATTER_ESTABLISHED, 1) => {
@@ -175,7 +182,9 @@ impl Domain for RecordsDomain {
                     digest: amended.digest,
                 })])
             }
-            (MATTER_LISTED | RULES_SET | SIGN_OFF_SET | PROCEEDINGS_KEPT, 1) => Ok(Vec::new()),
+            (MATTER_LISTED | RULES_SET | SIGN_OFF_SET | PROCEEDINGS_KEPT | SOURCE_FOLLOWED, 1) => {
+                Ok(Vec::new())
+            }
             _ => Err(unknown(event)),
         }
     }
@@ -220,12 +229,7 @@ fn imported(name: String, already_recorded: bool) -> Vec<u8> {
     api::ImportMinutesResponse { minutes, already_recorded, position: None }.encode_to_vec()
 }
 
-fn record(
-    view: &Overlay<'_>,
-    import: &Import,
-    context: &mut Context<'_>,
-    secrets: Secrets,
-) -> Result<Decided> {
+fn record(view: &Overlay<'_>, import: &Import, context: &mut Context<'_>, policy: Policy) -> Result<Decided> {
     let organ = &import.organ;
     view.organ(organ, "parent")?;
     if let Some(name) = view.get(&keys::by_digest(organ, &import.digest))? {
@@ -277,7 +281,7 @@ fn record(
     let mut events = vec![event(MINUTES_IMPORTED, 1, &body)];
     // A correction that was issued elsewhere takes the other's place at once, a draft when it is issued.
     if let Some(old) = import.corrects.as_ref().filter(|_| is_issued) {
-        events.push(life::replace(view, old, &name.to_string(), context, secrets)?);
+        events.push(life::replace(view, old, &name.to_string(), context, policy)?);
     }
     Ok(Decided { events, answer: imported(name.to_string(), false) })
 }

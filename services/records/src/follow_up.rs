@@ -5,9 +5,10 @@
 
 use jiyao_calendar::{Date, Holidays, civil_date};
 use jiyao_fault::{Fault, Reason, Result};
-use jiyao_ledger::{Context, Decided, Overlay, event};
+use jiyao_ledger::{Context, Decided, Overlay, event, from_json, to_json};
 use jiyao_matters::{
-    Act, Actor, Class, FindingCode, Matter, MeasureList, Milestone, Next, Pick, Row, Rules, Source, State,
+    Act, Actor, Class, Entry, FindingCode, Matter, MeasureList, Milestone, Next, Pick, Row, Rules, Source,
+    State,
 };
 use jiyao_minutes::{Life, Verdict};
 use jiyao_names::{Matter as Name, Minutes, Organ};
@@ -15,7 +16,7 @@ use jiyao_proto::records::v1 as api;
 use jiyao_proto::stored::v1 as stored;
 use prost::Message as _;
 
-use crate::documents::{View as _, from_json, to_json};
+use crate::documents::View as _;
 use crate::keys;
 
 pub(crate) const MATTER_ESTABLISHED: &str = "matter.established";
@@ -70,6 +71,12 @@ impl Desk<'_> {
         }
     }
 
+    /// When a unit signed for minutes.
+    fn signed_for(&self, minutes: &Minutes, unit: &str) -> Result<Option<Date>> {
+        let kept = self.view.get(&keys::signed_for(minutes, unit))?;
+        Ok(kept.and_then(|day| String::from_utf8(day).ok()).and_then(|day| jiyao_calendar::parse_iso(&day)))
+    }
+
     /// Minutes that matters may be made of.
     fn issued(&self, name: &Minutes) -> Result<(api::Minutes, Life)> {
         let minutes = self.view.document(name, "minutes")?.minutes.unwrap_or_default();
@@ -103,13 +110,14 @@ impl Desk<'_> {
         let facts = minutes.facts.clone().unwrap_or_default();
         let date = |fact: Option<api::Fact>| fact.and_then(|fact| jiyao_calendar::parse_iso(&fact.value));
         let decided = date(facts.meeting.unwrap_or_default().date);
-        let name = Name { organ: of.organ, id: context.new_id() };
+        let name = Name { organ: of.organ.clone(), id: context.new_id() };
+        let lead = pick.lead;
         Ok(Matter {
             name: name.to_string(),
             number: number.to_string(),
             source,
             content: pick.content,
-            lead: pick.lead,
+            lead: lead.clone(),
             helpers: pick.helpers,
             next: pick.next,
             to_revise: pick.to_revise,
@@ -120,6 +128,7 @@ impl Desk<'_> {
             decided,
             issued: life.issued.or(date(facts.printed.unwrap_or_default().date)),
             established: context.now,
+            received: self.signed_for(&of, &lead)?,
             ..Matter::default()
         })
     }
@@ -214,9 +223,28 @@ impl Desk<'_> {
         Ok(Decided { events: vec![established(&matter)?], answer })
     }
 
-    fn act(&self, name: &Name, etag: u64, unit: &str, act: &Act, context: &Context<'_>) -> Result<Decided> {
-        let matter = self.view.matter(name, "name")?;
-        check_etag(etag, matter.version)?;
+    /// What follows of itself: the matter after an act, and the event; no event where the state does not take it.
+    pub(crate) fn of_itself(
+        &self,
+        name: &Name,
+        mut matter: Matter,
+        act: Act,
+        context: &Context<'_>,
+    ) -> Result<(Matter, Option<stored::Event>)> {
+        let Ok(entry) = self.entry(name, &matter, "", &act, context) else { return Ok((matter, None)) };
+        let event = acted(name, matter.version + 1, &entry)?;
+        matter.apply(entry);
+        Ok((matter, Some(event)))
+    }
+
+    fn entry(
+        &self,
+        name: &Name,
+        matter: &Matter,
+        unit: &str,
+        act: &Act,
+        context: &Context<'_>,
+    ) -> Result<Entry> {
         let rules = self.view.rules(&name.organ)?;
         let today = civil_date(context.now, &self.view.organ(&name.organ, "name")?.time_zone);
         let actor = Actor { name: context.principal.to_owned(), unit: unit.to_owned() };
@@ -227,7 +255,13 @@ impl Desk<'_> {
             rules: &rules,
             holidays: self.holidays,
         };
-        let mut entry = matter.decide(act.clone(), &known)?;
+        matter.decide(act.clone(), &known)
+    }
+
+    fn act(&self, name: &Name, etag: u64, unit: &str, act: &Act, context: &Context<'_>) -> Result<Decided> {
+        let matter = self.view.matter(name, "name")?;
+        check_etag(etag, matter.version)?;
+        let mut entry = self.entry(name, &matter, unit, act, context)?;
         if let Act::StrikeOff { evidence, .. } = &entry.act {
             for file in evidence {
                 let others =
@@ -241,13 +275,13 @@ impl Desk<'_> {
             entry.same_evidence.dedup();
         }
         let version = matter.version + 1;
-        let body = stored::MatterActed { matter: name.to_string(), entry: to_json(&entry)?, version };
+        let happened = acted(name, version, &entry)?;
         let answer = api::Matter {
             summary: Some(api::MatterSummary { name: name.to_string(), ..Default::default() }),
             version,
             ..api::Matter::default()
         };
-        Ok(Decided { events: vec![event(MATTER_ACTED, 1, &body)], answer: answer.encode_to_vec() })
+        Ok(Decided { events: vec![happened], answer: answer.encode_to_vec() })
     }
 
     fn list(&self, name: &Name, etag: u64, rows: &[Row], is_final: bool) -> Result<Decided> {
@@ -274,6 +308,11 @@ pub(crate) fn check_etag(etag: u64, newest: u64) -> Result<()> {
         return Ok(());
     }
     Err(Fault::new(Reason::EtagStale).at("etag").with("etag", etag).with("newest", newest))
+}
+
+fn acted(name: &Name, version: u64, entry: &Entry) -> Result<stored::Event> {
+    let body = stored::MatterActed { matter: name.to_string(), entry: to_json(entry)?, version };
+    Ok(event(MATTER_ACTED, 1, &body))
 }
 
 fn series_of(year: i16) -> String {

@@ -89,6 +89,11 @@ pub(crate) fn measures(matter: &Matter, version: u64) -> Vec<u8> {
     of(b"h/", &matter.organ, &[matter.id.as_bytes(), &version.to_be_bytes()])
 }
 
+/// When a unit signed for minutes.
+pub(crate) fn signed_for(minutes: &Minutes, unit: &str) -> Vec<u8> {
+    of(b"x/", &minutes.organ, &[minutes.id.as_bytes(), unit.as_bytes()])
+}
+
 /// The life of minutes.
 pub(crate) fn life(minutes: &Minutes) -> Vec<u8> {
     of(b"v/", &minutes.organ, &[minutes.id.as_bytes()])

@@ -2,11 +2,11 @@
 //!
 //! `domain` decides and projects, `api` speaks gRPC, `keys` says where things lie in the state.
 
-mod acts;
 mod api;
 mod documents;
 mod domain;
 mod follow_up;
+mod intake;
 mod keys;
 mod life;
 mod lifecycle;
@@ -20,11 +20,13 @@ use std::time::{Duration, SystemTime};
 use jiyao_calendar::Holidays;
 use jiyao_extract::Extractor;
 use jiyao_journal::Attachments;
+use jiyao_ledger::Ledger;
 use jiyao_proto::records::v1::lifecycle_service_server::LifecycleServiceServer;
 use jiyao_proto::records::v1::matters_service_server::MattersServiceServer;
 use jiyao_proto::records::v1::records_service_server::RecordsServiceServer;
 use jiyao_serve::{
-    Late, Parts, Program, REQUEST_LIMIT, RESPONSE_LIMIT, ServeConfig, ServeError, Server, serve_domain,
+    Followed, Late, Parts, Program, REQUEST_LIMIT, RESPONSE_LIMIT, Ready, ServeConfig, ServeError, Server,
+    Source, serve_domain, take_over,
 };
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
@@ -32,7 +34,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::domain::RecordsDomain;
-use crate::life::Secrets;
+use crate::intake::{Quorums, Receipts};
+use crate::life::Policy;
 use crate::lifecycle::LifecycleApi;
 use crate::matters::MattersApi;
 
@@ -57,6 +60,30 @@ pub struct Config {
     pub state_secrets: bool,
     /// Whether its organs may set 绝密: those of a city may not.
     pub top_secret: bool,
+    /// Address of attendance, which settles whether meetings could decide; empty: not followed.
+    pub attendance: String,
+    /// PEM of the authority that signed its certificate, where it is not a public one.
+    pub attendance_ca: String,
+    /// File that holds this service's token for it.
+    pub attendance_token: String,
+    /// Address of distribution, which freezes recipients and proves receipts; empty: not followed, and an issue needs
+    /// no frozen recipients.
+    pub distribution: String,
+    /// PEM of the authority that signed its certificate, where it is not a public one.
+    pub distribution_ca: String,
+    /// File that holds this service's token for it.
+    pub distribution_token: String,
+}
+
+impl Config {
+    /// What is followed: attendance and distribution.
+    fn sources(&self) -> [Option<Source>; 2] {
+        let source = |url: &str, ca: &str, token: &str| (!url.is_empty()).then(|| Source::of(url, ca, token));
+        [
+            source(&self.attendance, &self.attendance_ca, &self.attendance_token),
+            source(&self.distribution, &self.distribution_ca, &self.distribution_token),
+        ]
+    }
 }
 
 impl Default for Config {
@@ -68,6 +95,12 @@ impl Default for Config {
             holidays: String::new(),
             state_secrets: false,
             top_secret: false,
+            attendance: String::new(),
+            attendance_ca: String::new(),
+            attendance_token: String::new(),
+            distribution: String::new(),
+            distribution_ca: String::new(),
+            distribution_token: String::new(),
         }
     }
 }
@@ -97,6 +130,9 @@ impl Program for Records {
         if config.upload_limit_mb == 0 {
             Err("upload_limit_mb must be at least 1".to_owned())
         } else {
+            for (source, name) in config.sources().iter().zip(["attendance", "distribution"]) {
+                source.as_ref().map_or(Ok(()), |source| source.check(name))?;
+            }
             holidays(&config.holidays).map(|_| ())
         }
     }
@@ -130,11 +166,24 @@ impl Program for Records {
         let matters = MattersServiceServer::new(MattersApi::new(records, holidays.clone(), stop.clone()))
             .max_decoding_message_size(REQUEST_LIMIT)
             .max_encoding_message_size(RESPONSE_LIMIT);
-        let secrets = Secrets { takes: config.state_secrets, top: config.top_secret };
-        let parts = Parts { config: config.serve, listener, stop };
+        let [attendance, distribution] = config.sources();
+        let policy = Policy {
+            takes: config.state_secrets,
+            top: config.top_secret,
+            needs_scope: distribution.is_some(),
+        };
+        let parts = Parts { config: config.serve, listener, stop: stop.clone() };
         let add = |server: Server| {
             server.add(api, api::RIGHTS).add(lifecycle, lifecycle::RIGHTS).add(matters, matters::RIGHTS)
         };
-        serve_domain(parts, RecordsDomain { holidays, secrets }, ledger, add, |_, _| {}, on_ready).await
+        let opened = |ledger: Ledger<RecordsDomain>, ready: Ready| {
+            if let Some(source) = attendance {
+                take_over(source, ledger.clone(), Quorums, Followed::new().0, ready.clone(), stop.clone());
+            }
+            if let Some(source) = distribution {
+                take_over(source, ledger, Receipts, Followed::new().0, ready, stop);
+            }
+        };
+        serve_domain(parts, RecordsDomain { holidays, policy }, ledger, add, opened, on_ready).await
     }
 }

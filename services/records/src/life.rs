@@ -3,14 +3,14 @@
 use jiyao_calendar::{Date, civil_date, parse_iso};
 use jiyao_docnum::DocumentNumber;
 use jiyao_fault::{Fault, Result};
-use jiyao_ledger::{Context, Decided, Overlay, event};
-use jiyao_minutes::{Act, Entry, Life, SignOff};
+use jiyao_ledger::{Context, Decided, Overlay, event, from_json, to_json};
+use jiyao_minutes::{Act, DisclosureClass, Entry, Life, SignOff};
 use jiyao_names::{Minutes, Organ};
 use jiyao_proto::records::v1 as api;
 use jiyao_proto::stored::v1 as stored;
 use prost::Message as _;
 
-use crate::documents::{View as _, from_json, to_json};
+use crate::documents::View as _;
 use crate::follow_up::check_etag;
 use crate::keys;
 
@@ -46,9 +46,13 @@ pub(crate) struct Amend {
 
 /// What a deployment takes.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Secrets {
+pub(crate) struct Policy {
+    /// State secrets.
     pub(crate) takes: bool,
+    /// 绝密.
     pub(crate) top: bool,
+    /// An issue needs recipients that distribution froze: it is followed.
+    pub(crate) needs_scope: bool,
 }
 
 /// A date that the facts say.
@@ -61,28 +65,41 @@ fn printed_number(minutes: &api::Minutes) -> Option<DocumentNumber> {
     DocumentNumber::parse(&number.value)
 }
 
+/// 公开属性 as the text of minutes that were issued elsewhere prints it.
+fn printed_class(minutes: &api::Minutes) -> Option<DisclosureClass> {
+    let note = &minutes.facts.as_ref()?.disclosure.as_ref()?.value;
+    let is_claim = minutes.standing == i32::from(api::Standing::IssuedElsewhere);
+    let class = DisclosureClass::of_note(note)?;
+    is_claim.then_some(class)
+}
+
 pub(crate) fn number_series(series: &str, year: i16) -> String {
     format!("minutes/{series}/{year}")
 }
 
 /// One decision about a life: what it is decided against, gathered.
-struct Case<'c> {
+pub(crate) struct Case<'c> {
     view: &'c Overlay<'c>,
     name: &'c Minutes,
     minutes: api::Minutes,
-    life: Life,
+    pub(crate) life: Life,
     today: Date,
 }
 
 impl<'c> Case<'c> {
-    fn of(view: &'c Overlay<'c>, name: &'c Minutes, field: &str, context: &Context<'_>) -> Result<Self> {
+    pub(crate) fn of(
+        view: &'c Overlay<'c>,
+        name: &'c Minutes,
+        field: &str,
+        context: &Context<'_>,
+    ) -> Result<Self> {
         let minutes = view.document(name, field)?.minutes.unwrap_or_default();
         let life = view.life(name, &minutes)?;
         let zone = view.organ(&name.organ, field)?.time_zone;
         Ok(Self { view, name, minutes, life, today: civil_date(context.now, &zone) })
     }
 
-    fn decide(&self, act: Act, context: &Context<'_>, secrets: Secrets) -> Result<Entry> {
+    pub(crate) fn decide(&self, act: Act, context: &Context<'_>, policy: Policy) -> Result<Entry> {
         let sign_off = self.view.sign_off(&self.name.organ)?;
         let facts = self.minutes.facts.clone().unwrap_or_default();
         let meeting = facts.meeting.unwrap_or_default();
@@ -98,8 +115,11 @@ impl<'c> Case<'c> {
             printed_date: said(facts.compiled.unwrap_or_default().date.as_ref()),
             printed_number: number.as_deref(),
             items: u32::try_from(facts.items.len()).unwrap_or(u32::MAX),
-            takes_secrets: secrets.takes,
-            may_top_secret: secrets.top,
+            takes_secrets: policy.takes,
+            may_top_secret: policy.top,
+            revision: self.minutes.revision,
+            needs_scope: policy.needs_scope,
+            printed_class: printed_class(&self.minutes),
         };
         self.life.decide(act, &known)
     }
@@ -118,7 +138,7 @@ impl<'c> Case<'c> {
         Ok(Act::Register { series, number, copies, scope })
     }
 
-    fn event(&self, entry: &Entry) -> Result<stored::Event> {
+    pub(crate) fn event(&self, entry: &Entry) -> Result<stored::Event> {
         let version = self.life.version + 1;
         let body = stored::MinutesActed { minutes: self.name.to_string(), entry: to_json(entry)?, version };
         Ok(event(MINUTES_ACTED, 1, &body))
@@ -131,10 +151,10 @@ pub(crate) fn replace(
     old: &Minutes,
     by: &str,
     context: &Context<'_>,
-    secrets: Secrets,
+    policy: Policy,
 ) -> Result<stored::Event> {
     let case = Case::of(view, old, "corrects", context)?;
-    let entry = case.decide(Act::Replace { by: by.to_owned() }, context, secrets)?;
+    let entry = case.decide(Act::Replace { by: by.to_owned() }, context, policy)?;
     case.event(&entry)
 }
 
@@ -142,17 +162,17 @@ pub(crate) fn decide(
     view: &Overlay<'_>,
     step: &Step,
     context: &mut Context<'_>,
-    secrets: Secrets,
+    policy: Policy,
 ) -> Result<Decided> {
     match step {
         Step::Act { minutes, etag, act } => {
             let case = Case::of(view, minutes, "name", context)?;
             check_etag(*etag, case.life.version)?;
-            let entry = case.decide(case.numbered((**act).clone())?, context, secrets)?;
+            let entry = case.decide(case.numbered((**act).clone())?, context, policy)?;
             let mut events = vec![case.event(&entry)?];
             if entry.act == Act::Issue && !case.minutes.corrects.is_empty() {
                 let old = Minutes::parse(&case.minutes.corrects, "corrects")?;
-                events.push(replace(view, &old, &case.minutes.name, context, secrets)?);
+                events.push(replace(view, &old, &case.minutes.name, context, policy)?);
             }
             let answer = api::Minutes { name: minutes.to_string(), ..api::Minutes::default() };
             Ok(Decided { events, answer: answer.encode_to_vec() })
@@ -167,7 +187,7 @@ pub(crate) fn decide(
                 to_revision: newest + 1,
                 note: amend.note.clone(),
             };
-            let entry = case.decide(act, context, secrets)?;
+            let entry = case.decide(act, context, policy)?;
             let minutes = api::Minutes {
                 name: case.minutes.name.clone(),
                 revision: newest + 1,

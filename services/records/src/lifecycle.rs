@@ -2,17 +2,16 @@
 
 use jiyao_calendar::{Clock as _, SystemClock, civil_date};
 use jiyao_fault::{Fault, Reason, Result};
-use jiyao_minutes::{ChangeKind, compare};
+use jiyao_minutes::{Act, ChangeKind, compare};
 use jiyao_names::{Minutes, Organ};
 use jiyao_proto::journal::v1::Cursor;
 use jiyao_proto::records::v1::lifecycle_service_server::LifecycleService;
 use jiyao_proto::records::v1::{self as api, clause_change, side};
-use jiyao_serve::{CLERKS, Caller, LEADERS, READERS, Right, answer, cursor_to, request_digest};
+use jiyao_serve::{CLERKS, Caller, LEADERS, READERS, answer, cursor_to, request_digest, service};
 use jiyao_wire::Asks;
 use prost::Message as _;
 use tonic::{Request, Response, Status};
 
-use crate::acts::service;
 use crate::api::Api;
 use crate::documents::View as _;
 use crate::domain::Command;
@@ -25,33 +24,6 @@ macro_rules! path {
     };
 }
 
-/// Who may call what.
-pub(crate) const RIGHTS: &[Right] = &[
-    Right { method: path!("UpdateDraft"), roles: CLERKS },
-    Right { method: path!("CompareVersions"), roles: READERS },
-    Right { method: path!("GetStanding"), roles: READERS },
-    Right { method: path!("RecordProceedings"), roles: CLERKS },
-    Right { method: path!("GetProceedings"), roles: READERS },
-    Right { method: path!("SetSignOff"), roles: CLERKS },
-    Right { method: path!("GetSignOff"), roles: READERS },
-    Right { method: path!("SubmitMinutes"), roles: CLERKS },
-    Right { method: path!("ReviewMinutes"), roles: LEADERS },
-    Right { method: path!("SignMinutes"), roles: LEADERS },
-    Right { method: path!("ProofreadMinutes"), roles: CLERKS },
-    Right { method: path!("RegisterMinutes"), roles: CLERKS },
-    Right { method: path!("PrintMinutes"), roles: CLERKS },
-    Right { method: path!("IssueMinutes"), roles: CLERKS },
-    Right { method: path!("PublishMinutes"), roles: CLERKS },
-    Right { method: path!("ArchiveMinutes"), roles: CLERKS },
-    Right { method: path!("RecordQuorumOutcome"), roles: CLERKS },
-    Right { method: path!("ProposeDisclosure"), roles: CLERKS },
-    Right { method: path!("SetSecrecy"), roles: CLERKS },
-    Right { method: path!("FlagMajorDecision"), roles: CLERKS },
-    Right { method: path!("RevokeMinutes"), roles: LEADERS },
-    Right { method: path!("RepealMinutes"), roles: LEADERS },
-    Right { method: path!("VoidImport"), roles: CLERKS },
-];
-
 /// Largest text to compare.
 const LARGEST_TEXT: usize = 768 << 10;
 
@@ -63,7 +35,29 @@ impl LifecycleApi {
         Self(records)
     }
 
-    async fn step<R: Asks<Act = jiyao_minutes::Act>>(
+    /// A passage is marked in the text as it is, and nothing is made public where one is no longer found.
+    async fn check_passages(&self, minutes: &Minutes, act: &Act) -> Result<()> {
+        let quotes: Vec<String> = match act {
+            Act::MarkPassage { passage } => vec![passage.quote.clone()],
+            Act::Publish { .. } => {
+                let (now, _) = self.0.revision(minutes, 0)?;
+                let passages = now.life.unwrap_or_default().passages;
+                passages.into_iter().map(|passage| passage.quote).collect()
+            }
+            _ => return Ok(()),
+        };
+        if quotes.is_empty() {
+            return Ok(());
+        }
+        let text = self.0.text_of(minutes, 0).await?;
+        let missing = move || quotes.into_iter().find(|quote| !text.contains(quote.as_str()));
+        match tokio::task::spawn_blocking(missing).await.map_err(Fault::internal)? {
+            Some(quote) => Err(Fault::invalid("quote", quote)),
+            None => Ok(()),
+        }
+    }
+
+    async fn step<R: Asks<Act = Act>>(
         &self,
         caller: Caller,
         method: &'static str,
@@ -72,7 +66,9 @@ impl LifecycleApi {
         let (name, etag, request_id) = request.about();
         let minutes = Minutes::parse(name, "name")?;
         let digest = request_digest(&request.without_id());
-        let step = Step::Act { minutes: minutes.clone(), etag, act: Box::new(request.act()?) };
+        let act = request.act()?;
+        self.check_passages(&minutes, &act).await?;
+        let step = Step::Act { minutes: minutes.clone(), etag, act: Box::new(act) };
         let committed = self.0.submit(&caller, method, request_id, digest, Command::Step(step)).await?;
         Ok((self.0.revision(&minutes, 0)?.0, cursor_to(&committed.cursor)))
     }
@@ -237,23 +233,36 @@ impl LifecycleApi {
 }
 
 service! {
-    LifecycleService for LifecycleApi, "LifecycleService", step -> minutes;
-    submit_minutes: SubmitMinutesRequest => SubmitMinutesResponse, "SubmitMinutes";
-    review_minutes: ReviewMinutesRequest => ReviewMinutesResponse, "ReviewMinutes";
-    sign_minutes: SignMinutesRequest => SignMinutesResponse, "SignMinutes";
-    proofread_minutes: ProofreadMinutesRequest => ProofreadMinutesResponse, "ProofreadMinutes";
-    register_minutes: RegisterMinutesRequest => RegisterMinutesResponse, "RegisterMinutes";
-    print_minutes: PrintMinutesRequest => PrintMinutesResponse, "PrintMinutes";
-    issue_minutes: IssueMinutesRequest => IssueMinutesResponse, "IssueMinutes";
-    publish_minutes: PublishMinutesRequest => PublishMinutesResponse, "PublishMinutes";
-    archive_minutes: ArchiveMinutesRequest => ArchiveMinutesResponse, "ArchiveMinutes";
-    record_quorum_outcome: RecordQuorumOutcomeRequest => RecordQuorumOutcomeResponse, "RecordQuorumOutcome";
-    propose_disclosure: ProposeDisclosureRequest => ProposeDisclosureResponse, "ProposeDisclosure";
-    set_secrecy: SetSecrecyRequest => SetSecrecyResponse, "SetSecrecy";
-    flag_major_decision: FlagMajorDecisionRequest => FlagMajorDecisionResponse, "FlagMajorDecision";
-    revoke_minutes: RevokeMinutesRequest => RevokeMinutesResponse, "RevokeMinutes";
-    repeal_minutes: RepealMinutesRequest => RepealMinutesResponse, "RepealMinutes";
-    void_import: VoidImportRequest => VoidImportResponse, "VoidImport";
+    LifecycleService for LifecycleApi, at "/jiyao.records.v1.LifecycleService";
+    acts step -> minutes {
+        submit_minutes: SubmitMinutesRequest => SubmitMinutesResponse, "SubmitMinutes", CLERKS;
+        review_minutes: ReviewMinutesRequest => ReviewMinutesResponse, "ReviewMinutes", LEADERS;
+        sign_minutes: SignMinutesRequest => SignMinutesResponse, "SignMinutes", LEADERS;
+        proofread_minutes: ProofreadMinutesRequest => ProofreadMinutesResponse, "ProofreadMinutes", CLERKS;
+        register_minutes: RegisterMinutesRequest => RegisterMinutesResponse, "RegisterMinutes", CLERKS;
+        print_minutes: PrintMinutesRequest => PrintMinutesResponse, "PrintMinutes", CLERKS;
+        issue_minutes: IssueMinutesRequest => IssueMinutesResponse, "IssueMinutes", CLERKS;
+        publish_minutes: PublishMinutesRequest => PublishMinutesResponse, "PublishMinutes", CLERKS;
+        mark_passage: MarkPassageRequest => MarkPassageResponse, "MarkPassage", CLERKS;
+        archive_minutes: ArchiveMinutesRequest => ArchiveMinutesResponse, "ArchiveMinutes", CLERKS;
+        record_quorum_outcome: RecordQuorumOutcomeRequest => RecordQuorumOutcomeResponse, "RecordQuorumOutcome", CLERKS;
+        propose_disclosure: ProposeDisclosureRequest => ProposeDisclosureResponse, "ProposeDisclosure", CLERKS;
+        set_secrecy: SetSecrecyRequest => SetSecrecyResponse, "SetSecrecy", CLERKS;
+        flag_major_decision: FlagMajorDecisionRequest => FlagMajorDecisionResponse, "FlagMajorDecision", CLERKS;
+        revoke_minutes: RevokeMinutesRequest => RevokeMinutesResponse, "RevokeMinutes", LEADERS;
+        repeal_minutes: RepealMinutesRequest => RepealMinutesResponse, "RepealMinutes", LEADERS;
+        void_import: VoidImportRequest => VoidImportResponse, "VoidImport", CLERKS;
+    }
+    calls {}
+    others {
+        "UpdateDraft", CLERKS;
+        "CompareVersions", READERS;
+        "GetStanding", READERS;
+        "RecordProceedings", CLERKS;
+        "GetProceedings", READERS;
+        "SetSignOff", CLERKS;
+        "GetSignOff", READERS;
+    }
     {
         async fn update_draft(
             &self,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures_util::{Stream, StreamExt as _};
 use jiyao_calendar::{Clock as _, Date, Holidays, SystemClock, civil_date};
 use jiyao_fault::{Fault, Reason, Result};
-use jiyao_ledger::{Committed, Ledger, Reading};
+use jiyao_ledger::{Committed, Ledger, Reading, from_json};
 use jiyao_matters::{Milestone, Next, Rules, State, bulletin};
 use jiyao_names::{Matter as Name, Minutes, Organ, Scope};
 use jiyao_proto::journal::v1::Cursor;
@@ -14,17 +14,16 @@ use jiyao_proto::journal::v1::event::Kind;
 use jiyao_proto::records::v1::matters_service_server::MattersService;
 use jiyao_proto::records::v1::{self as api, get_board_request::By};
 use jiyao_serve::{
-    CLERKS, Caller, LEADERS, Late, PageQuery, READERS, Right, Role, SUPERVISORS, UNITS, answer, caller,
-    cursor_from, cursor_to, failed, list_of, page_size, request_digest, wait_for,
+    CLERKS, Caller, LEADERS, Late, PageQuery, READERS, Role, SUPERVISORS, UNITS, answer, caller, cursor_from,
+    cursor_to, failed, list_of, page_size, request_digest, service, wait_for,
 };
 use jiyao_wire::{Asks, light_up, required_date};
 use prost::Message as _;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
-use crate::acts::service;
 use crate::api::Api;
-use crate::documents::{View as _, from_json, no_matter};
+use crate::documents::{View as _, no_matter};
 use crate::domain::{Command, RecordsDomain};
 use crate::follow_up::{BY_DAY, BY_MEETING, BY_MONTH, BY_UNIT, ByHand, FollowUp, PART};
 use crate::keys;
@@ -38,49 +37,6 @@ macro_rules! path {
 /// Whoever may say what another body decided, or what was issued.
 const ALL_WHO_ACT: &[Role] = &[Role::Clerk, Role::Unit, Role::Supervisor];
 const THOSE_WHO_PICK: &[Role] = &[Role::Clerk, Role::Supervisor];
-
-/// Who may call what.
-pub(crate) const RIGHTS: &[Right] = &[
-    Right { method: path!("PickMatters"), roles: THOSE_WHO_PICK },
-    Right { method: path!("CreateMatter"), roles: THOSE_WHO_PICK },
-    Right { method: path!("GetMatter"), roles: READERS },
-    Right { method: path!("ListMatters"), roles: READERS },
-    Right { method: path!("GetBoard"), roles: READERS },
-    Right { method: path!("WhatBecameOf"), roles: READERS },
-    Right { method: path!("GetBulletin"), roles: READERS },
-    Right { method: path!("ListLastMeetingMatters"), roles: READERS },
-    Right { method: path!("CheckClosure"), roles: READERS },
-    Right { method: path!("WatchMatters"), roles: READERS },
-    Right { method: path!("UpdateMeasureList"), roles: ALL_WHO_ACT },
-    Right { method: path!("GetMeasureList"), roles: READERS },
-    Right { method: path!("SetFollowUpRules"), roles: CLERKS },
-    Right { method: path!("GetFollowUpRules"), roles: READERS },
-    Right { method: path!("ApproveMatter"), roles: LEADERS },
-    Right { method: path!("NotifyMatter"), roles: SUPERVISORS },
-    Right { method: path!("AcceptMatter"), roles: UNITS },
-    Right { method: path!("RecordProgress"), roles: UNITS },
-    Right { method: path!("RecordRevision"), roles: UNITS },
-    Right { method: path!("DispatchMatter"), roles: UNITS },
-    Right { method: path!("RecordOutcome"), roles: ALL_WHO_ACT },
-    Right { method: path!("RecordIssuedDocument"), roles: ALL_WHO_ACT },
-    Right { method: path!("ReachMilestone"), roles: UNITS },
-    Right { method: path!("ReportMatter"), roles: UNITS },
-    Right { method: path!("ReviewMatter"), roles: SUPERVISORS },
-    Right { method: path!("AskExtension"), roles: UNITS },
-    Right { method: path!("DecideExtension"), roles: LEADERS },
-    Right { method: path!("SuspendMatter"), roles: LEADERS },
-    Right { method: path!("ResumeMatter"), roles: LEADERS },
-    Right { method: path!("StrikeOffMatter"), roles: SUPERVISORS },
-    Right { method: path!("ReopenMatter"), roles: SUPERVISORS },
-    Right { method: path!("ListMatterPublicly"), roles: SUPERVISORS },
-    Right { method: path!("ExtendListing"), roles: SUPERVISORS },
-    Right { method: path!("DelistMatter"), roles: SUPERVISORS },
-    Right { method: path!("SendSlip"), roles: SUPERVISORS },
-    Right { method: path!("AnswerSlip"), roles: UNITS },
-    Right { method: path!("ObjectToConclusion"), roles: UNITS },
-    Right { method: path!("DecideObjection"), roles: LEADERS },
-    Right { method: path!("AnswerRaiser"), roles: SUPERVISORS },
-];
 
 /// Longest text of a matter, in bytes.
 const LONGEST_WORDS: usize = 8000;
@@ -713,32 +669,51 @@ fn sum(rows: &[api::BoardRow]) -> api::BoardRow {
 }
 
 service! {
-    MattersService for MattersApi, "MattersService", act -> matter;
-    approve_matter: ApproveMatterRequest => ApproveMatterResponse, "ApproveMatter";
-    notify_matter: NotifyMatterRequest => NotifyMatterResponse, "NotifyMatter";
-    accept_matter: AcceptMatterRequest => AcceptMatterResponse, "AcceptMatter";
-    record_progress: RecordProgressRequest => RecordProgressResponse, "RecordProgress";
-    record_revision: RecordRevisionRequest => RecordRevisionResponse, "RecordRevision";
-    dispatch_matter: DispatchMatterRequest => DispatchMatterResponse, "DispatchMatter";
-    record_outcome: RecordOutcomeRequest => RecordOutcomeResponse, "RecordOutcome";
-    record_issued_document: RecordIssuedDocumentRequest => RecordIssuedDocumentResponse, "RecordIssuedDocument";
-    reach_milestone: ReachMilestoneRequest => ReachMilestoneResponse, "ReachMilestone";
-    report_matter: ReportMatterRequest => ReportMatterResponse, "ReportMatter";
-    review_matter: ReviewMatterRequest => ReviewMatterResponse, "ReviewMatter";
-    ask_extension: AskExtensionRequest => AskExtensionResponse, "AskExtension";
-    decide_extension: DecideExtensionRequest => DecideExtensionResponse, "DecideExtension";
-    suspend_matter: SuspendMatterRequest => SuspendMatterResponse, "SuspendMatter";
-    resume_matter: ResumeMatterRequest => ResumeMatterResponse, "ResumeMatter";
-    strike_off_matter: StrikeOffMatterRequest => StrikeOffMatterResponse, "StrikeOffMatter";
-    reopen_matter: ReopenMatterRequest => ReopenMatterResponse, "ReopenMatter";
-    list_matter_publicly: ListMatterPubliclyRequest => ListMatterPubliclyResponse, "ListMatterPublicly";
-    extend_listing: ExtendListingRequest => ExtendListingResponse, "ExtendListing";
-    delist_matter: DelistMatterRequest => DelistMatterResponse, "DelistMatter";
-    send_slip: SendSlipRequest => SendSlipResponse, "SendSlip";
-    answer_slip: AnswerSlipRequest => AnswerSlipResponse, "AnswerSlip";
-    object_to_conclusion: ObjectToConclusionRequest => ObjectToConclusionResponse, "ObjectToConclusion";
-    decide_objection: DecideObjectionRequest => DecideObjectionResponse, "DecideObjection";
-    answer_raiser: AnswerRaiserRequest => AnswerRaiserResponse, "AnswerRaiser";
+    MattersService for MattersApi, at "/jiyao.records.v1.MattersService";
+    acts act -> matter {
+        approve_matter: ApproveMatterRequest => ApproveMatterResponse, "ApproveMatter", LEADERS;
+        notify_matter: NotifyMatterRequest => NotifyMatterResponse, "NotifyMatter", SUPERVISORS;
+        accept_matter: AcceptMatterRequest => AcceptMatterResponse, "AcceptMatter", UNITS;
+        record_progress: RecordProgressRequest => RecordProgressResponse, "RecordProgress", UNITS;
+        record_revision: RecordRevisionRequest => RecordRevisionResponse, "RecordRevision", UNITS;
+        dispatch_matter: DispatchMatterRequest => DispatchMatterResponse, "DispatchMatter", UNITS;
+        record_outcome: RecordOutcomeRequest => RecordOutcomeResponse, "RecordOutcome", ALL_WHO_ACT;
+        record_issued_document: RecordIssuedDocumentRequest => RecordIssuedDocumentResponse, "RecordIssuedDocument", ALL_WHO_ACT;
+        reach_milestone: ReachMilestoneRequest => ReachMilestoneResponse, "ReachMilestone", UNITS;
+        report_matter: ReportMatterRequest => ReportMatterResponse, "ReportMatter", UNITS;
+        review_matter: ReviewMatterRequest => ReviewMatterResponse, "ReviewMatter", SUPERVISORS;
+        ask_extension: AskExtensionRequest => AskExtensionResponse, "AskExtension", UNITS;
+        decide_extension: DecideExtensionRequest => DecideExtensionResponse, "DecideExtension", LEADERS;
+        suspend_matter: SuspendMatterRequest => SuspendMatterResponse, "SuspendMatter", LEADERS;
+        resume_matter: ResumeMatterRequest => ResumeMatterResponse, "ResumeMatter", LEADERS;
+        strike_off_matter: StrikeOffMatterRequest => StrikeOffMatterResponse, "StrikeOffMatter", SUPERVISORS;
+        reopen_matter: ReopenMatterRequest => ReopenMatterResponse, "ReopenMatter", SUPERVISORS;
+        list_matter_publicly: ListMatterPubliclyRequest => ListMatterPubliclyResponse, "ListMatterPublicly", SUPERVISORS;
+        extend_listing: ExtendListingRequest => ExtendListingResponse, "ExtendListing", SUPERVISORS;
+        delist_matter: DelistMatterRequest => DelistMatterResponse, "DelistMatter", SUPERVISORS;
+        send_slip: SendSlipRequest => SendSlipResponse, "SendSlip", SUPERVISORS;
+        answer_slip: AnswerSlipRequest => AnswerSlipResponse, "AnswerSlip", UNITS;
+        object_to_conclusion: ObjectToConclusionRequest => ObjectToConclusionResponse, "ObjectToConclusion", UNITS;
+        decide_objection: DecideObjectionRequest => DecideObjectionResponse, "DecideObjection", LEADERS;
+        answer_raiser: AnswerRaiserRequest => AnswerRaiserResponse, "AnswerRaiser", SUPERVISORS;
+    }
+    calls {}
+    others {
+        "PickMatters", THOSE_WHO_PICK;
+        "CreateMatter", THOSE_WHO_PICK;
+        "GetMatter", READERS;
+        "ListMatters", READERS;
+        "GetBoard", READERS;
+        "WhatBecameOf", READERS;
+        "GetBulletin", READERS;
+        "ListLastMeetingMatters", READERS;
+        "CheckClosure", READERS;
+        "WatchMatters", READERS;
+        "UpdateMeasureList", ALL_WHO_ACT;
+        "GetMeasureList", READERS;
+        "SetFollowUpRules", CLERKS;
+        "GetFollowUpRules", READERS;
+    }
     {
         async fn pick_matters(
             &self,

@@ -55,6 +55,9 @@ impl World {
             items: 3,
             takes_secrets: self.takes_secrets,
             may_top_secret: false,
+            revision: 1,
+            needs_scope: false,
+            printed_class: None,
         };
         self.life.decide(act, &context)
     }
@@ -118,7 +121,7 @@ fn at(stage: Stage) -> World {
         vec![register()],
         vec![Act::Print { copies: 60 }],
         vec![quorum(Quorum::Met), Act::Issue],
-        vec![Act::Publish { place: "门户网站".into() }],
+        vec![Act::Publish { place: "门户网站".into(), separable: false }],
         vec![Act::Archive { file: "卷1".into() }],
     ];
     let steps = Stage::ALL.iter().position(|one| *one == stage).unwrap();
@@ -138,7 +141,7 @@ fn every_act() -> Vec<Act> {
         register(),
         Act::Print { copies: 60 },
         Act::Issue,
-        Act::Publish { place: "门户网站".into() },
+        Act::Publish { place: "门户网站".into(), separable: false },
         Act::Archive { file: "卷1".into() },
         quorum(Quorum::Met),
         Act::ProposeDisclosure { disclosure: public() },
@@ -233,7 +236,7 @@ fn req_01_four_dates_stand_apart_and_the_signature_is_of_its_own_day() {
     ]);
     let mut world = World { today: day("2025-04-27"), ..world }.does([Act::Issue]);
     world.today = day("2025-05-06");
-    let life = world.does([Act::Publish { place: "门户网站".into() }]).life;
+    let life = world.does([Act::Publish { place: "门户网站".into(), separable: false }]).life;
     let dates = (life.signed, life.issued, life.published);
     assert_eq!(dates, (Some(day("2025-04-20")), Some(day("2025-04-27")), Some(day("2025-05-06"))));
     let early = World { today: day("2025-04-14"), ..at(Stage::Reviewed) };
@@ -413,7 +416,10 @@ fn req_44_without_a_class_nothing_is_signed_and_withholding_needs_an_article() {
     let world = world.does([with(withheld("内部事务", "第十六条"))]);
     let world =
         world.does([proofread(), register(), Act::Print { copies: 60 }, quorum(Quorum::NoRule), Act::Issue]);
-    assert_eq!(world.refuses(Act::Publish { place: "门户网站".into() }), Reason::DisclosureMissing);
+    assert_eq!(
+        world.refuses(Act::Publish { place: "门户网站".into(), separable: false }),
+        Reason::DisclosureMissing
+    );
     assert_eq!(
         world.does([Act::Archive { file: "卷1".into() }]).life.stage,
         Stage::Archived,

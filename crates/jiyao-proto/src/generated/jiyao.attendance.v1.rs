@@ -45,6 +45,9 @@ pub struct Roll {
     /// When this service recorded it.
     #[prost(message, optional, tag = "10")]
     pub create_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// The kind of meeting; empty where the text has none.
+    #[prost(string, tag = "11")]
+    pub meeting_kind: ::prost::alloc::string::String,
 }
 /// Which roll.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -622,6 +625,4910 @@ pub mod attendance_service_server {
     /// Generated gRPC service name
     pub const SERVICE_NAME: &str = "jiyao.attendance.v1.AttendanceService";
     impl<T> tonic::server::NamedService for AttendanceServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// Takes a table of entries, whole or not at all: what is asked.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ImportDirectoryRequest {
+    /// `organs/{organ}`.
+    #[prost(string, tag = "1")]
+    pub parent: ::prost::alloc::string::String,
+    /// CSV in UTF-8 or GB18030, at most 768 KiB: headings `type`, `id`, `title`, `short`, `aliases`, `kind`, `classes`,
+    /// `unit`, `rank`, `member_of`, `person`, `post`, `from`, `until`, `successors`; `type` is `unit`, `person`, `post`
+    /// or `tenure`; several values in a cell are parted by `;`. An entry of the same id takes the place of the older
+    /// one.
+    #[prost(bytes = "vec", tag = "2")]
+    pub table: ::prost::alloc::vec::Vec<u8>,
+    /// Only say what it would do.
+    #[prost(bool, tag = "3")]
+    pub preview: bool,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// Takes a table of entries, whole or not at all: the answer.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ImportDirectoryResponse {
+    /// Version of the directory afterwards.
+    #[prost(uint64, tag = "1")]
+    pub version: u64,
+    /// New entries.
+    #[prost(uint32, tag = "2")]
+    pub added: u32,
+    /// Entries that change one that is there.
+    #[prost(uint32, tag = "3")]
+    pub changed: u32,
+    /// Entries that are there, the same.
+    #[prost(uint32, tag = "4")]
+    pub unchanged: u32,
+    /// What is refused; only in a preview, for otherwise the call fails.
+    #[prost(message, repeated, tag = "5")]
+    pub errors: ::prost::alloc::vec::Vec<RowError>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "6")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// Pages through organisations, by id: what is asked.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListUnitsRequest {
+    /// `organs/{organ}`.
+    #[prost(string, tag = "1")]
+    pub parent: ::prost::alloc::string::String,
+    /// Those that exist on this ISO date; empty: all that ever did.
+    #[prost(string, tag = "2")]
+    pub as_of: ::prost::alloc::string::String,
+    /// Only those of this recipient class (分送类别).
+    #[prost(string, tag = "3")]
+    pub class: ::prost::alloc::string::String,
+    /// Only those called so: title, short form or alias.
+    #[prost(string, tag = "4")]
+    pub called: ::prost::alloc::string::String,
+    /// At most so many; 0 is 50, more than 200 is 200.
+    #[prost(int32, tag = "5")]
+    pub page_size: i32,
+    /// From the page before; only for the same query.
+    #[prost(string, tag = "6")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// Pages through organisations, by id: the answer.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListUnitsResponse {
+    /// By id.
+    #[prost(message, repeated, tag = "1")]
+    pub units: ::prost::alloc::vec::Vec<Unit>,
+    /// Empty: this was the last page.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+    /// The state's sequence that the answer was read at.
+    #[prost(uint64, tag = "3")]
+    pub sequence: u64,
+}
+/// What stands for an organisation on a day: itself, or what took its place: what is asked.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetStandingUnitsRequest {
+    /// `organs/{organ}`.
+    #[prost(string, tag = "1")]
+    pub parent: ::prost::alloc::string::String,
+    /// Its id.
+    #[prost(string, tag = "2")]
+    pub unit: ::prost::alloc::string::String,
+    /// ISO date.
+    #[prost(string, tag = "3")]
+    pub as_of: ::prost::alloc::string::String,
+}
+/// What stands for an organisation on a day: itself, or what took its place: the answer.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetStandingUnitsResponse {
+    /// Empty: nothing has taken its place.
+    #[prost(message, repeated, tag = "1")]
+    pub units: ::prost::alloc::vec::Vec<Unit>,
+}
+/// Members of a kind of meeting on a day, in the order of rank: what is asked.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListMembersRequest {
+    /// `organs/{organ}`.
+    #[prost(string, tag = "1")]
+    pub parent: ::prost::alloc::string::String,
+    /// E.g. 常务会议.
+    #[prost(string, tag = "2")]
+    pub meeting_kind: ::prost::alloc::string::String,
+    /// ISO date.
+    #[prost(string, tag = "3")]
+    pub as_of: ::prost::alloc::string::String,
+}
+/// Members of a kind of meeting on a day, in the order of rank: the answer.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListMembersResponse {
+    /// In the order of rank, post and person.
+    #[prost(message, repeated, tag = "1")]
+    pub members: ::prost::alloc::vec::Vec<Member>,
+    /// The state's sequence that the answer was read at.
+    #[prost(uint64, tag = "2")]
+    pub sequence: u64,
+}
+/// The organisations that a version of the directory brought, as they were written then: for those who follow: what is
+/// asked.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetDirectoryChangeRequest {
+    /// `organs/{organ}`.
+    #[prost(string, tag = "1")]
+    pub parent: ::prost::alloc::string::String,
+    /// Which, from 1.
+    #[prost(uint64, tag = "2")]
+    pub version: u64,
+}
+/// The organisations that a version of the directory brought, as they were written then: for those who follow: the
+/// answer.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetDirectoryChangeResponse {
+    /// In the order of the table.
+    #[prost(message, repeated, tag = "1")]
+    pub units: ::prost::alloc::vec::Vec<Unit>,
+}
+/// Sets an organ's rules of quorum, leave and assistants: what is asked.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SetRollRulesRequest {
+    /// `organs/{organ}`.
+    #[prost(string, tag = "1")]
+    pub organ: ::prost::alloc::string::String,
+    /// All of them.
+    #[prost(message, optional, tag = "2")]
+    pub rules: ::core::option::Option<RollRules>,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// Sets an organ's rules of quorum, leave and assistants: the answer.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SetRollRulesResponse {
+    /// As set.
+    #[prost(message, optional, tag = "1")]
+    pub rules: ::core::option::Option<RollRules>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// An organ's rules, or the usual ones: what is asked.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetRollRulesRequest {
+    /// `organs/{organ}`.
+    #[prost(string, tag = "1")]
+    pub organ: ::prost::alloc::string::String,
+}
+/// An organ's rules, or the usual ones: the answer.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetRollRulesResponse {
+    /// The rules.
+    #[prost(message, optional, tag = "1")]
+    pub rules: ::core::option::Option<RollRules>,
+}
+/// An organisation (单位).
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Unit {
+    /// Its id in the organ's directory.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// Full title.
+    #[prost(string, tag = "2")]
+    pub title: ::prost::alloc::string::String,
+    /// Short form; may be empty.
+    #[prost(string, tag = "3")]
+    pub short: ::prost::alloc::string::String,
+    /// Other names.
+    #[prost(string, repeated, tag = "4")]
+    pub aliases: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// What it is.
+    #[prost(enumeration = "UnitKind", tag = "5")]
+    pub kind: i32,
+    /// Recipient classes that it belongs to.
+    #[prost(string, repeated, tag = "6")]
+    pub classes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Since this ISO date; empty: always.
+    #[prost(string, tag = "7")]
+    pub from: ::prost::alloc::string::String,
+    /// Until this one; empty: it exists.
+    #[prost(string, tag = "8")]
+    pub until: ::prost::alloc::string::String,
+    /// Ids of what took its place.
+    #[prost(string, repeated, tag = "9")]
+    pub successors: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// A member of a kind of meeting.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Member {
+    /// Id of the person.
+    #[prost(string, tag = "1")]
+    pub person_id: ::prost::alloc::string::String,
+    /// Name.
+    #[prost(string, tag = "2")]
+    pub person: ::prost::alloc::string::String,
+    /// Post that they are a member by.
+    #[prost(string, tag = "3")]
+    pub post: ::prost::alloc::string::String,
+    /// Its rank.
+    #[prost(enumeration = "Rank", tag = "4")]
+    pub rank: i32,
+}
+/// A row that is refused.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RowError {
+    /// Line in the table, from 1; the headings are line 1.
+    #[prost(uint64, tag = "1")]
+    pub line: u64,
+    /// Which column.
+    #[prost(string, tag = "2")]
+    pub column: ::prost::alloc::string::String,
+    /// EMPTY, UNKNOWN, DATE_INVALID, DATES_REVERSED, DUPLICATE, NAME_TAKEN, MISSING, CYCLE or OVERLAP.
+    #[prost(string, tag = "3")]
+    pub code: ::prost::alloc::string::String,
+    /// What stands there, or what it collides with.
+    #[prost(string, tag = "4")]
+    pub value: ::prost::alloc::string::String,
+}
+/// A rule of quorum.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct QuorumRule {
+    /// The kind of meeting that it is for; empty: every kind without a rule of its own.
+    #[prost(string, tag = "1")]
+    pub meeting_kind: ::prost::alloc::string::String,
+    /// Whom it counts.
+    #[prost(enumeration = "Base", tag = "2")]
+    pub base: i32,
+    /// How many.
+    #[prost(enumeration = "Comparison", tag = "3")]
+    pub comparison: i32,
+    /// Of each of these ranks somebody must be there.
+    #[prost(enumeration = "Rank", repeated, tag = "4")]
+    pub needs: ::prost::alloc::vec::Vec<i32>,
+    /// As the organ's rules word it.
+    #[prost(string, tag = "5")]
+    pub text: ::prost::alloc::string::String,
+}
+/// Rules of an organ.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RollRules {
+    /// Its level.
+    #[prost(enumeration = "Level", tag = "1")]
+    pub level: i32,
+    /// By kind of meeting; none: no rule (NO_RULE).
+    #[prost(message, repeated, tag = "2")]
+    pub quorums: ::prost::alloc::vec::Vec<QuorumRule>,
+    /// Posts that members ask for leave.
+    #[prost(string, repeated, tag = "3")]
+    pub members_ask: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Posts that observers ask.
+    #[prost(string, repeated, tag = "4")]
+    pub observers_ask: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Assistants that a reporting unit may bring to an item.
+    #[prost(uint32, tag = "5")]
+    pub assistants: u32,
+}
+/// What kind of body an organisation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum UnitKind {
+    /// Any other.
+    Unspecified = 0,
+    /// 政府本级, its office included.
+    Government = 1,
+    /// 工作部门.
+    Department = 2,
+    /// 下级政府.
+    LocalGovernment = 3,
+    /// 党委及其部门.
+    Party = 4,
+    /// 人大.
+    Congress = 5,
+    /// 政协.
+    Consultative = 6,
+    /// 法院.
+    Court = 7,
+    /// 检察院.
+    Procuratorate = 8,
+    /// 国有企业 and other firms.
+    Company = 9,
+    /// 专班, 领导小组.
+    TaskForce = 10,
+}
+impl UnitKind {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "UNIT_KIND_UNSPECIFIED",
+            Self::Government => "UNIT_KIND_GOVERNMENT",
+            Self::Department => "UNIT_KIND_DEPARTMENT",
+            Self::LocalGovernment => "UNIT_KIND_LOCAL_GOVERNMENT",
+            Self::Party => "UNIT_KIND_PARTY",
+            Self::Congress => "UNIT_KIND_CONGRESS",
+            Self::Consultative => "UNIT_KIND_CONSULTATIVE",
+            Self::Court => "UNIT_KIND_COURT",
+            Self::Procuratorate => "UNIT_KIND_PROCURATORATE",
+            Self::Company => "UNIT_KIND_COMPANY",
+            Self::TaskForce => "UNIT_KIND_TASK_FORCE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "UNIT_KIND_UNSPECIFIED" => Some(Self::Unspecified),
+            "UNIT_KIND_GOVERNMENT" => Some(Self::Government),
+            "UNIT_KIND_DEPARTMENT" => Some(Self::Department),
+            "UNIT_KIND_LOCAL_GOVERNMENT" => Some(Self::LocalGovernment),
+            "UNIT_KIND_PARTY" => Some(Self::Party),
+            "UNIT_KIND_CONGRESS" => Some(Self::Congress),
+            "UNIT_KIND_CONSULTATIVE" => Some(Self::Consultative),
+            "UNIT_KIND_COURT" => Some(Self::Court),
+            "UNIT_KIND_PROCURATORATE" => Some(Self::Procuratorate),
+            "UNIT_KIND_COMPANY" => Some(Self::Company),
+            "UNIT_KIND_TASK_FORCE" => Some(Self::TaskForce),
+            _ => None,
+        }
+    }
+}
+/// Rank of a post: what laws and rules of quorum speak of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Rank {
+    /// Any other.
+    Unspecified = 0,
+    /// 市长, 县长.
+    Head = 1,
+    /// 副市长, 副县长.
+    Deputy = 2,
+    /// 秘书长.
+    SecretaryGeneral = 3,
+}
+impl Rank {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "RANK_UNSPECIFIED",
+            Self::Head => "RANK_HEAD",
+            Self::Deputy => "RANK_DEPUTY",
+            Self::SecretaryGeneral => "RANK_SECRETARY_GENERAL",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "RANK_UNSPECIFIED" => Some(Self::Unspecified),
+            "RANK_HEAD" => Some(Self::Head),
+            "RANK_DEPUTY" => Some(Self::Deputy),
+            "RANK_SECRETARY_GENERAL" => Some(Self::SecretaryGeneral),
+            _ => None,
+        }
+    }
+}
+/// Level of an organ: what the law says of its members.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Level {
+    /// LEVEL_CITY.
+    Unspecified = 0,
+    /// Provinces and 设区的市: head, deputies, 秘书长.
+    City = 1,
+    /// Counties and districts: head and deputies.
+    County = 2,
+    /// The law says nothing of its meetings.
+    Other = 3,
+}
+impl Level {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "LEVEL_UNSPECIFIED",
+            Self::City => "LEVEL_CITY",
+            Self::County => "LEVEL_COUNTY",
+            Self::Other => "LEVEL_OTHER",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "LEVEL_UNSPECIFIED" => Some(Self::Unspecified),
+            "LEVEL_CITY" => Some(Self::City),
+            "LEVEL_COUNTY" => Some(Self::County),
+            "LEVEL_OTHER" => Some(Self::Other),
+            _ => None,
+        }
+    }
+}
+/// Who counts to the base of a quorum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Base {
+    /// BASE_MEMBERS.
+    Unspecified = 0,
+    /// 组成人员.
+    Members = 1,
+    /// 副市长 alone.
+    Deputies = 2,
+}
+impl Base {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "BASE_UNSPECIFIED",
+            Self::Members => "BASE_MEMBERS",
+            Self::Deputies => "BASE_DEPUTIES",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "BASE_UNSPECIFIED" => Some(Self::Unspecified),
+            "BASE_MEMBERS" => Some(Self::Members),
+            "BASE_DEPUTIES" => Some(Self::Deputies),
+            _ => None,
+        }
+    }
+}
+/// How many of the base must be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Comparison {
+    /// COMPARISON_AT_LEAST_HALF.
+    Unspecified = 0,
+    /// 半数以上.
+    AtLeastHalf = 1,
+    /// 过半数.
+    MoreThanHalf = 2,
+    /// 三分之二以上.
+    AtLeastTwoThirds = 3,
+}
+impl Comparison {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "COMPARISON_UNSPECIFIED",
+            Self::AtLeastHalf => "COMPARISON_AT_LEAST_HALF",
+            Self::MoreThanHalf => "COMPARISON_MORE_THAN_HALF",
+            Self::AtLeastTwoThirds => "COMPARISON_AT_LEAST_TWO_THIRDS",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "COMPARISON_UNSPECIFIED" => Some(Self::Unspecified),
+            "COMPARISON_AT_LEAST_HALF" => Some(Self::AtLeastHalf),
+            "COMPARISON_MORE_THAN_HALF" => Some(Self::MoreThanHalf),
+            "COMPARISON_AT_LEAST_TWO_THIRDS" => Some(Self::AtLeastTwoThirds),
+            _ => None,
+        }
+    }
+}
+/// Generated client implementations.
+pub mod directory_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// The directory of each organ: the one home of who is who.
+    #[derive(Debug, Clone)]
+    pub struct DirectoryServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl DirectoryServiceClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> DirectoryServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> DirectoryServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            DirectoryServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Takes a table of entries, whole or not at all. Errors: TABLE_REFUSED, SOURCE_UNDECODABLE, FIELD_INVALID,
+        /// REQUEST_ID_REUSED, DISK_FULL.
+        pub async fn import_directory(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ImportDirectoryRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ImportDirectoryResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.attendance.v1.DirectoryService/ImportDirectory",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "jiyao.attendance.v1.DirectoryService",
+                        "ImportDirectory",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Pages through organisations, by id. Errors: PAGE_TOKEN_INVALID, FIELD_INVALID.
+        pub async fn list_units(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListUnitsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListUnitsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.attendance.v1.DirectoryService/ListUnits",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.attendance.v1.DirectoryService", "ListUnits"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// What stands for an organisation on a day: itself, or what took its place. Errors: UNIT_NOT_FOUND, FIELD_INVALID.
+        pub async fn get_standing_units(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetStandingUnitsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetStandingUnitsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.attendance.v1.DirectoryService/GetStandingUnits",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "jiyao.attendance.v1.DirectoryService",
+                        "GetStandingUnits",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Members of a kind of meeting on a day, in the order of rank. Errors: FIELD_INVALID.
+        pub async fn list_members(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListMembersRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListMembersResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.attendance.v1.DirectoryService/ListMembers",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "jiyao.attendance.v1.DirectoryService",
+                        "ListMembers",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// The organisations that a version of the directory brought, as they were written then: for those who follow.
+        /// Errors: UNIT_NOT_FOUND.
+        pub async fn get_directory_change(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetDirectoryChangeRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetDirectoryChangeResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.attendance.v1.DirectoryService/GetDirectoryChange",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "jiyao.attendance.v1.DirectoryService",
+                        "GetDirectoryChange",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Sets an organ's rules of quorum, leave and assistants. Errors: FIELD_REQUIRED, FIELD_INVALID, REQUEST_ID_REUSED,
+        /// DISK_FULL.
+        pub async fn set_roll_rules(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SetRollRulesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SetRollRulesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.attendance.v1.DirectoryService/SetRollRules",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "jiyao.attendance.v1.DirectoryService",
+                        "SetRollRules",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// An organ's rules, or the usual ones.
+        pub async fn get_roll_rules(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetRollRulesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetRollRulesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.attendance.v1.DirectoryService/GetRollRules",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "jiyao.attendance.v1.DirectoryService",
+                        "GetRollRules",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod directory_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with DirectoryServiceServer.
+    #[async_trait]
+    pub trait DirectoryService: std::marker::Send + std::marker::Sync + 'static {
+        /// Takes a table of entries, whole or not at all. Errors: TABLE_REFUSED, SOURCE_UNDECODABLE, FIELD_INVALID,
+        /// REQUEST_ID_REUSED, DISK_FULL.
+        async fn import_directory(
+            &self,
+            request: tonic::Request<super::ImportDirectoryRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ImportDirectoryResponse>,
+            tonic::Status,
+        >;
+        /// Pages through organisations, by id. Errors: PAGE_TOKEN_INVALID, FIELD_INVALID.
+        async fn list_units(
+            &self,
+            request: tonic::Request<super::ListUnitsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListUnitsResponse>,
+            tonic::Status,
+        >;
+        /// What stands for an organisation on a day: itself, or what took its place. Errors: UNIT_NOT_FOUND, FIELD_INVALID.
+        async fn get_standing_units(
+            &self,
+            request: tonic::Request<super::GetStandingUnitsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetStandingUnitsResponse>,
+            tonic::Status,
+        >;
+        /// Members of a kind of meeting on a day, in the order of rank. Errors: FIELD_INVALID.
+        async fn list_members(
+            &self,
+            request: tonic::Request<super::ListMembersRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListMembersResponse>,
+            tonic::Status,
+        >;
+        /// The organisations that a version of the directory brought, as they were written then: for those who follow.
+        /// Errors: UNIT_NOT_FOUND.
+        async fn get_directory_change(
+            &self,
+            request: tonic::Request<super::GetDirectoryChangeRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetDirectoryChangeResponse>,
+            tonic::Status,
+        >;
+        /// Sets an organ's rules of quorum, leave and assistants. Errors: FIELD_REQUIRED, FIELD_INVALID, REQUEST_ID_REUSED,
+        /// DISK_FULL.
+        async fn set_roll_rules(
+            &self,
+            request: tonic::Request<super::SetRollRulesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SetRollRulesResponse>,
+            tonic::Status,
+        >;
+        /// An organ's rules, or the usual ones.
+        async fn get_roll_rules(
+            &self,
+            request: tonic::Request<super::GetRollRulesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetRollRulesResponse>,
+            tonic::Status,
+        >;
+    }
+    /// The directory of each organ: the one home of who is who.
+    #[derive(Debug)]
+    pub struct DirectoryServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> DirectoryServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for DirectoryServiceServer<T>
+    where
+        T: DirectoryService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/jiyao.attendance.v1.DirectoryService/ImportDirectory" => {
+                    #[allow(non_camel_case_types)]
+                    struct ImportDirectorySvc<T: DirectoryService>(pub Arc<T>);
+                    impl<
+                        T: DirectoryService,
+                    > tonic::server::UnaryService<super::ImportDirectoryRequest>
+                    for ImportDirectorySvc<T> {
+                        type Response = super::ImportDirectoryResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ImportDirectoryRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as DirectoryService>::import_directory(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ImportDirectorySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.attendance.v1.DirectoryService/ListUnits" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListUnitsSvc<T: DirectoryService>(pub Arc<T>);
+                    impl<
+                        T: DirectoryService,
+                    > tonic::server::UnaryService<super::ListUnitsRequest>
+                    for ListUnitsSvc<T> {
+                        type Response = super::ListUnitsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListUnitsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as DirectoryService>::list_units(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListUnitsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.attendance.v1.DirectoryService/GetStandingUnits" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetStandingUnitsSvc<T: DirectoryService>(pub Arc<T>);
+                    impl<
+                        T: DirectoryService,
+                    > tonic::server::UnaryService<super::GetStandingUnitsRequest>
+                    for GetStandingUnitsSvc<T> {
+                        type Response = super::GetStandingUnitsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetStandingUnitsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as DirectoryService>::get_standing_units(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetStandingUnitsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.attendance.v1.DirectoryService/ListMembers" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListMembersSvc<T: DirectoryService>(pub Arc<T>);
+                    impl<
+                        T: DirectoryService,
+                    > tonic::server::UnaryService<super::ListMembersRequest>
+                    for ListMembersSvc<T> {
+                        type Response = super::ListMembersResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListMembersRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as DirectoryService>::list_members(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListMembersSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.attendance.v1.DirectoryService/GetDirectoryChange" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetDirectoryChangeSvc<T: DirectoryService>(pub Arc<T>);
+                    impl<
+                        T: DirectoryService,
+                    > tonic::server::UnaryService<super::GetDirectoryChangeRequest>
+                    for GetDirectoryChangeSvc<T> {
+                        type Response = super::GetDirectoryChangeResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetDirectoryChangeRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as DirectoryService>::get_directory_change(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetDirectoryChangeSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.attendance.v1.DirectoryService/SetRollRules" => {
+                    #[allow(non_camel_case_types)]
+                    struct SetRollRulesSvc<T: DirectoryService>(pub Arc<T>);
+                    impl<
+                        T: DirectoryService,
+                    > tonic::server::UnaryService<super::SetRollRulesRequest>
+                    for SetRollRulesSvc<T> {
+                        type Response = super::SetRollRulesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SetRollRulesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as DirectoryService>::set_roll_rules(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SetRollRulesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.attendance.v1.DirectoryService/GetRollRules" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetRollRulesSvc<T: DirectoryService>(pub Arc<T>);
+                    impl<
+                        T: DirectoryService,
+                    > tonic::server::UnaryService<super::GetRollRulesRequest>
+                    for GetRollRulesSvc<T> {
+                        type Response = super::GetRollRulesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetRollRulesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as DirectoryService>::get_roll_rules(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetRollRulesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for DirectoryServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "jiyao.attendance.v1.DirectoryService";
+    impl<T> tonic::server::NamedService for DirectoryServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// Plans a meeting: what is asked.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CreateMeetingRequest {
+    /// `organs/{organ}`.
+    #[prost(string, tag = "1")]
+    pub parent: ::prost::alloc::string::String,
+    /// Kind, title, date, place, chair and items.
+    #[prost(message, optional, tag = "2")]
+    pub meeting: ::core::option::Option<Meeting>,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// Plans a meeting: the answer.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CreateMeetingResponse {
+    /// As made.
+    #[prost(message, optional, tag = "1")]
+    pub meeting: ::core::option::Option<Meeting>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// One meeting with its findings: what is asked.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetMeetingRequest {
+    /// `organs/{organ}/meetings/{meeting}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Answer only from a state that has reached this position.
+    #[prost(message, optional, tag = "2")]
+    pub read_after: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// One meeting with its findings: the answer.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetMeetingResponse {
+    /// With history.
+    #[prost(message, optional, tag = "1")]
+    pub meeting: ::core::option::Option<Meeting>,
+    /// The state's sequence that the answer was read at.
+    #[prost(uint64, tag = "2")]
+    pub sequence: u64,
+}
+/// Pages through meetings, the newest day first: what is asked.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListMeetingsRequest {
+    /// `organs/{organ}`.
+    #[prost(string, tag = "1")]
+    pub parent: ::prost::alloc::string::String,
+    /// At most so many; 0 is 50, more than 200 is 200.
+    #[prost(int32, tag = "2")]
+    pub page_size: i32,
+    /// From the page before; only for the same query.
+    #[prost(string, tag = "3")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// Pages through meetings, the newest day first: the answer.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListMeetingsResponse {
+    /// Without items and history.
+    #[prost(message, repeated, tag = "1")]
+    pub meetings: ::prost::alloc::vec::Vec<Meeting>,
+    /// Empty: this was the last page.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+    /// The state's sequence that the answer was read at.
+    #[prost(uint64, tag = "3")]
+    pub sequence: u64,
+}
+/// Adds those who are asked besides the members: what is asked.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct AddSeatsRequest {
+    /// `organs/{organ}/meetings/{meeting}`.
+    #[prost(string, tag = "1")]
+    pub parent: ::prost::alloc::string::String,
+    /// Capacity, kind, person, unit, items; in the printed order. At most 2,000.
+    #[prost(message, repeated, tag = "2")]
+    pub seats: ::prost::alloc::vec::Vec<Seat>,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// Adds those who are asked besides the members: the answer.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct AddSeatsResponse {
+    /// As added.
+    #[prost(message, repeated, tag = "1")]
+    pub seats: ::prost::alloc::vec::Vec<Seat>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// Pages through the seats of a meeting, in the printed order: what is asked.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListSeatsRequest {
+    /// `organs/{organ}/meetings/{meeting}`.
+    #[prost(string, tag = "1")]
+    pub parent: ::prost::alloc::string::String,
+    /// At most so many; 0 is 50, more than 200 is 200.
+    #[prost(int32, tag = "2")]
+    pub page_size: i32,
+    /// From the page before; only for the same query.
+    #[prost(string, tag = "3")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// Pages through the seats of a meeting, in the printed order: the answer.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListSeatsResponse {
+    /// Members first.
+    #[prost(message, repeated, tag = "1")]
+    pub seats: ::prost::alloc::vec::Vec<Seat>,
+    /// Empty: this was the last page.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+    /// The state's sequence that the answer was read at.
+    #[prost(uint64, tag = "3")]
+    pub sequence: u64,
+}
+/// Counts the quorum at a moment, and over each item whose times are known: what is asked.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetQuorumRequest {
+    /// `organs/{organ}/meetings/{meeting}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// When; absent: now.
+    #[prost(message, optional, tag = "2")]
+    pub at: ::core::option::Option<::prost_types::Timestamp>,
+    /// Answer only from a state that has reached this position.
+    #[prost(message, optional, tag = "3")]
+    pub read_after: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// Counts the quorum at a moment, and over each item whose times are known: the answer.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetQuorumResponse {
+    /// The count.
+    #[prost(message, optional, tag = "1")]
+    pub result: ::core::option::Option<QuorumResult>,
+    /// It is what was stored when the meeting was held.
+    #[prost(bool, tag = "2")]
+    pub stored: bool,
+    /// The state's sequence that the answer was read at.
+    #[prost(uint64, tag = "3")]
+    pub sequence: u64,
+}
+/// Who was in the room for an item: what is asked.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListPresentRequest {
+    /// `organs/{organ}/meetings/{meeting}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Which, from 0.
+    #[prost(uint32, tag = "2")]
+    pub item_index: u32,
+}
+/// Who was in the room for an item: the answer.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListPresentResponse {
+    /// In the printed order.
+    #[prost(message, repeated, tag = "1")]
+    pub seats: ::prost::alloc::vec::Vec<Seat>,
+    /// The state's sequence that the answer was read at.
+    #[prost(uint64, tag = "2")]
+    pub sequence: u64,
+}
+/// Holds the roll that minutes state against the directory of the day and against who signed in: what is asked.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CheckRollRequest {
+    /// `organs/{organ}/minutes/{minutes}`.
+    #[prost(string, tag = "1")]
+    pub minutes: ::prost::alloc::string::String,
+    /// Answer only from a state that has reached this position.
+    #[prost(message, optional, tag = "2")]
+    pub read_after: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// Holds the roll that minutes state against the directory of the day and against who signed in: the answer.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CheckRollResponse {
+    /// Entries that agree with all that is known.
+    #[prost(uint32, tag = "1")]
+    pub agreeing: u32,
+    /// Entries of the roll.
+    #[prost(uint32, tag = "2")]
+    pub entries: u32,
+    /// Differences, each for a person to decide.
+    #[prost(message, repeated, tag = "3")]
+    pub findings: ::prost::alloc::vec::Vec<RollFinding>,
+    /// The meeting of these minutes; empty: none is linked.
+    #[prost(string, tag = "4")]
+    pub meeting: ::prost::alloc::string::String,
+    /// The state's sequence that the answer was read at.
+    #[prost(uint64, tag = "5")]
+    pub sequence: u64,
+}
+/// Records what a person decided on a difference: what is asked.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DecideRollFindingRequest {
+    /// `organs/{organ}/minutes/{minutes}`.
+    #[prost(string, tag = "1")]
+    pub minutes: ::prost::alloc::string::String,
+    /// Key of the finding.
+    #[prost(string, tag = "2")]
+    pub finding: ::prost::alloc::string::String,
+    /// What was decided, and why.
+    #[prost(string, tag = "3")]
+    pub reason: ::prost::alloc::string::String,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// Records what a person decided on a difference: the answer.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DecideRollFindingResponse {
+    /// As it stands now.
+    #[prost(message, optional, tag = "1")]
+    pub finding: ::core::option::Option<RollFinding>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// How often people or units came, over the meetings of a period: what is asked.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetAttendanceReportRequest {
+    /// `organs/{organ}`.
+    #[prost(string, tag = "1")]
+    pub parent: ::prost::alloc::string::String,
+    /// First ISO date.
+    #[prost(string, tag = "2")]
+    pub from: ::prost::alloc::string::String,
+    /// Last ISO date.
+    #[prost(string, tag = "3")]
+    pub until: ::prost::alloc::string::String,
+    /// By unit instead of by person.
+    #[prost(bool, tag = "4")]
+    pub by_unit: bool,
+}
+/// How often people or units came, over the meetings of a period: the answer.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetAttendanceReportResponse {
+    /// In order of name.
+    #[prost(message, repeated, tag = "1")]
+    pub rates: ::prost::alloc::vec::Vec<AttendanceRate>,
+    /// Date, meeting and person of each absence without leave.
+    #[prost(string, repeated, tag = "2")]
+    pub absent_without_leave: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// How many meetings were held.
+    #[prost(uint32, tag = "3")]
+    pub meetings: u32,
+}
+/// Sends the notice: answers (回执) are taken from now on.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct NotifyMeetingRequest {
+    /// `organs/{organ}/meetings/{meeting}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Answers are taken until then; absent: always.
+    #[prost(message, optional, tag = "2")]
+    pub reply_by: ::core::option::Option<::prost_types::Timestamp>,
+    /// `version` that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "14")]
+    pub etag: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct NotifyMeetingResponse {
+    /// The meeting as it is now.
+    #[prost(message, optional, tag = "1")]
+    pub meeting: ::core::option::Option<Meeting>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// Sets another agenda.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SetAgendaRequest {
+    /// `organs/{organ}/meetings/{meeting}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// All of them.
+    #[prost(message, repeated, tag = "2")]
+    pub items: ::prost::alloc::vec::Vec<Item>,
+    /// `version` that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "14")]
+    pub etag: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SetAgendaResponse {
+    /// The meeting as it is now.
+    #[prost(message, optional, tag = "1")]
+    pub meeting: ::core::option::Option<Meeting>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// An item stays although the deputy in charge is on leave.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct KeepItemRequest {
+    /// `organs/{organ}/meetings/{meeting}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Which, from 0.
+    #[prost(uint32, tag = "2")]
+    pub item_index: u32,
+    /// Whose consent, or which written opinion.
+    #[prost(string, tag = "3")]
+    pub by: ::prost::alloc::string::String,
+    /// `version` that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "14")]
+    pub etag: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct KeepItemResponse {
+    /// The meeting as it is now.
+    #[prost(message, optional, tag = "1")]
+    pub meeting: ::core::option::Option<Meeting>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// An item is taken now.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StartItemRequest {
+    /// `organs/{organ}/meetings/{meeting}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Which, from 0.
+    #[prost(uint32, tag = "2")]
+    pub item_index: u32,
+    /// `version` that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "14")]
+    pub etag: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct StartItemResponse {
+    /// The meeting as it is now.
+    #[prost(message, optional, tag = "1")]
+    pub meeting: ::core::option::Option<Meeting>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// An item ends now.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct EndItemRequest {
+    /// `organs/{organ}/meetings/{meeting}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Which, from 0.
+    #[prost(uint32, tag = "2")]
+    pub item_index: u32,
+    /// `version` that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "14")]
+    pub etag: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct EndItemResponse {
+    /// The meeting as it is now.
+    #[prost(message, optional, tag = "1")]
+    pub meeting: ::core::option::Option<Meeting>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// Records the times of an item by hand.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TimeItemRequest {
+    /// `organs/{organ}/meetings/{meeting}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Which, from 0.
+    #[prost(uint32, tag = "2")]
+    pub item_index: u32,
+    /// When it was taken.
+    #[prost(message, optional, tag = "3")]
+    pub from: ::core::option::Option<::prost_types::Timestamp>,
+    /// When it ended.
+    #[prost(message, optional, tag = "4")]
+    pub until: ::core::option::Option<::prost_types::Timestamp>,
+    /// `version` that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "14")]
+    pub etag: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct TimeItemResponse {
+    /// The meeting as it is now.
+    #[prost(message, optional, tag = "1")]
+    pub meeting: ::core::option::Option<Meeting>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// The meeting was held: its quorum is counted, stored, and stays.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HoldMeetingRequest {
+    /// `organs/{organ}/meetings/{meeting}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// The moment that counts; absent: now.
+    #[prost(message, optional, tag = "2")]
+    pub at: ::core::option::Option<::prost_types::Timestamp>,
+    /// Who decided that it stands although too few were there.
+    #[prost(string, tag = "3")]
+    pub override_by: ::prost::alloc::string::String,
+    /// Why; with `override_by`.
+    #[prost(string, tag = "4")]
+    pub override_reason: ::prost::alloc::string::String,
+    /// `version` that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "14")]
+    pub etag: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct HoldMeetingResponse {
+    /// The meeting as it is now.
+    #[prost(message, optional, tag = "1")]
+    pub meeting: ::core::option::Option<Meeting>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// These are the minutes of the meeting.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LinkMinutesRequest {
+    /// `organs/{organ}/meetings/{meeting}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// `organs/{organ}/minutes/{minutes}`.
+    #[prost(string, tag = "2")]
+    pub minutes: ::prost::alloc::string::String,
+    /// `version` that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "14")]
+    pub etag: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct LinkMinutesResponse {
+    /// The meeting as it is now.
+    #[prost(message, optional, tag = "1")]
+    pub meeting: ::core::option::Option<Meeting>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// Answers the notice (回执).
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AnswerNoticeRequest {
+    /// `organs/{organ}/meetings/{meeting}/seats/{seat}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// What.
+    #[prost(enumeration = "ReplyKind", tag = "2")]
+    pub kind: i32,
+    /// Who comes instead, for REPLY_KIND_SENDS.
+    #[prost(string, tag = "3")]
+    pub substitute: ::prost::alloc::string::String,
+    /// Why, for REPLY_KIND_LEAVE.
+    #[prost(string, tag = "4")]
+    pub reason: ::prost::alloc::string::String,
+    /// `version` that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "14")]
+    pub etag: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct AnswerNoticeResponse {
+    /// The seat as it is now.
+    #[prost(message, optional, tag = "1")]
+    pub seat: ::core::option::Option<Seat>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// Grants or refuses leave.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DecideLeaveRequest {
+    /// `organs/{organ}/meetings/{meeting}/seats/{seat}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// As what, e.g. 市长.
+    #[prost(string, tag = "2")]
+    pub post: ::prost::alloc::string::String,
+    /// Granted.
+    #[prost(bool, tag = "3")]
+    pub grant: bool,
+    /// `version` that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "14")]
+    pub etag: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct DecideLeaveResponse {
+    /// The seat as it is now.
+    #[prost(message, optional, tag = "1")]
+    pub seat: ::core::option::Option<Seat>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// Approves or refuses a substitute.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DecideSubstituteRequest {
+    /// `organs/{organ}/meetings/{meeting}/seats/{seat}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// As what, e.g. 秘书长.
+    #[prost(string, tag = "2")]
+    pub post: ::prost::alloc::string::String,
+    /// Approved.
+    #[prost(bool, tag = "3")]
+    pub approve: bool,
+    /// `version` that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "14")]
+    pub etag: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct DecideSubstituteResponse {
+    /// The seat as it is now.
+    #[prost(message, optional, tag = "1")]
+    pub seat: ::core::option::Option<Seat>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// Somebody comes in, now.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SignInRequest {
+    /// `organs/{organ}/meetings/{meeting}/seats/{seat}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Where.
+    #[prost(string, tag = "2")]
+    pub terminal: ::prost::alloc::string::String,
+    /// Who, where it is not the invited person.
+    #[prost(string, tag = "3")]
+    pub person: ::prost::alloc::string::String,
+    /// `version` that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "14")]
+    pub etag: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SignInResponse {
+    /// The seat as it is now.
+    #[prost(message, optional, tag = "1")]
+    pub seat: ::core::option::Option<Seat>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// They go out, now.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SignOutRequest {
+    /// `organs/{organ}/meetings/{meeting}/seats/{seat}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Where.
+    #[prost(string, tag = "2")]
+    pub terminal: ::prost::alloc::string::String,
+    /// `version` that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "14")]
+    pub etag: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SignOutResponse {
+    /// The seat as it is now.
+    #[prost(message, optional, tag = "1")]
+    pub seat: ::core::option::Option<Seat>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// Records by hand that somebody was in the room.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RecordStayRequest {
+    /// `organs/{organ}/meetings/{meeting}/seats/{seat}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Since when.
+    #[prost(message, optional, tag = "2")]
+    pub from: ::core::option::Option<::prost_types::Timestamp>,
+    /// Until when.
+    #[prost(message, optional, tag = "3")]
+    pub until: ::core::option::Option<::prost_types::Timestamp>,
+    /// Who, where it was not the invited person.
+    #[prost(string, tag = "4")]
+    pub person: ::prost::alloc::string::String,
+    /// `version` that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "14")]
+    pub etag: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RecordStayResponse {
+    /// The seat as it is now.
+    #[prost(message, optional, tag = "1")]
+    pub seat: ::core::option::Option<Seat>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// A member takes no part in an item.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RecuseMemberRequest {
+    /// `organs/{organ}/meetings/{meeting}/seats/{seat}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Which, from 0.
+    #[prost(uint32, tag = "2")]
+    pub item_index: u32,
+    /// Why.
+    #[prost(enumeration = "RecusalGround", tag = "3")]
+    pub ground: i32,
+    /// In words.
+    #[prost(string, tag = "4")]
+    pub reason: ::prost::alloc::string::String,
+    /// Who decided it.
+    #[prost(string, tag = "5")]
+    pub decided_by: ::prost::alloc::string::String,
+    /// `version` that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "14")]
+    pub etag: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RecuseMemberResponse {
+    /// The seat as it is now.
+    #[prost(message, optional, tag = "1")]
+    pub seat: ::core::option::Option<Seat>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// Gives a seat another place in the printed order.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MoveSeatRequest {
+    /// `organs/{organ}/meetings/{meeting}/seats/{seat}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// From 1.
+    #[prost(uint32, tag = "2")]
+    pub order: u32,
+    /// `version` that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "14")]
+    pub etag: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct MoveSeatResponse {
+    /// The seat as it is now.
+    #[prost(message, optional, tag = "1")]
+    pub seat: ::core::option::Option<Seat>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// An item of the agenda.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Item {
+    /// What it is about.
+    #[prost(string, tag = "1")]
+    pub title: ::prost::alloc::string::String,
+    /// 人事: only members and its units are admitted.
+    #[prost(bool, tag = "2")]
+    pub personnel: bool,
+    /// Name of the deputy in charge (分管领导); empty: none.
+    #[prost(string, tag = "3")]
+    pub deputy: ::prost::alloc::string::String,
+    /// Units that report on it.
+    #[prost(string, repeated, tag = "4")]
+    pub units: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Why it stays although the deputy is on leave.
+    #[prost(string, tag = "5")]
+    pub stays_by: ::prost::alloc::string::String,
+    /// When it was taken.
+    #[prost(message, optional, tag = "6")]
+    pub from: ::core::option::Option<::prost_types::Timestamp>,
+    /// When it ended.
+    #[prost(message, optional, tag = "7")]
+    pub until: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// A meeting.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Meeting {
+    /// `organs/{organ}/meetings/{meeting}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// E.g. 常务会议.
+    #[prost(string, tag = "2")]
+    pub kind: ::prost::alloc::string::String,
+    /// E.g. 市政府第99次常务会议.
+    #[prost(string, tag = "3")]
+    pub title: ::prost::alloc::string::String,
+    /// The day, ISO.
+    #[prost(string, tag = "4")]
+    pub date: ::prost::alloc::string::String,
+    /// Where.
+    #[prost(string, tag = "5")]
+    pub place: ::prost::alloc::string::String,
+    /// Who presides.
+    #[prost(string, tag = "6")]
+    pub chair: ::prost::alloc::string::String,
+    /// The agenda.
+    #[prost(message, repeated, tag = "7")]
+    pub items: ::prost::alloc::vec::Vec<Item>,
+    /// How far it is.
+    #[prost(enumeration = "MeetingStage", tag = "8")]
+    pub stage: i32,
+    /// Counts acts: what `etag` compares with.
+    #[prost(uint64, tag = "9")]
+    pub version: u64,
+    /// Answers to the notice are taken until then.
+    #[prost(message, optional, tag = "10")]
+    pub reply_by: ::core::option::Option<::prost_types::Timestamp>,
+    /// Whether it could decide; once it was held.
+    #[prost(message, optional, tag = "11")]
+    pub quorum: ::core::option::Option<QuorumResult>,
+    /// `organs/{organ}/minutes/{minutes}` of it.
+    #[prost(string, tag = "12")]
+    pub minutes: ::prost::alloc::string::String,
+    /// What is to be looked at.
+    #[prost(message, repeated, tag = "13")]
+    pub findings: ::prost::alloc::vec::Vec<MeetingFinding>,
+    /// All acts, oldest first.
+    #[prost(message, repeated, tag = "14")]
+    pub history: ::prost::alloc::vec::Vec<MeetingEntry>,
+}
+/// What is to be looked at.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MeetingFinding {
+    /// MEMBER_BEYOND_LAW, MEMBER_LACKING, SUBSTITUTE_UNAPPROVED, ABSENT_WITHOUT_LEAVE, NO_REPLY, DEPUTY_ABSENT or
+    /// ASSISTANTS.
+    #[prost(string, tag = "1")]
+    pub code: ::prost::alloc::string::String,
+    /// Whom or what it concerns.
+    #[prost(string, tag = "2")]
+    pub about: ::prost::alloc::string::String,
+}
+/// One line of a meeting's history.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MeetingEntry {
+    /// What, e.g. `NOTIFY`.
+    #[prost(string, tag = "1")]
+    pub act: ::prost::alloc::string::String,
+    /// By whom.
+    #[prost(string, tag = "2")]
+    pub actor: ::prost::alloc::string::String,
+    /// When.
+    #[prost(message, optional, tag = "3")]
+    pub time: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// In the room.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Stay {
+    /// Since when.
+    #[prost(message, optional, tag = "1")]
+    pub from: ::core::option::Option<::prost_types::Timestamp>,
+    /// Until when; absent: still there.
+    #[prost(message, optional, tag = "2")]
+    pub until: ::core::option::Option<::prost_types::Timestamp>,
+    /// Who came, where it was not the invited person.
+    #[prost(string, tag = "3")]
+    pub by: ::prost::alloc::string::String,
+    /// Terminal of coming; empty: by hand.
+    #[prost(string, tag = "4")]
+    pub terminal_in: ::prost::alloc::string::String,
+    /// Terminal of going.
+    #[prost(string, tag = "5")]
+    pub terminal_out: ::prost::alloc::string::String,
+}
+/// A recusal.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Recusal {
+    /// From which item, from 0.
+    #[prost(uint32, tag = "1")]
+    pub item_index: u32,
+    /// Why.
+    #[prost(enumeration = "RecusalGround", tag = "2")]
+    pub ground: i32,
+    /// In words.
+    #[prost(string, tag = "3")]
+    pub reason: ::prost::alloc::string::String,
+    /// Who decided it.
+    #[prost(string, tag = "4")]
+    pub decided_by: ::prost::alloc::string::String,
+}
+/// A place at a meeting.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Seat {
+    /// `organs/{organ}/meetings/{meeting}/seats/{seat}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Place in the printed order, from 1.
+    #[prost(uint32, tag = "2")]
+    pub order: u32,
+    /// In what capacity.
+    #[prost(enumeration = "Capacity", tag = "3")]
+    pub capacity: i32,
+    /// Which kind of observer; 替会 where a substitute came.
+    #[prost(enumeration = "ObserverKind", tag = "4")]
+    pub observer: i32,
+    /// Id in the directory; may be empty.
+    #[prost(string, tag = "5")]
+    pub person_id: ::prost::alloc::string::String,
+    /// Name; empty for an unnamed representative.
+    #[prost(string, tag = "6")]
+    pub person: ::prost::alloc::string::String,
+    /// Their unit as printed.
+    #[prost(string, tag = "7")]
+    pub unit: ::prost::alloc::string::String,
+    /// Post that a member is one by.
+    #[prost(string, tag = "8")]
+    pub post: ::prost::alloc::string::String,
+    /// Its rank.
+    #[prost(enumeration = "Rank", tag = "9")]
+    pub rank: i32,
+    /// Items, from 0, that they come for.
+    #[prost(uint32, repeated, tag = "10")]
+    pub items: ::prost::alloc::vec::Vec<u32>,
+    /// What a roll shows of it.
+    #[prost(enumeration = "Shown", tag = "11")]
+    pub shown: i32,
+    /// Who was in the room for it.
+    #[prost(string, tag = "12")]
+    pub came: ::prost::alloc::string::String,
+    /// Counts acts: what `etag` compares with.
+    #[prost(uint64, tag = "13")]
+    pub version: u64,
+    /// What was answered to the notice.
+    #[prost(enumeration = "ReplyKind", tag = "14")]
+    pub reply: i32,
+    /// Why leave was asked for.
+    #[prost(string, tag = "15")]
+    pub leave_reason: ::prost::alloc::string::String,
+    /// GRANTED or REFUSED, by which post; empty: none.
+    #[prost(string, tag = "16")]
+    pub leave_decision: ::prost::alloc::string::String,
+    /// Who comes instead.
+    #[prost(string, tag = "17")]
+    pub substitute: ::prost::alloc::string::String,
+    /// APPROVED or REFUSED, by which post; empty: none.
+    #[prost(string, tag = "18")]
+    pub substitute_decision: ::prost::alloc::string::String,
+    /// When somebody was in the room for it.
+    #[prost(message, repeated, tag = "19")]
+    pub stays: ::prost::alloc::vec::Vec<Stay>,
+    /// Items decided without them.
+    #[prost(message, repeated, tag = "20")]
+    pub recusals: ::prost::alloc::vec::Vec<Recusal>,
+}
+/// A count.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Count {
+    /// How many there are to count.
+    #[prost(uint32, tag = "1")]
+    pub base: u32,
+    /// How many of them were there.
+    #[prost(uint32, tag = "2")]
+    pub present: u32,
+    /// How many are enough.
+    #[prost(uint32, tag = "3")]
+    pub needed: u32,
+    /// Ranks of which somebody had to be there and nobody was.
+    #[prost(enumeration = "Rank", repeated, tag = "4")]
+    pub lacking: ::prost::alloc::vec::Vec<i32>,
+    /// Whether it is enough.
+    #[prost(bool, tag = "5")]
+    pub met: bool,
+}
+/// Whether it could decide on an item.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ItemQuorum {
+    /// Which, from 0.
+    #[prost(uint32, tag = "1")]
+    pub item_index: u32,
+    /// The lowest count while it was taken.
+    #[prost(message, optional, tag = "2")]
+    pub lowest: ::core::option::Option<Count>,
+    /// When that was.
+    #[prost(message, optional, tag = "3")]
+    pub at: ::core::option::Option<::prost_types::Timestamp>,
+    /// Names of those recused.
+    #[prost(string, repeated, tag = "4")]
+    pub recused: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Met all the time.
+    #[prost(bool, tag = "5")]
+    pub met: bool,
+}
+/// Whether a meeting could decide.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct QuorumResult {
+    /// MET, NOT_MET, OVERRIDDEN or NO_RULE.
+    #[prost(string, tag = "1")]
+    pub outcome: ::prost::alloc::string::String,
+    /// The moment that it is of.
+    #[prost(message, optional, tag = "2")]
+    pub at: ::core::option::Option<::prost_types::Timestamp>,
+    /// The count.
+    #[prost(message, optional, tag = "3")]
+    pub count: ::core::option::Option<Count>,
+    /// The rule's words.
+    #[prost(string, tag = "4")]
+    pub rule: ::prost::alloc::string::String,
+    /// Who overrode it.
+    #[prost(string, tag = "5")]
+    pub override_by: ::prost::alloc::string::String,
+    /// Why.
+    #[prost(string, tag = "6")]
+    pub override_reason: ::prost::alloc::string::String,
+    /// Of each item whose times are known.
+    #[prost(message, repeated, tag = "7")]
+    pub items: ::prost::alloc::vec::Vec<ItemQuorum>,
+    /// Members that it counted as there.
+    #[prost(string, repeated, tag = "8")]
+    pub present: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// A difference between the stated roll and what is known.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RollFinding {
+    /// What a decision on it names.
+    #[prost(string, tag = "1")]
+    pub key: ::prost::alloc::string::String,
+    /// PERSON_UNKNOWN, PERSON_AMBIGUOUS, UNIT_UNKNOWN, NOT_A_MEMBER, MEMBER_UNMENTIONED, NOT_SIGNED_IN, NOT_STATED or
+    /// OTHER_CAPACITY.
+    #[prost(string, tag = "2")]
+    pub code: ::prost::alloc::string::String,
+    /// Place on the stated roll, from 1; 0 for what it does not state.
+    #[prost(uint32, tag = "3")]
+    pub entry: u32,
+    /// Unit and person it concerns.
+    #[prost(string, tag = "4")]
+    pub about: ::prost::alloc::string::String,
+    /// What the other side says.
+    #[prost(string, tag = "5")]
+    pub other: ::prost::alloc::string::String,
+    /// What was decided on it; empty: nothing yet.
+    #[prost(string, tag = "6")]
+    pub decision: ::prost::alloc::string::String,
+    /// By whom.
+    #[prost(string, tag = "7")]
+    pub decided_by: ::prost::alloc::string::String,
+}
+/// How often somebody came.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AttendanceRate {
+    /// Person or unit.
+    #[prost(string, tag = "1")]
+    pub of: ::prost::alloc::string::String,
+    /// Meetings that they were asked to.
+    #[prost(uint64, tag = "2")]
+    pub asked: u64,
+    /// Came.
+    #[prost(uint64, tag = "3")]
+    pub came: u64,
+    /// On leave.
+    #[prost(uint64, tag = "4")]
+    pub on_leave: u64,
+    /// Neither.
+    #[prost(uint64, tag = "5")]
+    pub absent: u64,
+    /// Came, of those asked, in whole percent.
+    #[prost(uint64, tag = "6")]
+    pub percent: u64,
+}
+/// How far a meeting is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum MeetingStage {
+    /// Never sent.
+    Unspecified = 0,
+    /// Being prepared.
+    Planned = 1,
+    /// The notice is out.
+    Notified = 2,
+    /// It was held.
+    Held = 3,
+}
+impl MeetingStage {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "MEETING_STAGE_UNSPECIFIED",
+            Self::Planned => "MEETING_STAGE_PLANNED",
+            Self::Notified => "MEETING_STAGE_NOTIFIED",
+            Self::Held => "MEETING_STAGE_HELD",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "MEETING_STAGE_UNSPECIFIED" => Some(Self::Unspecified),
+            "MEETING_STAGE_PLANNED" => Some(Self::Planned),
+            "MEETING_STAGE_NOTIFIED" => Some(Self::Notified),
+            "MEETING_STAGE_HELD" => Some(Self::Held),
+            _ => None,
+        }
+    }
+}
+/// In what capacity somebody is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Capacity {
+    /// CAPACITY_OBSERVER.
+    Unspecified = 0,
+    /// 出席: only by the directory.
+    Member = 1,
+    /// 列席.
+    Observer = 2,
+    /// 记录.
+    Recorder = 3,
+    /// 工作人员.
+    Staff = 4,
+}
+impl Capacity {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "CAPACITY_UNSPECIFIED",
+            Self::Member => "CAPACITY_MEMBER",
+            Self::Observer => "CAPACITY_OBSERVER",
+            Self::Recorder => "CAPACITY_RECORDER",
+            Self::Staff => "CAPACITY_STAFF",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "CAPACITY_UNSPECIFIED" => Some(Self::Unspecified),
+            "CAPACITY_MEMBER" => Some(Self::Member),
+            "CAPACITY_OBSERVER" => Some(Self::Observer),
+            "CAPACITY_RECORDER" => Some(Self::Recorder),
+            "CAPACITY_STAFF" => Some(Self::Staff),
+            _ => None,
+        }
+    }
+}
+/// Kinds of 列席.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum ObserverKind {
+    /// OBSERVER_KIND_FIXED.
+    Unspecified = 0,
+    /// 固定列席.
+    Fixed = 1,
+    /// 按议题列席.
+    ByItem = 2,
+    /// 邀请.
+    Invited = 3,
+    /// 替会: an approved substitute. Never asked for.
+    Substitute = 4,
+    /// 公众代表.
+    Public = 5,
+    /// An assistant of a reporting unit.
+    Assistant = 6,
+}
+impl ObserverKind {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "OBSERVER_KIND_UNSPECIFIED",
+            Self::Fixed => "OBSERVER_KIND_FIXED",
+            Self::ByItem => "OBSERVER_KIND_BY_ITEM",
+            Self::Invited => "OBSERVER_KIND_INVITED",
+            Self::Substitute => "OBSERVER_KIND_SUBSTITUTE",
+            Self::Public => "OBSERVER_KIND_PUBLIC",
+            Self::Assistant => "OBSERVER_KIND_ASSISTANT",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "OBSERVER_KIND_UNSPECIFIED" => Some(Self::Unspecified),
+            "OBSERVER_KIND_FIXED" => Some(Self::Fixed),
+            "OBSERVER_KIND_BY_ITEM" => Some(Self::ByItem),
+            "OBSERVER_KIND_INVITED" => Some(Self::Invited),
+            "OBSERVER_KIND_SUBSTITUTE" => Some(Self::Substitute),
+            "OBSERVER_KIND_PUBLIC" => Some(Self::Public),
+            "OBSERVER_KIND_ASSISTANT" => Some(Self::Assistant),
+            _ => None,
+        }
+    }
+}
+/// What a roll shows of a seat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Shown {
+    /// Never sent.
+    Unspecified = 0,
+    /// 出席.
+    Present = 1,
+    /// 列席.
+    Observer = 2,
+    /// 请假.
+    OnLeave = 3,
+    /// 缺席.
+    Absent = 4,
+    /// 记录.
+    Recorder = 5,
+    /// 工作人员.
+    Staff = 6,
+}
+impl Shown {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "SHOWN_UNSPECIFIED",
+            Self::Present => "SHOWN_PRESENT",
+            Self::Observer => "SHOWN_OBSERVER",
+            Self::OnLeave => "SHOWN_ON_LEAVE",
+            Self::Absent => "SHOWN_ABSENT",
+            Self::Recorder => "SHOWN_RECORDER",
+            Self::Staff => "SHOWN_STAFF",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "SHOWN_UNSPECIFIED" => Some(Self::Unspecified),
+            "SHOWN_PRESENT" => Some(Self::Present),
+            "SHOWN_OBSERVER" => Some(Self::Observer),
+            "SHOWN_ON_LEAVE" => Some(Self::OnLeave),
+            "SHOWN_ABSENT" => Some(Self::Absent),
+            "SHOWN_RECORDER" => Some(Self::Recorder),
+            "SHOWN_STAFF" => Some(Self::Staff),
+            _ => None,
+        }
+    }
+}
+/// Kinds of answer to a notice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum ReplyKind {
+    /// None.
+    Unspecified = 0,
+    /// Comes.
+    Comes = 1,
+    /// Sends somebody else.
+    Sends = 2,
+    /// Asks for leave.
+    Leave = 3,
+}
+impl ReplyKind {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "REPLY_KIND_UNSPECIFIED",
+            Self::Comes => "REPLY_KIND_COMES",
+            Self::Sends => "REPLY_KIND_SENDS",
+            Self::Leave => "REPLY_KIND_LEAVE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "REPLY_KIND_UNSPECIFIED" => Some(Self::Unspecified),
+            "REPLY_KIND_COMES" => Some(Self::Comes),
+            "REPLY_KIND_SENDS" => Some(Self::Sends),
+            "REPLY_KIND_LEAVE" => Some(Self::Leave),
+            _ => None,
+        }
+    }
+}
+/// Grounds of recusal (公务员法 art. 76).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum RecusalGround {
+    /// RECUSAL_GROUND_OTHER.
+    Unspecified = 0,
+    /// An interest of their own.
+    OwnInterest = 1,
+    /// One of a relative.
+    Relative = 2,
+    /// Fairness may suffer otherwise.
+    Other = 3,
+}
+impl RecusalGround {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "RECUSAL_GROUND_UNSPECIFIED",
+            Self::OwnInterest => "RECUSAL_GROUND_OWN_INTEREST",
+            Self::Relative => "RECUSAL_GROUND_RELATIVE",
+            Self::Other => "RECUSAL_GROUND_OTHER",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "RECUSAL_GROUND_UNSPECIFIED" => Some(Self::Unspecified),
+            "RECUSAL_GROUND_OWN_INTEREST" => Some(Self::OwnInterest),
+            "RECUSAL_GROUND_RELATIVE" => Some(Self::Relative),
+            "RECUSAL_GROUND_OTHER" => Some(Self::Other),
+            _ => None,
+        }
+    }
+}
+/// Generated client implementations.
+pub mod meetings_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Acts on meetings and on the seats at them. Every act is refused with MEETING_NOT_FOUND, SEAT_NOT_FOUND, ETAG_STALE,
+    /// STATE_FORBIDS, FIELD_REQUIRED, FIELD_INVALID, REQUEST_ID_REUSED or DISK_FULL where it fits, besides the reasons
+    /// that stand with it.
+    #[derive(Debug, Clone)]
+    pub struct MeetingsServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl MeetingsServiceClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> MeetingsServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> MeetingsServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            MeetingsServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Plans a meeting. Its members are those of its day, by the directory; what is at odds with the law is a finding.
+        pub async fn create_meeting(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CreateMeetingRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CreateMeetingResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.attendance.v1.MeetingsService/CreateMeeting",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "jiyao.attendance.v1.MeetingsService",
+                        "CreateMeeting",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// One meeting with its findings. Errors: MEETING_NOT_FOUND, NOT_CAUGHT_UP.
+        pub async fn get_meeting(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetMeetingRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetMeetingResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.attendance.v1.MeetingsService/GetMeeting",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.attendance.v1.MeetingsService", "GetMeeting"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Pages through meetings, the newest day first. Errors: PAGE_TOKEN_INVALID, FIELD_INVALID.
+        pub async fn list_meetings(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListMeetingsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListMeetingsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.attendance.v1.MeetingsService/ListMeetings",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "jiyao.attendance.v1.MeetingsService",
+                        "ListMeetings",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Adds those who are asked besides the members. Errors: OBSERVER_REFUSED.
+        pub async fn add_seats(
+            &mut self,
+            request: impl tonic::IntoRequest<super::AddSeatsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AddSeatsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.attendance.v1.MeetingsService/AddSeats",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.attendance.v1.MeetingsService", "AddSeats"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Pages through the seats of a meeting, in the printed order. Errors: MEETING_NOT_FOUND, PAGE_TOKEN_INVALID.
+        pub async fn list_seats(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListSeatsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListSeatsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.attendance.v1.MeetingsService/ListSeats",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.attendance.v1.MeetingsService", "ListSeats"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Counts the quorum at a moment, and over each item whose times are known. Once the meeting was held: the stored
+        /// result. Errors: MEETING_NOT_FOUND.
+        pub async fn get_quorum(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetQuorumRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetQuorumResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.attendance.v1.MeetingsService/GetQuorum",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.attendance.v1.MeetingsService", "GetQuorum"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Who was in the room for an item. Errors: MEETING_NOT_FOUND, FIELD_INVALID.
+        pub async fn list_present(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListPresentRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListPresentResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.attendance.v1.MeetingsService/ListPresent",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.attendance.v1.MeetingsService", "ListPresent"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Holds the roll that minutes state against the directory of the day and against who signed in. Errors: NOT_STATED,
+        /// NOT_CAUGHT_UP.
+        pub async fn check_roll(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CheckRollRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CheckRollResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.attendance.v1.MeetingsService/CheckRoll",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.attendance.v1.MeetingsService", "CheckRoll"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Records what a person decided on a difference. Errors: NOT_STATED, FIELD_REQUIRED, FIELD_INVALID (no such
+        /// finding), REQUEST_ID_REUSED, DISK_FULL.
+        pub async fn decide_roll_finding(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DecideRollFindingRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DecideRollFindingResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.attendance.v1.MeetingsService/DecideRollFinding",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "jiyao.attendance.v1.MeetingsService",
+                        "DecideRollFinding",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// How often people or units came, over the meetings of a period. Errors: FIELD_REQUIRED, FIELD_INVALID.
+        pub async fn get_attendance_report(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetAttendanceReportRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetAttendanceReportResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.attendance.v1.MeetingsService/GetAttendanceReport",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "jiyao.attendance.v1.MeetingsService",
+                        "GetAttendanceReport",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Sends the notice: answers (回执) are taken from now on.
+        pub async fn notify_meeting(
+            &mut self,
+            request: impl tonic::IntoRequest<super::NotifyMeetingRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::NotifyMeetingResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.attendance.v1.MeetingsService/NotifyMeeting",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "jiyao.attendance.v1.MeetingsService",
+                        "NotifyMeeting",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Sets another agenda.
+        pub async fn set_agenda(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SetAgendaRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SetAgendaResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.attendance.v1.MeetingsService/SetAgenda",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.attendance.v1.MeetingsService", "SetAgenda"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// An item stays although the deputy in charge is on leave.
+        pub async fn keep_item(
+            &mut self,
+            request: impl tonic::IntoRequest<super::KeepItemRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::KeepItemResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.attendance.v1.MeetingsService/KeepItem",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.attendance.v1.MeetingsService", "KeepItem"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// An item is taken now.
+        pub async fn start_item(
+            &mut self,
+            request: impl tonic::IntoRequest<super::StartItemRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::StartItemResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.attendance.v1.MeetingsService/StartItem",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.attendance.v1.MeetingsService", "StartItem"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// An item ends now.
+        pub async fn end_item(
+            &mut self,
+            request: impl tonic::IntoRequest<super::EndItemRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::EndItemResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.attendance.v1.MeetingsService/EndItem",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.attendance.v1.MeetingsService", "EndItem"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Records the times of an item by hand.
+        pub async fn time_item(
+            &mut self,
+            request: impl tonic::IntoRequest<super::TimeItemRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::TimeItemResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.attendance.v1.MeetingsService/TimeItem",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.attendance.v1.MeetingsService", "TimeItem"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// The meeting was held: its quorum is counted, stored, and stays. Errors: QUORUM_OPEN.
+        pub async fn hold_meeting(
+            &mut self,
+            request: impl tonic::IntoRequest<super::HoldMeetingRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::HoldMeetingResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.attendance.v1.MeetingsService/HoldMeeting",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.attendance.v1.MeetingsService", "HoldMeeting"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// These are the minutes of the meeting.
+        pub async fn link_minutes(
+            &mut self,
+            request: impl tonic::IntoRequest<super::LinkMinutesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::LinkMinutesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.attendance.v1.MeetingsService/LinkMinutes",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.attendance.v1.MeetingsService", "LinkMinutes"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Answers the notice (回执). Errors: UNIT_FOREIGN, TOO_LATE.
+        pub async fn answer_notice(
+            &mut self,
+            request: impl tonic::IntoRequest<super::AnswerNoticeRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AnswerNoticeResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.attendance.v1.MeetingsService/AnswerNotice",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "jiyao.attendance.v1.MeetingsService",
+                        "AnswerNotice",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Grants or refuses leave. Errors: POST_FORBIDS.
+        pub async fn decide_leave(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DecideLeaveRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DecideLeaveResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.attendance.v1.MeetingsService/DecideLeave",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.attendance.v1.MeetingsService", "DecideLeave"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Approves or refuses a substitute. Errors: POST_FORBIDS.
+        pub async fn decide_substitute(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DecideSubstituteRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DecideSubstituteResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.attendance.v1.MeetingsService/DecideSubstitute",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "jiyao.attendance.v1.MeetingsService",
+                        "DecideSubstitute",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Somebody comes in, now. Errors: ALREADY_IN.
+        pub async fn sign_in(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SignInRequest>,
+        ) -> std::result::Result<tonic::Response<super::SignInResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.attendance.v1.MeetingsService/SignIn",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.attendance.v1.MeetingsService", "SignIn"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// They go out, now. Errors: NOT_IN.
+        pub async fn sign_out(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SignOutRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SignOutResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.attendance.v1.MeetingsService/SignOut",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.attendance.v1.MeetingsService", "SignOut"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Records by hand that somebody was in the room. Errors: ALREADY_IN.
+        pub async fn record_stay(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RecordStayRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RecordStayResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.attendance.v1.MeetingsService/RecordStay",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.attendance.v1.MeetingsService", "RecordStay"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// A member takes no part in an item.
+        pub async fn recuse_member(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RecuseMemberRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RecuseMemberResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.attendance.v1.MeetingsService/RecuseMember",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "jiyao.attendance.v1.MeetingsService",
+                        "RecuseMember",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Gives a seat another place in the printed order.
+        pub async fn move_seat(
+            &mut self,
+            request: impl tonic::IntoRequest<super::MoveSeatRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::MoveSeatResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.attendance.v1.MeetingsService/MoveSeat",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.attendance.v1.MeetingsService", "MoveSeat"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod meetings_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with MeetingsServiceServer.
+    #[async_trait]
+    pub trait MeetingsService: std::marker::Send + std::marker::Sync + 'static {
+        /// Plans a meeting. Its members are those of its day, by the directory; what is at odds with the law is a finding.
+        async fn create_meeting(
+            &self,
+            request: tonic::Request<super::CreateMeetingRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CreateMeetingResponse>,
+            tonic::Status,
+        >;
+        /// One meeting with its findings. Errors: MEETING_NOT_FOUND, NOT_CAUGHT_UP.
+        async fn get_meeting(
+            &self,
+            request: tonic::Request<super::GetMeetingRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetMeetingResponse>,
+            tonic::Status,
+        >;
+        /// Pages through meetings, the newest day first. Errors: PAGE_TOKEN_INVALID, FIELD_INVALID.
+        async fn list_meetings(
+            &self,
+            request: tonic::Request<super::ListMeetingsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListMeetingsResponse>,
+            tonic::Status,
+        >;
+        /// Adds those who are asked besides the members. Errors: OBSERVER_REFUSED.
+        async fn add_seats(
+            &self,
+            request: tonic::Request<super::AddSeatsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AddSeatsResponse>,
+            tonic::Status,
+        >;
+        /// Pages through the seats of a meeting, in the printed order. Errors: MEETING_NOT_FOUND, PAGE_TOKEN_INVALID.
+        async fn list_seats(
+            &self,
+            request: tonic::Request<super::ListSeatsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListSeatsResponse>,
+            tonic::Status,
+        >;
+        /// Counts the quorum at a moment, and over each item whose times are known. Once the meeting was held: the stored
+        /// result. Errors: MEETING_NOT_FOUND.
+        async fn get_quorum(
+            &self,
+            request: tonic::Request<super::GetQuorumRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetQuorumResponse>,
+            tonic::Status,
+        >;
+        /// Who was in the room for an item. Errors: MEETING_NOT_FOUND, FIELD_INVALID.
+        async fn list_present(
+            &self,
+            request: tonic::Request<super::ListPresentRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListPresentResponse>,
+            tonic::Status,
+        >;
+        /// Holds the roll that minutes state against the directory of the day and against who signed in. Errors: NOT_STATED,
+        /// NOT_CAUGHT_UP.
+        async fn check_roll(
+            &self,
+            request: tonic::Request<super::CheckRollRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CheckRollResponse>,
+            tonic::Status,
+        >;
+        /// Records what a person decided on a difference. Errors: NOT_STATED, FIELD_REQUIRED, FIELD_INVALID (no such
+        /// finding), REQUEST_ID_REUSED, DISK_FULL.
+        async fn decide_roll_finding(
+            &self,
+            request: tonic::Request<super::DecideRollFindingRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DecideRollFindingResponse>,
+            tonic::Status,
+        >;
+        /// How often people or units came, over the meetings of a period. Errors: FIELD_REQUIRED, FIELD_INVALID.
+        async fn get_attendance_report(
+            &self,
+            request: tonic::Request<super::GetAttendanceReportRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetAttendanceReportResponse>,
+            tonic::Status,
+        >;
+        /// Sends the notice: answers (回执) are taken from now on.
+        async fn notify_meeting(
+            &self,
+            request: tonic::Request<super::NotifyMeetingRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::NotifyMeetingResponse>,
+            tonic::Status,
+        >;
+        /// Sets another agenda.
+        async fn set_agenda(
+            &self,
+            request: tonic::Request<super::SetAgendaRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SetAgendaResponse>,
+            tonic::Status,
+        >;
+        /// An item stays although the deputy in charge is on leave.
+        async fn keep_item(
+            &self,
+            request: tonic::Request<super::KeepItemRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::KeepItemResponse>,
+            tonic::Status,
+        >;
+        /// An item is taken now.
+        async fn start_item(
+            &self,
+            request: tonic::Request<super::StartItemRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::StartItemResponse>,
+            tonic::Status,
+        >;
+        /// An item ends now.
+        async fn end_item(
+            &self,
+            request: tonic::Request<super::EndItemRequest>,
+        ) -> std::result::Result<tonic::Response<super::EndItemResponse>, tonic::Status>;
+        /// Records the times of an item by hand.
+        async fn time_item(
+            &self,
+            request: tonic::Request<super::TimeItemRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::TimeItemResponse>,
+            tonic::Status,
+        >;
+        /// The meeting was held: its quorum is counted, stored, and stays. Errors: QUORUM_OPEN.
+        async fn hold_meeting(
+            &self,
+            request: tonic::Request<super::HoldMeetingRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::HoldMeetingResponse>,
+            tonic::Status,
+        >;
+        /// These are the minutes of the meeting.
+        async fn link_minutes(
+            &self,
+            request: tonic::Request<super::LinkMinutesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::LinkMinutesResponse>,
+            tonic::Status,
+        >;
+        /// Answers the notice (回执). Errors: UNIT_FOREIGN, TOO_LATE.
+        async fn answer_notice(
+            &self,
+            request: tonic::Request<super::AnswerNoticeRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AnswerNoticeResponse>,
+            tonic::Status,
+        >;
+        /// Grants or refuses leave. Errors: POST_FORBIDS.
+        async fn decide_leave(
+            &self,
+            request: tonic::Request<super::DecideLeaveRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DecideLeaveResponse>,
+            tonic::Status,
+        >;
+        /// Approves or refuses a substitute. Errors: POST_FORBIDS.
+        async fn decide_substitute(
+            &self,
+            request: tonic::Request<super::DecideSubstituteRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DecideSubstituteResponse>,
+            tonic::Status,
+        >;
+        /// Somebody comes in, now. Errors: ALREADY_IN.
+        async fn sign_in(
+            &self,
+            request: tonic::Request<super::SignInRequest>,
+        ) -> std::result::Result<tonic::Response<super::SignInResponse>, tonic::Status>;
+        /// They go out, now. Errors: NOT_IN.
+        async fn sign_out(
+            &self,
+            request: tonic::Request<super::SignOutRequest>,
+        ) -> std::result::Result<tonic::Response<super::SignOutResponse>, tonic::Status>;
+        /// Records by hand that somebody was in the room. Errors: ALREADY_IN.
+        async fn record_stay(
+            &self,
+            request: tonic::Request<super::RecordStayRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RecordStayResponse>,
+            tonic::Status,
+        >;
+        /// A member takes no part in an item.
+        async fn recuse_member(
+            &self,
+            request: tonic::Request<super::RecuseMemberRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RecuseMemberResponse>,
+            tonic::Status,
+        >;
+        /// Gives a seat another place in the printed order.
+        async fn move_seat(
+            &self,
+            request: tonic::Request<super::MoveSeatRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::MoveSeatResponse>,
+            tonic::Status,
+        >;
+    }
+    /// Acts on meetings and on the seats at them. Every act is refused with MEETING_NOT_FOUND, SEAT_NOT_FOUND, ETAG_STALE,
+    /// STATE_FORBIDS, FIELD_REQUIRED, FIELD_INVALID, REQUEST_ID_REUSED or DISK_FULL where it fits, besides the reasons
+    /// that stand with it.
+    #[derive(Debug)]
+    pub struct MeetingsServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> MeetingsServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for MeetingsServiceServer<T>
+    where
+        T: MeetingsService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/jiyao.attendance.v1.MeetingsService/CreateMeeting" => {
+                    #[allow(non_camel_case_types)]
+                    struct CreateMeetingSvc<T: MeetingsService>(pub Arc<T>);
+                    impl<
+                        T: MeetingsService,
+                    > tonic::server::UnaryService<super::CreateMeetingRequest>
+                    for CreateMeetingSvc<T> {
+                        type Response = super::CreateMeetingResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CreateMeetingRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MeetingsService>::create_meeting(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CreateMeetingSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.attendance.v1.MeetingsService/GetMeeting" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetMeetingSvc<T: MeetingsService>(pub Arc<T>);
+                    impl<
+                        T: MeetingsService,
+                    > tonic::server::UnaryService<super::GetMeetingRequest>
+                    for GetMeetingSvc<T> {
+                        type Response = super::GetMeetingResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetMeetingRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MeetingsService>::get_meeting(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetMeetingSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.attendance.v1.MeetingsService/ListMeetings" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListMeetingsSvc<T: MeetingsService>(pub Arc<T>);
+                    impl<
+                        T: MeetingsService,
+                    > tonic::server::UnaryService<super::ListMeetingsRequest>
+                    for ListMeetingsSvc<T> {
+                        type Response = super::ListMeetingsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListMeetingsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MeetingsService>::list_meetings(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListMeetingsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.attendance.v1.MeetingsService/AddSeats" => {
+                    #[allow(non_camel_case_types)]
+                    struct AddSeatsSvc<T: MeetingsService>(pub Arc<T>);
+                    impl<
+                        T: MeetingsService,
+                    > tonic::server::UnaryService<super::AddSeatsRequest>
+                    for AddSeatsSvc<T> {
+                        type Response = super::AddSeatsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AddSeatsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MeetingsService>::add_seats(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = AddSeatsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.attendance.v1.MeetingsService/ListSeats" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListSeatsSvc<T: MeetingsService>(pub Arc<T>);
+                    impl<
+                        T: MeetingsService,
+                    > tonic::server::UnaryService<super::ListSeatsRequest>
+                    for ListSeatsSvc<T> {
+                        type Response = super::ListSeatsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListSeatsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MeetingsService>::list_seats(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListSeatsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.attendance.v1.MeetingsService/GetQuorum" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetQuorumSvc<T: MeetingsService>(pub Arc<T>);
+                    impl<
+                        T: MeetingsService,
+                    > tonic::server::UnaryService<super::GetQuorumRequest>
+                    for GetQuorumSvc<T> {
+                        type Response = super::GetQuorumResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetQuorumRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MeetingsService>::get_quorum(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetQuorumSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.attendance.v1.MeetingsService/ListPresent" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListPresentSvc<T: MeetingsService>(pub Arc<T>);
+                    impl<
+                        T: MeetingsService,
+                    > tonic::server::UnaryService<super::ListPresentRequest>
+                    for ListPresentSvc<T> {
+                        type Response = super::ListPresentResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListPresentRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MeetingsService>::list_present(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListPresentSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.attendance.v1.MeetingsService/CheckRoll" => {
+                    #[allow(non_camel_case_types)]
+                    struct CheckRollSvc<T: MeetingsService>(pub Arc<T>);
+                    impl<
+                        T: MeetingsService,
+                    > tonic::server::UnaryService<super::CheckRollRequest>
+                    for CheckRollSvc<T> {
+                        type Response = super::CheckRollResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CheckRollRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MeetingsService>::check_roll(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CheckRollSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.attendance.v1.MeetingsService/DecideRollFinding" => {
+                    #[allow(non_camel_case_types)]
+                    struct DecideRollFindingSvc<T: MeetingsService>(pub Arc<T>);
+                    impl<
+                        T: MeetingsService,
+                    > tonic::server::UnaryService<super::DecideRollFindingRequest>
+                    for DecideRollFindingSvc<T> {
+                        type Response = super::DecideRollFindingResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DecideRollFindingRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MeetingsService>::decide_roll_finding(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DecideRollFindingSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.attendance.v1.MeetingsService/GetAttendanceReport" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetAttendanceReportSvc<T: MeetingsService>(pub Arc<T>);
+                    impl<
+                        T: MeetingsService,
+                    > tonic::server::UnaryService<super::GetAttendanceReportRequest>
+                    for GetAttendanceReportSvc<T> {
+                        type Response = super::GetAttendanceReportResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetAttendanceReportRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MeetingsService>::get_attendance_report(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetAttendanceReportSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.attendance.v1.MeetingsService/NotifyMeeting" => {
+                    #[allow(non_camel_case_types)]
+                    struct NotifyMeetingSvc<T: MeetingsService>(pub Arc<T>);
+                    impl<
+                        T: MeetingsService,
+                    > tonic::server::UnaryService<super::NotifyMeetingRequest>
+                    for NotifyMeetingSvc<T> {
+                        type Response = super::NotifyMeetingResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::NotifyMeetingRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MeetingsService>::notify_meeting(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = NotifyMeetingSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.attendance.v1.MeetingsService/SetAgenda" => {
+                    #[allow(non_camel_case_types)]
+                    struct SetAgendaSvc<T: MeetingsService>(pub Arc<T>);
+                    impl<
+                        T: MeetingsService,
+                    > tonic::server::UnaryService<super::SetAgendaRequest>
+                    for SetAgendaSvc<T> {
+                        type Response = super::SetAgendaResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SetAgendaRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MeetingsService>::set_agenda(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SetAgendaSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.attendance.v1.MeetingsService/KeepItem" => {
+                    #[allow(non_camel_case_types)]
+                    struct KeepItemSvc<T: MeetingsService>(pub Arc<T>);
+                    impl<
+                        T: MeetingsService,
+                    > tonic::server::UnaryService<super::KeepItemRequest>
+                    for KeepItemSvc<T> {
+                        type Response = super::KeepItemResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::KeepItemRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MeetingsService>::keep_item(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = KeepItemSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.attendance.v1.MeetingsService/StartItem" => {
+                    #[allow(non_camel_case_types)]
+                    struct StartItemSvc<T: MeetingsService>(pub Arc<T>);
+                    impl<
+                        T: MeetingsService,
+                    > tonic::server::UnaryService<super::StartItemRequest>
+                    for StartItemSvc<T> {
+                        type Response = super::StartItemResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::StartItemRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MeetingsService>::start_item(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = StartItemSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.attendance.v1.MeetingsService/EndItem" => {
+                    #[allow(non_camel_case_types)]
+                    struct EndItemSvc<T: MeetingsService>(pub Arc<T>);
+                    impl<
+                        T: MeetingsService,
+                    > tonic::server::UnaryService<super::EndItemRequest>
+                    for EndItemSvc<T> {
+                        type Response = super::EndItemResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::EndItemRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MeetingsService>::end_item(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = EndItemSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.attendance.v1.MeetingsService/TimeItem" => {
+                    #[allow(non_camel_case_types)]
+                    struct TimeItemSvc<T: MeetingsService>(pub Arc<T>);
+                    impl<
+                        T: MeetingsService,
+                    > tonic::server::UnaryService<super::TimeItemRequest>
+                    for TimeItemSvc<T> {
+                        type Response = super::TimeItemResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::TimeItemRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MeetingsService>::time_item(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = TimeItemSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.attendance.v1.MeetingsService/HoldMeeting" => {
+                    #[allow(non_camel_case_types)]
+                    struct HoldMeetingSvc<T: MeetingsService>(pub Arc<T>);
+                    impl<
+                        T: MeetingsService,
+                    > tonic::server::UnaryService<super::HoldMeetingRequest>
+                    for HoldMeetingSvc<T> {
+                        type Response = super::HoldMeetingResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::HoldMeetingRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MeetingsService>::hold_meeting(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = HoldMeetingSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.attendance.v1.MeetingsService/LinkMinutes" => {
+                    #[allow(non_camel_case_types)]
+                    struct LinkMinutesSvc<T: MeetingsService>(pub Arc<T>);
+                    impl<
+                        T: MeetingsService,
+                    > tonic::server::UnaryService<super::LinkMinutesRequest>
+                    for LinkMinutesSvc<T> {
+                        type Response = super::LinkMinutesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::LinkMinutesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MeetingsService>::link_minutes(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = LinkMinutesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.attendance.v1.MeetingsService/AnswerNotice" => {
+                    #[allow(non_camel_case_types)]
+                    struct AnswerNoticeSvc<T: MeetingsService>(pub Arc<T>);
+                    impl<
+                        T: MeetingsService,
+                    > tonic::server::UnaryService<super::AnswerNoticeRequest>
+                    for AnswerNoticeSvc<T> {
+                        type Response = super::AnswerNoticeResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AnswerNoticeRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MeetingsService>::answer_notice(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = AnswerNoticeSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.attendance.v1.MeetingsService/DecideLeave" => {
+                    #[allow(non_camel_case_types)]
+                    struct DecideLeaveSvc<T: MeetingsService>(pub Arc<T>);
+                    impl<
+                        T: MeetingsService,
+                    > tonic::server::UnaryService<super::DecideLeaveRequest>
+                    for DecideLeaveSvc<T> {
+                        type Response = super::DecideLeaveResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DecideLeaveRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MeetingsService>::decide_leave(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DecideLeaveSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.attendance.v1.MeetingsService/DecideSubstitute" => {
+                    #[allow(non_camel_case_types)]
+                    struct DecideSubstituteSvc<T: MeetingsService>(pub Arc<T>);
+                    impl<
+                        T: MeetingsService,
+                    > tonic::server::UnaryService<super::DecideSubstituteRequest>
+                    for DecideSubstituteSvc<T> {
+                        type Response = super::DecideSubstituteResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DecideSubstituteRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MeetingsService>::decide_substitute(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DecideSubstituteSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.attendance.v1.MeetingsService/SignIn" => {
+                    #[allow(non_camel_case_types)]
+                    struct SignInSvc<T: MeetingsService>(pub Arc<T>);
+                    impl<
+                        T: MeetingsService,
+                    > tonic::server::UnaryService<super::SignInRequest>
+                    for SignInSvc<T> {
+                        type Response = super::SignInResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SignInRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MeetingsService>::sign_in(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SignInSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.attendance.v1.MeetingsService/SignOut" => {
+                    #[allow(non_camel_case_types)]
+                    struct SignOutSvc<T: MeetingsService>(pub Arc<T>);
+                    impl<
+                        T: MeetingsService,
+                    > tonic::server::UnaryService<super::SignOutRequest>
+                    for SignOutSvc<T> {
+                        type Response = super::SignOutResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SignOutRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MeetingsService>::sign_out(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SignOutSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.attendance.v1.MeetingsService/RecordStay" => {
+                    #[allow(non_camel_case_types)]
+                    struct RecordStaySvc<T: MeetingsService>(pub Arc<T>);
+                    impl<
+                        T: MeetingsService,
+                    > tonic::server::UnaryService<super::RecordStayRequest>
+                    for RecordStaySvc<T> {
+                        type Response = super::RecordStayResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RecordStayRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MeetingsService>::record_stay(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RecordStaySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.attendance.v1.MeetingsService/RecuseMember" => {
+                    #[allow(non_camel_case_types)]
+                    struct RecuseMemberSvc<T: MeetingsService>(pub Arc<T>);
+                    impl<
+                        T: MeetingsService,
+                    > tonic::server::UnaryService<super::RecuseMemberRequest>
+                    for RecuseMemberSvc<T> {
+                        type Response = super::RecuseMemberResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RecuseMemberRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MeetingsService>::recuse_member(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RecuseMemberSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.attendance.v1.MeetingsService/MoveSeat" => {
+                    #[allow(non_camel_case_types)]
+                    struct MoveSeatSvc<T: MeetingsService>(pub Arc<T>);
+                    impl<
+                        T: MeetingsService,
+                    > tonic::server::UnaryService<super::MoveSeatRequest>
+                    for MoveSeatSvc<T> {
+                        type Response = super::MoveSeatResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::MoveSeatRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MeetingsService>::move_seat(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = MoveSeatSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for MeetingsServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "jiyao.attendance.v1.MeetingsService";
+    impl<T> tonic::server::NamedService for MeetingsServiceServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
 }

@@ -114,6 +114,46 @@ pub enum Reason {
     ReviewMissing = 51,
     /// PERMISSION_DENIED: the record of discussion does not name the caller. Metadata: {"minutes": "…"}.
     ProceedingsClosed = 52,
+    /// NOT_FOUND: no such meeting. Metadata: {"meeting": "organs/…/meetings/…"}.
+    MeetingNotFound = 53,
+    /// NOT_FOUND: the meeting has no such seat. Metadata: {"seat": "organs/…/meetings/…/seats/3"}.
+    SeatNotFound = 54,
+    /// NOT_FOUND: the directory has no such organisation on that day. Metadata: {"unit": "…"}.
+    UnitNotFound = 55,
+    /// INVALID_ARGUMENT: rows of the table are wrong; none was taken. Metadata: {"errors": "3", "first": "line 4, title: NAME_TAKEN"}.
+    TableRefused = 56,
+    /// FAILED_PRECONDITION: somebody is in the room on that seat already. Metadata: {"terminal": "…", "since": "…"}.
+    AlreadyIn = 57,
+    /// FAILED_PRECONDITION: nobody is in the room on that seat.
+    NotIn = 58,
+    /// FAILED_PRECONDITION: the item admits only members and the units listed for it. Metadata: {"unit": "…", "item": "9"}.
+    ObserverRefused = 59,
+    /// FAILED_PRECONDITION: a recipient class stands for nobody on that day. Metadata: {"class": "…"}.
+    ClassEmpty = 60,
+    /// FAILED_PRECONDITION: the recipients are not frozen for this revision and day. Metadata: {"minutes": "…", "revision": "2", "date": "…"}.
+    ScopeNotFrozen = 61,
+    /// FAILED_PRECONDITION: the recipients are frozen; another list needs another revision, or an approved addition. Metadata: {"minutes": "…"}.
+    ScopeFrozen = 62,
+    /// FAILED_PRECONDITION: the organisation is not in the frozen scope. Metadata: {"unit": "…"}.
+    OutOfScope = 63,
+    /// NOT_FOUND: no such delivery. Metadata: {"delivery": "organs/…/deliveries/…"}.
+    DeliveryNotFound = 64,
+    /// FAILED_PRECONDITION: the bytes are not those that were sent. Metadata: {"sha256": "…", "sent": "…"}.
+    HashMismatch = 65,
+    /// ABORTED: the delivery was sent again since. Metadata: {"attempt": "1", "newest": "2"}.
+    AttemptStale = 66,
+    /// FAILED_PRECONDITION: minutes of that level do not go by that channel; paper does. Metadata: {"channel": "EMAIL", "level": "CONFIDENTIAL"}.
+    ChannelForbidden = 67,
+    /// INVALID_ARGUMENT: the address is none that may be called. Metadata: {"url": "…", "why": "…"}.
+    TargetForbidden = 68,
+    /// FAILED_PRECONDITION: a passage may not be made public with the rest; the separable part may. Metadata: {"passages": "2"}.
+    PassageWithheld = 69,
+    /// FAILED_PRECONDITION: the organisation has no address for that channel. Metadata: {"unit": "…", "channel": "EMAIL"}.
+    AddressMissing = 70,
+    /// NOT_FOUND: no such request for disclosure. Metadata: {"request": "…"}.
+    RequestNotFound = 71,
+    /// NOT_FOUND: no copy of that number. Metadata: {"copy": "000012"}.
+    CopyNotFound = 72,
 }
 impl Reason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -175,6 +215,26 @@ impl Reason {
             Self::NumberMismatch => "REASON_NUMBER_MISMATCH",
             Self::ReviewMissing => "REASON_REVIEW_MISSING",
             Self::ProceedingsClosed => "REASON_PROCEEDINGS_CLOSED",
+            Self::MeetingNotFound => "REASON_MEETING_NOT_FOUND",
+            Self::SeatNotFound => "REASON_SEAT_NOT_FOUND",
+            Self::UnitNotFound => "REASON_UNIT_NOT_FOUND",
+            Self::TableRefused => "REASON_TABLE_REFUSED",
+            Self::AlreadyIn => "REASON_ALREADY_IN",
+            Self::NotIn => "REASON_NOT_IN",
+            Self::ObserverRefused => "REASON_OBSERVER_REFUSED",
+            Self::ClassEmpty => "REASON_CLASS_EMPTY",
+            Self::ScopeNotFrozen => "REASON_SCOPE_NOT_FROZEN",
+            Self::ScopeFrozen => "REASON_SCOPE_FROZEN",
+            Self::OutOfScope => "REASON_OUT_OF_SCOPE",
+            Self::DeliveryNotFound => "REASON_DELIVERY_NOT_FOUND",
+            Self::HashMismatch => "REASON_HASH_MISMATCH",
+            Self::AttemptStale => "REASON_ATTEMPT_STALE",
+            Self::ChannelForbidden => "REASON_CHANNEL_FORBIDDEN",
+            Self::TargetForbidden => "REASON_TARGET_FORBIDDEN",
+            Self::PassageWithheld => "REASON_PASSAGE_WITHHELD",
+            Self::AddressMissing => "REASON_ADDRESS_MISSING",
+            Self::RequestNotFound => "REASON_REQUEST_NOT_FOUND",
+            Self::CopyNotFound => "REASON_COPY_NOT_FOUND",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -233,6 +293,26 @@ impl Reason {
             "REASON_NUMBER_MISMATCH" => Some(Self::NumberMismatch),
             "REASON_REVIEW_MISSING" => Some(Self::ReviewMissing),
             "REASON_PROCEEDINGS_CLOSED" => Some(Self::ProceedingsClosed),
+            "REASON_MEETING_NOT_FOUND" => Some(Self::MeetingNotFound),
+            "REASON_SEAT_NOT_FOUND" => Some(Self::SeatNotFound),
+            "REASON_UNIT_NOT_FOUND" => Some(Self::UnitNotFound),
+            "REASON_TABLE_REFUSED" => Some(Self::TableRefused),
+            "REASON_ALREADY_IN" => Some(Self::AlreadyIn),
+            "REASON_NOT_IN" => Some(Self::NotIn),
+            "REASON_OBSERVER_REFUSED" => Some(Self::ObserverRefused),
+            "REASON_CLASS_EMPTY" => Some(Self::ClassEmpty),
+            "REASON_SCOPE_NOT_FROZEN" => Some(Self::ScopeNotFrozen),
+            "REASON_SCOPE_FROZEN" => Some(Self::ScopeFrozen),
+            "REASON_OUT_OF_SCOPE" => Some(Self::OutOfScope),
+            "REASON_DELIVERY_NOT_FOUND" => Some(Self::DeliveryNotFound),
+            "REASON_HASH_MISMATCH" => Some(Self::HashMismatch),
+            "REASON_ATTEMPT_STALE" => Some(Self::AttemptStale),
+            "REASON_CHANNEL_FORBIDDEN" => Some(Self::ChannelForbidden),
+            "REASON_TARGET_FORBIDDEN" => Some(Self::TargetForbidden),
+            "REASON_PASSAGE_WITHHELD" => Some(Self::PassageWithheld),
+            "REASON_ADDRESS_MISSING" => Some(Self::AddressMissing),
+            "REASON_REQUEST_NOT_FOUND" => Some(Self::RequestNotFound),
+            "REASON_COPY_NOT_FOUND" => Some(Self::CopyNotFound),
             _ => None,
         }
     }

@@ -42,7 +42,7 @@ pub struct Event {
     #[prost(message, optional, tag = "2")]
     pub record_time: ::core::option::Option<::prost_types::Timestamp>,
     /// What happened. A follower stops at a kind that it does not know.
-    #[prost(oneof = "event::Kind", tags = "3, 4, 5, 6, 7, 8")]
+    #[prost(oneof = "event::Kind", tags = "3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13")]
     pub kind: ::core::option::Option<event::Kind>,
 }
 /// Nested message and enum types in `Event`.
@@ -68,6 +68,21 @@ pub mod event {
         /// Something was done with minutes.
         #[prost(message, tag = "8")]
         MinutesMoved(super::MinutesMoved),
+        /// A directory has a new version.
+        #[prost(message, tag = "9")]
+        DirectoryChanged(super::DirectoryChanged),
+        /// Whether a meeting could decide is settled.
+        #[prost(message, tag = "10")]
+        QuorumSettled(super::QuorumSettled),
+        /// Recipients were frozen.
+        #[prost(message, tag = "11")]
+        ScopeFrozen(super::ScopeFrozen),
+        /// A recipient signed for minutes (签收).
+        #[prost(message, tag = "12")]
+        DeliverySigned(super::DeliverySigned),
+        /// Something was done with a delivery.
+        #[prost(message, tag = "13")]
+        DeliveryMoved(super::DeliveryMoved),
     }
 }
 /// An organ came into being.
@@ -132,6 +147,74 @@ pub struct MinutesMoved {
     /// How many acts they have seen.
     #[prost(uint64, tag = "3")]
     pub version: u64,
+}
+/// A directory has a new version.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DirectoryChanged {
+    /// `organs/{organ}`.
+    #[prost(string, tag = "1")]
+    pub organ: ::prost::alloc::string::String,
+    /// From 1.
+    #[prost(uint64, tag = "2")]
+    pub version: u64,
+}
+/// Whether a meeting could decide is settled, and its minutes are known.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct QuorumSettled {
+    /// `organs/{organ}/minutes/{minutes}`.
+    #[prost(string, tag = "1")]
+    pub minutes: ::prost::alloc::string::String,
+    /// `organs/{organ}/meetings/{meeting}`.
+    #[prost(string, tag = "2")]
+    pub meeting: ::prost::alloc::string::String,
+    /// MET, OVERRIDDEN or NO_RULE.
+    #[prost(string, tag = "3")]
+    pub outcome: ::prost::alloc::string::String,
+}
+/// Recipients of minutes were frozen.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ScopeFrozen {
+    /// `organs/{organ}/minutes/{minutes}`.
+    #[prost(string, tag = "1")]
+    pub minutes: ::prost::alloc::string::String,
+    /// The revision that they get.
+    #[prost(uint64, tag = "2")]
+    pub revision: u64,
+    /// The planned day of issue, ISO.
+    #[prost(string, tag = "3")]
+    pub date: ::prost::alloc::string::String,
+    /// SHA-256 of the frozen list, 32 bytes.
+    #[prost(bytes = "vec", tag = "4")]
+    pub hash: ::prost::alloc::vec::Vec<u8>,
+}
+/// A recipient signed for minutes.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeliverySigned {
+    /// `organs/{organ}/deliveries/{delivery}`.
+    #[prost(string, tag = "1")]
+    pub delivery: ::prost::alloc::string::String,
+    /// `organs/{organ}/minutes/{minutes}`.
+    #[prost(string, tag = "2")]
+    pub minutes: ::prost::alloc::string::String,
+    /// The unit, as the scope calls it.
+    #[prost(string, tag = "3")]
+    pub unit: ::prost::alloc::string::String,
+    /// The civil day, ISO.
+    #[prost(string, tag = "4")]
+    pub date: ::prost::alloc::string::String,
+}
+/// Something was done with a delivery: what an inbox watches.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeliveryMoved {
+    /// `organs/{organ}/deliveries/{delivery}`.
+    #[prost(string, tag = "1")]
+    pub delivery: ::prost::alloc::string::String,
+    /// Id of the organisation that it is for.
+    #[prost(string, tag = "2")]
+    pub unit: ::prost::alloc::string::String,
+    /// What, e.g. `SEND`.
+    #[prost(string, tag = "3")]
+    pub act: ::prost::alloc::string::String,
 }
 /// Nothing to say: there is one head.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]

@@ -405,6 +405,38 @@ pub struct Life {
     /// The processing sheet (文件处理单), oldest first.
     #[prost(message, repeated, tag = "19")]
     pub history: ::prost::alloc::vec::Vec<LifeEntry>,
+    /// Recipients, frozen before issue: the revision and day that they are frozen for, and their hash.
+    #[prost(message, optional, tag = "20")]
+    pub frozen_scope: ::core::option::Option<FrozenScope>,
+    /// Passages of another class than the whole.
+    #[prost(message, repeated, tag = "21")]
+    pub passages: ::prost::alloc::vec::Vec<Passage>,
+}
+/// Recipients, frozen before issue.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FrozenScope {
+    /// The revision that they get.
+    #[prost(uint64, tag = "1")]
+    pub revision: u64,
+    /// The planned day of issue, ISO.
+    #[prost(string, tag = "2")]
+    pub date: ::prost::alloc::string::String,
+    /// Hash of the frozen list, in hexadecimal digits.
+    #[prost(string, tag = "3")]
+    pub hash: ::prost::alloc::string::String,
+}
+/// A passage of another class than the whole.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Passage {
+    /// Its words.
+    #[prost(string, tag = "1")]
+    pub quote: ::prost::alloc::string::String,
+    /// Its class.
+    #[prost(enumeration = "DisclosureClass", tag = "2")]
+    pub class: i32,
+    /// Why.
+    #[prost(string, tag = "3")]
+    pub reason: ::prost::alloc::string::String,
 }
 /// One line of the processing sheet.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -3012,6 +3044,9 @@ pub struct PublishMinutesRequest {
     /// Where.
     #[prost(string, tag = "2")]
     pub place: ::prost::alloc::string::String,
+    /// Without the passages that are marked otherwise: the separable part.
+    #[prost(bool, tag = "3")]
+    pub separable: bool,
     /// `life.version` that was looked at; 0 is the newest, whichever it is.
     #[prost(uint64, tag = "14")]
     pub etag: u64,
@@ -3257,6 +3292,38 @@ pub struct VoidImportRequest {
 /// What came of it.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct VoidImportResponse {
+    /// The minutes as they are now.
+    #[prost(message, optional, tag = "1")]
+    pub minutes: ::core::option::Option<Minutes>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// A passage is of another class than the whole: it cannot be made public with it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MarkPassageRequest {
+    /// `organs/{organ}/minutes/{minutes}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Its words, exactly as the text has them.
+    #[prost(string, tag = "2")]
+    pub quote: ::prost::alloc::string::String,
+    /// Its class.
+    #[prost(enumeration = "DisclosureClass", tag = "3")]
+    pub class: i32,
+    /// Why.
+    #[prost(string, tag = "4")]
+    pub reason: ::prost::alloc::string::String,
+    /// `life.version` that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "14")]
+    pub etag: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct MarkPassageResponse {
     /// The minutes as they are now.
     #[prost(message, optional, tag = "1")]
     pub minutes: ::core::option::Option<Minutes>,
@@ -3726,7 +3793,8 @@ pub mod lifecycle_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Issues it (核发, 印发). Read-only from here on. Errors: QUORUM_OPEN, DISCLOSURE_MISSING.
+        /// Issues it (核发, 印发). Read-only from here on. Errors: QUORUM_OPEN, DISCLOSURE_MISSING,
+        /// SCOPE_NOT_FROZEN.
         pub async fn issue_minutes(
             &mut self,
             request: impl tonic::IntoRequest<super::IssueMinutesRequest>,
@@ -3753,7 +3821,7 @@ pub mod lifecycle_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Makes it public (公开), where its class says so. Errors: DISCLOSURE_MISSING.
+        /// Makes it public (公开), where its class says so. Errors: DISCLOSURE_MISSING, PASSAGE_WITHHELD.
         pub async fn publish_minutes(
             &mut self,
             request: impl tonic::IntoRequest<super::PublishMinutesRequest>,
@@ -3780,6 +3848,33 @@ pub mod lifecycle_service_client {
                         "jiyao.records.v1.LifecycleService",
                         "PublishMinutes",
                     ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// A passage is of another class than the whole: it cannot be made public with it.
+        pub async fn mark_passage(
+            &mut self,
+            request: impl tonic::IntoRequest<super::MarkPassageRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::MarkPassageResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.LifecycleService/MarkPassage",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.records.v1.LifecycleService", "MarkPassage"),
                 );
             self.inner.unary(req, path, codec).await
         }
@@ -4132,7 +4227,8 @@ pub mod lifecycle_service_server {
             tonic::Response<super::PrintMinutesResponse>,
             tonic::Status,
         >;
-        /// Issues it (核发, 印发). Read-only from here on. Errors: QUORUM_OPEN, DISCLOSURE_MISSING.
+        /// Issues it (核发, 印发). Read-only from here on. Errors: QUORUM_OPEN, DISCLOSURE_MISSING,
+        /// SCOPE_NOT_FROZEN.
         async fn issue_minutes(
             &self,
             request: tonic::Request<super::IssueMinutesRequest>,
@@ -4140,12 +4236,20 @@ pub mod lifecycle_service_server {
             tonic::Response<super::IssueMinutesResponse>,
             tonic::Status,
         >;
-        /// Makes it public (公开), where its class says so. Errors: DISCLOSURE_MISSING.
+        /// Makes it public (公开), where its class says so. Errors: DISCLOSURE_MISSING, PASSAGE_WITHHELD.
         async fn publish_minutes(
             &self,
             request: tonic::Request<super::PublishMinutesRequest>,
         ) -> std::result::Result<
             tonic::Response<super::PublishMinutesResponse>,
+            tonic::Status,
+        >;
+        /// A passage is of another class than the whole: it cannot be made public with it.
+        async fn mark_passage(
+            &self,
+            request: tonic::Request<super::MarkPassageRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::MarkPassageResponse>,
             tonic::Status,
         >;
         /// Files it (归档).
@@ -4962,6 +5066,51 @@ pub mod lifecycle_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = PublishMinutesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.LifecycleService/MarkPassage" => {
+                    #[allow(non_camel_case_types)]
+                    struct MarkPassageSvc<T: LifecycleService>(pub Arc<T>);
+                    impl<
+                        T: LifecycleService,
+                    > tonic::server::UnaryService<super::MarkPassageRequest>
+                    for MarkPassageSvc<T> {
+                        type Response = super::MarkPassageResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::MarkPassageRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as LifecycleService>::mark_passage(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = MarkPassageSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -163,6 +163,32 @@ pub struct FollowUpRulesSet {
     #[prost(bytes = "vec", tag = "2")]
     pub rules: ::prost::alloc::vec::Vec<u8>,
 }
+/// Body of `source.followed` version 1: what another journal settled was taken over.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SourceFollowed {
+    /// Name of the source, e.g. `attendance`.
+    #[prost(string, tag = "1")]
+    pub source: ::prost::alloc::string::String,
+    /// Taken over through this cursor.
+    #[prost(message, optional, tag = "2")]
+    pub through: ::core::option::Option<super::super::journal::v1::Cursor>,
+    /// Who signed for minutes.
+    #[prost(message, repeated, tag = "3")]
+    pub signed: ::prost::alloc::vec::Vec<SignedFor>,
+}
+/// A recipient signed for minutes.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SignedFor {
+    /// `organs/{organ}/minutes/{minutes}`.
+    #[prost(string, tag = "1")]
+    pub minutes: ::prost::alloc::string::String,
+    /// The unit.
+    #[prost(string, tag = "2")]
+    pub unit: ::prost::alloc::string::String,
+    /// The civil day, ISO.
+    #[prost(string, tag = "3")]
+    pub date: ::prost::alloc::string::String,
+}
 /// Body of `rolls.stated` version 1.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct RollsStated {
@@ -184,6 +210,47 @@ pub struct ListsStated {
     /// The source journal has been taken over through this cursor.
     #[prost(message, optional, tag = "2")]
     pub source: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// Body of events that carry a value of a pure crate as JSON. `of` names what it is about.
+///
+/// - `directory.changed` 1: an organ; version of the directory; parts: `jiyao_rolls::Entry` each.
+/// - `roll_rules.set` 1: an organ; `jiyao_rolls::RollRules`.
+/// - `meeting.created` 1: a meeting; `jiyao_rolls::Meeting`; parts: `jiyao_rolls::Seat` each.
+/// - `meeting.acted` 1: a meeting; its version; `jiyao_rolls::MeetingEntry`.
+/// - `seats.added` 1: a meeting; version: id of the first seat; parts: `jiyao_rolls::Seat` each.
+/// - `seat.acted` 1: a seat; its version; `jiyao_rolls::SeatEntry`.
+/// - `roll_finding.decided` 1: minutes; `jiyao_rolls::Decision`.
+/// - `units.known` 1: an organ; version of its directory; parts: `jiyao_rolls::Unit` each.
+/// - `scope.frozen` 1: minutes; `jiyao_deliveries::Scope`; parts: `jiyao_deliveries::Target` each.
+/// - `minutes.known` 1: minutes; what is known of them for delivery and publication, as JSON; parts: their bytes.
+/// - `deliveries.made` 1: minutes; the first place in the scope; ids and ways as JSON.
+/// - `delivery.acted` 1: a delivery; its version; `jiyao_deliveries::Entry`; parts: the receipt, where there is one.
+/// - `recipient.added` 1: minutes; `jiyao_deliveries::Delivery`.
+/// - `address.set` 1: an organ; the address as JSON.
+/// - `copy.ended` 1: minutes; `jiyao_deliveries::Copy`.
+/// - `reassessment.set` 1: minutes; the date.
+/// - `disclosure_request.made` 1, `disclosure_request.acted` 1: a request; its version; `jiyao_deliveries::Request` and
+///    `jiyao_deliveries::RequestEntry`.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Noted {
+    /// Name of what it is about.
+    #[prost(string, tag = "1")]
+    pub of: ::prost::alloc::string::String,
+    /// As the event says.
+    #[prost(uint64, tag = "2")]
+    pub version: u64,
+    /// One value.
+    #[prost(bytes = "vec", tag = "3")]
+    pub body: ::prost::alloc::vec::Vec<u8>,
+    /// Several.
+    #[prost(bytes = "vec", repeated, tag = "4")]
+    pub parts: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+    /// Another journal has been taken over through this cursor, named by `source`.
+    #[prost(message, optional, tag = "5")]
+    pub through: ::core::option::Option<super::super::journal::v1::Cursor>,
+    /// Name of that journal.
+    #[prost(string, tag = "6")]
+    pub source: ::prost::alloc::string::String,
 }
 /// State value of a used request_id.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

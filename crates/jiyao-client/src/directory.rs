@@ -1,0 +1,111 @@
+use jiyao_proto::attendance::v1 as wire;
+use jiyao_proto::attendance::v1::directory_service_client::DirectoryServiceClient;
+use jiyao_rolls::Unit;
+use tonic::transport::Channel;
+
+use crate::connection::{RESPONSE_LIMIT, request_id};
+use crate::types::Position;
+use crate::{Client, Error, Page};
+
+fn api(channel: Channel) -> DirectoryServiceClient<Channel> {
+    DirectoryServiceClient::new(channel).max_decoding_message_size(RESPONSE_LIMIT)
+}
+
+/// What a table of the directory did, or would do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DirectoryImport {
+    /// Version of the directory afterwards.
+    pub version: u64,
+    /// New entries.
+    pub added: u32,
+    /// Entries that change one that is there.
+    pub changed: u32,
+    /// Entries that are there, the same.
+    pub unchanged: u32,
+    /// Refused rows: line, column, code, value. Only in a preview.
+    pub errors: Vec<(u64, String, String, String)>,
+    /// Where it stands in attendance's journal.
+    pub position: Option<Position>,
+}
+
+/// A member of a kind of meeting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Name.
+    pub person: String,
+    /// Post that they are a member by.
+    pub post: String,
+}
+
+impl Client {
+    /// Takes a table (CSV) into an organ's directory, whole or not at all; `preview`: only says what it would do.
+    ///
+    /// # Errors
+    /// `TABLE_REFUSED`, `SOURCE_UNDECODABLE`, `SOURCE_TOO_LARGE`, `FIELD_INVALID`, `DISK_FULL`.
+    pub async fn import_directory(
+        &self,
+        organ: &str,
+        table: Vec<u8>,
+        preview: bool,
+    ) -> Result<DirectoryImport, Error> {
+        let request = wire::ImportDirectoryRequest {
+            parent: organ.to_owned(),
+            table,
+            preview,
+            request_id: request_id(None),
+        };
+        let once = async |channel, request| api(channel).import_directory(request).await;
+        let answer = self.attendance.call("import a directory", request, once).await?.into_inner();
+        let error = |error: wire::RowError| (error.line, error.column, error.code, error.value);
+        Ok(DirectoryImport {
+            version: answer.version,
+            added: answer.added,
+            changed: answer.changed,
+            unchanged: answer.unchanged,
+            errors: answer.errors.into_iter().map(error).collect(),
+            position: Position::of_wire(answer.position),
+        })
+    }
+
+    /// A page of organisations that exist on an ISO date (empty: all that ever did), of a recipient class or of a name
+    /// (empty: any).
+    ///
+    /// # Errors
+    /// `PAGE_TOKEN_INVALID`, `FIELD_INVALID`.
+    pub async fn list_units(
+        &self,
+        organ: &str,
+        as_of: &str,
+        class: &str,
+        called: &str,
+        page: Option<&str>,
+    ) -> Result<Page<Unit>, Error> {
+        let request = wire::ListUnitsRequest {
+            parent: organ.to_owned(),
+            as_of: as_of.to_owned(),
+            class: class.to_owned(),
+            called: called.to_owned(),
+            page_size: 200,
+            page_token: page.unwrap_or_default().to_owned(),
+        };
+        let once = async |channel, request| api(channel).list_units(request).await;
+        let answer = self.attendance.call("list organisations", request, once).await?.into_inner();
+        Ok(Page::of(answer.units, answer.next_page_token, |unit| jiyao_wire::unit_from(unit).ok()))
+    }
+
+    /// Members of a kind of meeting on an ISO date, in the order of rank.
+    ///
+    /// # Errors
+    /// `FIELD_REQUIRED`, `FIELD_INVALID`.
+    pub async fn list_members(&self, organ: &str, kind: &str, as_of: &str) -> Result<Vec<Member>, Error> {
+        let request = wire::ListMembersRequest {
+            parent: organ.to_owned(),
+            meeting_kind: kind.to_owned(),
+            as_of: as_of.to_owned(),
+        };
+        let once = async |channel, request| api(channel).list_members(request).await;
+        let answer = self.attendance.call("list members", request, once).await?.into_inner();
+        let member = |member: wire::Member| Member { person: member.person, post: member.post };
+        Ok(answer.members.into_iter().map(member).collect())
+    }
+}

@@ -1,0 +1,549 @@
+//! One delivery: sent, received, signed for, returned, recalled; at least once on the way, once in effect.
+
+use jiyao_calendar::Timestamp;
+use jiyao_fault::{Fault, Reason, Result};
+use jiyao_receipts::{Claim, Kind, PublicKey, Statement};
+use serde::{Deserialize, Serialize};
+
+/// Where a delivery stands (requirement 39).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum State {
+    /// 待发.
+    #[default]
+    Pending,
+    /// 已发.
+    Sent,
+    /// 已接收.
+    Received,
+    /// 已签收.
+    Signed,
+    /// 已退回.
+    Returned,
+    /// 已撤回.
+    Recalled,
+    /// 失败: parked until a person resends, redirects or closes it.
+    Failed,
+}
+
+impl State {
+    /// Every state.
+    pub const ALL: [Self; 7] = [
+        Self::Pending,
+        Self::Sent,
+        Self::Received,
+        Self::Signed,
+        Self::Returned,
+        Self::Recalled,
+        Self::Failed,
+    ];
+
+    /// Its name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "PENDING",
+            Self::Sent => "SENT",
+            Self::Received => "RECEIVED",
+            Self::Signed => "SIGNED",
+            Self::Returned => "RETURNED",
+            Self::Recalled => "RECALLED",
+            Self::Failed => "FAILED",
+        }
+    }
+
+    /// Whether the recipient still owes a signature.
+    #[must_use]
+    pub fn is_silent(self) -> bool {
+        matches!(self, Self::Pending | Self::Sent | Self::Received | Self::Failed)
+    }
+}
+
+/// By what way it goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Channel {
+    /// The recipient fetches it.
+    #[default]
+    Inbox,
+    /// E-mail.
+    Email,
+    /// A call to the recipient's system, which then fetches it.
+    Webhook,
+    /// On paper, by hand.
+    Paper,
+}
+
+impl Channel {
+    /// Its name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Inbox => "INBOX",
+            Self::Email => "EMAIL",
+            Self::Webhook => "WEBHOOK",
+            Self::Paper => "PAPER",
+        }
+    }
+
+    /// Whether the service itself must send it.
+    #[must_use]
+    pub fn is_sent(self) -> bool {
+        matches!(self, Self::Email | Self::Webhook)
+    }
+}
+
+/// Reasons of a return (requirement 41): of form, of content.
+pub const RETURN_CODES: [(&str, &str); 8] = [
+    ("11", "格式不符"),
+    ("12", "版式或印章缺失"),
+    ("13", "文件无法打开"),
+    ("14", "附件缺失"),
+    ("21", "主送或抄送有误"),
+    ("22", "内容有误"),
+    ("23", "重复发送"),
+    ("99", "其他"),
+];
+/// 其他: needs text, and alone may have it.
+pub const OTHER_CODE: &str = "99";
+/// Longest text of a return.
+const LONGEST_RETURN: usize = 200;
+const LONGEST_WORDS: usize = 2000;
+
+/// 签收 (requirement 40).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Signed {
+    /// Who signed, by name.
+    pub signer: String,
+    /// The principal.
+    pub actor: String,
+    /// For which unit.
+    pub unit: String,
+    /// When.
+    pub time: Timestamp,
+    /// What was held: SHA-256 of the bytes, in hexadecimal digits.
+    pub sha256: String,
+    /// How it was handed over, on paper.
+    pub note: String,
+}
+
+/// 退回.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Returned {
+    /// Codes of the reasons.
+    pub codes: Vec<String>,
+    /// For 其他.
+    pub text: String,
+    /// The principal.
+    pub actor: String,
+    /// When.
+    pub time: Timestamp,
+}
+
+/// An attempt that failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// Which.
+    pub attempt: u32,
+    /// When.
+    pub time: Timestamp,
+    /// Why, as the other side said it.
+    pub why: String,
+}
+
+/// A delivery.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Delivery {
+    /// `organs/{organ}/deliveries/{delivery}`.
+    pub name: String,
+    /// `organs/{organ}/minutes/{minutes}`.
+    pub minutes: String,
+    /// The revision.
+    pub revision: u64,
+    /// SHA-256 of the exact bytes, in hexadecimal digits.
+    pub sha256: String,
+    /// Id of the organisation.
+    pub unit: String,
+    /// What it is called.
+    pub title: String,
+    /// Place in the scope, from 0.
+    pub index: u32,
+    /// By what way.
+    pub channel: Channel,
+    /// Where it stands.
+    pub state: State,
+    /// Counts acts.
+    pub version: u64,
+    /// Attempts begun.
+    pub attempt: u32,
+    /// When it was sent first: set by the system (requirement 39).
+    pub sent: Option<Timestamp>,
+    /// When it was received.
+    pub received: Option<Timestamp>,
+    /// How mail systems report on it: delivered, relayed, delayed, expanded. Only `delivered` is a receipt.
+    pub transit: String,
+    /// 签收.
+    pub signed: Option<Signed>,
+    /// 退回.
+    pub returned: Option<Returned>,
+    /// 催办: when, and in what words.
+    pub reminders: Vec<(Timestamp, String)>,
+    /// Attempts that failed, oldest first; the last few.
+    pub failures: Vec<Failure>,
+    /// When it is tried again.
+    pub next_try: Option<Timestamp>,
+    /// Numbers of its copies (份号).
+    pub copies: Vec<String>,
+    /// The delivery of what takes its place, or of what this one takes the place of.
+    pub replaces: String,
+    /// Who approved that it was added to the scope (requirement 37).
+    pub approved_by: String,
+    /// What a person decided of a parked one.
+    pub closed: String,
+}
+
+/// What is done with a delivery.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[allow(missing_docs, reason = "the fields are those of the proto requests, which say what they are")]
+pub enum Act {
+    /// An attempt went out.
+    Send { attempt: u32 },
+    /// An attempt failed; `retry`: when it is tried again, None: no more.
+    Fail { attempt: u32, why: String, retry: Option<Timestamp> },
+    /// A mail system reports.
+    Transit { attempt: u32, action: String },
+    /// It arrived.
+    Receive { attempt: u32 },
+    /// Its content was fetched.
+    Open { attempt: u32 },
+    /// 签收; with the claim that the unit's own key signed.
+    Sign { attempt: u32, sha256: String, signer: String, claim_signature: String },
+    /// Signed for on paper, recorded by the office.
+    HandOver { signer: String, note: String },
+    /// 退回.
+    Return { attempt: u32, codes: Vec<String>, text: String },
+    /// 催办.
+    Remind { text: String },
+    /// 撤回.
+    Recall { reason: String },
+    /// A parked or returned one goes out again.
+    Resend { reason: String },
+    /// It goes by another way.
+    Redirect { channel: Channel, reason: String },
+    /// A parked one is given up.
+    Close { reason: String },
+}
+
+impl Act {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Send { .. } => "SEND",
+            Self::Fail { .. } => "FAIL",
+            Self::Transit { .. } => "TRANSIT",
+            Self::Receive { .. } => "RECEIVE",
+            Self::Open { .. } => "OPEN",
+            Self::Sign { .. } => "SIGN",
+            Self::HandOver { .. } => "HAND_OVER",
+            Self::Return { .. } => "RETURN",
+            Self::Remind { .. } => "REMIND",
+            Self::Recall { .. } => "RECALL",
+            Self::Resend { .. } => "RESEND",
+            Self::Redirect { .. } => "REDIRECT",
+            Self::Close { .. } => "CLOSE",
+        }
+    }
+
+    /// What the recipient does, and nobody else.
+    fn is_of_the_recipient(&self) -> bool {
+        matches!(self, Self::Receive { .. } | Self::Open { .. } | Self::Sign { .. } | Self::Return { .. })
+    }
+
+    fn attempt(&self) -> Option<u32> {
+        match self {
+            Self::Send { attempt }
+            | Self::Fail { attempt, .. }
+            | Self::Transit { attempt, .. }
+            | Self::Receive { attempt }
+            | Self::Open { attempt }
+            | Self::Sign { attempt, .. }
+            | Self::Return { attempt, .. } => Some(*attempt),
+            _ => None,
+        }
+    }
+}
+
+/// What a decision may know besides the delivery.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'c> {
+    /// The principal.
+    pub actor: &'c str,
+    /// The unit that it acts for, by what it is called; empty: none.
+    pub unit: &'c str,
+    /// Names of the units that may act for the recipient: its own, and those of what took its place.
+    pub recipients: &'c [String],
+    /// The service itself acts: what channels report.
+    pub is_system: bool,
+    /// When.
+    pub now: Timestamp,
+    /// The unit's own key, where it registered one.
+    pub key: Option<&'c PublicKey>,
+}
+
+/// One line of a delivery's history.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// What.
+    pub act: Act,
+    /// By whom.
+    pub actor: String,
+    /// For which unit.
+    pub unit: String,
+    /// When.
+    pub time: Timestamp,
+    /// Nothing changed: a repeat of what was done.
+    #[serde(skip)]
+    pub is_repeat: bool,
+}
+
+fn words(value: &str, field: &str) -> Result<()> {
+    match value.trim() {
+        "" => Err(Fault::required(field)),
+        value if value.len() > LONGEST_WORDS => Err(Fault::invalid(field, format!("{} bytes", value.len()))),
+        _ => Ok(()),
+    }
+}
+
+/// Most failures that are kept; the journal has all of them.
+const MOST_FAILURES: usize = 20;
+
+impl Delivery {
+    /// Decides an act: the entry that it becomes, or why not.
+    ///
+    /// # Errors
+    /// `UNIT_FOREIGN`, `STATE_FORBIDS`, `ATTEMPT_STALE`, `HASH_MISMATCH`, `FIELD_REQUIRED`, `FIELD_INVALID`.
+    pub fn decide(&self, act: Act, context: &Context<'_>) -> Result<Entry> {
+        use State::{Failed, Pending, Recalled, Received, Returned, Sent, Signed};
+        if act.is_of_the_recipient()
+            && !context.is_system
+            && !context.recipients.iter().any(|name| name == context.unit)
+        {
+            return Err(Fault::new(Reason::UnitForeign).with("unit", context.unit).with("lead", &self.title));
+        }
+        let entry = |is_repeat| Entry {
+            act: act.clone(),
+            actor: context.actor.to_owned(),
+            unit: context.unit.to_owned(),
+            time: context.now,
+            is_repeat,
+        };
+        // What is signed for stays so: a repeat of it is the same receipt again.
+        if let (Act::Sign { sha256, .. }, Some(signed)) = (&act, &self.signed) {
+            return self.holds(sha256).map(|()| {
+                let _ = signed;
+                entry(true)
+            });
+        }
+        let is_done_before = match act {
+            Act::Receive { .. } => matches!(self.state, Received | Signed),
+            Act::Open { .. } => matches!(self.state, Received | Signed),
+            _ => false,
+        };
+        let allowed = match &act {
+            Act::Send { .. } => matches!(self.state, Pending | Sent),
+            Act::Fail { .. } => matches!(self.state, Pending | Sent | Received),
+            Act::Transit { .. } => matches!(self.state, Sent | Received | Signed),
+            Act::Receive { .. } | Act::Open { .. } => matches!(self.state, Sent | Received | Signed),
+            Act::Sign { .. } | Act::Return { .. } => matches!(self.state, Sent | Received),
+            Act::HandOver { .. } => {
+                self.channel == Channel::Paper && matches!(self.state, Pending | Sent | Received)
+            }
+            Act::Remind { .. } => matches!(self.state, Pending | Sent | Received),
+            Act::Recall { .. } => self.state != Recalled,
+            Act::Resend { .. } => matches!(self.state, Failed | Returned),
+            Act::Redirect { .. } => matches!(self.state, Pending | Sent | Failed | Returned),
+            Act::Close { .. } => self.state == Failed && self.closed.is_empty(),
+        };
+        if !allowed {
+            return Err(Fault::new(Reason::StateForbids)
+                .with("state", self.state.as_str())
+                .with("act", act.name()));
+        }
+        if let Some(attempt) = act.attempt() {
+            let wanted = if matches!(act, Act::Send { .. }) { self.attempt + 1 } else { self.attempt };
+            if attempt != wanted {
+                return Err(Fault::new(Reason::AttemptStale)
+                    .at("attempt")
+                    .with("attempt", attempt)
+                    .with("newest", self.attempt));
+            }
+        }
+        match &act {
+            Act::Sign { sha256, signer, claim_signature, attempt } => {
+                words(signer, "signer")?;
+                self.holds(sha256)?;
+                let claim = Claim { delivery: self.name.clone(), sha256: sha256.clone(), attempt: *attempt };
+                match (context.key, claim_signature.as_str()) {
+                    (Some(key), signature) if !key.signed_claim(&claim, signature) => {
+                        return Err(Fault::invalid("claim_signature", signature));
+                    }
+                    (None, signature) if !signature.is_empty() => {
+                        return Err(Fault::invalid("claim_signature", "no key of this unit is registered"));
+                    }
+                    _ => {}
+                }
+            }
+            Act::HandOver { signer, .. } => words(signer, "signer")?,
+            Act::Return { codes, text, .. } => check_return(codes, text)?,
+            Act::Remind { text } => words(text, "text")?,
+            Act::Recall { reason }
+            | Act::Resend { reason }
+            | Act::Redirect { reason, .. }
+            | Act::Close { reason } => words(reason, "reason")?,
+            _ => {}
+        }
+        Ok(entry(is_done_before && !matches!(act, Act::Open { .. })))
+    }
+
+    fn holds(&self, sha256: &str) -> Result<()> {
+        if sha256 == self.sha256 {
+            return Ok(());
+        }
+        Err(Fault::new(Reason::HashMismatch).at("sha256").with("sha256", sha256).with("sent", &self.sha256))
+    }
+
+    /// Brings the delivery up to date.
+    pub fn apply(&mut self, entry: Entry) {
+        self.version += 1;
+        let Entry { act, actor, unit, time, .. } = entry;
+        match act {
+            Act::Send { attempt } => {
+                self.attempt = attempt;
+                self.state = State::Sent;
+                self.sent.get_or_insert(time);
+                self.next_try = None;
+            }
+            Act::Fail { attempt, why, retry } => {
+                self.failures.push(Failure { attempt, time, why });
+                let most = self.failures.len().saturating_sub(MOST_FAILURES);
+                self.failures.drain(..most);
+                self.next_try = retry;
+                self.state = if retry.is_some() { State::Pending } else { State::Failed };
+            }
+            Act::Transit { action, .. } => self.transit = action,
+            Act::Receive { .. } | Act::Open { .. } => {
+                self.received.get_or_insert(time);
+                if self.channel == Channel::Email {
+                    self.transit = "delivered".to_owned();
+                }
+                if self.state == State::Sent {
+                    self.state = State::Received;
+                }
+            }
+            Act::Sign { sha256, signer, .. } => {
+                self.received.get_or_insert(time);
+                self.signed = Some(Signed { signer, actor, unit, time, sha256, note: String::new() });
+                self.state = State::Signed;
+            }
+            Act::HandOver { signer, note } => {
+                self.sent.get_or_insert(time);
+                self.received.get_or_insert(time);
+                self.attempt = self.attempt.max(1);
+                let (unit, sha256) = (self.title.clone(), self.sha256.clone());
+                self.signed = Some(Signed { signer, actor, unit, time, sha256, note });
+                self.state = State::Signed;
+            }
+            Act::Return { codes, text, .. } => {
+                self.returned = Some(Returned { codes, text, actor, time });
+                self.state = State::Returned;
+            }
+            Act::Remind { text } => self.reminders.push((time, text)),
+            Act::Recall { .. } => {
+                self.state = State::Recalled;
+                self.next_try = None;
+            }
+            Act::Resend { .. } => self.goes_again(time),
+            Act::Redirect { channel, .. } => {
+                self.channel = channel;
+                self.goes_again(time);
+            }
+            Act::Close { reason } => self.closed = reason,
+        }
+    }
+
+    /// Ready to go out: the inbox has it at once, what is sent waits for its sender, paper for a hand.
+    pub fn goes_again(&mut self, time: Timestamp) {
+        self.returned = None;
+        match self.channel {
+            Channel::Inbox => {
+                self.attempt += 1;
+                self.state = State::Sent;
+                self.sent.get_or_insert(time);
+                self.next_try = None;
+            }
+            Channel::Paper => {
+                self.state = State::Pending;
+                self.next_try = None;
+            }
+            Channel::Email | Channel::Webhook => {
+                self.state = State::Pending;
+                self.next_try = Some(time);
+            }
+        }
+    }
+
+    /// What a receipt of an act states; None where an act has none.
+    #[must_use]
+    pub fn statement(&self, entry: &Entry, key: Option<&PublicKey>) -> Option<Statement> {
+        let (kind, signer, claim) = match &entry.act {
+            Act::Receive { .. } => (Kind::Delivered, "", ""),
+            Act::Open { .. } => (Kind::Opened, "", ""),
+            Act::Sign { signer, claim_signature, .. } => {
+                (Kind::SignedFor, signer.as_str(), claim_signature.as_str())
+            }
+            Act::HandOver { signer, .. } => (Kind::SignedFor, signer.as_str(), ""),
+            Act::Return { .. } => (Kind::Refused, entry.actor.as_str(), ""),
+            _ => return None,
+        };
+        Some(Statement {
+            delivery: self.name.clone(),
+            recipient: self.title.clone(),
+            minutes: self.minutes.clone(),
+            revision: self.revision,
+            sha256: self.sha256.clone(),
+            time: entry.time.to_string(),
+            attempt: entry.act.attempt().unwrap_or(self.attempt.max(1)),
+            kind,
+            signer: signer.to_owned(),
+            claim_key: if claim.is_empty() {
+                String::new()
+            } else {
+                key.map(PublicKey::id).unwrap_or_default()
+            },
+            claim_signature: claim.to_owned(),
+        })
+    }
+}
+
+/// At least one coded reason; 其他 needs text, and text needs 其他 (requirement 41).
+fn check_return(codes: &[String], text: &str) -> Result<()> {
+    if codes.is_empty() {
+        return Err(Fault::required("codes"));
+    }
+    for (at, code) in codes.iter().enumerate() {
+        let is_known = RETURN_CODES.iter().any(|(known, _)| known == code);
+        if !is_known || codes[..at].contains(code) {
+            return Err(Fault::invalid(&format!("codes[{at}]"), code));
+        }
+    }
+    let has_other = codes.iter().any(|code| code == OTHER_CODE);
+    match (has_other, text.trim().is_empty()) {
+        (true, true) => Err(Fault::required("text")),
+        (false, false) => Err(Fault::invalid("text", text)),
+        _ if text.chars().count() > LONGEST_RETURN => Err(Fault::invalid("text", text.chars().count())),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,413 @@
+use jiyao_calendar::{Date, Holidays, Timestamp, parse_iso};
+use jiyao_fault::Reason;
+use jiyao_minutes::{DisclosureClass, Passage};
+use jiyao_rolls::{Directory, Entry as Row, Span, Unit};
+
+use super::*;
+
+fn day(text: &str) -> Date {
+    parse_iso(text).unwrap()
+}
+
+fn at(minute: i64) -> Timestamp {
+    Timestamp::from_millisecond(1_592_272_800_000 + minute * 60_000).unwrap()
+}
+
+fn unit(id: &str, title: &str, classes: &[&str]) -> Row {
+    let classes = classes.iter().map(|class| (*class).to_owned()).collect();
+    Row::Unit(Unit { id: id.into(), title: title.into(), classes, ..Unit::default() })
+}
+
+fn directory() -> Directory {
+    let mut directory = Directory::default();
+    directory.put(unit("east", "东湖县人民政府", &["各县、区人民政府"]));
+    directory.put(unit("west", "西山区人民政府", &["各县、区人民政府"]));
+    directory.put(unit("edu", "市教育局", &[]));
+    let span = Span { from: None, until: Some(day("2019-12-31")) };
+    let old = Unit {
+        id: "plan".into(),
+        title: "市规划局".into(),
+        span,
+        successors: vec!["land".into()],
+        ..Unit::default()
+    };
+    directory.put(Row::Unit(old));
+    directory.put(unit("land", "市自然资源局", &[]));
+    directory
+}
+
+fn line(title: &str, kind: RecipientKind) -> Recipient {
+    Recipient { title: title.into(), kind }
+}
+
+#[test]
+fn req_36_classes_expand_as_of_the_day_and_the_expansion_has_a_hash() {
+    use RecipientKind::{Class, Unit};
+    let lines = [
+        line("各县、区人民政府", Class),
+        line("市教育局", Unit),
+        line("与会各单位", Class),
+        line("东湖县人民政府", Unit),
+    ];
+    let targets =
+        expand(&lines, &["市规划局".into(), "市教育局".into()], &directory(), day("2020-06-16")).unwrap();
+    let short: Vec<_> = targets.iter().map(|target| (target.title.as_str(), target.via.as_str())).collect();
+    assert_eq!(
+        short,
+        [
+            ("东湖县人民政府", "各县、区人民政府"),
+            ("西山区人民政府", "各县、区人民政府"),
+            ("市教育局", "市教育局"),
+            ("市自然资源局", "与会各单位"),
+        ]
+    );
+    let scope = Scope {
+        minutes: "m".into(),
+        revision: 1,
+        sha256: "0f".into(),
+        date: day("2020-06-16"),
+        directory: 3,
+        lines: lines.iter().map(|line| line.title.clone()).collect(),
+        targets: 4,
+        copies: 1,
+        is_paper: false,
+        hash: String::new(),
+    };
+    let hash = scope.hash_with(&targets);
+    assert_eq!(hash, scope.hash_with(&targets));
+    assert_ne!(hash, scope.hash_with(&targets[..3]));
+    assert_ne!(hash, Scope { date: day("2020-06-17"), ..scope.clone() }.hash_with(&targets));
+    assert_ne!(hash, Scope { revision: 2, ..scope }.hash_with(&targets));
+}
+
+#[test]
+fn req_36_a_class_of_nobody_and_a_body_that_nobody_knows_are_refused_by_name() {
+    let refused = |title: &str, kind| {
+        expand(&[line(title, kind)], &[], &directory(), day("2020-06-16")).unwrap_err().reason()
+    };
+    assert_eq!(refused("各乡镇", RecipientKind::Class), Reason::ClassEmpty);
+    assert_eq!(refused("与会各单位", RecipientKind::Class), Reason::ClassEmpty);
+    assert_eq!(refused("市畜牧局", RecipientKind::Unit), Reason::UnitNotFound);
+}
+
+fn delivery(channel: Channel) -> Delivery {
+    let mut delivery = Delivery {
+        name: "organs/linlan/deliveries/1".into(),
+        title: "市教育局".into(),
+        sha256: "0f".repeat(32),
+        channel,
+        ..Delivery::default()
+    };
+    delivery.goes_again(at(0));
+    delivery
+}
+
+fn does(delivery: &mut Delivery, act: Act, unit: &str, minute: i64) -> Result<Entry, Reason> {
+    let recipients = [delivery.title.clone()];
+    let context = Context {
+        actor: "人",
+        unit,
+        recipients: &recipients,
+        is_system: unit == "系统",
+        now: at(minute),
+        key: None,
+    };
+    let entry = delivery.decide(act, &context).map_err(|fault| fault.reason())?;
+    if !entry.is_repeat {
+        delivery.apply(entry.clone());
+    }
+    Ok(entry)
+}
+
+fn sign(attempt: u32, byte: &str) -> Act {
+    Act::Sign { attempt, sha256: byte.repeat(32), signer: "章树声".into(), claim_signature: String::new() }
+}
+
+#[test]
+fn req_39_states_and_times_are_set_by_the_system() {
+    let mut inbox = delivery(Channel::Inbox);
+    assert_eq!((inbox.state, inbox.attempt, inbox.sent), (State::Sent, 1, Some(at(0))));
+    does(&mut inbox, Act::Open { attempt: 1 }, "市教育局", 5).unwrap();
+    assert_eq!((inbox.state, inbox.received), (State::Received, Some(at(5))));
+    does(&mut inbox, sign(1, "0f"), "市教育局", 9).unwrap();
+    assert_eq!((inbox.state, inbox.signed.as_ref().map(|signed| signed.time)), (State::Signed, Some(at(9))));
+    assert_eq!(
+        does(&mut inbox, Act::Remind { text: "请".into() }, "", 10).unwrap_err(),
+        Reason::StateForbids
+    );
+
+    let mut mail = delivery(Channel::Email);
+    assert_eq!((mail.state, mail.sent, mail.next_try), (State::Pending, None, Some(at(0))));
+    assert_eq!(does(&mut mail, Act::Send { attempt: 2 }, "系统", 1).unwrap_err(), Reason::AttemptStale);
+    does(&mut mail, Act::Send { attempt: 1 }, "系统", 1).unwrap();
+    for (action, state) in [("relayed", State::Sent), ("delayed", State::Sent)] {
+        does(&mut mail, Act::Transit { attempt: 1, action: action.into() }, "系统", 2).unwrap();
+        assert_eq!((mail.state, mail.transit.as_str()), (state, action), "no receipt");
+    }
+    let fail = |retry| Act::Fail { attempt: 1, why: "550".into(), retry };
+    does(&mut mail, fail(Some(at(9))), "系统", 3).unwrap();
+    assert_eq!((mail.state, mail.next_try), (State::Pending, Some(at(9))));
+    does(&mut mail, Act::Send { attempt: 2 }, "系统", 9).unwrap();
+    assert_eq!(does(&mut mail, fail(None), "系统", 10).unwrap_err(), Reason::AttemptStale, "a late report");
+    does(&mut mail, Act::Fail { attempt: 2, why: "550".into(), retry: None }, "系统", 10).unwrap();
+    assert_eq!(mail.state, State::Failed, "parked");
+    does(&mut mail, Act::Redirect { channel: Channel::Paper, reason: "邮箱停用".into() }, "", 11).unwrap();
+    assert_eq!((mail.state, mail.channel), (State::Pending, Channel::Paper));
+    does(&mut mail, Act::HandOver { signer: "章树声".into(), note: "收发室".into() }, "", 12).unwrap();
+    assert_eq!(mail.state, State::Signed);
+}
+
+#[test]
+fn req_40_signing_names_the_bytes_is_idempotent_and_is_the_units_own() {
+    let mut inbox = delivery(Channel::Inbox);
+    assert_eq!(does(&mut inbox, sign(1, "0f"), "市财政局", 1).unwrap_err(), Reason::UnitForeign);
+    assert_eq!(does(&mut inbox, sign(1, "0f"), "", 1).unwrap_err(), Reason::UnitForeign);
+    assert_eq!(does(&mut inbox, sign(1, "aa"), "市教育局", 1).unwrap_err(), Reason::HashMismatch);
+    assert_eq!(does(&mut inbox, sign(7, "0f"), "市教育局", 1).unwrap_err(), Reason::AttemptStale);
+    let nameless =
+        Act::Sign { attempt: 1, sha256: "0f".repeat(32), signer: " ".into(), claim_signature: String::new() };
+    assert_eq!(does(&mut inbox, nameless, "市教育局", 1).unwrap_err(), Reason::FieldRequired);
+    assert!(!does(&mut inbox, sign(1, "0f"), "市教育局", 2).unwrap().is_repeat);
+    let before = inbox.clone();
+    assert!(does(&mut inbox, sign(1, "0f"), "市教育局", 3).unwrap().is_repeat);
+    assert_eq!(inbox, before, "twice is once");
+    assert_eq!(does(&mut inbox, sign(1, "aa"), "市教育局", 3).unwrap_err(), Reason::HashMismatch);
+    let back = Act::Return { attempt: 1, codes: vec!["11".into()], text: String::new() };
+    assert_eq!(does(&mut inbox, back, "市教育局", 4).unwrap_err(), Reason::StateForbids);
+}
+
+#[test]
+fn req_41_a_return_has_codes_and_text_only_for_other() {
+    let back = |codes: &[&str], text: &str| Act::Return {
+        attempt: 1,
+        codes: codes.iter().map(|code| (*code).to_owned()).collect(),
+        text: text.into(),
+    };
+    let refused = |act| does(&mut delivery(Channel::Inbox), act, "市教育局", 1).unwrap_err();
+    assert_eq!(refused(back(&[], "")), Reason::FieldRequired);
+    assert_eq!(refused(back(&["77"], "")), Reason::FieldInvalid);
+    assert_eq!(refused(back(&["11", "11"], "")), Reason::FieldInvalid);
+    assert_eq!(refused(back(&["99"], " ")), Reason::FieldRequired);
+    assert_eq!(refused(back(&["11"], "不清楚")), Reason::FieldInvalid);
+    assert_eq!(refused(back(&["99"], &"长".repeat(201))), Reason::FieldInvalid);
+    let mut inbox = delivery(Channel::Inbox);
+    does(&mut inbox, back(&["11", "99"], "缺页"), "市教育局", 1).unwrap();
+    assert_eq!(inbox.state, State::Returned);
+    does(&mut inbox, Act::Resend { reason: "已补".into() }, "", 2).unwrap();
+    assert_eq!((inbox.state, inbox.attempt, inbox.returned.is_none()), (State::Sent, 2, true));
+    assert_eq!(does(&mut inbox, sign(1, "0f"), "市教育局", 3).unwrap_err(), Reason::AttemptStale);
+    does(&mut inbox, sign(2, "0f"), "市教育局", 3).unwrap();
+}
+
+/// What a table written apart from the code allows.
+#[test]
+fn req_39_every_act_in_every_state() {
+    use State::{Failed, Pending, Recalled, Received, Returned, Sent, Signed};
+    let hash = "0f".repeat(32);
+    let acts: [(Act, &[State]); 13] = [
+        (Act::Send { attempt: 2 }, &[Pending, Sent]),
+        (Act::Fail { attempt: 1, why: "x".into(), retry: None }, &[Pending, Sent, Received]),
+        (Act::Transit { attempt: 1, action: "relayed".into() }, &[Sent, Received, Signed]),
+        (Act::Receive { attempt: 1 }, &[Sent, Received, Signed]),
+        (Act::Open { attempt: 1 }, &[Sent, Received, Signed]),
+        (
+            Act::Sign { attempt: 1, sha256: hash, signer: "人".into(), claim_signature: String::new() },
+            &[Sent, Received],
+        ),
+        (Act::HandOver { signer: "人".into(), note: String::new() }, &[]),
+        (Act::Return { attempt: 1, codes: vec!["11".into()], text: String::new() }, &[Sent, Received]),
+        (Act::Remind { text: "请".into() }, &[Pending, Sent, Received]),
+        (Act::Recall { reason: "错".into() }, &[Pending, Sent, Received, Signed, Returned, Failed]),
+        (Act::Resend { reason: "错".into() }, &[Failed, Returned]),
+        (Act::Redirect { channel: Channel::Paper, reason: "错".into() }, &[Pending, Sent, Failed, Returned]),
+        (Act::Close { reason: "错".into() }, &[Failed]),
+    ];
+    for state in State::ALL {
+        for (act, allowed) in &acts {
+            let mut one = Delivery { state, ..delivery(Channel::Inbox) };
+            let outcome =
+                does(&mut one, act.clone(), if act.name() == "SEND" { "系统" } else { "市教育局" }, 1);
+            let expected = allowed.contains(&state);
+            assert_eq!(outcome.is_ok(), expected, "{} in {}", act.name(), state.as_str());
+            if !expected {
+                assert_eq!(outcome.unwrap_err(), Reason::StateForbids);
+            }
+            // Only a recall and what was given back end a signature that is owed.
+            assert_eq!(State::Recalled.is_silent() || State::Recalled == Recalled, true);
+        }
+    }
+}
+
+#[test]
+fn receipts_state_what_happened_to_which_bytes_in_which_attempt() {
+    let mut inbox = delivery(Channel::Inbox);
+    let opened = does(&mut inbox, Act::Open { attempt: 1 }, "市教育局", 1).unwrap();
+    let signed = does(&mut inbox, sign(1, "0f"), "市教育局", 2).unwrap();
+    let statement = inbox.statement(&signed, None).unwrap();
+    assert_eq!(
+        (statement.kind, statement.attempt, statement.signer.as_str()),
+        (jiyao_receipts::Kind::SignedFor, 1, "章树声")
+    );
+    assert_eq!(
+        (statement.sha256.as_str(), statement.time.as_str()),
+        ("0f".repeat(32).as_str(), "2020-06-16T02:02:00Z")
+    );
+    assert_eq!(inbox.statement(&opened, None).unwrap().kind, jiyao_receipts::Kind::Opened);
+}
+
+#[test]
+fn a_units_own_key_signs_the_claim() {
+    let key = jiyao_receipts::Key::from_seed(&[5; 32]);
+    let inbox = delivery(Channel::Inbox);
+    let claim =
+        jiyao_receipts::Claim { delivery: inbox.name.clone(), sha256: inbox.sha256.clone(), attempt: 1 };
+    let recipients = ["市教育局".to_owned()];
+    let public = key.public();
+    let context = Context {
+        actor: "人",
+        unit: "市教育局",
+        recipients: &recipients,
+        is_system: false,
+        now: at(1),
+        key: Some(&public),
+    };
+    let with = |claim_signature: String| Act::Sign {
+        attempt: 1,
+        sha256: "0f".repeat(32),
+        signer: "章树声".into(),
+        claim_signature,
+    };
+    assert_eq!(inbox.decide(with(String::new()), &context).unwrap_err().fields(), ["claim_signature"]);
+    let entry = inbox.decide(with(key.sign_claim(&claim)), &context).unwrap();
+    assert_eq!(inbox.statement(&entry, Some(&public)).unwrap().claim_key, public.id());
+    let unregistered = Context { key: None, ..context };
+    let fault = inbox.decide(with(key.sign_claim(&claim)), &unregistered).unwrap_err();
+    assert_eq!(fault.fields(), ["claim_signature"]);
+}
+
+#[test]
+fn req_38_copies_are_numbered_and_end_once() {
+    assert_eq!(copy_number(7), "000007");
+    let mut copy =
+        Copy { number: copy_number(1), unit: "市教育局".into(), delivery: String::new(), end: None };
+    let destroyed = |by: &str, witnesses: &[&str]| CopyEnd::Destroyed {
+        approved_by: by.into(),
+        witnesses: witnesses.iter().map(|name| (*name).to_owned()).collect(),
+    };
+    assert_eq!(Copies::check(&copy, &destroyed("", &["甲", "乙"])).unwrap_err().fields(), ["approved_by"]);
+    assert_eq!(Copies::check(&copy, &destroyed("秘书长", &["甲", " "])).unwrap_err().fields(), ["witnesses"]);
+    assert!(Copies::check(&copy, &destroyed("秘书长", &["甲", "乙"])).is_ok());
+    copy.end = Some((CopyEnd::Returned, "人".into(), at(0)));
+    assert_eq!(Copies::check(&copy, &CopyEnd::Returned).unwrap_err().reason(), Reason::StateForbids);
+}
+
+fn publication(class: DisclosureClass) -> Publication {
+    Publication {
+        minutes: "m".into(),
+        class: Some(class),
+        signed: Some(day("2020-06-12")),
+        issued: Some(day("2020-06-16")),
+        ..Publication::default()
+    }
+}
+
+#[test]
+fn req_47_twenty_working_days_from_the_signature_by_the_holiday_table() {
+    let (rules, holidays) = (DueRules::default(), Holidays::shipped());
+    let public = publication(DisclosureClass::Public);
+    assert_eq!(public.due(rules, holidays).unwrap(), Some(day("2020-07-13")));
+    let from_issue = DueRules { from_issue: true, ..rules };
+    assert_eq!(public.due(from_issue, holidays).unwrap(), Some(day("2020-07-15")));
+    assert_eq!(public.standing(rules, holidays, day("2020-07-13")), Some(Standing::Due));
+    assert_eq!(public.standing(rules, holidays, day("2020-07-14")), Some(Standing::Overdue));
+    let out = Publication { published: Some(day("2020-07-10")), ..public.clone() };
+    assert_eq!(out.standing(rules, holidays, day("2020-07-14")), Some(Standing::Published));
+    let far = Publication { signed: Some(day("2099-01-05")), ..public };
+    assert_eq!(
+        far.standing(rules, holidays, day("2099-01-06")),
+        Some(Standing::HolidaysUnknown),
+        "never a silent count"
+    );
+}
+
+#[test]
+fn req_48_withheld_minutes_are_looked_at_again() {
+    let (rules, holidays) = (DueRules::default(), Holidays::shipped());
+    let withheld =
+        Publication { reassess: Some(day("2021-06-12")), ..publication(DisclosureClass::Withheld) };
+    assert_eq!(withheld.standing(rules, holidays, day("2021-06-11")), Some(Standing::Withheld));
+    assert_eq!(withheld.standing(rules, holidays, day("2021-06-12")), Some(Standing::ToReassess));
+    assert_eq!(
+        publication(DisclosureClass::OnRequest).standing(rules, holidays, day("2021-06-12")),
+        Some(Standing::OnRequest)
+    );
+}
+
+#[test]
+fn req_45_the_separable_part_leaves_the_withheld_passages_out() {
+    let passage = |quote: &str, class| Passage { quote: quote.into(), class, reason: "第十五条".into() };
+    let text = "一、同意。\n二、某企业报价三亿元。\n三、通过。";
+    let passages =
+        [passage("报价三亿元", DisclosureClass::Withheld), passage("通过", DisclosureClass::Public)];
+    assert_eq!(public_part(text, &passages), "一、同意。\n二、某企业［此处依法不予公开］。\n三、通过。");
+}
+
+fn request() -> Request {
+    Request {
+        name: "organs/linlan/disclosureRequests/1".into(),
+        applicant: "某人".into(),
+        subject: "第7次常务会议纪要".into(),
+        minutes: String::new(),
+        received: day("2020-06-15"),
+        since: day("2020-06-15"),
+        state: RequestState::Open,
+        version: 0,
+        extended: 0,
+        stood_still: 0,
+        asked: None,
+        history: Vec::new(),
+    }
+}
+
+fn asks(request: &mut Request, act: RequestAct, today: &str) -> Result<(), Reason> {
+    let holidays = Holidays::shipped();
+    let entry = request.decide(act, "公开办", day(today), holidays).map_err(|fault| fault.reason())?;
+    request.apply(entry, holidays);
+    Ok(())
+}
+
+#[test]
+fn req_49_requests_are_answered_in_time_and_third_parties_do_not_count() {
+    let holidays = Holidays::shipped();
+    let due = |request: &Request, today: &str| request.due(day(today), holidays).unwrap().to_string();
+    let mut one = request();
+    assert_eq!(due(&one, "2020-06-16"), "2020-07-14");
+    let extend = |working_days| RequestAct::Extend { working_days, reason: "需检索".into() };
+    assert_eq!(asks(&mut one, extend(21), "2020-06-16"), Err(Reason::FieldInvalid));
+    assert_eq!(asks(&mut one, extend(20), "2020-07-15"), Err(Reason::TooLate));
+    asks(&mut one, extend(20), "2020-07-14").unwrap();
+    assert_eq!(due(&one, "2020-07-14"), "2020-08-11");
+    assert_eq!(asks(&mut one, extend(20), "2020-07-14"), Err(Reason::StateForbids), "once");
+    asks(&mut one, RequestAct::AskThirdParty { party: "某企业".into() }, "2020-07-15").unwrap();
+    let answer = |kind: &str| RequestAct::Answer { kind: kind.into(), text: "予以公开".into() };
+    assert_eq!(asks(&mut one, answer("GIVEN"), "2020-07-16"), Err(Reason::StateForbids));
+    assert_eq!(due(&one, "2020-07-17"), "2020-08-13", "it stands still while they are asked");
+    asks(&mut one, RequestAct::HearThirdParty { text: "不同意".into() }, "2020-07-17").unwrap();
+    assert_eq!(due(&one, "2020-07-30"), "2020-08-13");
+    assert_eq!(asks(&mut one, answer("PERHAPS"), "2020-07-30"), Err(Reason::FieldInvalid));
+    assert!(
+        one.is_late(day("2020-08-14"), holidays).unwrap()
+            && !one.is_late(day("2020-08-13"), holidays).unwrap()
+    );
+    for kind in ANSWERS {
+        asks(&mut one.clone(), answer(kind), "2020-07-30").unwrap();
+    }
+    let mut two = request();
+    assert_eq!(
+        asks(&mut two, RequestAct::AskCompletion { what: "期限".into() }, "2020-06-29"),
+        Err(Reason::TooLate)
+    );
+    asks(&mut two, RequestAct::AskCompletion { what: "期限".into() }, "2020-06-24").unwrap();
+    asks(&mut two, RequestAct::Complete, "2020-07-01").unwrap();
+    assert_eq!(due(&two, "2020-07-02"), "2020-07-29", "the clock starts anew");
+}

@@ -1,0 +1,241 @@
+//! The directory over gRPC.
+
+use jiyao_calendar::Date;
+use jiyao_fault::{Fault, Reason, Result};
+use jiyao_ledger::{Ledger, Lookup as _, Reading, from_json};
+use jiyao_names::Organ;
+use jiyao_proto::attendance::v1::directory_service_server::DirectoryService;
+use jiyao_proto::attendance::v1::{self as api};
+use jiyao_rolls::{Directory, Entry, preview};
+use jiyao_serve::{CLERKS, Caller, PageQuery, READERS, cursor_to, page_size, request_digest, service};
+use prost::Message as _;
+
+use crate::api::Api;
+use crate::documents::View as _;
+use crate::domain::{AttendanceDomain, Command};
+use crate::keys;
+
+/// Largest table taken.
+const LARGEST_TABLE: usize = 768 << 10;
+/// How often a table is checked again because somebody else changed the directory meanwhile.
+const ATTEMPTS: usize = 5;
+
+macro_rules! path {
+    ($method:literal) => {
+        concat!("/jiyao.attendance.v1.DirectoryService/", $method)
+    };
+}
+
+#[derive(Clone)]
+pub(crate) struct DirectoryApi(pub(crate) Api);
+
+fn required_day(text: &str, field: &str) -> Result<Date> {
+    jiyao_wire::required_date(text, field)
+}
+
+impl DirectoryApi {
+    async fn import_directory(
+        &self,
+        caller: Caller,
+        request: api::ImportDirectoryRequest,
+    ) -> Result<api::ImportDirectoryResponse> {
+        let organ = Organ::parse(&request.parent, "parent")?;
+        if request.table.is_empty() {
+            return Err(Fault::required("table"));
+        }
+        if request.table.len() > LARGEST_TABLE {
+            return Err(jiyao_extract::too_large(LARGEST_TABLE, "table"));
+        }
+        let digest =
+            request_digest(&api::ImportDirectoryRequest { request_id: String::new(), ..request.clone() });
+        let (text, _) = jiyao_extract::decode(&request.table, "table")?;
+        let text = std::sync::Arc::new(text);
+        for attempt in 1.. {
+            let (of, table) = (organ.clone(), std::sync::Arc::clone(&text));
+            let read = move |view: &Reading<'_>| {
+                let version = view.directory_version(&of)?;
+                Ok((version, preview(table.trim_start_matches('\u{feff}'), &view.directory(&of)?)?))
+            };
+            let ((checked, found), _) = self.0.read(read).await?;
+            let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+            let answer = api::ImportDirectoryResponse {
+                version: checked,
+                added: count(found.added),
+                changed: count(found.changed),
+                unchanged: count(found.unchanged),
+                errors: found.errors.iter().map(jiyao_wire::row_error_to).collect(),
+                position: None,
+            };
+            if request.preview {
+                return Ok(answer);
+            }
+            if let Some(first) = found.errors.first() {
+                let told = |error: &jiyao_rolls::RowError| {
+                    format!("line {}, {}: {} {}", error.line, error.column, error.code.as_str(), error.value)
+                };
+                let fault = Fault::new(Reason::TableRefused)
+                    .with("errors", found.errors.len())
+                    .with("first", told(first).trim_end());
+                return Err(found.errors.iter().fold(fault, |fault, error| {
+                    fault.at(format!("table[{}].{}", error.line, error.column))
+                }));
+            }
+            let command =
+                Command::ChangeDirectory { organ: organ.clone(), checked, entries: found.entries, answer };
+            match self.0.submit(&caller, path!("ImportDirectory"), &request.request_id, digest, command).await
+            {
+                Err(fault) if fault.reason() == Reason::EtagStale && attempt < ATTEMPTS => {}
+                Err(fault) => return Err(fault),
+                Ok(committed) => {
+                    let made = api::ImportDirectoryResponse::decode(committed.answer.as_slice())
+                        .map_err(Fault::internal)?;
+                    let position = Some(cursor_to(&committed.cursor));
+                    return Ok(api::ImportDirectoryResponse { position, ..made });
+                }
+            }
+        }
+        Err(Fault::new(Reason::Busy))
+    }
+
+    /// Reads the directory of an organ.
+    async fn of<T: Send + 'static>(
+        &self,
+        organ: Organ,
+        read: impl Fn(&Directory) -> Result<T> + Send + 'static,
+    ) -> Result<(T, u64)> {
+        self.0.read(move |view| read(&view.directory(&organ)?)).await
+    }
+
+    async fn list_units(&self, _: Caller, request: api::ListUnitsRequest) -> Result<api::ListUnitsResponse> {
+        let organ = Organ::parse(&request.parent, "parent")?;
+        let day = jiyao_wire::date_from(&request.as_of, "as_of")?;
+        let size = page_size(request.page_size)?;
+        let query =
+            PageQuery::of(&["ListUnits", &request.parent, &request.as_of, &request.class, &request.called]);
+        let after = String::from_utf8(query.after(&request.page_token)?).unwrap_or_default();
+        let read = move |directory: &Directory| {
+            // Without a day all that ever were count, each by what it was.
+            let wanted = |unit: &&jiyao_rolls::Unit| {
+                let on = day.or(unit.span.until).or(unit.span.from).unwrap_or(Date::MAX);
+                let has = |found: Vec<&jiyao_rolls::Unit>| found.iter().any(|other| other.id == unit.id);
+                unit.span.holds(on)
+                    && (request.class.is_empty() || has(directory.units_of(&request.class, on)))
+                    && (request.called.is_empty() || has(directory.units_called(&request.called, on)))
+            };
+            let units = directory.units.values().filter(|unit| unit.id > after);
+            let found = units.filter(wanted).take(size + 1).map(jiyao_wire::unit_to);
+            Ok(found.collect::<Vec<_>>())
+        };
+        let (mut units, sequence) = self.of(organ, read).await?;
+        let is_more = units.len() > size;
+        units.truncate(size);
+        let last = units.last().filter(|_| is_more);
+        let next_page_token = last.map(|unit| query.token(unit.id.as_bytes())).unwrap_or_default();
+        Ok(api::ListUnitsResponse { units, next_page_token, sequence })
+    }
+
+    async fn get_standing_units(
+        &self,
+        _: Caller,
+        request: api::GetStandingUnitsRequest,
+    ) -> Result<api::GetStandingUnitsResponse> {
+        let organ = Organ::parse(&request.parent, "parent")?;
+        let day = required_day(&request.as_of, "as_of")?;
+        let read = move |directory: &Directory| {
+            if !directory.units.contains_key(&request.unit) {
+                return Err(Fault::new(Reason::UnitNotFound).at("unit").with("unit", &request.unit));
+            }
+            Ok(directory.standing_for(&request.unit, day).into_iter().map(jiyao_wire::unit_to).collect())
+        };
+        Ok(api::GetStandingUnitsResponse { units: self.of(organ, read).await?.0 })
+    }
+
+    async fn list_members(
+        &self,
+        _: Caller,
+        request: api::ListMembersRequest,
+    ) -> Result<api::ListMembersResponse> {
+        let organ = Organ::parse(&request.parent, "parent")?;
+        let day = required_day(&request.as_of, "as_of")?;
+        if request.meeting_kind.is_empty() {
+            return Err(Fault::required("meeting_kind"));
+        }
+        let read = move |directory: &Directory| {
+            let members = directory.members_on(&request.meeting_kind, day);
+            Ok(members.iter().map(jiyao_wire::member_to).collect())
+        };
+        let (members, sequence) = self.of(organ, read).await?;
+        Ok(api::ListMembersResponse { members, sequence })
+    }
+
+    async fn get_directory_change(
+        &self,
+        _: Caller,
+        request: api::GetDirectoryChangeRequest,
+    ) -> Result<api::GetDirectoryChangeResponse> {
+        let organ = Organ::parse(&request.parent, "parent")?;
+        let ledger = self.0.ledger.get()?.clone();
+        let read = move || change(&ledger, &organ, request.version);
+        let units = tokio::task::spawn_blocking(read).await.map_err(Fault::internal)??;
+        Ok(api::GetDirectoryChangeResponse { units })
+    }
+
+    async fn set_roll_rules(
+        &self,
+        caller: Caller,
+        request: api::SetRollRulesRequest,
+    ) -> Result<api::SetRollRulesResponse> {
+        let organ = Organ::parse(&request.organ, "organ")?;
+        let digest =
+            request_digest(&api::SetRollRulesRequest { request_id: String::new(), ..request.clone() });
+        let rules = request.rules.clone().ok_or_else(|| Fault::required("rules"))?;
+        let rules = Box::new(jiyao_wire::roll_rules_from(rules)?);
+        let command = Command::SetRules { organ, rules };
+        let committed =
+            self.0.submit(&caller, path!("SetRollRules"), &request.request_id, digest, command).await?;
+        Ok(api::SetRollRulesResponse { rules: request.rules, position: Some(cursor_to(&committed.cursor)) })
+    }
+
+    async fn get_roll_rules(
+        &self,
+        _: Caller,
+        request: api::GetRollRulesRequest,
+    ) -> Result<api::GetRollRulesResponse> {
+        let organ = Organ::parse(&request.organ, "organ")?;
+        let (rules, _) = self.0.ledger.get()?.read(|view| view.rules(&organ))?;
+        Ok(api::GetRollRulesResponse { rules: Some(jiyao_wire::roll_rules_to(&rules)) })
+    }
+}
+
+/// The organisations of a change, from its record. Blocks on the disk.
+fn change(ledger: &Ledger<AttendanceDomain>, organ: &Organ, version: u64) -> Result<Vec<api::Unit>> {
+    let (sequence, _) = ledger.read(|view| view.value(&keys::directory_change(organ, version)))?;
+    let missing = || Fault::new(Reason::UnitNotFound).at("version").with("unit", version);
+    let sequence =
+        sequence.and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes).ok_or_else(missing)?;
+    let record = ledger.record(sequence)?.unwrap_or_default();
+    let mut units = Vec::new();
+    for event in &record.events {
+        let noted: jiyao_proto::stored::v1::Noted = jiyao_ledger::decode_event(event)?;
+        for part in noted.parts {
+            if let Entry::Unit(unit) = from_json(&part)? {
+                units.push(jiyao_wire::unit_to(&unit));
+            }
+        }
+    }
+    Ok(units)
+}
+
+service! {
+    DirectoryService for DirectoryApi, at "/jiyao.attendance.v1.DirectoryService";
+    calls {
+        import_directory: ImportDirectoryRequest => ImportDirectoryResponse, "ImportDirectory", CLERKS;
+        list_units: ListUnitsRequest => ListUnitsResponse, "ListUnits", READERS;
+        get_standing_units: GetStandingUnitsRequest => GetStandingUnitsResponse, "GetStandingUnits", READERS;
+        list_members: ListMembersRequest => ListMembersResponse, "ListMembers", READERS;
+        get_directory_change: GetDirectoryChangeRequest => GetDirectoryChangeResponse, "GetDirectoryChange", READERS;
+        set_roll_rules: SetRollRulesRequest => SetRollRulesResponse, "SetRollRules", CLERKS;
+        get_roll_rules: GetRollRulesRequest => GetRollRulesResponse, "GetRollRules", READERS;
+    }
+    others {}
+}

@@ -1,0 +1,446 @@
+//! Meetings over gRPC.
+
+use std::collections::BTreeMap;
+
+use jiyao_calendar::{Clock as _, SystemClock};
+use jiyao_fault::{Fault, Result};
+use jiyao_ledger::{Lookup as _, Reading, from_json};
+use jiyao_names::{Meeting as MeetingName, Minutes, Organ, Seat as SeatName};
+use jiyao_proto::attendance::v1::meetings_service_server::MeetingsService;
+use jiyao_proto::attendance::v1::{self as api};
+use jiyao_proto::journal::v1::Cursor;
+use jiyao_rolls::{
+    Agreement, Decision, Meeting, MeetingAct, Presence, Seat, SeatAct, Stage, Stated, check, rates,
+};
+use jiyao_serve::{
+    CLERKS, Caller, LEADERS, PageQuery, READERS, Role, cursor_to, page_size, request_digest, service,
+    wait_for,
+};
+use jiyao_wire::{Asks, instant_from};
+use prost::Message as _;
+
+use crate::api::Api;
+use crate::documents::View as _;
+use crate::domain::Command;
+use crate::keys;
+
+/// Whoever may answer for a seat.
+const ANSWERERS: &[Role] = &[Role::Clerk, Role::Unit];
+/// Most seats added at once.
+const MOST_ADDED: usize = 2000;
+
+macro_rules! path {
+    ($method:literal) => {
+        concat!("/jiyao.attendance.v1.MeetingsService/", $method)
+    };
+}
+
+#[derive(Clone)]
+pub(crate) struct MeetingsApi(pub(crate) Api);
+
+/// A meeting with all of its seats and what they show.
+fn whole(view: &Reading<'_>, name: &MeetingName, field: &str) -> Result<(Meeting, Vec<(SeatName, Seat)>)> {
+    let meeting = view.meeting(name, field)?;
+    let seats = view.seats(name, &keys::seats(name))?;
+    Ok((meeting, seats))
+}
+
+fn shown(view: &Reading<'_>, name: &MeetingName) -> Result<api::Meeting> {
+    let (meeting, seats) = whole(view, name, "name")?;
+    let seats: Vec<Seat> = seats.into_iter().map(|(_, seat)| seat).collect();
+    let findings = meeting.room_findings(&seats, &view.rules(&name.organ)?);
+    Ok(jiyao_wire::meeting_to(&meeting, &findings))
+}
+
+/// The stated roll of minutes, held against what is known.
+struct Checked {
+    agreement: Agreement,
+    entries: usize,
+    decisions: BTreeMap<String, Decision>,
+    meeting: String,
+}
+
+fn checked(view: &Reading<'_>, minutes: &Minutes) -> Result<Checked> {
+    let roll = view.roll(minutes, "minutes")?;
+    let stated: Vec<Stated> = roll
+        .entries
+        .iter()
+        .map(|entry| Stated {
+            presence: match entry.presence() {
+                api::Presence::Present | api::Presence::Unspecified => Presence::Present,
+                api::Presence::Observer => Presence::Observer,
+                api::Presence::Absent => Presence::Absent,
+                api::Presence::Recorder => Presence::Recorder,
+            },
+            unit: entry.unit.clone(),
+            person: entry.person.clone(),
+        })
+        .collect();
+    let linked = view.value(&keys::meeting_of(minutes))?;
+    let linked = linked.map(|name| String::from_utf8_lossy(&name).into_owned()).unwrap_or_default();
+    let held = match linked.as_str() {
+        "" => None,
+        name => {
+            let (meeting, seats) = whole(view, &MeetingName::parse(name, "meeting")?, "meeting")?;
+            Some((meeting, seats.into_iter().map(|(_, seat)| seat).collect::<Vec<_>>()))
+        }
+    };
+    let day =
+        held.as_ref().map(|(meeting, _)| meeting.date).or(jiyao_calendar::parse_iso(&roll.meeting_date));
+    let kind = held.as_ref().map_or(roll.meeting_kind.as_str(), |(meeting, _)| meeting.kind.as_str());
+    let directory = view.directory(&minutes.organ)?;
+    let room = held.as_ref().map(|(meeting, seats)| (meeting, seats.as_slice()));
+    let mut decisions = BTreeMap::new();
+    for (_, value) in view.under(&keys::decision(minutes, ""))? {
+        let decision: Decision = from_json(&value)?;
+        decisions.insert(decision.finding.clone(), decision);
+    }
+    let agreement = check(&stated, kind, day, &directory, room);
+    Ok(Checked { agreement, entries: stated.len(), decisions, meeting: linked })
+}
+
+impl MeetingsApi {
+    /// The meeting that an answer of the journal names, as it is now.
+    async fn now(&self, answer: &[u8]) -> Result<api::Meeting> {
+        let stub = api::Meeting::decode(answer).map_err(Fault::internal)?;
+        let name = MeetingName::parse(&stub.name, "name")?;
+        Ok(self.0.read(move |view| shown(view, &name)).await?.0)
+    }
+
+    async fn meet<R: Asks<Act = MeetingAct>>(
+        &self,
+        caller: Caller,
+        method: &'static str,
+        request: R,
+    ) -> Result<(api::Meeting, Cursor)> {
+        let (name, etag, request_id) = request.about();
+        let meeting = MeetingName::parse(name, "name")?;
+        let digest = request_digest(&request.without_id());
+        let command = Command::Meet { meeting, etag, act: Box::new(request.act()?) };
+        let committed = self.0.submit(&caller, method, request_id, digest, command).await?;
+        Ok((self.now(&committed.answer).await?, cursor_to(&committed.cursor)))
+    }
+
+    async fn sit<R: Asks<Act = SeatAct>>(
+        &self,
+        caller: Caller,
+        method: &'static str,
+        request: R,
+    ) -> Result<(api::Seat, Cursor)> {
+        let (name, etag, request_id) = request.about();
+        let seat = SeatName::parse(name, "name")?;
+        let digest = request_digest(&request.without_id());
+        let (unit, act) = (caller.principal.unit.clone(), Box::new(request.act()?));
+        let command = Command::Sit { seat: seat.clone(), etag, unit, act };
+        let committed = self.0.submit(&caller, method, request_id, digest, command).await?;
+        let ((now, _), _) = self.0.ledger.get()?.read(|view| view.seat(&seat, "name"))?;
+        Ok((jiyao_wire::seat_to(name, &now), cursor_to(&committed.cursor)))
+    }
+
+    async fn create_meeting(
+        &self,
+        caller: Caller,
+        request: api::CreateMeetingRequest,
+    ) -> Result<api::CreateMeetingResponse> {
+        let organ = Organ::parse(&request.parent, "parent")?;
+        let digest =
+            request_digest(&api::CreateMeetingRequest { request_id: String::new(), ..request.clone() });
+        let wanted = request.meeting.ok_or_else(|| Fault::required("meeting"))?;
+        let meeting = Box::new(Meeting {
+            kind: wanted.kind,
+            title: wanted.title,
+            date: jiyao_wire::required_date(&wanted.date, "meeting.date")?,
+            place: wanted.place,
+            chair: wanted.chair,
+            items: jiyao_wire::items_from(wanted.items),
+            ..Meeting::default()
+        });
+        let command = Command::Create { organ, meeting };
+        let committed =
+            self.0.submit(&caller, path!("CreateMeeting"), &request.request_id, digest, command).await?;
+        let meeting = Some(self.now(&committed.answer).await?);
+        Ok(api::CreateMeetingResponse { meeting, position: Some(cursor_to(&committed.cursor)) })
+    }
+
+    async fn get_meeting(
+        &self,
+        _: Caller,
+        request: api::GetMeetingRequest,
+    ) -> Result<api::GetMeetingResponse> {
+        let name = MeetingName::parse(&request.name, "name")?;
+        self.wait(request.read_after.as_ref()).await?;
+        let (meeting, sequence) = self.0.read(move |view| shown(view, &name)).await?;
+        Ok(api::GetMeetingResponse { meeting: Some(meeting), sequence })
+    }
+
+    async fn wait(&self, read_after: Option<&Cursor>) -> Result<()> {
+        wait_for(self.0.ledger.get()?, Some(&self.0.followed), read_after).await
+    }
+
+    async fn list_meetings(
+        &self,
+        _: Caller,
+        request: api::ListMeetingsRequest,
+    ) -> Result<api::ListMeetingsResponse> {
+        let organ = Organ::parse(&request.parent, "parent")?;
+        let size = page_size(request.page_size)?;
+        let query = PageQuery::of(&["ListMeetings", &request.parent]);
+        let after = query.after(&request.page_token)?;
+        let ((meetings, next), sequence) = self.0.ledger.get()?.read(|view| {
+            let (mut found, mut last) = (Vec::new(), Vec::new());
+            for pair in view.scan(&keys::by_day(&organ), &after) {
+                let (key, name) = pair?;
+                if found.len() == size {
+                    return Ok((found, Some(last)));
+                }
+                let name = String::from_utf8(name).map_err(Fault::internal)?;
+                let mut meeting = view.meeting(&MeetingName::parse(&name, "name")?, "name")?;
+                meeting.items.clear();
+                meeting.history.clear();
+                found.push(jiyao_wire::meeting_to(&meeting, &[]));
+                last = key;
+            }
+            Ok((found, None))
+        })?;
+        let next_page_token = next.map(|key: Vec<u8>| query.token(&key)).unwrap_or_default();
+        Ok(api::ListMeetingsResponse { meetings, next_page_token, sequence })
+    }
+
+    async fn add_seats(
+        &self,
+        caller: Caller,
+        request: api::AddSeatsRequest,
+    ) -> Result<api::AddSeatsResponse> {
+        let meeting = MeetingName::parse(&request.parent, "parent")?;
+        if request.seats.is_empty() {
+            return Err(Fault::required("seats"));
+        }
+        if request.seats.len() > MOST_ADDED {
+            return Err(Fault::invalid("seats", request.seats.len()));
+        }
+        let digest = request_digest(&api::AddSeatsRequest { request_id: String::new(), ..request.clone() });
+        let seats = request.seats.into_iter().enumerate();
+        let seats = seats
+            .map(|(at, seat)| jiyao_wire::seat_from(seat, &format!("seats[{at}]")))
+            .collect::<Result<_>>()?;
+        let command = Command::AddSeats { meeting, seats };
+        let committed =
+            self.0.submit(&caller, path!("AddSeats"), &request.request_id, digest, command).await?;
+        let stubs = api::AddSeatsRequest::decode(committed.answer.as_slice()).map_err(Fault::internal)?;
+        let read = move |view: &Reading<'_>| {
+            let seat = |stub: &api::Seat| {
+                let (seat, _) = view.seat(&SeatName::parse(&stub.name, "name")?, "name")?;
+                Ok(jiyao_wire::seat_to(&stub.name, &seat))
+            };
+            stubs.seats.iter().map(seat).collect::<Result<Vec<_>>>()
+        };
+        let (seats, _) = self.0.read(read).await?;
+        Ok(api::AddSeatsResponse { seats, position: Some(cursor_to(&committed.cursor)) })
+    }
+
+    async fn list_seats(&self, _: Caller, request: api::ListSeatsRequest) -> Result<api::ListSeatsResponse> {
+        let name = MeetingName::parse(&request.parent, "parent")?;
+        let size = page_size(request.page_size)?;
+        let query = PageQuery::of(&["ListSeats", &request.parent]);
+        let after = query.after(&request.page_token)?;
+        let skip = after.try_into().map_or(0, u32::from_be_bytes) as usize;
+        let read = move |view: &Reading<'_>| {
+            view.meeting(&name, "parent")?;
+            let seats = view.seats(&name, &keys::seats(&name))?;
+            let page: Vec<_> = seats.iter().skip(skip).take(size).collect();
+            let is_more = seats.len() > skip + page.len();
+            Ok((
+                page.iter().map(|(name, seat)| jiyao_wire::seat_to(&name.to_string(), seat)).collect(),
+                is_more,
+            ))
+        };
+        let ((seats, is_more), sequence) = self.0.read(read).await?;
+        let seats: Vec<api::Seat> = seats;
+        let next = u32::try_from(skip + seats.len()).unwrap_or(u32::MAX);
+        let next_page_token = if is_more { query.token(&next.to_be_bytes()) } else { String::new() };
+        Ok(api::ListSeatsResponse { seats, next_page_token, sequence })
+    }
+
+    async fn get_quorum(&self, _: Caller, request: api::GetQuorumRequest) -> Result<api::GetQuorumResponse> {
+        let name = MeetingName::parse(&request.name, "name")?;
+        let asked = instant_from(request.at.as_ref(), "at")?;
+        self.wait(request.read_after.as_ref()).await?;
+        let at = asked.unwrap_or_else(|| SystemClock.now()).as_millisecond();
+        let ((result, stored), sequence) = self.0.ledger.get()?.read(|view| {
+            let meeting = view.meeting(&name, "name")?;
+            if let Some(stored) = meeting.quorum.as_ref().filter(|_| asked.is_none()) {
+                return Ok((jiyao_wire::quorum_result_to(stored), true));
+            }
+            let rules = view.rules(&name.organ)?;
+            let seats: Vec<Seat> =
+                view.seats(&name, &keys::member_seats(&name))?.into_iter().map(|(_, seat)| seat).collect();
+            let counted = meeting.count(rules.quorum(&meeting.kind), &seats, at);
+            Ok((jiyao_wire::quorum_result_to(&counted), false))
+        })?;
+        Ok(api::GetQuorumResponse { result: Some(result), stored, sequence })
+    }
+
+    async fn list_present(
+        &self,
+        _: Caller,
+        request: api::ListPresentRequest,
+    ) -> Result<api::ListPresentResponse> {
+        let name = MeetingName::parse(&request.name, "name")?;
+        let read = move |view: &Reading<'_>| {
+            let (meeting, seats) = whole(view, &name, "name")?;
+            if request.item_index as usize >= meeting.items.len() {
+                return Err(Fault::invalid("item_index", request.item_index));
+            }
+            let there = seats.iter().filter(|(_, seat)| seat.was_there_for(request.item_index, &meeting));
+            Ok(there.map(|(name, seat)| jiyao_wire::seat_to(&name.to_string(), seat)).collect())
+        };
+        let (seats, sequence) = self.0.read(read).await?;
+        Ok(api::ListPresentResponse { seats, sequence })
+    }
+
+    async fn check_roll(&self, _: Caller, request: api::CheckRollRequest) -> Result<api::CheckRollResponse> {
+        let minutes = Minutes::parse(&request.minutes, "minutes")?;
+        self.wait(request.read_after.as_ref()).await?;
+        let (found, sequence) = self.0.read(move |view| checked(view, &minutes)).await?;
+        let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        let finding = |finding: &jiyao_rolls::Finding| {
+            jiyao_wire::roll_finding_to(finding, found.decisions.get(&finding.key()))
+        };
+        Ok(api::CheckRollResponse {
+            agreeing: count(found.agreement.agreeing),
+            entries: count(found.entries),
+            findings: found.agreement.findings.iter().map(finding).collect(),
+            meeting: found.meeting,
+            sequence,
+        })
+    }
+
+    async fn decide_roll_finding(
+        &self,
+        caller: Caller,
+        request: api::DecideRollFindingRequest,
+    ) -> Result<api::DecideRollFindingResponse> {
+        let minutes = Minutes::parse(&request.minutes, "minutes")?;
+        let digest =
+            request_digest(&api::DecideRollFindingRequest { request_id: String::new(), ..request.clone() });
+        if request.reason.trim().is_empty() {
+            return Err(Fault::required("reason"));
+        }
+        let of = minutes.clone();
+        let (found, _) = self.0.read(move |view| checked(view, &of)).await?;
+        let finding = found.agreement.findings.into_iter().find(|finding| finding.key() == request.finding);
+        let finding = finding.ok_or_else(|| Fault::invalid("finding", &request.finding))?;
+        let decision = Decision {
+            finding: request.finding.clone(),
+            reason: request.reason.clone(),
+            actor: caller.principal.name.clone(),
+        };
+        let command = Command::DecideFinding { minutes, finding: request.finding, reason: request.reason };
+        let committed =
+            self.0.submit(&caller, path!("DecideRollFinding"), &request.request_id, digest, command).await?;
+        let finding = Some(jiyao_wire::roll_finding_to(&finding, Some(&decision)));
+        Ok(api::DecideRollFindingResponse { finding, position: Some(cursor_to(&committed.cursor)) })
+    }
+
+    async fn hold_meeting(
+        &self,
+        caller: Caller,
+        request: api::HoldMeetingRequest,
+    ) -> Result<api::HoldMeetingResponse> {
+        let digest =
+            request_digest(&api::HoldMeetingRequest { request_id: String::new(), ..request.clone() });
+        let overridden = match (request.override_by.trim(), request.override_reason.trim()) {
+            ("", "") => None,
+            (_, "") => return Err(Fault::required("override_reason")),
+            ("", _) => return Err(Fault::required("override_by")),
+            (by, reason) => Some((by.to_owned(), reason.to_owned())),
+        };
+        let command = Command::Hold {
+            meeting: MeetingName::parse(&request.name, "name")?,
+            etag: request.etag,
+            at: instant_from(request.at.as_ref(), "at")?.map(jiyao_calendar::Timestamp::as_millisecond),
+            overridden,
+        };
+        let committed =
+            self.0.submit(&caller, path!("HoldMeeting"), &request.request_id, digest, command).await?;
+        let meeting = Some(self.now(&committed.answer).await?);
+        Ok(api::HoldMeetingResponse { meeting, position: Some(cursor_to(&committed.cursor)) })
+    }
+
+    async fn get_attendance_report(
+        &self,
+        _: Caller,
+        request: api::GetAttendanceReportRequest,
+    ) -> Result<api::GetAttendanceReportResponse> {
+        let organ = Organ::parse(&request.parent, "parent")?;
+        let from = jiyao_wire::required_date(&request.from, "from")?;
+        let until = jiyao_wire::required_date(&request.until, "until")?;
+        if until < from {
+            return Err(Fault::invalid("until", until));
+        }
+        let read = move |view: &Reading<'_>| {
+            let mut answer = api::GetAttendanceReportResponse::default();
+            let mut all = Vec::new();
+            for pair in view.scan(&keys::by_day(&organ), &[]) {
+                let name = String::from_utf8(pair?.1).map_err(Fault::internal)?;
+                let name = MeetingName::parse(&name, "name")?;
+                let meeting = view.meeting(&name, "name")?;
+                if meeting.date < from {
+                    break;
+                }
+                if meeting.date > until || meeting.stage != Stage::Held {
+                    continue;
+                }
+                answer.meetings += 1;
+                for (_, seat) in view.seats(&name, &keys::seats(&name))? {
+                    if seat.is_absent_without_leave() {
+                        let who = format!("{} {} {}{}", meeting.date, meeting.title, seat.unit, seat.person);
+                        answer.absent_without_leave.push(who);
+                    }
+                    all.push(seat);
+                }
+            }
+            let of = |seat: &Seat| if request.by_unit { seat.unit.clone() } else { seat.person.clone() };
+            answer.rates = rates(&all, of).iter().map(jiyao_wire::rate_to).collect();
+            Ok(answer)
+        };
+        Ok(self.0.read(read).await?.0)
+    }
+}
+
+service! {
+    MeetingsService for MeetingsApi, at "/jiyao.attendance.v1.MeetingsService";
+    acts meet -> meeting {
+        notify_meeting: NotifyMeetingRequest => NotifyMeetingResponse, "NotifyMeeting", CLERKS;
+        set_agenda: SetAgendaRequest => SetAgendaResponse, "SetAgenda", CLERKS;
+        keep_item: KeepItemRequest => KeepItemResponse, "KeepItem", CLERKS;
+        start_item: StartItemRequest => StartItemResponse, "StartItem", CLERKS;
+        end_item: EndItemRequest => EndItemResponse, "EndItem", CLERKS;
+        time_item: TimeItemRequest => TimeItemResponse, "TimeItem", CLERKS;
+        link_minutes: LinkMinutesRequest => LinkMinutesResponse, "LinkMinutes", CLERKS;
+    }
+    acts sit -> seat {
+        answer_notice: AnswerNoticeRequest => AnswerNoticeResponse, "AnswerNotice", ANSWERERS;
+        decide_leave: DecideLeaveRequest => DecideLeaveResponse, "DecideLeave", LEADERS;
+        decide_substitute: DecideSubstituteRequest => DecideSubstituteResponse, "DecideSubstitute", LEADERS;
+        sign_in: SignInRequest => SignInResponse, "SignIn", CLERKS;
+        sign_out: SignOutRequest => SignOutResponse, "SignOut", CLERKS;
+        record_stay: RecordStayRequest => RecordStayResponse, "RecordStay", CLERKS;
+        recuse_member: RecuseMemberRequest => RecuseMemberResponse, "RecuseMember", CLERKS;
+        move_seat: MoveSeatRequest => MoveSeatResponse, "MoveSeat", CLERKS;
+    }
+    calls {
+        create_meeting: CreateMeetingRequest => CreateMeetingResponse, "CreateMeeting", CLERKS;
+        get_meeting: GetMeetingRequest => GetMeetingResponse, "GetMeeting", READERS;
+        list_meetings: ListMeetingsRequest => ListMeetingsResponse, "ListMeetings", READERS;
+        add_seats: AddSeatsRequest => AddSeatsResponse, "AddSeats", CLERKS;
+        list_seats: ListSeatsRequest => ListSeatsResponse, "ListSeats", READERS;
+        get_quorum: GetQuorumRequest => GetQuorumResponse, "GetQuorum", READERS;
+        list_present: ListPresentRequest => ListPresentResponse, "ListPresent", READERS;
+        check_roll: CheckRollRequest => CheckRollResponse, "CheckRoll", READERS;
+        decide_roll_finding: DecideRollFindingRequest => DecideRollFindingResponse, "DecideRollFinding", CLERKS;
+        hold_meeting: HoldMeetingRequest => HoldMeetingResponse, "HoldMeeting", CLERKS;
+        get_attendance_report: GetAttendanceReportRequest => GetAttendanceReportResponse, "GetAttendanceReport", READERS;
+    }
+    others {}
+}

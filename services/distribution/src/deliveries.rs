@@ -1,0 +1,588 @@
+//! Deliveries over gRPC.
+
+use std::pin::Pin;
+
+use futures_util::{Stream, StreamExt as _};
+use jiyao_calendar::{Clock as _, SystemClock, civil_date};
+use jiyao_deliveries::{Act, Channel, CopyEnd, State};
+use jiyao_fault::{Fault, Reason, Result};
+use jiyao_ledger::{Lookup as _, Reading, from_json};
+use jiyao_names::{Delivery as Name, Minutes, Organ};
+use jiyao_proto::distribution::v1::deliveries_service_server::DeliveriesService;
+use jiyao_proto::distribution::v1::{self as api};
+use jiyao_proto::journal::v1::Cursor;
+use jiyao_proto::journal::v1::event::Kind;
+use jiyao_receipts::PublicKey;
+use jiyao_serve::{
+    CLERKS, Caller, LEADERS, PageQuery, READERS, Role, UNITS, caller, cursor_from, cursor_to, failed,
+    page_size, request_digest, service,
+};
+use jiyao_wire::Asks;
+use tonic::{Request, Response, Status};
+
+use crate::api::Api;
+use crate::documents::{Address, View as _};
+use crate::domain::{Command, Freeze};
+use crate::keys;
+use crate::outbox;
+
+/// Whoever may watch a delivery's way and hand it on.
+const SENDERS: &[Role] = &[Role::Clerk, Role::Supervisor];
+/// Targets shown with a scope.
+const SHOWN_TARGETS: u32 = 200;
+/// Most signatures in one call.
+const MOST_AT_ONCE: usize = 500;
+
+macro_rules! path {
+    ($method:literal) => {
+        concat!("/jiyao.distribution.v1.DeliveriesService/", $method)
+    };
+}
+
+#[derive(Clone)]
+pub(crate) struct DeliveriesApi(pub(crate) Api);
+
+fn text(bytes: Vec<u8>) -> Result<String> {
+    String::from_utf8(bytes).map_err(Fault::internal)
+}
+
+fn shown_scope(view: &Reading<'_>, name: &Minutes) -> Result<api::Scope> {
+    let not_frozen = || Fault::new(Reason::ScopeNotFrozen).at("minutes").with("minutes", name);
+    let scope = view.scope(name)?.ok_or_else(not_frozen)?;
+    let mut targets = Vec::new();
+    for index in 0..scope.targets.min(SHOWN_TARGETS) {
+        if let Some(target) = view.value(&keys::target(name, index))? {
+            targets.push(from_json(&target)?);
+        }
+    }
+    Ok(jiyao_wire::scope_to(&scope, targets))
+}
+
+impl DeliveriesApi {
+    async fn wait(&self, read_after: Option<&Cursor>) -> Result<()> {
+        self.0.wait(read_after).await
+    }
+
+    fn delivery(&self, name: &Name) -> Result<(api::Delivery, u64)> {
+        let (delivery, sequence) = self.0.ledger.get()?.read(|view| view.delivery(name, "name"))?;
+        Ok((jiyao_wire::delivery_to(&delivery), sequence))
+    }
+
+    async fn act<R: Asks<Act = Act>>(
+        &self,
+        caller: Caller,
+        method: &'static str,
+        request: R,
+    ) -> Result<(api::Delivery, Cursor)> {
+        let (name, etag, request_id) = request.about();
+        let delivery = Name::parse(name, "name")?;
+        let digest = request_digest(&request.without_id());
+        let (unit, act) = (caller.principal.unit.clone(), Box::new(request.act()?));
+        let command = Command::Act { delivery: delivery.clone(), etag, unit, is_system: false, act };
+        let committed = self.0.submit(&caller, method, request_id, digest, command).await?;
+        Ok((self.delivery(&delivery)?.0, cursor_to(&committed.cursor)))
+    }
+
+    async fn freeze_scope(
+        &self,
+        caller: Caller,
+        request: api::FreezeScopeRequest,
+    ) -> Result<api::FreezeScopeResponse> {
+        let minutes = Minutes::parse(&request.minutes, "minutes")?;
+        let digest = request_digest(&api::FreezeScopeRequest {
+            request_id: String::new(),
+            read_after: None,
+            ..request.clone()
+        });
+        let freeze = Freeze {
+            minutes: minutes.clone(),
+            date: jiyao_wire::required_date(&request.date, "date")?,
+            copies: request.copies,
+            is_paper: request.paper,
+            extra: request.extra,
+        };
+        self.wait(request.read_after.as_ref()).await?;
+        let command = Command::Freeze(Box::new(freeze));
+        let committed =
+            self.0.submit(&caller, path!("FreezeScope"), &request.request_id, digest, command).await?;
+        let (scope, _) = self.0.read(move |view| shown_scope(view, &minutes)).await?;
+        Ok(api::FreezeScopeResponse { scope: Some(scope), position: Some(cursor_to(&committed.cursor)) })
+    }
+
+    async fn get_scope(&self, _: Caller, request: api::GetScopeRequest) -> Result<api::GetScopeResponse> {
+        let minutes = Minutes::parse(&request.minutes, "minutes")?;
+        let (scope, sequence) = self.0.read(move |view| shown_scope(view, &minutes)).await?;
+        Ok(api::GetScopeResponse { scope: Some(scope), sequence })
+    }
+
+    async fn add_recipient(
+        &self,
+        caller: Caller,
+        request: api::AddRecipientRequest,
+    ) -> Result<api::AddRecipientResponse> {
+        let digest =
+            request_digest(&api::AddRecipientRequest { request_id: String::new(), ..request.clone() });
+        for (value, field) in [(&request.approved_by, "approved_by"), (&request.reason, "reason")] {
+            if value.trim().is_empty() {
+                return Err(Fault::required(field));
+            }
+        }
+        let command = Command::Add {
+            minutes: Minutes::parse(&request.minutes, "minutes")?,
+            unit: request.unit,
+            approved_by: request.approved_by,
+            reason: request.reason,
+        };
+        let committed =
+            self.0.submit(&caller, path!("AddRecipient"), &request.request_id, digest, command).await?;
+        let name = Name::parse(&text(committed.answer)?, "name")?;
+        let delivery = Some(self.delivery(&name)?.0);
+        Ok(api::AddRecipientResponse { delivery, position: Some(cursor_to(&committed.cursor)) })
+    }
+
+    async fn dispatch_minutes(
+        &self,
+        caller: Caller,
+        request: api::DispatchMinutesRequest,
+    ) -> Result<api::DispatchMinutesResponse> {
+        let minutes = Minutes::parse(&request.minutes, "minutes")?;
+        let digest =
+            request_digest(&api::DispatchMinutesRequest { request_id: String::new(), ..request.clone() });
+        let command = Command::Dispatch { minutes };
+        let committed =
+            self.0.submit(&caller, path!("DispatchMinutes"), &request.request_id, digest, command).await?;
+        Ok(api::DispatchMinutesResponse { position: Some(cursor_to(&committed.cursor)) })
+    }
+
+    async fn get_delivery(
+        &self,
+        _: Caller,
+        request: api::GetDeliveryRequest,
+    ) -> Result<api::GetDeliveryResponse> {
+        let name = Name::parse(&request.name, "name")?;
+        self.wait(request.read_after.as_ref()).await?;
+        let (delivery, sequence) = self.delivery(&name)?;
+        Ok(api::GetDeliveryResponse { delivery: Some(delivery), sequence })
+    }
+
+    /// A page of deliveries whose names lie under a prefix.
+    async fn page(
+        &self,
+        (prefix, query, token, size): (Vec<u8>, PageQuery, String, i32),
+        wanted: impl Fn(&jiyao_deliveries::Delivery) -> bool + Send + 'static,
+    ) -> Result<(Vec<api::Delivery>, String, u64)> {
+        let (size, after) = (page_size(size)?, query.after(&token)?);
+        let read = move |view: &Reading<'_>| {
+            let (mut found, mut last) = (Vec::new(), Vec::new());
+            for pair in view.scan(&prefix, &after) {
+                let (key, name) = pair?;
+                let delivery = view.named(&name)?;
+                if !wanted(&delivery) {
+                    continue;
+                }
+                if found.len() == size {
+                    return Ok((found, Some(last)));
+                }
+                found.push(jiyao_wire::delivery_to(&delivery));
+                last = key;
+            }
+            Ok((found, None))
+        };
+        let ((found, next), sequence) = self.0.read(read).await?;
+        Ok((found, next.map(|key| query.token(&key)).unwrap_or_default(), sequence))
+    }
+
+    async fn list_deliveries(
+        &self,
+        _: Caller,
+        request: api::ListDeliveriesRequest,
+    ) -> Result<api::ListDeliveriesResponse> {
+        let minutes = Minutes::parse(&request.parent, "parent")?;
+        let flags = format!("{}{}", request.silent, request.state);
+        let query = PageQuery::of(&["ListDeliveries", &request.parent, &flags]);
+        self.wait(request.read_after.as_ref()).await?;
+        let prefix = if request.silent { keys::silent_of(&minutes) } else { keys::by_minutes(&minutes) };
+        let state = match request.state {
+            0 => None,
+            state => {
+                Some(jiyao_wire::delivery_state_from(state).ok_or_else(|| Fault::invalid("state", state))?)
+            }
+        };
+        let asked = (prefix, query, request.page_token, request.page_size);
+        let wanted =
+            move |delivery: &jiyao_deliveries::Delivery| state.is_none_or(|state| delivery.state == state);
+        let (deliveries, next_page_token, sequence) = self.page(asked, wanted).await?;
+        Ok(api::ListDeliveriesResponse { deliveries, next_page_token, sequence })
+    }
+
+    async fn get_delivery_counts(
+        &self,
+        _: Caller,
+        request: api::GetDeliveryCountsRequest,
+    ) -> Result<api::GetDeliveryCountsResponse> {
+        let minutes = Minutes::parse(&request.minutes, "minutes")?;
+        self.wait(request.read_after.as_ref()).await?;
+        let (counts, sequence) = self.0.ledger.get()?.read(|view| {
+            view.known(&minutes, "minutes")?;
+            let mut counts = Vec::new();
+            for (at, state) in (0..).zip(State::ALL) {
+                let count = view.number(&keys::count(&minutes, at))?;
+                counts.push((state, count));
+            }
+            Ok(counts)
+        })?;
+        let silent = counts.iter().filter(|(state, _)| state.is_silent()).map(|(_, count)| count).sum();
+        Ok(api::GetDeliveryCountsResponse {
+            total: counts.iter().map(|(_, count)| count).sum(),
+            silent,
+            counts: counts
+                .into_iter()
+                .filter(|(_, count)| *count > 0)
+                .map(|(state, count)| api::DeliveryCount {
+                    state: jiyao_wire::delivery_state_to(state).into(),
+                    count,
+                })
+                .collect(),
+            sequence,
+        })
+    }
+
+    async fn list_silent(
+        &self,
+        _: Caller,
+        request: api::ListSilentRequest,
+    ) -> Result<api::ListSilentResponse> {
+        let organ = Organ::parse(&request.parent, "parent")?;
+        let query = PageQuery::of(&["ListSilent", &request.parent, &request.unreceived.to_string()]);
+        let late = SystemClock.now().as_millisecond() - self.0.unreceived_after;
+        let wanted = move |delivery: &jiyao_deliveries::Delivery| {
+            let sent = delivery.sent.map_or(i64::MAX, jiyao_calendar::Timestamp::as_millisecond);
+            !request.unreceived || (delivery.received.is_none() && sent <= late)
+        };
+        let asked = (keys::silent(&organ), query, request.page_token, request.page_size);
+        let (deliveries, next_page_token, sequence) = self.page(asked, wanted).await?;
+        Ok(api::ListSilentResponse { deliveries, next_page_token, sequence })
+    }
+
+    /// Ids of the units that a caller reads the inbox of: those called so, and those that they have taken the place of.
+    fn inbox_of(&self, caller: &Caller, organ: &Organ, unit: &str) -> Result<Vec<String>> {
+        if unit.is_empty() {
+            return Err(Fault::required("unit"));
+        }
+        let principal = &caller.principal;
+        let is_office = principal.roles.iter().any(|role| SENDERS.contains(role) || *role == Role::Auditor);
+        let today = civil_date(SystemClock.now(), &self.0.time_zone);
+        let (ids, _) = self.0.ledger.get()?.read(|view| {
+            let mut ids = view.units_called(organ, unit)?;
+            let mut at = 0;
+            // Whoever takes the place of others answers for them.
+            let directory = if ids.is_empty() { None } else { Some(view.directory(organ)?) };
+            while let (Some(id), Some(directory)) = (ids.get(at).cloned(), &directory) {
+                let former = directory.units.values().filter(|unit| {
+                    unit.successors.contains(&id) && unit.span.until.is_some_and(|until| until < today)
+                });
+                for unit in former {
+                    if !ids.contains(&unit.id) {
+                        ids.push(unit.id.clone());
+                    }
+                }
+                at += 1;
+            }
+            Ok(ids)
+        })?;
+        if ids.is_empty() {
+            return Err(Fault::new(Reason::UnitNotFound).at("unit").with("unit", unit));
+        }
+        // Somebody else's inbox is looked at by the office alone, and only where it acts for no unit.
+        if principal.unit != unit && !(is_office && principal.unit.is_empty()) {
+            return Err(Fault::new(Reason::UnitForeign).with("unit", &principal.unit).with("lead", unit));
+        }
+        Ok(ids)
+    }
+
+    async fn list_inbox(
+        &self,
+        caller: Caller,
+        request: api::ListInboxRequest,
+    ) -> Result<api::ListInboxResponse> {
+        let organ = Organ::parse(&request.parent, "parent")?;
+        self.wait(request.read_after.as_ref()).await?;
+        let ids = self.inbox_of(&caller, &organ, &request.unit)?;
+        let query = PageQuery::of(&["ListInbox", &request.parent, &request.unit]);
+        let (size, after) = (page_size(request.page_size)?, query.after(&request.page_token)?);
+        let read = move |view: &Reading<'_>| {
+            let mut all = Vec::new();
+            for id in &ids {
+                for pair in view.scan(&keys::inbox(&organ, id), &[]) {
+                    let (key, name) = pair?;
+                    // By the delivery's id: the oldest first, whichever of the units it is for.
+                    let place = key[key.len() - 16..].to_vec();
+                    if place > after {
+                        all.push((place, name));
+                    }
+                    if all.len() > 4 * size + 1 {
+                        break;
+                    }
+                }
+            }
+            all.sort();
+            let is_more = all.len() > size;
+            all.truncate(size);
+            let last = all.last().filter(|_| is_more).map(|(place, _)| place.clone());
+            let deliveries = all
+                .iter()
+                .map(|(_, name)| Ok(jiyao_wire::delivery_to(&view.named(name)?)))
+                .collect::<Result<Vec<_>>>()?;
+            Ok((deliveries, last))
+        };
+        let ((deliveries, next), sequence) = self.0.read(read).await?;
+        let next_page_token = next.map(|place| query.token(&place)).unwrap_or_default();
+        Ok(api::ListInboxResponse { deliveries, next_page_token, sequence })
+    }
+
+    async fn open_delivery(
+        &self,
+        caller: Caller,
+        request: api::OpenDeliveryRequest,
+    ) -> Result<api::OpenDeliveryResponse> {
+        let name = Name::parse(&request.name, "name")?;
+        let digest =
+            request_digest(&api::OpenDeliveryRequest { request_id: String::new(), ..request.clone() });
+        let (delivery, _) = self.0.ledger.get()?.read(|view| view.delivery(&name, "name"))?;
+        let attempt = if request.attempt == 0 { delivery.attempt } else { request.attempt };
+        let command = Command::Act {
+            delivery: name.clone(),
+            etag: 0,
+            unit: caller.principal.unit.clone(),
+            is_system: false,
+            act: Box::new(Act::Open { attempt }),
+        };
+        let committed =
+            self.0.submit(&caller, path!("OpenDelivery"), &request.request_id, digest, command).await?;
+        let ledger = self.0.ledger.get()?.clone();
+        let minutes = Minutes::parse(&delivery.minutes, "minutes")?;
+        let read = move || outbox::content(&ledger, &minutes, &delivery.sha256);
+        let held = tokio::task::spawn_blocking(read).await.map_err(Fault::internal)??;
+        let (content, _) = held.ok_or_else(|| Fault::internal("content is not here"))?;
+        let delivery = Some(self.delivery(&name)?.0);
+        Ok(api::OpenDeliveryResponse { content, delivery, position: Some(cursor_to(&committed.cursor)) })
+    }
+
+    async fn sign_deliveries(
+        &self,
+        caller: Caller,
+        request: api::SignDeliveriesRequest,
+    ) -> Result<api::SignDeliveriesResponse> {
+        if request.requests.len() > MOST_AT_ONCE {
+            return Err(Fault::invalid("requests", request.requests.len()));
+        }
+        let signing = request.requests.into_iter().map(|one| {
+            let caller = caller.clone();
+            async move {
+                match self.act(caller, path!("SignDelivery"), one).await {
+                    Ok((delivery, _)) => {
+                        api::SignedDelivery { delivery: Some(delivery), reason: String::new() }
+                    }
+                    Err(fault) => api::SignedDelivery { delivery: None, reason: fault.reason().to_string() },
+                }
+            }
+        });
+        // Together: the writer puts them into a few groups.
+        let outcomes = futures_util::future::join_all(signing).await;
+        Ok(api::SignDeliveriesResponse { outcomes })
+    }
+
+    async fn list_receipts(
+        &self,
+        _: Caller,
+        request: api::ListReceiptsRequest,
+    ) -> Result<api::ListReceiptsResponse> {
+        let name = Name::parse(&request.name, "name")?;
+        let (receipts, _) = self.0.ledger.get()?.read(|view| {
+            view.delivery(&name, "name")?;
+            view.under(&keys::receipts(&name))?.into_iter().map(|(_, receipt)| text(receipt)).collect()
+        })?;
+        Ok(api::ListReceiptsResponse { receipts })
+    }
+
+    async fn list_keys(&self, _: Caller, _: api::ListKeysRequest) -> Result<api::ListKeysResponse> {
+        let key = |(purpose, key): &(&'static str, PublicKey)| api::PublicKey {
+            id: key.id(),
+            purpose: (*purpose).to_owned(),
+            key: jiyao_names::hex(&key.bytes()),
+        };
+        Ok(api::ListKeysResponse { keys: self.0.keys.iter().map(key).collect() })
+    }
+
+    async fn set_address(
+        &self,
+        caller: Caller,
+        request: api::SetAddressRequest,
+    ) -> Result<api::SetAddressResponse> {
+        let organ = Organ::parse(&request.parent, "parent")?;
+        let digest = request_digest(&api::SetAddressRequest { request_id: String::new(), ..request.clone() });
+        let wanted = request.address.clone().ok_or_else(|| Fault::required("address"))?;
+        let address = Address {
+            channel: jiyao_wire::channel_from(wanted.channel, "address.channel")?,
+            unit: wanted.unit,
+            email: wanted.email,
+            url: wanted.url,
+            key: wanted.key,
+        };
+        match address.channel {
+            Channel::Email if address.email.is_empty() => return Err(Fault::required("address.email")),
+            Channel::Webhook if address.url.is_empty() => return Err(Fault::required("address.url")),
+            _ => {}
+        }
+        if !address.url.is_empty() {
+            self.0.webhooks.check(&address.url, "address.url")?;
+        }
+        if !address.email.is_empty() && address.email.parse::<lettre::Address>().is_err() {
+            return Err(Fault::invalid("address.email", &address.email));
+        }
+        if !address.key.is_empty() && PublicKey::parse(&address.key).is_err() {
+            return Err(Fault::invalid("address.key", &address.key));
+        }
+        let command = Command::SetAddress { organ, address: Box::new(address) };
+        let committed =
+            self.0.submit(&caller, path!("SetAddress"), &request.request_id, digest, command).await?;
+        Ok(api::SetAddressResponse { address: request.address, position: Some(cursor_to(&committed.cursor)) })
+    }
+
+    async fn get_address(
+        &self,
+        _: Caller,
+        request: api::GetAddressRequest,
+    ) -> Result<api::GetAddressResponse> {
+        let organ = Organ::parse(&request.parent, "parent")?;
+        let (address, _) = self.0.ledger.get()?.read(|view| {
+            view.unit(&organ, &request.unit, "unit")?;
+            view.address(&organ, &request.unit)
+        })?;
+        let channel = jiyao_wire::channel_to(address.channel).into();
+        let Address { unit, email, url, key, .. } = address;
+        Ok(api::GetAddressResponse { address: Some(api::Address { unit, channel, email, url, key }) })
+    }
+
+    async fn list_copies(
+        &self,
+        _: Caller,
+        request: api::ListCopiesRequest,
+    ) -> Result<api::ListCopiesResponse> {
+        let minutes = Minutes::parse(&request.minutes, "minutes")?;
+        let query = PageQuery::of(&["ListCopies", &request.minutes]);
+        let (size, after) = (page_size(request.page_size)?, query.after(&request.page_token)?);
+        let ((copies, next), _) = self.0.ledger.get()?.read(|view| {
+            let (mut found, mut last) = (Vec::new(), Vec::new());
+            for pair in view.scan(&keys::copies(&minutes), &after) {
+                let (key, copy) = pair?;
+                if found.len() == size {
+                    return Ok((found, Some(last)));
+                }
+                found.push(jiyao_wire::copy_to(&from_json(&copy)?));
+                last = key;
+            }
+            Ok((found, None))
+        })?;
+        let next_page_token = next.map(|key: Vec<u8>| query.token(&key)).unwrap_or_default();
+        Ok(api::ListCopiesResponse { copies, next_page_token })
+    }
+
+    async fn end_copy(&self, caller: Caller, request: api::EndCopyRequest) -> Result<api::EndCopyResponse> {
+        let minutes = Minutes::parse(&request.minutes, "minutes")?;
+        let digest = request_digest(&api::EndCopyRequest { request_id: String::new(), ..request.clone() });
+        let end = if request.approved_by.is_empty() && request.witnesses.is_empty() {
+            CopyEnd::Returned
+        } else {
+            CopyEnd::Destroyed { approved_by: request.approved_by, witnesses: request.witnesses }
+        };
+        let command = Command::EndCopy { minutes: minutes.clone(), number: request.number.clone(), end };
+        let committed =
+            self.0.submit(&caller, path!("EndCopy"), &request.request_id, digest, command).await?;
+        let (copy, _) = self.0.ledger.get()?.read(|view| {
+            let kept = view.value(&keys::copy(&minutes, &request.number))?.unwrap_or_default();
+            from_json(&kept)
+        })?;
+        let copy = Some(jiyao_wire::copy_to(&copy));
+        Ok(api::EndCopyResponse { copy, position: Some(cursor_to(&committed.cursor)) })
+    }
+}
+
+type Answers<R> = Pin<Box<dyn Stream<Item = Result<R, Status>> + Send>>;
+
+service! {
+    DeliveriesService for DeliveriesApi, at "/jiyao.distribution.v1.DeliveriesService";
+    acts act -> delivery {
+        acknowledge_delivery: AcknowledgeDeliveryRequest => AcknowledgeDeliveryResponse, "AcknowledgeDelivery", UNITS;
+        sign_delivery: SignDeliveryRequest => SignDeliveryResponse, "SignDelivery", UNITS;
+        return_delivery: ReturnDeliveryRequest => ReturnDeliveryResponse, "ReturnDelivery", UNITS;
+        hand_over_delivery: HandOverDeliveryRequest => HandOverDeliveryResponse, "HandOverDelivery", CLERKS;
+        remind_delivery: RemindDeliveryRequest => RemindDeliveryResponse, "RemindDelivery", SENDERS;
+        recall_delivery: RecallDeliveryRequest => RecallDeliveryResponse, "RecallDelivery", CLERKS;
+        resend_delivery: ResendDeliveryRequest => ResendDeliveryResponse, "ResendDelivery", CLERKS;
+        redirect_delivery: RedirectDeliveryRequest => RedirectDeliveryResponse, "RedirectDelivery", CLERKS;
+        close_delivery: CloseDeliveryRequest => CloseDeliveryResponse, "CloseDelivery", CLERKS;
+    }
+    calls {
+        freeze_scope: FreezeScopeRequest => FreezeScopeResponse, "FreezeScope", CLERKS;
+        get_scope: GetScopeRequest => GetScopeResponse, "GetScope", READERS;
+        add_recipient: AddRecipientRequest => AddRecipientResponse, "AddRecipient", LEADERS;
+        dispatch_minutes: DispatchMinutesRequest => DispatchMinutesResponse, "DispatchMinutes", CLERKS;
+        get_delivery: GetDeliveryRequest => GetDeliveryResponse, "GetDelivery", READERS;
+        list_deliveries: ListDeliveriesRequest => ListDeliveriesResponse, "ListDeliveries", READERS;
+        get_delivery_counts: GetDeliveryCountsRequest => GetDeliveryCountsResponse, "GetDeliveryCounts", READERS;
+        list_silent: ListSilentRequest => ListSilentResponse, "ListSilent", READERS;
+        list_inbox: ListInboxRequest => ListInboxResponse, "ListInbox", READERS;
+        open_delivery: OpenDeliveryRequest => OpenDeliveryResponse, "OpenDelivery", UNITS;
+        sign_deliveries: SignDeliveriesRequest => SignDeliveriesResponse, "SignDeliveries", UNITS;
+        list_receipts: ListReceiptsRequest => ListReceiptsResponse, "ListReceipts", READERS;
+        list_keys: ListKeysRequest => ListKeysResponse, "ListKeys", READERS;
+        set_address: SetAddressRequest => SetAddressResponse, "SetAddress", CLERKS;
+        get_address: GetAddressRequest => GetAddressResponse, "GetAddress", READERS;
+        list_copies: ListCopiesRequest => ListCopiesResponse, "ListCopies", READERS;
+        end_copy: EndCopyRequest => EndCopyResponse, "EndCopy", CLERKS;
+    }
+    others {
+        "WatchInbox", READERS;
+    }
+    {
+        type WatchInboxStream = Answers<api::WatchInboxResponse>;
+
+        async fn watch_inbox(
+            &self,
+            request: Request<api::WatchInboxRequest>,
+        ) -> Result<Response<Self::WatchInboxStream>, Status> {
+            let asking = caller(&request);
+            let lang = asking.lang;
+            let begin = || {
+                let organ = Organ::parse(&request.get_ref().parent, "parent")?;
+                let ids = self.inbox_of(&asking, &organ, &request.get_ref().unit)?;
+                let ledger = self.0.ledger.get()?.clone();
+                let stretches = ledger.follow(cursor_from(request.get_ref().after.as_ref(), "after")?)?;
+                Ok((organ, ids, ledger, stretches))
+            };
+            let (organ, ids, ledger, stretches) = begin().map_err(|fault| failed(fault, lang))?;
+            let replies = stretches.map(move |stretch| {
+                let stretch = stretch?;
+                let mut names: Vec<Name> = Vec::new();
+                for event in &stretch.events {
+                    if let Some(Kind::DeliveryMoved(moved)) = &event.kind
+                        && ids.contains(&moved.unit)
+                    {
+                        let name = Name::parse(&moved.delivery, "delivery")?;
+                        if name.organ == organ && !names.contains(&name) {
+                            names.push(name);
+                        }
+                    }
+                }
+                let mut deliveries = Vec::new();
+                for name in names {
+                    let (delivery, _) = ledger.read(|view| view.delivery(&name, "delivery"))?;
+                    deliveries.push(jiyao_wire::delivery_to(&delivery));
+                }
+                Ok(api::WatchInboxResponse { deliveries, through: Some(cursor_to(&stretch.through)) })
+            });
+            Ok(Response::new(jiyao_serve::stream(lang, self.0.stop.clone(), replies)))
+        }
+    }
+}

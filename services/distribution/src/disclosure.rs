@@ -1,0 +1,416 @@
+//! What the public reads, and the register of requests, over gRPC.
+
+use std::sync::Arc;
+
+use jiyao_calendar::{Clock as _, Date, Holidays, SystemClock, civil_date};
+use jiyao_deliveries::{DueRules, Publication, Request, RequestAct, RequestState, Standing};
+use jiyao_fault::{Fault, Reason, Result};
+use jiyao_ledger::{Lookup as _, Reading, from_json};
+use jiyao_names::{DisclosureRequest, Minutes, Organ, Scope};
+use jiyao_proto::distribution::v1::disclosure_service_server::DisclosureService;
+use jiyao_proto::distribution::v1::public_service_server::PublicService;
+use jiyao_proto::distribution::v1::{self as api};
+use jiyao_proto::journal::v1::Cursor;
+use jiyao_proto::stored::v1::Noted;
+use jiyao_serve::{CLERKS, Caller, PageQuery, READERS, cursor_to, page_size, request_digest, service};
+use jiyao_wire::Asks;
+
+use crate::api::Api;
+use crate::documents::{Known, PublicEntry, View as _};
+use crate::domain::Command;
+use crate::keys;
+
+/// Public minutes looked through for one page of a search.
+const LOOKED_THROUGH: usize = 2000;
+/// Characters around a hit.
+const AROUND: usize = 30;
+
+macro_rules! path {
+    ($method:literal) => {
+        concat!("/jiyao.distribution.v1.DisclosureService/", $method)
+    };
+}
+
+#[derive(Clone)]
+pub(crate) struct PublicApi(pub(crate) Api);
+
+fn published_to(entry: &PublicEntry) -> api::Published {
+    api::Published {
+        name: entry.minutes.clone(),
+        title: entry.title.clone(),
+        number: entry.number.clone(),
+        published: entry.published.clone(),
+        source: entry.issuer.clone(),
+        note: entry.note.clone(),
+        separable: entry.is_separable,
+    }
+}
+
+fn places(parent: &str) -> Result<Vec<u8>> {
+    Ok(match Scope::parse(parent, "parent")? {
+        Scope::All => keys::ALL_PUBLISHED.to_vec(),
+        Scope::One(organ) => keys::published(&organ),
+    })
+}
+
+fn without_blanks(text: &str) -> String {
+    text.chars().filter(|c| !c.is_whitespace()).collect()
+}
+
+/// The words around a place in a text, whole characters.
+fn excerpt(text: &str, at: usize, length: usize) -> String {
+    let before: usize = text[..at].char_indices().rev().take(AROUND).last().map_or(at, |(start, _)| start);
+    let end = at + length;
+    let after = text[end..].char_indices().nth(AROUND).map_or(text.len(), |(stop, _)| end + stop);
+    text[before..after].to_owned()
+}
+
+impl PublicApi {
+    /// The public text of an entry, from the journal. Blocks on the disk.
+    fn text(&self, entry: &PublicEntry) -> Result<String> {
+        let record = self.0.ledger.get()?.record(entry.sequence)?.unwrap_or_default();
+        for event in &record.events {
+            let noted: Noted = jiyao_ledger::decode_event(event)?;
+            if let ([text], true) = (noted.parts.as_slice(), noted.of == entry.minutes) {
+                return String::from_utf8(text.clone()).map_err(Fault::internal);
+            }
+        }
+        Err(Fault::internal(format!("record {} holds no public text", entry.sequence)))
+    }
+
+    async fn list_published(
+        &self,
+        _: Caller,
+        request: api::ListPublishedRequest,
+    ) -> Result<api::ListPublishedResponse> {
+        let prefix = places(&request.parent)?;
+        let query = PageQuery::of(&["ListPublished", &request.parent]);
+        let (size, after) = (page_size(request.page_size)?, query.after(&request.page_token)?);
+        let ((published, next), _) = self.0.ledger.get()?.read(|view| {
+            let (mut found, mut last) = (Vec::new(), Vec::new());
+            for pair in view.scan(&prefix, &after) {
+                let (key, entry) = pair?;
+                if found.len() == size {
+                    return Ok((found, Some(last)));
+                }
+                found.push(published_to(&from_json(&entry)?));
+                last = key;
+            }
+            Ok((found, None))
+        })?;
+        let next_page_token = next.map(|key: Vec<u8>| query.token(&key)).unwrap_or_default();
+        Ok(api::ListPublishedResponse { published, next_page_token })
+    }
+
+    async fn get_published(
+        &self,
+        _: Caller,
+        request: api::GetPublishedRequest,
+    ) -> Result<api::GetPublishedResponse> {
+        let name = Minutes::parse(&request.name, "name")?;
+        // What is not public and what is not there look the same.
+        let missing = || Fault::new(Reason::MinutesNotFound).at("name").with("minutes", &name);
+        let (kept, _) = self.0.ledger.get()?.read(|view| view.value(&keys::published_at(&name)))?;
+        let entry: PublicEntry = from_json(&kept.ok_or_else(missing)?)?;
+        let this = self.clone();
+        let read = move || Ok::<_, Fault>((this.text(&entry)?, entry));
+        let (text, entry) = tokio::task::spawn_blocking(read).await.map_err(Fault::internal)??;
+        Ok(api::GetPublishedResponse { published: Some(published_to(&entry)), text })
+    }
+
+    async fn search_published(
+        &self,
+        _: Caller,
+        request: api::SearchPublishedRequest,
+    ) -> Result<api::SearchPublishedResponse> {
+        let prefix = places(&request.parent)?;
+        let wanted = without_blanks(&request.query);
+        if wanted.chars().count() < 2 {
+            return Err(Fault::required("query"));
+        }
+        let query = PageQuery::of(&["SearchPublished", &request.parent, &wanted]);
+        let (size, after) = (page_size(request.page_size)?, query.after(&request.page_token)?);
+        let this = self.clone();
+        let search = move || {
+            let (entries, _) = this.0.ledger.get()?.read(|view| {
+                let pairs = view.scan(&prefix, &after).take(LOOKED_THROUGH);
+                pairs.map(|pair| pair.and_then(|(key, entry)| Ok((key, from_json(&entry)?)))).collect()
+            })?;
+            let entries: Vec<(Vec<u8>, PublicEntry)> = entries;
+            let (mut hits, mut next) = (Vec::new(), None);
+            let is_all = entries.len() < LOOKED_THROUGH;
+            let mut last = None;
+            for (key, entry) in entries {
+                if hits.len() == size {
+                    next = last;
+                    return Ok((hits, next));
+                }
+                let text =
+                    without_blanks(&format!("{}\n{}\n{}", entry.title, entry.number, this.text(&entry)?));
+                if let Some(at) = text.find(&wanted) {
+                    let excerpt = excerpt(&text, at, wanted.len());
+                    hits.push(api::Hit { published: Some(published_to(&entry)), excerpt });
+                }
+                last = Some(key);
+            }
+            if !is_all {
+                next = last;
+            }
+            Ok::<_, Fault>((hits, next))
+        };
+        let (hits, next) = tokio::task::spawn_blocking(search).await.map_err(Fault::internal)??;
+        let next_page_token = next.map(|key: Vec<u8>| query.token(&key)).unwrap_or_default();
+        Ok(api::SearchPublishedResponse { hits, next_page_token })
+    }
+}
+
+/// Everybody: reading what is public needs no role of its own.
+mod public {
+    use super::*;
+
+    service! {
+        PublicService for PublicApi, at "/jiyao.distribution.v1.PublicService";
+        calls {
+            list_published: ListPublishedRequest => ListPublishedResponse, "ListPublished", READERS;
+            get_published: GetPublishedRequest => GetPublishedResponse, "GetPublished", READERS;
+            search_published: SearchPublishedRequest => SearchPublishedResponse, "SearchPublished", READERS;
+        }
+        others {}
+    }
+}
+pub(crate) use public::RIGHTS as PUBLIC_RIGHTS;
+
+#[derive(Clone)]
+pub(crate) struct DisclosureApi {
+    pub(crate) api: Api,
+    pub(crate) holidays: Arc<Holidays>,
+    pub(crate) rules: DueRules,
+}
+
+const STANDINGS: [(Standing, &str); 7] = [
+    (Standing::Due, "DUE"),
+    (Standing::Overdue, "OVERDUE"),
+    (Standing::Published, "PUBLISHED"),
+    (Standing::Withheld, "WITHHELD"),
+    (Standing::ToReassess, "TO_REASSESS"),
+    (Standing::OnRequest, "ON_REQUEST"),
+    (Standing::HolidaysUnknown, "HOLIDAYS_UNKNOWN"),
+];
+
+impl DisclosureApi {
+    fn day(&self, as_of: &str) -> Result<Date> {
+        let asked = jiyao_wire::date_from(as_of, "as_of")?;
+        Ok(asked.unwrap_or_else(|| civil_date(SystemClock.now(), &self.api.time_zone)))
+    }
+
+    /// Where minutes stand; None for drafts, void ones and those without a class.
+    fn publication(
+        &self,
+        view: &Reading<'_>,
+        known: &Known,
+        today: Date,
+    ) -> Result<Option<api::Publication>> {
+        let name = Minutes::parse(&known.minutes, "minutes")?;
+        let reassess = view.value(&keys::reassess(&name))?;
+        let of = Publication {
+            minutes: known.minutes.clone(),
+            class: known.class,
+            signed: known.signed,
+            issued: known.issued,
+            published: known.published,
+            reassess: reassess.map(|date| from_json(&date)).transpose()?,
+        };
+        let standing =
+            of.standing(self.rules, &self.holidays, today).filter(|_| known.is_issued && !known.is_void);
+        let Some(standing) = standing else { return Ok(None) };
+        let named = STANDINGS.iter().find(|(known, _)| *known == standing).map_or("", |(_, name)| name);
+        let date = |date: Option<Date>| date.map(|date| date.to_string()).unwrap_or_default();
+        Ok(Some(api::Publication {
+            standing: named.to_owned(),
+            due: date(of.due(self.rules, &self.holidays).ok().flatten()),
+            published: date(of.published),
+            reassess: date(of.reassess),
+            minutes: of.minutes,
+        }))
+    }
+
+    async fn list_publications(
+        &self,
+        _: Caller,
+        request: api::ListPublicationsRequest,
+    ) -> Result<api::ListPublicationsResponse> {
+        let organ = Organ::parse(&request.parent, "parent")?;
+        let today = self.day(&request.as_of)?;
+        if !request.standing.is_empty() && !STANDINGS.iter().any(|(_, name)| *name == request.standing) {
+            return Err(Fault::invalid("standing", request.standing));
+        }
+        let query = PageQuery::of(&["ListPublications", &request.parent, &request.standing, &request.as_of]);
+        let (size, after) = (page_size(request.page_size)?, query.after(&request.page_token)?);
+        let this = self.clone();
+        let read = move |view: &Reading<'_>| {
+            let (mut found, mut last) = (Vec::new(), Vec::new());
+            for pair in view.scan(&keys::all_known(&organ), &after) {
+                let (key, known) = pair?;
+                let Some(publication) = this.publication(view, &from_json(&known)?, today)? else { continue };
+                if !request.standing.is_empty() && publication.standing != request.standing {
+                    continue;
+                }
+                if found.len() == size {
+                    return Ok((found, Some(last)));
+                }
+                found.push(publication);
+                last = key;
+            }
+            Ok((found, None))
+        };
+        let ((publications, next), _) = self.api.read(read).await?;
+        let next_page_token = next.map(|key: Vec<u8>| query.token(&key)).unwrap_or_default();
+        Ok(api::ListPublicationsResponse { publications, next_page_token })
+    }
+
+    async fn set_reassessment(
+        &self,
+        caller: Caller,
+        request: api::SetReassessmentRequest,
+    ) -> Result<api::SetReassessmentResponse> {
+        let minutes = Minutes::parse(&request.minutes, "minutes")?;
+        let digest =
+            request_digest(&api::SetReassessmentRequest { request_id: String::new(), ..request.clone() });
+        let date = jiyao_wire::required_date(&request.date, "date")?;
+        let command = Command::Reassess { minutes: minutes.clone(), date };
+        let committed =
+            self.api.submit(&caller, path!("SetReassessment"), &request.request_id, digest, command).await?;
+        let today = self.day("")?;
+        let (publication, _) = self
+            .api
+            .ledger
+            .get()?
+            .read(|view| self.publication(view, &view.known(&minutes, "minutes")?, today))?;
+        Ok(api::SetReassessmentResponse { publication, position: Some(cursor_to(&committed.cursor)) })
+    }
+
+    async fn create_disclosure_request(
+        &self,
+        caller: Caller,
+        request: api::CreateDisclosureRequestRequest,
+    ) -> Result<api::CreateDisclosureRequestResponse> {
+        let organ = Organ::parse(&request.parent, "parent")?;
+        let digest = request_digest(&api::CreateDisclosureRequestRequest {
+            request_id: String::new(),
+            ..request.clone()
+        });
+        for (value, field) in [(&request.applicant, "applicant"), (&request.subject, "subject")] {
+            if value.trim().is_empty() {
+                return Err(Fault::required(field));
+            }
+        }
+        if !request.minutes.is_empty() {
+            Minutes::parse(&request.minutes, "minutes")?;
+        }
+        let received = jiyao_wire::date_from(&request.received, "received")?;
+        let received = received.map_or_else(|| self.day(""), Ok)?;
+        let asked = Request {
+            name: String::new(),
+            applicant: request.applicant,
+            subject: request.subject,
+            minutes: request.minutes,
+            received,
+            since: received,
+            state: RequestState::Open,
+            version: 0,
+            extended: 0,
+            stood_still: 0,
+            asked: None,
+            history: Vec::new(),
+        };
+        let command = Command::Register { organ, request: Box::new(asked) };
+        let method = path!("CreateDisclosureRequest");
+        let committed = self.api.submit(&caller, method, &request.request_id, digest, command).await?;
+        let name = String::from_utf8(committed.answer).map_err(Fault::internal)?;
+        let made = Some(self.request(&DisclosureRequest::parse(&name, "name")?, "")?);
+        Ok(api::CreateDisclosureRequestResponse {
+            request: made,
+            position: Some(cursor_to(&committed.cursor)),
+        })
+    }
+
+    fn request(&self, name: &DisclosureRequest, as_of: &str) -> Result<api::DisclosureRequest> {
+        let today = self.day(as_of)?;
+        let (request, _) = self.api.ledger.get()?.read(|view| view.request(name, "name"))?;
+        Ok(jiyao_wire::disclosure_request_to(&request, today, &self.holidays))
+    }
+
+    async fn get_disclosure_request(
+        &self,
+        _: Caller,
+        request: api::GetDisclosureRequestRequest,
+    ) -> Result<api::GetDisclosureRequestResponse> {
+        let name = DisclosureRequest::parse(&request.name, "name")?;
+        Ok(api::GetDisclosureRequestResponse { request: Some(self.request(&name, &request.as_of)?) })
+    }
+
+    async fn list_disclosure_requests(
+        &self,
+        _: Caller,
+        request: api::ListDisclosureRequestsRequest,
+    ) -> Result<api::ListDisclosureRequestsResponse> {
+        let organ = Organ::parse(&request.parent, "parent")?;
+        let today = self.day(&request.as_of)?;
+        let late = request.late.to_string();
+        let query = PageQuery::of(&["ListDisclosureRequests", &request.parent, &late, &request.as_of]);
+        let (size, after) = (page_size(request.page_size)?, query.after(&request.page_token)?);
+        let ((requests, next), _) = self.api.ledger.get()?.read(|view| {
+            let (mut found, mut last) = (Vec::new(), Vec::new());
+            for pair in view.scan(&keys::requests(&organ), &after) {
+                let (key, kept) = pair?;
+                let shown = jiyao_wire::disclosure_request_to(&from_json(&kept)?, today, &self.holidays);
+                if request.late && !shown.late {
+                    continue;
+                }
+                if found.len() == size {
+                    return Ok((found, Some(last)));
+                }
+                found.push(api::DisclosureRequest { history: Vec::new(), ..shown });
+                last = key;
+            }
+            Ok((found, None))
+        })?;
+        let next_page_token = next.map(|key: Vec<u8>| query.token(&key)).unwrap_or_default();
+        Ok(api::ListDisclosureRequestsResponse { requests, next_page_token })
+    }
+
+    async fn act<R: Asks<Act = RequestAct>>(
+        &self,
+        caller: Caller,
+        method: &'static str,
+        request: R,
+    ) -> Result<(api::DisclosureRequest, Cursor)> {
+        let (name, etag, request_id) = request.about();
+        let name = DisclosureRequest::parse(name, "name")?;
+        let digest = request_digest(&request.without_id());
+        let command = Command::ActRequest { request: name.clone(), etag, act: Box::new(request.act()?) };
+        let committed = self.api.submit(&caller, method, request_id, digest, command).await?;
+        Ok((self.request(&name, "")?, cursor_to(&committed.cursor)))
+    }
+}
+
+service! {
+    DisclosureService for DisclosureApi, at "/jiyao.distribution.v1.DisclosureService";
+    acts act -> request {
+        ask_completion: AskCompletionRequest => AskCompletionResponse, "AskCompletion", CLERKS;
+        complete_disclosure_request: CompleteDisclosureRequestRequest => CompleteDisclosureRequestResponse, "CompleteDisclosureRequest", CLERKS;
+        drop_disclosure_request: DropDisclosureRequestRequest => DropDisclosureRequestResponse, "DropDisclosureRequest", CLERKS;
+        ask_third_party: AskThirdPartyRequest => AskThirdPartyResponse, "AskThirdParty", CLERKS;
+        hear_third_party: HearThirdPartyRequest => HearThirdPartyResponse, "HearThirdParty", CLERKS;
+        extend_disclosure_request: ExtendDisclosureRequestRequest => ExtendDisclosureRequestResponse, "ExtendDisclosureRequest", CLERKS;
+        answer_disclosure_request: AnswerDisclosureRequestRequest => AnswerDisclosureRequestResponse, "AnswerDisclosureRequest", CLERKS;
+    }
+    calls {
+        list_publications: ListPublicationsRequest => ListPublicationsResponse, "ListPublications", READERS;
+        set_reassessment: SetReassessmentRequest => SetReassessmentResponse, "SetReassessment", CLERKS;
+        create_disclosure_request: CreateDisclosureRequestRequest => CreateDisclosureRequestResponse, "CreateDisclosureRequest", CLERKS;
+        get_disclosure_request: GetDisclosureRequestRequest => GetDisclosureRequestResponse, "GetDisclosureRequest", READERS;
+        list_disclosure_requests: ListDisclosureRequestsRequest => ListDisclosureRequestsResponse, "ListDisclosureRequests", READERS;
+    }
+    others {}
+}

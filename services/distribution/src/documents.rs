@@ -1,0 +1,185 @@
+//! What lies in the state, decoded.
+
+use jiyao_calendar::Date;
+use jiyao_deliveries::{Channel, Delivery, Request, Scope};
+use jiyao_fault::{Fault, Reason, Result};
+use jiyao_ledger::{Lookup, from_json};
+use jiyao_minutes::{DisclosureClass, Level, Passage};
+use jiyao_names::{Delivery as DeliveryName, DisclosureRequest, Minutes, Organ};
+use jiyao_proto::distribution::v1::DistributionList;
+use jiyao_rolls::{Directory, Entry, Unit};
+use jiyao_serve::document_of;
+use prost::Message as _;
+use serde::{Deserialize, Serialize};
+
+use crate::keys;
+
+/// What is known of minutes for delivery and publication.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Known {
+    /// `organs/{organ}/minutes/{minutes}`.
+    pub(crate) minutes: String,
+    /// The newest revision.
+    pub(crate) revision: u64,
+    /// SHA-256 of its bytes, in hexadecimal digits.
+    pub(crate) sha256: String,
+    /// 印发 or later.
+    pub(crate) is_issued: bool,
+    /// Came in as issued elsewhere.
+    pub(crate) is_foreign: bool,
+    /// Revoked or withdrawn.
+    pub(crate) is_void: bool,
+    pub(crate) number: String,
+    pub(crate) title: String,
+    pub(crate) issuer: String,
+    pub(crate) signed: Option<Date>,
+    pub(crate) issued: Option<Date>,
+    pub(crate) published: Option<Date>,
+    pub(crate) class: Option<DisclosureClass>,
+    pub(crate) secrecy: Option<Level>,
+    pub(crate) passages: Vec<Passage>,
+    /// What it takes the place of.
+    pub(crate) corrects: String,
+}
+
+/// What is to be done with minutes in the background.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Task {
+    /// The next place of the scope to make a delivery for; None: nothing is to be delivered.
+    pub(crate) deliver: Option<u32>,
+    /// To be made public.
+    pub(crate) publish: bool,
+}
+
+impl Task {
+    pub(crate) fn is_done(self) -> bool {
+        self.deliver.is_none() && !self.publish
+    }
+}
+
+/// By what way a unit gets deliveries.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Address {
+    pub(crate) unit: String,
+    pub(crate) channel: Channel,
+    pub(crate) email: String,
+    pub(crate) url: String,
+    /// The unit's own public key, in hexadecimal digits; empty: none.
+    pub(crate) key: String,
+}
+
+/// Minutes that are public.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct PublicEntry {
+    pub(crate) minutes: String,
+    pub(crate) title: String,
+    pub(crate) number: String,
+    pub(crate) published: String,
+    pub(crate) issuer: String,
+    pub(crate) note: String,
+    pub(crate) is_separable: bool,
+    /// Record that holds the public text.
+    pub(crate) sequence: u64,
+}
+
+/// The documents of this service.
+pub(crate) trait View: Lookup {
+    /// An organ's directory as far as it is known here: its organisations.
+    fn directory(&self, organ: &Organ) -> Result<Directory> {
+        let mut directory = Directory::default();
+        for (_, unit) in self.under(&keys::units(organ))? {
+            directory.put(Entry::Unit(from_json(&unit)?));
+        }
+        Ok(directory)
+    }
+
+    fn directory_version(&self, organ: &Organ) -> Result<u64> {
+        let kept = self.value(&keys::directory_version(organ))?;
+        Ok(kept.and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes))
+    }
+
+    /// An organisation by id.
+    fn unit(&self, organ: &Organ, id: &str, field: &str) -> Result<Unit> {
+        let missing = || Fault::new(Reason::UnitNotFound).at(field).with("unit", id);
+        from_json(&self.value(&keys::unit(organ, id))?.ok_or_else(missing)?)
+    }
+
+    /// Ids of organisations of a name, whenever they were.
+    fn units_called(&self, organ: &Organ, name: &str) -> Result<Vec<String>> {
+        let prefix = keys::called(organ, name);
+        let ids = self
+            .under(&prefix)?
+            .into_iter()
+            .map(|(key, _)| String::from_utf8(key[prefix.len()..].to_vec()).map_err(Fault::internal));
+        ids.collect()
+    }
+
+    /// Names of those that may act for an organisation on a day: its own; once it is no more, those of what took its
+    /// place.
+    fn acting_for(&self, organ: &Organ, id: &str, day: Date) -> Result<Vec<String>> {
+        let (mut names, mut open, mut seen) = (Vec::new(), vec![id.to_owned()], Vec::new());
+        while let Some(id) = open.pop() {
+            if seen.contains(&id) {
+                continue;
+            }
+            let Ok(unit) = self.unit(organ, &id, "unit") else { continue };
+            if unit.span.until.is_none_or(|until| day <= until) {
+                names.extend(unit.names().map(str::to_owned));
+            } else {
+                open.extend(unit.successors);
+            }
+            seen.push(id);
+        }
+        Ok(names)
+    }
+
+    fn list(&self, minutes: &Minutes, field: &str) -> Result<DistributionList> {
+        let not_stated = || Fault::new(Reason::NotStated).at(field).with("minutes", minutes);
+        let found = self.value(&document_of(minutes))?.ok_or_else(not_stated)?;
+        DistributionList::decode(found.as_slice()).map_err(Fault::internal)
+    }
+
+    fn known(&self, minutes: &Minutes, field: &str) -> Result<Known> {
+        let missing = || Fault::new(Reason::NotStated).at(field).with("minutes", minutes);
+        from_json(&self.value(&keys::known(minutes))?.ok_or_else(missing)?)
+    }
+
+    fn task(&self, minutes: &Minutes) -> Result<Task> {
+        self.value(&keys::task(minutes))?.map_or_else(|| Ok(Task::default()), |kept| from_json(&kept))
+    }
+
+    fn scope(&self, minutes: &Minutes) -> Result<Option<Scope>> {
+        self.value(&keys::scope(minutes))?.map(|kept| from_json(&kept)).transpose()
+    }
+
+    fn delivery(&self, name: &DeliveryName, field: &str) -> Result<Delivery> {
+        let missing = || Fault::new(Reason::DeliveryNotFound).at(field).with("delivery", name);
+        from_json(&self.value(&keys::delivery(name))?.ok_or_else(missing)?)
+    }
+
+    /// The delivery that an index names.
+    fn named(&self, name: &[u8]) -> Result<Delivery> {
+        let name = std::str::from_utf8(name).map_err(Fault::internal)?;
+        self.delivery(&DeliveryName::parse(name, "name")?, "name")
+    }
+
+    fn address(&self, organ: &Organ, unit: &str) -> Result<Address> {
+        let none = || Address { unit: unit.to_owned(), ..Address::default() };
+        self.value(&keys::address(organ, unit))?.map_or_else(|| Ok(none()), |kept| from_json(&kept))
+    }
+
+    fn request(&self, name: &DisclosureRequest, field: &str) -> Result<Request> {
+        let missing = || Fault::new(Reason::RequestNotFound).at(field).with("request", name);
+        from_json(&self.value(&keys::request(name))?.ok_or_else(missing)?)
+    }
+
+    fn number(&self, key: &[u8]) -> Result<u32> {
+        Ok(self.value(key)?.and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_be_bytes))
+    }
+}
+
+impl<L: Lookup> View for L {}

@@ -1,0 +1,209 @@
+//! E-mail over SMTP, and what mail systems report of it (DSN, RFC 3464) as it lies in a Maildir.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiyao_deliveries::Delivery;
+use jiyao_names::Delivery as DeliveryName;
+use lettre::message::header::{ContentType, MessageId};
+use lettre::message::{Attachment, MultiPart, SinglePart};
+use lettre::transport::smtp::client::SmtpConnection;
+use lettre::transport::smtp::commands::{Mail, Rcpt};
+use lettre::transport::smtp::extension::{ClientId, MailParameter, RcptParameter};
+use lettre::{Address, Message};
+use mail_parser::{MessageParser, MimeHeaders as _};
+
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// Largest report read.
+const LARGEST_REPORT: u64 = 1 << 20;
+
+/// Where mail goes, and where reports of it lie.
+#[derive(Clone, Debug)]
+pub(crate) struct Mailer {
+    /// `host:port` of the mail server; it is expected next door and takes mail without a password.
+    server: String,
+    from: Address,
+    /// The Maildir that reports are delivered to.
+    pub(crate) maildir: Option<PathBuf>,
+}
+
+/// What a mail system reports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Report {
+    /// The delivery and its attempt, from the envelope id.
+    pub(crate) delivery: String,
+    pub(crate) attempt: u32,
+    /// `delivered`, `relayed`, `expanded`, `delayed` or `failed`.
+    pub(crate) action: String,
+    /// What the other side said.
+    pub(crate) why: String,
+}
+
+impl Mailer {
+    /// # Errors
+    /// What is no address, in words.
+    pub(crate) fn new(server: &str, from: &str, maildir: &str) -> Result<Self, String> {
+        if !server.contains(':') {
+            return Err(format!("smtp: {server:?} is no server such as 127.0.0.1:25"));
+        }
+        let from = from.parse().map_err(|e| format!("mail_from: {from:?}: {e}"))?;
+        let maildir = (!maildir.is_empty()).then(|| PathBuf::from(maildir));
+        Ok(Self { server: server.to_owned(), from, maildir })
+    }
+
+    /// Sends a delivery. The envelope id says which delivery and attempt it is, so that reports find back. Blocks.
+    ///
+    /// # Errors
+    /// What the server said.
+    pub(crate) fn send(
+        &self,
+        to: &str,
+        delivery: &Delivery,
+        attempt: u32,
+        content: &[u8],
+    ) -> Result<(), String> {
+        let told = |e: &dyn std::error::Error| jiyao_fault::chain(e);
+        let to: Address = to.parse().map_err(|e: lettre::address::AddressError| told(&e))?;
+        let id = envelope_id(&delivery.name, attempt).ok_or("a delivery without an id")?;
+        let text = format!(
+            "{}\n\n{}\nSHA-256 {}\n第 {attempt} 次发送\n\n请核对后签收。",
+            delivery.title, delivery.name, delivery.sha256
+        );
+        let plain = ContentType::parse("application/octet-stream").map_err(|e| told(&e))?;
+        let message = Message::builder()
+            .from(lettre::message::Mailbox::new(None, self.from.clone()))
+            .to(lettre::message::Mailbox::new(None, to.clone()))
+            .subject(format!("纪要 {}", delivery.title))
+            .header(MessageId::from(format!("<{id}@{}>", self.from.domain())))
+            .multipart(
+                MultiPart::mixed()
+                    .singlepart(SinglePart::plain(text))
+                    .singlepart(Attachment::new("minutes".to_owned()).body(content.to_vec(), plain)),
+            )
+            .map_err(|e| told(&e))?;
+        let address = std::net::ToSocketAddrs::to_socket_addrs(&self.server).map_err(|e| told(&e))?.next();
+        let address = address.ok_or_else(|| format!("{} leads nowhere", self.server))?;
+        let hello = ClientId::default();
+        let mut connection =
+            SmtpConnection::connect(address, Some(TIMEOUT), &hello, None, None).map_err(|e| told(&e))?;
+        let parameter = |keyword: &str, value: &str| MailParameter::Other {
+            keyword: keyword.to_owned(),
+            value: Some(value.to_owned()),
+        };
+        let asked = vec![parameter("RET", "HDRS"), parameter("ENVID", &id)];
+        let wanted = vec![RcptParameter::Other {
+            keyword: "NOTIFY".to_owned(),
+            value: Some("SUCCESS,FAILURE,DELAY".to_owned()),
+        }];
+        let mut transact = || -> Result<(), lettre::transport::smtp::Error> {
+            connection.command(Mail::new(Some(self.from.clone()), asked.clone()))?;
+            connection.command(Rcpt::new(to.clone(), wanted.clone()))?;
+            connection.command(lettre::transport::smtp::commands::Data)?;
+            connection.message(&message.formatted())?;
+            Ok(())
+        };
+        let sent = transact();
+        let _ = connection.quit();
+        sent.map_err(|e| told(&e))
+    }
+
+    /// Reports that came since the last time: each with its file, which the caller moves once it is dealt with. Blocks.
+    pub(crate) fn reports(&self) -> Vec<(PathBuf, Option<Report>)> {
+        let Some(maildir) = &self.maildir else { return Vec::new() };
+        let Ok(entries) = std::fs::read_dir(maildir.join("new")) else { return Vec::new() };
+        let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+        files.sort();
+        let read = |file: PathBuf| {
+            let is_small = std::fs::metadata(&file).is_ok_and(|about| about.len() <= LARGEST_REPORT);
+            let bytes = if is_small { std::fs::read(&file).unwrap_or_default() } else { Vec::new() };
+            (file, report(&bytes))
+        };
+        files.into_iter().take(100).map(read).collect()
+    }
+
+    /// Marks a report as dealt with, as mail readers do.
+    pub(crate) fn done(&self, file: &Path) {
+        let Some((maildir, name)) = self.maildir.as_ref().zip(file.file_name()) else { return };
+        let target = maildir.join("cur").join(format!("{}:2,S", name.to_string_lossy()));
+        if let Err(e) = std::fs::rename(file, target) {
+            tracing::warn!(file = %file.display(), cause = %e, "a mail report cannot be put away");
+        }
+    }
+}
+
+/// The envelope id of an attempt: only letters, digits, dots and hyphens, so no encoding of it is needed.
+fn envelope_id(delivery: &str, attempt: u32) -> Option<String> {
+    let name = DeliveryName::parse(delivery, "name").ok()?;
+    Some(format!("{}.{}.{attempt}", name.organ.id(), name.id))
+}
+
+fn of_envelope(id: &str) -> Option<(String, u32)> {
+    let mut parts = id.trim().rsplitn(3, '.');
+    let attempt = parts.next()?.parse().ok()?;
+    let (id, organ) = (parts.next()?, parts.next()?);
+    let name = format!("organs/{organ}/deliveries/{id}");
+    DeliveryName::parse(&name, "name").ok()?;
+    Some((name, attempt))
+}
+
+/// What a report says; None for other mail, or a report of mail that was not sent from here.
+fn report(bytes: &[u8]) -> Option<Report> {
+    let message = MessageParser::default().parse(bytes)?;
+    let status = message.parts.iter().find(|part| {
+        part.content_type().is_some_and(|kind| {
+            kind.ctype().eq_ignore_ascii_case("message")
+                && kind.subtype().is_some_and(|kind| kind.eq_ignore_ascii_case("delivery-status"))
+        })
+    })?;
+    let text = String::from_utf8_lossy(status.contents()).into_owned();
+    let field = |name: &str| {
+        text.lines().find_map(|line| {
+            let (key, value) = line.split_once(':')?;
+            key.trim().eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
+        })
+    };
+    let (delivery, attempt) = of_envelope(&field("Original-Envelope-Id")?)?;
+    let why = [field("Status"), field("Diagnostic-Code")].into_iter().flatten().collect::<Vec<_>>().join(" ");
+    Some(Report { delivery, attempt, action: field("Action")?.to_lowercase(), why })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NAME: &str = "organs/linlan/deliveries/018f2f6e-7c1c-7aaa-8bbb-0123456789ab";
+
+    fn dsn(action: &str, envelope: &str) -> String {
+        format!(
+            "From: MAILER-DAEMON@example.org\r\nSubject: Report\r\nMIME-Version: 1.0\r\n\
+             Content-Type: multipart/report; report-type=delivery-status; boundary=\"b\"\r\n\r\n\
+             --b\r\nContent-Type: text/plain\r\n\r\nWords.\r\n\
+             --b\r\nContent-Type: message/delivery-status\r\n\r\n\
+             Reporting-MTA: dns; mail.example.org\r\nOriginal-Envelope-Id: {envelope}\r\n\r\n\
+             Final-Recipient: rfc822; office@example.org\r\nAction: {action}\r\nStatus: 5.1.1\r\n\
+             Diagnostic-Code: smtp; 550 no such user\r\n\r\n--b--\r\n"
+        )
+    }
+
+    #[test]
+    fn reports_find_back_to_their_delivery_and_attempt() {
+        let id = envelope_id(NAME, 3).unwrap();
+        for action in ["delivered", "relayed", "expanded", "delayed", "failed"] {
+            let found = report(dsn(action, &id).as_bytes()).unwrap();
+            assert_eq!((found.delivery.as_str(), found.attempt, found.action.as_str()), (NAME, 3, action));
+            assert_eq!(found.why, "5.1.1 smtp; 550 no such user");
+        }
+        for foreign in ["", "x", "linlan.7.x", "linlan.018f2f6e-7c1c-7aaa-8bbb-0123456789ab.-1"] {
+            assert_eq!(report(dsn("failed", foreign).as_bytes()), None, "{foreign}");
+        }
+        assert_eq!(report(b"Subject: hello\r\n\r\nno report"), None);
+        assert_eq!(report(&[0xff, 0, 13, 10]), None);
+    }
+
+    #[test]
+    fn settings_are_checked() {
+        assert!(Mailer::new("127.0.0.1", "a@b.c", "").is_err());
+        assert!(Mailer::new("127.0.0.1:25", "nobody", "").is_err());
+        assert!(Mailer::new("127.0.0.1:25", "jiyao@example.org", "").is_ok());
+    }
+}

@@ -1,0 +1,181 @@
+//! What distribution makes of the journals of records and attendance.
+
+use jiyao_fault::Fault;
+use jiyao_names::{DISTRIBUTION_LIST, Minutes, Organ, hex};
+use jiyao_proto::attendance::v1::GetDirectoryChangeRequest;
+use jiyao_proto::attendance::v1::directory_service_client::DirectoryServiceClient;
+use jiyao_proto::distribution::v1::{DistributionList, Recipient, RecipientKind};
+use jiyao_proto::journal::v1::event::Kind;
+use jiyao_proto::journal::v1::{Cursor, Event};
+use jiyao_proto::records::v1 as records;
+use jiyao_proto::records::v1::records_service_client::RecordsServiceClient;
+use jiyao_serve::{Intake, Link, RESPONSE_LIMIT, Setback, fetch_minutes, unknown_kind};
+
+use crate::documents::Known;
+use crate::domain::{ATTENDANCE, Command, DistributionDomain, Move, RECORDS};
+
+/// Takes over the lists that minutes state, and how far minutes are.
+pub(crate) struct Lists;
+
+impl Intake<DistributionDomain> for Lists {
+    const SOURCE: &'static str = RECORDS;
+    const METHOD: &'static str = "follow jiyao.records.v1";
+
+    async fn command(
+        &self,
+        link: &Link,
+        events: Vec<Event>,
+        through: Cursor,
+    ) -> Result<Option<Command>, Setback> {
+        let mut records = RecordsServiceClient::new(link.clone()).max_decoding_message_size(RESPONSE_LIMIT);
+        let (mut lists, mut known) = (Vec::new(), Vec::new());
+        for event in events {
+            match &event.kind {
+                Some(Kind::MinutesRecorded(recorded)) => {
+                    let minutes = fetch_minutes(link, event.sequence, recorded).await?;
+                    lists.push(list(&minutes));
+                    known.push((known_of(&minutes), Move::Other));
+                }
+                Some(Kind::MinutesMoved(moved)) => {
+                    // A step of a life, as it stands now: later steps come with their own events.
+                    let request = records::GetMinutesRequest {
+                        name: moved.minutes.clone(),
+                        revision: 0,
+                        read_after: None,
+                    };
+                    let answer = records.get_minutes(request).await.map_err(Fault::internal)?;
+                    let minutes = answer.into_inner().minutes.unwrap_or_default();
+                    let what = match moved.act.as_str() {
+                        "ISSUE" => Move::Issued,
+                        "PUBLISH" => Move::Published,
+                        _ => Move::Other,
+                    };
+                    known.push((known_of(&minutes), what));
+                }
+                Some(Kind::OrganCreated(_) | Kind::MatterChanged(_)) => {}
+                _ => return Err(unknown_kind(&event)),
+            }
+        }
+        Ok((!known.is_empty()).then_some(Command::Know { lists, known, source: through }))
+    }
+}
+
+/// Takes over the organisations of directories.
+pub(crate) struct Units;
+
+impl Intake<DistributionDomain> for Units {
+    const SOURCE: &'static str = ATTENDANCE;
+    const METHOD: &'static str = "follow jiyao.attendance.v1";
+
+    async fn command(
+        &self,
+        link: &Link,
+        events: Vec<Event>,
+        through: Cursor,
+    ) -> Result<Option<Command>, Setback> {
+        let mut directory =
+            DirectoryServiceClient::new(link.clone()).max_decoding_message_size(RESPONSE_LIMIT);
+        let mut changes = Vec::new();
+        for event in events {
+            match &event.kind {
+                Some(Kind::DirectoryChanged(changed)) => {
+                    let request =
+                        GetDirectoryChangeRequest { parent: changed.organ.clone(), version: changed.version };
+                    let answer = directory.get_directory_change(request).await.map_err(Fault::internal)?;
+                    let units = answer.into_inner().units.into_iter().map(jiyao_wire::unit_from);
+                    let organ = Organ::parse(&changed.organ, "organ")?;
+                    changes.push((organ, changed.version, units.collect::<Result<_, _>>()?));
+                }
+                Some(Kind::RollStated(_) | Kind::QuorumSettled(_)) => {}
+                _ => return Err(unknown_kind(&event)),
+            }
+        }
+        Ok((!changes.is_empty()).then_some(Command::Units { changes, source: through }))
+    }
+}
+
+/// The original bytes of minutes, and their text.
+///
+/// # Errors
+/// Those of records.
+pub(crate) async fn fetch_content(link: &Link, minutes: &Minutes) -> Result<(Vec<u8>, Vec<u8>), Fault> {
+    let mut records = RecordsServiceClient::new(link.clone()).max_decoding_message_size(RESPONSE_LIMIT);
+    let mut both = [Vec::new(), Vec::new()];
+    for (extracted, bytes) in [false, true].into_iter().zip(&mut both) {
+        let request = records::GetMinutesTextRequest { name: minutes.to_string(), extracted };
+        let mut chunks = records.get_minutes_text(request).await.map_err(Fault::internal)?.into_inner();
+        while let Some(chunk) = chunks.message().await.map_err(Fault::internal)? {
+            bytes.extend(chunk.chunk);
+        }
+    }
+    let [content, text] = both;
+    Ok((content, text))
+}
+
+fn known_of(minutes: &records::Minutes) -> Known {
+    let life = minutes.life.clone().unwrap_or_default();
+    let facts = minutes.facts.clone().unwrap_or_default();
+    let said =
+        |fact: &Option<records::Fact>| fact.as_ref().map(|fact| fact.value.clone()).unwrap_or_default();
+    let day = |text: &str| jiyao_calendar::parse_iso(text);
+    let is_foreign = minutes.standing == i32::from(records::Standing::IssuedElsewhere);
+    let stage = jiyao_wire::stage_from(life.stage).unwrap_or_default();
+    let decided = life.disclosure.as_ref().map_or(0, |disclosure| disclosure.class);
+    let class = jiyao_wire::class_from(decided, "class").ok().flatten();
+    let printed = said(&facts.disclosure);
+    let claimed = is_foreign.then(|| jiyao_minutes::DisclosureClass::of_note(&printed)).flatten();
+    let meeting = facts.meeting.clone().unwrap_or_default();
+    let passage = |passage: &records::Passage| {
+        let class = jiyao_wire::class_from(passage.class, "class").ok().flatten()?;
+        Some(jiyao_minutes::Passage { quote: passage.quote.clone(), class, reason: passage.reason.clone() })
+    };
+    let printed_date = |fact: Option<records::Fact>| fact.and_then(|fact| day(&fact.value));
+    let number = if life.number.is_empty() { said(&facts.document_number) } else { life.number.clone() };
+    let title = [said(&facts.issuer), said(&meeting.kind), "纪要".to_owned()].concat();
+    Known {
+        minutes: minutes.name.clone(),
+        revision: minutes.revision,
+        sha256: hex(&minutes.digest),
+        is_issued: stage.is_issued(),
+        is_foreign,
+        is_void: !life.revoked_date.is_empty() || !life.voided_date.is_empty(),
+        number,
+        title,
+        issuer: said(&facts.issuer),
+        signed: day(&life.signed_date).or(printed_date(facts.compiled.clone().unwrap_or_default().date)),
+        issued: day(&life.issued_date).or(printed_date(facts.printed.clone().unwrap_or_default().date)),
+        published: day(&life.published_date),
+        class: class.or(claimed),
+        secrecy: jiyao_wire::secrecy_from(life.secrecy).ok().flatten().map(|secrecy| secrecy.level),
+        passages: life.passages.iter().filter_map(passage).collect(),
+        corrects: minutes.corrects.clone(),
+    }
+}
+
+fn list(minutes: &records::Minutes) -> DistributionList {
+    let facts = minutes.facts.as_ref().map(jiyao_wire::facts_from).unwrap_or_default();
+    let recipients = jiyao_deliveries::stated(&facts)
+        .into_iter()
+        .map(|recipient| {
+            let kind = match recipient.kind {
+                jiyao_deliveries::RecipientKind::Unit => RecipientKind::Unit,
+                jiyao_deliveries::RecipientKind::Class => RecipientKind::Class,
+            };
+            Recipient { title: recipient.title, kind: kind.into() }
+        })
+        .collect();
+    let attending_units = jiyao_deliveries::attending(&facts);
+    let printed = facts.printed.unwrap_or_default();
+    DistributionList {
+        name: format!("{}/{DISTRIBUTION_LIST}", minutes.name),
+        minutes: minutes.name.clone(),
+        revision: minutes.revision,
+        meeting_date: facts.meeting.date.map(|date| date.value.into()).unwrap_or_default(),
+        recipients,
+        disclosure: facts.disclosure.map(|note| note.value.into()).unwrap_or_default(),
+        printed_by: printed.by.map(|office| office.value.into()).unwrap_or_default(),
+        printed_date: printed.date.map(|date| date.value.into()).unwrap_or_default(),
+        create_time: None,
+        attending_units,
+    }
+}

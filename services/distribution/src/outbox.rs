@@ -1,0 +1,269 @@
+//! What distribution does by itself: it makes the deliveries of issued minutes, publishes, sends what is due, and reads
+//! what mail systems report. All of it is at-least-once; each effect is a command, and happens once.
+
+use std::time::Duration;
+
+use jiyao_calendar::{Clock as _, SystemClock};
+use jiyao_deliveries::{Act, Channel, Delivery, public_part};
+use jiyao_fault::{Fault, Reason, Result};
+use jiyao_ledger::{Ledger, Lookup as _, Reading, Submission, from_json};
+use jiyao_names::{Delivery as DeliveryName, Minutes, hex};
+use jiyao_proto::stored::v1::Noted;
+use jiyao_serve::Source;
+use sha2::{Digest as _, Sha256};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+use crate::documents::{Task, View as _};
+use crate::domain::{Command, DistributionDomain};
+use crate::email::{Mailer, Report};
+use crate::intake::fetch_content;
+use crate::keys;
+use crate::webhook::Webhooks;
+
+/// How often it looks.
+const EVERY: Duration = Duration::from_millis(200);
+/// Attempts under way at the same time.
+const AT_ONCE: usize = 32;
+
+/// What the background needs.
+#[derive(Clone)]
+pub(crate) struct Outbox {
+    pub(crate) ledger: Ledger<DistributionDomain>,
+    pub(crate) records: Source,
+    pub(crate) webhooks: Webhooks,
+    pub(crate) mailer: Option<Mailer>,
+}
+
+/// The bytes and the text of a revision, from the journal. Blocks on the disk.
+pub(crate) fn content(
+    ledger: &Ledger<DistributionDomain>,
+    minutes: &Minutes,
+    sha256: &str,
+) -> Result<Option<(Vec<u8>, Vec<u8>)>> {
+    let (at, _) = ledger.read(|view| view.value(&keys::content(minutes, sha256)))?;
+    let Some(sequence) = at.and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes) else {
+        return Ok(None);
+    };
+    let record = ledger.record(sequence)?.unwrap_or_default();
+    for event in &record.events {
+        let noted: Noted = jiyao_ledger::decode_event(event)?;
+        if let [content, text] = noted.parts.as_slice() {
+            return Ok(Some((content.clone(), text.clone())));
+        }
+    }
+    Err(Fault::internal(format!("record {sequence} holds no content")))
+}
+
+impl Outbox {
+    /// Works until `stop`.
+    pub(crate) async fn run(self, stop: CancellationToken) {
+        loop {
+            if let Err(fault) = self.tasks().await {
+                debug!(cause = %jiyao_fault::chain(&fault), "deliveries wait");
+            }
+            if let Err(fault) = self.send_due().await {
+                warn!(cause = %jiyao_fault::chain(&fault), "what is due is not sent");
+            }
+            if let Err(fault) = self.read_reports().await {
+                warn!(cause = %jiyao_fault::chain(&fault), "mail reports are not read");
+            }
+            if stop.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_none() {
+                return;
+            }
+        }
+    }
+
+    async fn submit(&self, method: &'static str, command: Command) -> Result<()> {
+        let submission = Submission {
+            principal: "distribution".to_owned(),
+            method,
+            request_id: String::new(),
+            digest: [0; 32],
+            command,
+        };
+        self.ledger.submit(submission).await.map(|_| ())
+    }
+
+    /// Delivers and publishes what is to be delivered and published.
+    async fn tasks(&self) -> Result<()> {
+        let read = |view: &Reading<'_>| {
+            let mut found = Vec::new();
+            for pair in view.scan(keys::TASKS, &[]).take(20) {
+                let (key, task) = pair?;
+                // `t/{organ}/{16 bytes}/`.
+                let rest = &key[keys::TASKS.len()..];
+                let parts = rest.iter().position(|byte| *byte == b'/').map(|at| rest.split_at(at));
+                let Some((organ, id)) = parts else { continue };
+                let organ = std::str::from_utf8(organ).map_err(Fault::internal)?;
+                let id = id.get(1..17).and_then(|id| uuid::Uuid::from_slice(id).ok());
+                let id = id.ok_or_else(|| Fault::internal("a task's key is cut"))?;
+                let minutes = Minutes { organ: jiyao_names::Organ::from_id(organ, "organ")?, id };
+                found.push((minutes, from_json::<Task>(&task)?));
+            }
+            Ok(found)
+        };
+        let (tasks, _) = self.ledger.read(read)?;
+        for (minutes, task) in tasks {
+            let (known, _) = self.ledger.read(|view| view.known(&minutes, "minutes"))?;
+            let (scope, _) = self.ledger.read(|view| view.scope(&minutes))?;
+            let sha256 = match scope.filter(|_| task.deliver.is_some()) {
+                Some(scope) => scope.sha256,
+                None => known.sha256.clone(),
+            };
+            let text = self.taken(&minutes, &sha256).await?;
+            if task.deliver.is_some() {
+                self.submit("make deliveries", Command::Make { minutes: minutes.clone() }).await?;
+            }
+            if task.publish && known.published.is_some() {
+                let text = String::from_utf8_lossy(&text).into_owned();
+                let text = public_part(&text, &known.passages);
+                self.submit("publish", Command::Publish { minutes, text }).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes sure that the bytes of a revision lie here; answers their text.
+    async fn taken(&self, minutes: &Minutes, sha256: &str) -> Result<Vec<u8>> {
+        let (ledger, of, wanted) = (self.ledger.clone(), minutes.clone(), sha256.to_owned());
+        let here = tokio::task::spawn_blocking(move || content(&ledger, &of, &wanted));
+        if let Some((_, text)) = here.await.map_err(Fault::internal)?? {
+            return Ok(text);
+        }
+        let link = self.records.link().map_err(Fault::internal)?;
+        let (content, text) = fetch_content(&link, minutes).await?;
+        if hex(&Sha256::digest(&content)) != sha256 {
+            // Records has a newer revision than was frozen: nobody may get that one.
+            return Err(Fault::new(Reason::RecordDamaged).with("sequence", 0));
+        }
+        let (minutes, sha256) = (minutes.clone(), sha256.to_owned());
+        self.submit("take content", Command::Take { minutes, sha256, content, text: text.clone() }).await?;
+        Ok(text)
+    }
+
+    /// Sends what is due, some at the same time.
+    async fn send_due(&self) -> Result<()> {
+        let now = u64::try_from(SystemClock.now().as_millisecond()).unwrap_or(0);
+        let read = |view: &Reading<'_>| {
+            let mut due = Vec::new();
+            for pair in view.scan(keys::DUE, &[]).take(AT_ONCE) {
+                let (key, name) = pair?;
+                let at = key.get(keys::DUE.len()..).and_then(|key| key.first_chunk()).copied();
+                if at.map_or(u64::MAX, u64::from_be_bytes) > now {
+                    break;
+                }
+                due.push(view.named(&name)?);
+            }
+            Ok(due)
+        };
+        let (due, _) = self.ledger.read(read)?;
+        let mut under_way = JoinSet::new();
+        for delivery in due {
+            under_way.spawn(self.clone().attempt(delivery));
+        }
+        while let Some(ended) = under_way.join_next().await {
+            ended.map_err(Fault::internal)??;
+        }
+        Ok(())
+    }
+
+    /// One attempt: it is on record that it begins before anything goes out, so a crash repeats it with a new number.
+    async fn attempt(self, delivery: Delivery) -> Result<()> {
+        let name = DeliveryName::parse(&delivery.name, "name")?;
+        let attempt = delivery.attempt + 1;
+        let begin = Command::Act {
+            delivery: name.clone(),
+            etag: delivery.version,
+            unit: String::new(),
+            is_system: true,
+            act: Box::new(Act::Send { attempt }),
+        };
+        match self.submit("send", begin).await {
+            // Somebody recalled or redirected it meanwhile.
+            Err(fault) if fault.reason() == Reason::EtagStale => return Ok(()),
+            other => other?,
+        }
+        let (address, _) = self.ledger.read(|view| view.address(&name.organ, &delivery.unit))?;
+        let failed =
+            |why: String, is_final| Command::Failed { delivery: name.clone(), attempt, why, is_final };
+        let outcome = match delivery.channel {
+            Channel::Webhook => {
+                let now = SystemClock.now().as_second();
+                match self.webhooks.send(&address.url, &delivery, attempt, now).await {
+                    Ok(()) => Command::Act {
+                        delivery: name.clone(),
+                        etag: 0,
+                        unit: String::new(),
+                        is_system: true,
+                        act: Box::new(Act::Receive { attempt }),
+                    },
+                    Err(refused) => failed(refused.why, refused.is_final),
+                }
+            }
+            Channel::Email => {
+                let Some(mailer) = self.mailer.clone() else {
+                    let why = "this service has no mail server: set smtp".to_owned();
+                    return self.submit("send", failed(why, true)).await;
+                };
+                let minutes = Minutes::parse(&delivery.minutes, "minutes")?;
+                let ledger = self.ledger.clone();
+                let send = move || {
+                    let held = content(&ledger, &minutes, &delivery.sha256)?;
+                    let (content, _) = held.ok_or_else(|| Fault::internal("content is not here"))?;
+                    Ok::<_, Fault>(mailer.send(&address.email, &delivery, attempt, &content))
+                };
+                match tokio::task::spawn_blocking(send).await.map_err(Fault::internal)?? {
+                    // Taken by a mail server is not received: its reports say what came of it.
+                    Ok(()) => return Ok(()),
+                    Err(why) => failed(why, false),
+                }
+            }
+            Channel::Inbox | Channel::Paper => return Ok(()),
+        };
+        match self.submit("send", outcome).await {
+            // It was signed for or recalled before the answer came.
+            Err(fault) if matches!(fault.reason(), Reason::StateForbids | Reason::AttemptStale) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Takes over what mail systems report.
+    async fn read_reports(&self) -> Result<()> {
+        let Some(mailer) = self.mailer.clone().filter(|mailer| mailer.maildir.is_some()) else {
+            return Ok(());
+        };
+        let reading = mailer.clone();
+        let reports =
+            tokio::task::spawn_blocking(move || reading.reports()).await.map_err(Fault::internal)?;
+        for (file, report) in reports {
+            if let Some(report) = report {
+                match self.submit("mail report", reported(report)?).await {
+                    Ok(()) => {}
+                    Err(fault)
+                        if matches!(
+                            fault.reason(),
+                            Reason::StateForbids | Reason::AttemptStale | Reason::DeliveryNotFound
+                        ) => {}
+                    Err(fault) => return Err(fault),
+                }
+            }
+            let mailer = mailer.clone();
+            tokio::task::spawn_blocking(move || mailer.done(&file)).await.map_err(Fault::internal)?;
+        }
+        Ok(())
+    }
+}
+
+/// What a report does: `failed` fails the attempt, `delivered` is a receipt, the others are shown as what they are.
+fn reported(report: Report) -> Result<Command> {
+    let Report { delivery, attempt, action, why } = report;
+    let delivery = DeliveryName::parse(&delivery, "delivery")?;
+    let act = match action.as_str() {
+        "failed" => return Ok(Command::Failed { delivery, attempt, why, is_final: true }),
+        "delivered" => Act::Receive { attempt },
+        _ => Act::Transit { attempt, action },
+    };
+    Ok(Command::Act { delivery, etag: 0, unit: String::new(), is_system: true, act: Box::new(act) })
+}

@@ -1,0 +1,58 @@
+//! The keys of this service: made at the first start, readable by its own user alone.
+
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use jiyao_receipts::Key;
+
+/// The key in a file of a folder, made where it is not there.
+///
+/// # Errors
+/// A file that cannot be read or made, or that holds no key: it is never replaced.
+pub(crate) fn key(folder: &Path, name: &str) -> std::io::Result<Key> {
+    let path = folder.join(name);
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Key::parse(&text).map_err(|e| {
+            std::io::Error::new(std::io::ErrorKind::InvalidData, format!("{}: {e}", path.display()))
+        }),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            let mut seed = [0; 32];
+            getrandom::fill(&mut seed).map_err(std::io::Error::other)?;
+            std::fs::create_dir_all(folder)?;
+            // Whole or not at all: a half-written key would stop every later start.
+            let part = folder.join(format!("{name}.new"));
+            let mut file = std::fs::OpenOptions::new()
+                .write(true)
+                .create(true)
+                .truncate(true)
+                .mode(0o600)
+                .open(&part)?;
+            writeln!(file, "{}", jiyao_names::hex(&seed))?;
+            file.sync_all()?;
+            std::fs::rename(&part, &path)?;
+            std::fs::File::open(folder)?.sync_all()?;
+            Ok(Key::from_seed(&seed))
+        }
+        Err(e) => Err(e),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_key_is_made_once_for_its_owner_alone_and_never_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let made = key(folder.path(), "receipt.key").unwrap();
+        assert_eq!(key(folder.path(), "receipt.key").unwrap().public(), made.public());
+        let path = folder.path().join("receipt.key");
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        std::fs::write(&path, "no key").unwrap();
+        assert!(key(folder.path(), "receipt.key").is_err());
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "no key");
+    }
+}

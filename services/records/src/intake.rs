@@ -1,0 +1,198 @@
+//! What records makes of the journals of attendance and distribution.
+
+use std::collections::BTreeMap;
+
+use jiyao_calendar::{Date, parse_iso};
+use jiyao_fault::Result;
+use jiyao_ledger::{Context, Decided, Overlay, event};
+use jiyao_matters::Act as MatterAct;
+use jiyao_minutes::{Act, FrozenScope, Quorum};
+use jiyao_names::{Matter as MatterName, Minutes, hex};
+use jiyao_proto::journal::v1::event::Kind;
+use jiyao_proto::journal::v1::{Cursor, Event};
+use jiyao_proto::records::v1 as api;
+use jiyao_proto::stored::v1 as stored;
+use jiyao_serve::{Intake, Link, Setback, is_new, unknown_kind};
+use prost::Message as _;
+
+use crate::documents::View as _;
+use crate::domain::{Command, RecordsDomain};
+use crate::follow_up::Desk;
+use crate::keys;
+use crate::life::{Case, Policy};
+
+pub(crate) const SOURCE_FOLLOWED: &str = "source.followed";
+pub(crate) const ATTENDANCE: &str = "attendance";
+pub(crate) const DISTRIBUTION: &str = "distribution";
+
+/// What others settled.
+pub(crate) enum Settled {
+    /// Whether the meeting of minutes could decide.
+    Quorum { minutes: Minutes, outcome: Quorum, meeting: String },
+    /// Recipients were frozen.
+    Scope { minutes: Minutes, scope: FrozenScope },
+    /// A recipient signed for minutes.
+    Signed { minutes: Minutes, unit: String, delivery: String, day: Date },
+}
+
+/// What others settled, up to a place in their journal.
+pub(crate) struct Followed {
+    source: &'static str,
+    through: Cursor,
+    settled: Vec<Settled>,
+}
+
+/// Follows attendance.
+pub(crate) struct Quorums;
+
+impl Intake<RecordsDomain> for Quorums {
+    const SOURCE: &'static str = ATTENDANCE;
+    const METHOD: &'static str = "follow jiyao.attendance.v1";
+
+    async fn command(
+        &self,
+        _: &Link,
+        events: Vec<Event>,
+        through: Cursor,
+    ) -> Result<Option<Command>, Setback> {
+        let mut settled = Vec::new();
+        for event in events {
+            match &event.kind {
+                Some(Kind::QuorumSettled(said)) => {
+                    let outcome = match said.outcome.as_str() {
+                        "MET" => Quorum::Met,
+                        "OVERRIDDEN" => Quorum::Overridden,
+                        "NO_RULE" => Quorum::NoRule,
+                        _ => return Err(unknown_kind(&event)),
+                    };
+                    let minutes = Minutes::parse(&said.minutes, "minutes")?;
+                    settled.push(Settled::Quorum { minutes, outcome, meeting: said.meeting.clone() });
+                }
+                Some(Kind::RollStated(_) | Kind::DirectoryChanged(_)) => {}
+                _ => return Err(unknown_kind(&event)),
+            }
+        }
+        Ok(followed(ATTENDANCE, through, settled))
+    }
+}
+
+/// Follows distribution.
+pub(crate) struct Receipts;
+
+impl Intake<RecordsDomain> for Receipts {
+    const SOURCE: &'static str = DISTRIBUTION;
+    const METHOD: &'static str = "follow jiyao.distribution.v1";
+
+    async fn command(
+        &self,
+        _: &Link,
+        events: Vec<Event>,
+        through: Cursor,
+    ) -> Result<Option<Command>, Setback> {
+        let mut settled = Vec::new();
+        for event in events {
+            let day = |text: &str| parse_iso(text).ok_or_else(|| unknown_kind(&event));
+            match &event.kind {
+                Some(Kind::ScopeFrozen(frozen)) => {
+                    let scope = FrozenScope {
+                        revision: frozen.revision,
+                        date: day(&frozen.date)?,
+                        hash: hex(&frozen.hash),
+                    };
+                    settled
+                        .push(Settled::Scope { minutes: Minutes::parse(&frozen.minutes, "minutes")?, scope });
+                }
+                Some(Kind::DeliverySigned(signed)) => settled.push(Settled::Signed {
+                    minutes: Minutes::parse(&signed.minutes, "minutes")?,
+                    unit: signed.unit.clone(),
+                    delivery: signed.delivery.clone(),
+                    day: day(&signed.date)?,
+                }),
+                Some(Kind::ListStated(_) | Kind::DeliveryMoved(_)) => {}
+                _ => return Err(unknown_kind(&event)),
+            }
+        }
+        Ok(followed(DISTRIBUTION, through, settled))
+    }
+}
+
+fn followed(source: &'static str, through: Cursor, settled: Vec<Settled>) -> Option<Command> {
+    (!settled.is_empty()).then(|| Command::Followed(Followed { source, through, settled }))
+}
+
+/// The acts that follow of what others settled. What records itself no longer takes, such as a quorum after the issue,
+/// is left out: it stands in the other journal.
+pub(crate) fn decide(
+    view: &Overlay<'_>,
+    desk: &Desk<'_>,
+    command: &Followed,
+    context: &mut Context<'_>,
+    policy: Policy,
+) -> Result<Decided> {
+    let Followed { source, through, settled } = command;
+    if !is_new(view, source, through)? {
+        return Ok(Decided::default());
+    }
+    // Several acts on the same thing build on each other.
+    let (mut lives, mut matters) = (BTreeMap::new(), BTreeMap::new());
+    let mut signed_for = Vec::new();
+    let mut events = Vec::new();
+    for one in settled {
+        let (minutes, act) = match one {
+            Settled::Quorum { minutes, outcome, meeting } => {
+                (minutes, Act::RecordQuorum { outcome: *outcome, reason: meeting.clone() })
+            }
+            Settled::Scope { minutes, scope } => (minutes, Act::RecordScope { scope: scope.clone() }),
+            Settled::Signed { minutes, unit, delivery, day } => {
+                signed_for.push(stored::SignedFor {
+                    minutes: minutes.to_string(),
+                    unit: unit.clone(),
+                    date: day.to_string(),
+                });
+                for (_, summary) in view.scan_prefix(&keys::by_minutes(minutes))? {
+                    let summary = api::MatterSummary::decode(summary.as_slice())
+                        .map_err(jiyao_fault::Fault::internal)?;
+                    if summary.lead != *unit {
+                        continue;
+                    }
+                    let name = MatterName::parse(&summary.name, "name")?;
+                    let matter = match matters.remove(&name) {
+                        Some(matter) => matter,
+                        None => view.matter(&name, "name")?,
+                    };
+                    let act = MatterAct::SignFor { delivery: delivery.clone(), day: *day };
+                    let (matter, happened) = desk.of_itself(&name, matter, act, context)?;
+                    events.extend(happened);
+                    matters.insert(name, matter);
+                }
+                continue;
+            }
+        };
+        let Ok(mut case) = Case::of(view, minutes, "minutes", context) else { continue };
+        if let Some(life) = lives.remove(minutes) {
+            case.life = life;
+        }
+        if let Ok(entry) = case.decide(act, context, policy) {
+            events.push(case.event(&entry)?);
+            case.life.apply(entry);
+        }
+        lives.insert(minutes.clone(), case.life);
+    }
+    let body = stored::SourceFollowed {
+        source: (*source).to_owned(),
+        through: Some(through.clone()),
+        signed: signed_for,
+    };
+    events.push(event(SOURCE_FOLLOWED, 1, &body));
+    Ok(Decided { events, answer: Vec::new() })
+}
+
+/// Shows how far another journal was followed, and who signed for what.
+pub(crate) fn show(view: &mut Overlay<'_>, followed: &stored::SourceFollowed) -> Result<()> {
+    for signed in &followed.signed {
+        let minutes = Minutes::parse(&signed.minutes, "minutes")?;
+        view.put(keys::signed_for(&minutes, &signed.unit), signed.date.clone().into_bytes());
+    }
+    jiyao_serve::keep(view, &followed.source, &followed.through.clone().unwrap_or_default());
+    Ok(())
+}
