@@ -233,17 +233,30 @@ async fn the_walk_through_of_the_readme_goes_from_draft_to_done() -> Result<()> 
     let readme = fs_err::read_to_string(root.join("README.md"))?;
     let script = readme.split("```sh\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap_or_default();
     let folder = TempDir::new()?;
-    let services = Local::start(folder.path()).await?;
+    let services = Local::start_joined(folder.path(), |_| {}).await?;
     let command = binary("jiyao-cli", "jiyao", None)?;
     let script = format!("set -eu\njiyao() {{ {} --lang zh \"$@\"; }}\n{script}", command.display());
-    let mut bash = Command::new("bash");
-    bash.args(["-c", &script]).current_dir(&root).env("COLUMNS", "160").stdin(Stdio::null());
+    // A loop that waits for another service must not wait for ever.
+    let mut bash = Command::new("timeout");
+    bash.args(["240", "bash", "-c", &script]).current_dir(&root).env("COLUMNS", "160").stdin(Stdio::null());
     bash.env("JIYAO_RECORDS", format!("http://{}", services.records));
+    bash.env("JIYAO_ATTENDANCE", format!("http://{}", services.attendance));
+    bash.env("JIYAO_DISTRIBUTION", format!("http://{}", services.distribution));
     let told = tokio::task::spawn_blocking(move || bash.output()).await??;
     let said = out(&told);
-    for words in
-        ["文号: 〔", "〕1号", "（圈阅）", "印发日期", "退回重办", "销号", "督办台账", "结论: 原则同意"]
-    {
+    for words in [
+        "达到法定人数",
+        "已签收",
+        "signed-for 市教育局 章树声",
+        "文号: 〔",
+        "〕1号",
+        "（圈阅）",
+        "印发日期",
+        "退回重办",
+        "销号",
+        "督办台账",
+        "结论: 原则同意",
+    ] {
         assert!(said.contains(words), "{words} is missing in {said}");
     }
     services.stop().await

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand, ValueEnum};
-use jiyao_client::{Client, Disclosure, DisclosureClass, LifeAct, Mark, Quorum, Side};
+use jiyao_client::{Client, Disclosure, DisclosureClass, LifeAct, Mark, Passage, Quorum, Side};
 
 use crate::words::Speaker;
 use crate::{print, show};
@@ -14,6 +14,16 @@ pub(crate) enum Class {
     Public,
     OnRequest,
     Withheld,
+}
+
+impl Class {
+    fn of(self) -> DisclosureClass {
+        match self {
+            Self::Public => DisclosureClass::Public,
+            Self::OnRequest => DisclosureClass::OnRequest,
+            Self::Withheld => DisclosureClass::Withheld,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -94,7 +104,7 @@ pub(crate) enum LifeCommand {
         #[arg(long, default_value_t = 1)]
         copies: u32,
     },
-    Quorum {
+    RecordQuorum {
         name: String,
         #[arg(value_enum)]
         outcome: Outcome,
@@ -106,9 +116,16 @@ pub(crate) enum LifeCommand {
     Publish {
         name: String,
         place: String,
-        /// Without the passages that are marked otherwise: the separable part.
         #[arg(long)]
         separable: bool,
+    },
+    Mark {
+        name: String,
+        quote: String,
+        #[arg(long, value_enum, default_value = "withheld")]
+        class: Class,
+        #[arg(long)]
+        reason: String,
     },
     Archive {
         name: String,
@@ -176,12 +193,7 @@ impl LifeCommand {
                 (name, LifeAct::Review { post, mark, opinion: consent.opinion, approve: !send_back })
             }
             Self::Sign { name, post, class, reason, article, consent } => {
-                let class = match class {
-                    Class::Public => DisclosureClass::Public,
-                    Class::OnRequest => DisclosureClass::OnRequest,
-                    Class::Withheld => DisclosureClass::Withheld,
-                };
-                let disclosure = Some(Disclosure { class, reason, article });
+                let disclosure = Some(Disclosure { class: class.of(), reason, article });
                 let mark = consent.mark();
                 (name, LifeAct::Sign { post, mark, opinion: consent.opinion, date: None, disclosure })
             }
@@ -190,7 +202,7 @@ impl LifeCommand {
                 (name, LifeAct::Register { series, number: String::new(), copies, scope })
             }
             Self::Print { name, copies } => (name, LifeAct::Print { copies }),
-            Self::Quorum { name, outcome, reason } => {
+            Self::RecordQuorum { name, outcome, reason } => {
                 let outcome = match outcome {
                     Outcome::Met => Quorum::Met,
                     Outcome::NotMet => Quorum::NotMet,
@@ -201,6 +213,10 @@ impl LifeCommand {
             }
             Self::Issue { name } => (name, LifeAct::Issue),
             Self::Publish { name, place, separable } => (name, LifeAct::Publish { place, separable }),
+            Self::Mark { name, quote, class, reason } => {
+                let passage = Passage { quote, class: class.of(), reason };
+                (name, LifeAct::MarkPassage { passage })
+            }
             Self::Archive { name, file } => (name, LifeAct::Archive { file }),
             Self::Revoke { name, document, reason } => (name, LifeAct::Revoke { document, reason }),
             Self::Repeal { name, from, document, reason } => {

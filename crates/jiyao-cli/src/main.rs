@@ -1,10 +1,12 @@
 //! The `jiyao` command.
 
+mod deliver;
 mod demo;
 mod follow_up;
 mod import;
 mod life;
 mod read;
+mod room;
 mod show;
 mod stack;
 mod words;
@@ -106,6 +108,34 @@ enum Command {
     },
     #[command(flatten)]
     Life(life::LifeCommand),
+    Directory {
+        #[command(subcommand)]
+        command: room::DirectoryCommand,
+    },
+    Meeting {
+        #[command(subcommand)]
+        command: room::MeetingCommand,
+    },
+    Roll {
+        minutes: String,
+        #[arg(long, requires = "reason", value_name = "FINDING")]
+        decide: Option<String>,
+        #[arg(long, requires = "decide")]
+        reason: Option<String>,
+    },
+    Quorum {
+        meeting: String,
+    },
+    Freeze(deliver::Freeze),
+    Inbox(deliver::Inbox),
+    Delivery {
+        #[command(subcommand)]
+        command: deliver::DeliveryCommand,
+    },
+    Public {
+        #[command(subcommand)]
+        command: deliver::PublicCommand,
+    },
     Board(follow_up::BoardOf),
     Matter {
         #[command(subcommand)]
@@ -216,6 +246,19 @@ async fn run(cli: Cli, speaker: &Speaker) -> Result<ExitCode> {
             print(&show::list(&all, speaker));
         }
         Command::Life(life) => life.run(&client()?, speaker).await?,
+        Command::Directory { command } => {
+            let is_taken = command.run(&client()?, speaker).await?;
+            return Ok(if is_taken { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
+        Command::Meeting { command } => command.run(&client()?, speaker).await?,
+        Command::Roll { minutes, decide, reason } => {
+            room::roll(&client()?, speaker, &minutes, decide.zip(reason)).await?;
+        }
+        Command::Quorum { meeting } => room::quorum(&client()?, speaker, &meeting).await?,
+        Command::Freeze(freeze) => freeze.run(&client()?, speaker).await?,
+        Command::Inbox(inbox) => inbox.run(&client()?, speaker).await?,
+        Command::Delivery { command } => command.run(&client()?, speaker).await?,
+        Command::Public { command } => command.run(&client()?).await?,
         Command::Board(board) => board.run(&client()?, speaker).await?,
         Command::Matter { command } => command.run(&client()?, speaker).await?,
         Command::Watch { organ } => {

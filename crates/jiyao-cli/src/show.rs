@@ -477,3 +477,142 @@ pub(crate) fn changes(changes: &[jiyao_client::ClauseChange], speaker: &Speaker)
     }
     format!("{rows}\n")
 }
+
+pub(crate) fn directory_import(done: &jiyao_client::DirectoryImport, speaker: &Speaker) -> String {
+    let count = |count: u32| count.to_string();
+    let arguments = [
+        ("version", done.version.to_string()),
+        ("added", count(done.added)),
+        ("changed", count(done.changed)),
+        ("unchanged", count(done.unchanged)),
+        ("errors", done.errors.len().to_string()),
+    ];
+    let arguments: Vec<_> = arguments.iter().map(|(key, value)| (*key, value.as_str())).collect();
+    let mut out = speaker.say_with("directory-imported", &arguments) + "\n";
+    for (line, column, code, value) in &done.errors {
+        let why = speaker.say(&format!("row-{code}"));
+        out.push_str(&format!("{line}: {column}: {why} {value}\n"));
+    }
+    out
+}
+
+pub(crate) fn units(units: &[jiyao_client::Unit], speaker: &Speaker) -> String {
+    let mut rows = table(speaker, &["word-id", "word-unit", "word-aliases", "word-classes", "word-until"]);
+    for unit in units {
+        let until = unit.span.until.map(|day| day.to_string()).unwrap_or_default();
+        rows.add_row([
+            unit.id.as_str(),
+            unit.called(),
+            &unit.aliases.join("；"),
+            &unit.classes.join("；"),
+            &until,
+        ]);
+    }
+    format!("{rows}\n")
+}
+
+pub(crate) fn meeting(meeting: &jiyao_client::Meeting, speaker: &Speaker) -> String {
+    let mut out = format!("{} {} {} {}\n", meeting.name, meeting.date, meeting.stage, meeting.title);
+    for (at, item) in (1..).zip(&meeting.items) {
+        out.push_str(&format!("  {at}. {item}\n"));
+    }
+    if let Some(counted) = &meeting.quorum {
+        out.push_str(&quorum(counted, speaker));
+    }
+    for (code, about) in &meeting.findings {
+        out.push_str(&format!("! {}: {about}\n", speaker.say(&format!("room-{code}"))));
+    }
+    out
+}
+
+pub(crate) fn seats(seats: &[jiyao_client::Seat], speaker: &Speaker) -> String {
+    let mut rows = table(speaker, &["word-order", "word-unit", "word-person", "word-shown", "word-name"]);
+    for seat in seats {
+        let shown = speaker.say(&format!("shown-{}", seat.shown));
+        let unit = if seat.unit.is_empty() { &seat.post } else { &seat.unit };
+        rows.add_row([&seat.order.to_string(), unit, &seat.person, &shown, &seat.name]);
+    }
+    format!("{rows}\n")
+}
+
+pub(crate) fn quorum(counted: &jiyao_client::QuorumCount, speaker: &Speaker) -> String {
+    let arguments = [
+        ("base", counted.base.to_string()),
+        ("present", counted.present.to_string()),
+        ("needed", counted.needed.to_string()),
+        ("rule", counted.rule.clone()),
+    ];
+    let arguments: Vec<_> = arguments.iter().map(|(key, value)| (*key, value.as_str())).collect();
+    let outcome = speaker.say(&format!("quorum-{}", counted.outcome));
+    let mut out = format!("{outcome}: {}\n", speaker.say_with("quorum-count", &arguments));
+    if let Some((by, reason)) = &counted.overridden {
+        out.push_str(&format!("  {by}: {reason}\n"));
+    }
+    for (item, lowest, is_met, recused) in &counted.items {
+        let outcome = speaker.say(if *is_met { "quorum-MET" } else { "quorum-NOT_MET" });
+        out.push_str(&format!(
+            "  {}. {outcome} {lowest}/{} {}\n",
+            item + 1,
+            counted.base,
+            recused.join("、")
+        ));
+    }
+    out
+}
+
+pub(crate) fn roll_check(check: &jiyao_client::RollCheck, speaker: &Speaker) -> String {
+    let arguments = [("agreeing", check.agreeing.to_string()), ("entries", check.entries.to_string())];
+    let arguments: Vec<_> = arguments.iter().map(|(key, value)| (*key, value.as_str())).collect();
+    let mut out = format!("{} {}\n", speaker.say_with("roll-agrees", &arguments), check.meeting);
+    for finding in &check.findings {
+        let what = speaker.say(&format!("roll-{}", finding.code));
+        out.push_str(&format!("! {} {what} {} [{}]\n", finding.about, finding.other, finding.key));
+        if !finding.decision.is_empty() {
+            out.push_str(&format!("    {}\n", finding.decision));
+        }
+    }
+    out
+}
+
+pub(crate) fn rates(rates: &[jiyao_client::AttendanceRate], absent: &[String], speaker: &Speaker) -> String {
+    let heads = ["word-of", "word-asked", "word-came", "word-on-leave", "shown-ABSENT", "word-percent"];
+    let mut rows = table(speaker, &heads);
+    for rate in rates {
+        let [asked, came, on_leave, gone] = rate.counts.map(|count| count.to_string());
+        rows.add_row([&rate.of, &asked, &came, &on_leave, &gone, &format!("{}%", rate.percent)]);
+    }
+    let mut out = format!("{rows}\n");
+    for line in absent {
+        out.push_str(&format!("! {}: {line}\n", speaker.say("room-ABSENT_WITHOUT_LEAVE")));
+    }
+    out
+}
+
+pub(crate) fn scope(scope: &jiyao_client::FrozenScope, speaker: &Speaker) -> String {
+    let arguments =
+        [("total", scope.total.to_string()), ("date", scope.date.clone()), ("hash", scope.hash.clone())];
+    let arguments: Vec<_> = arguments.iter().map(|(key, value)| (*key, value.as_str())).collect();
+    let mut rows = table(speaker, &["word-unit", "word-via"]);
+    for (title, via) in &scope.targets {
+        rows.add_row([title, via]);
+    }
+    format!("{}\n{rows}\n", speaker.say_with("scope-frozen", &arguments))
+}
+
+pub(crate) fn deliveries(deliveries: &[jiyao_client::Delivery], speaker: &Speaker) -> String {
+    let heads = ["word-unit", "word-state", "word-way", "word-attempt", "word-signer", "word-name"];
+    let mut rows = table(speaker, &heads);
+    for delivery in deliveries {
+        let state = speaker.say(&format!("delivery-{}", delivery.state.as_str()));
+        let why = delivery.failures.last().map(|(_, why)| format!(" {why}")).unwrap_or_default();
+        rows.add_row([
+            delivery.title.as_str(),
+            &(state + &why),
+            delivery.channel.as_str(),
+            &delivery.attempt.to_string(),
+            &delivery.signer,
+            &delivery.name,
+        ]);
+    }
+    format!("{rows}\n")
+}

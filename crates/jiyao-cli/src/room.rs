@@ -1,0 +1,335 @@
+//! Directory, meetings, rolls and quorum on the command line.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use clap::{Subcommand, ValueEnum};
+use jiyao_client::{AgendaItem, Client, MeetingAct, NewMeeting, NewSeat, NoticeReply, ObserverKind, SeatAct};
+
+use crate::words::Speaker;
+use crate::{print, show};
+
+/// The directory.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DirectoryCommand {
+    Import {
+        file: PathBuf,
+        #[arg(long)]
+        organ: String,
+        #[arg(long)]
+        preview: bool,
+    },
+    Units {
+        #[arg(long)]
+        organ: String,
+        #[arg(long, default_value = "", value_name = "DATE")]
+        on: String,
+        #[arg(long, default_value = "")]
+        class: String,
+        #[arg(long, default_value = "")]
+        called: String,
+    },
+    Members {
+        kind: String,
+        #[arg(long)]
+        organ: String,
+        #[arg(long, value_name = "DATE")]
+        on: String,
+    },
+    Export {
+        #[arg(long)]
+        organ: String,
+    },
+}
+
+impl DirectoryCommand {
+    pub(crate) async fn run(self, client: &Client, speaker: &Speaker) -> Result<bool> {
+        match self {
+            Self::Import { file, organ, preview } => {
+                let done = client.import_directory(&organ, fs_err::read(file)?, preview).await?;
+                print(&show::directory_import(&done, speaker));
+                return Ok(done.errors.is_empty());
+            }
+            Self::Units { organ, on, class, called } => {
+                print(&show::units(&units(client, &organ, &on, &class, &called).await?, speaker));
+            }
+            Self::Members { kind, organ, on } => {
+                for member in client.list_members(&organ, &kind, &on).await? {
+                    print(&format!("{} {}\n", member.post, member.person));
+                }
+            }
+            // One a line: what `read --units` takes.
+            Self::Export { organ } => {
+                for unit in units(client, &organ, "", "", "").await? {
+                    unit.names().for_each(|name| print(&format!("{name}\n")));
+                }
+            }
+        }
+        Ok(true)
+    }
+}
+
+async fn units(
+    client: &Client,
+    organ: &str,
+    on: &str,
+    class: &str,
+    called: &str,
+) -> Result<Vec<jiyao_client::Unit>> {
+    let (mut found, mut next) = (Vec::new(), None);
+    loop {
+        let page = client.list_units(organ, on, class, called, next.as_deref()).await?;
+        found.extend(page.entries);
+        next = page.next;
+        if next.is_none() {
+            return Ok(found);
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Observer {
+    Fixed,
+    ByItem,
+    Invited,
+    Public,
+    Assistant,
+}
+
+/// Meetings.
+#[derive(Debug, Subcommand)]
+pub(crate) enum MeetingCommand {
+    Plan {
+        kind: String,
+        #[arg(long)]
+        organ: String,
+        #[arg(long, value_name = "DATE")]
+        on: String,
+        #[arg(long, default_value = "")]
+        title: String,
+        #[arg(long, value_name = "TITLE")]
+        item: Vec<String>,
+    },
+    List {
+        #[arg(long)]
+        organ: String,
+    },
+    Show {
+        name: String,
+    },
+    Add {
+        name: String,
+        #[arg(long, default_value = "")]
+        of: String,
+        #[arg(long, default_value = "")]
+        person: String,
+        #[arg(long, value_enum, default_value = "fixed")]
+        observer: Observer,
+        #[arg(long, value_name = "N")]
+        item: Vec<u32>,
+    },
+    Notify {
+        name: String,
+    },
+    Answer {
+        seat: String,
+        #[arg(long, conflicts_with = "leave")]
+        sends: Option<String>,
+        #[arg(long, value_name = "REASON")]
+        leave: Option<String>,
+    },
+    DecideLeave {
+        seat: String,
+        #[arg(long)]
+        post: String,
+        #[arg(long)]
+        refuse: bool,
+    },
+    DecideSubstitute {
+        seat: String,
+        #[arg(long)]
+        post: String,
+        #[arg(long)]
+        refuse: bool,
+    },
+    SignIn {
+        seat: String,
+        #[arg(long)]
+        terminal: String,
+        #[arg(long, default_value = "")]
+        person: String,
+    },
+    SignOut {
+        seat: String,
+        #[arg(long)]
+        terminal: String,
+    },
+    Start {
+        name: String,
+        item: u32,
+    },
+    End {
+        name: String,
+        item: u32,
+    },
+    Present {
+        name: String,
+        item: u32,
+    },
+    Hold {
+        name: String,
+        #[arg(long, requires = "reason")]
+        override_by: Option<String>,
+        #[arg(long, requires = "override_by")]
+        reason: Option<String>,
+    },
+    Link {
+        name: String,
+        minutes: String,
+    },
+    Report {
+        #[arg(long)]
+        organ: String,
+        #[arg(long, value_name = "DATE")]
+        from: String,
+        #[arg(long, value_name = "DATE")]
+        to: String,
+        #[arg(long)]
+        by_unit: bool,
+    },
+}
+
+/// All seats of a meeting.
+async fn seats(client: &Client, name: &str) -> Result<Vec<jiyao_client::Seat>> {
+    let (mut found, mut next) = (Vec::new(), None);
+    loop {
+        let page = client.list_seats(name, next.as_deref()).await?;
+        found.extend(page.entries);
+        next = page.next;
+        if next.is_none() {
+            return Ok(found);
+        }
+    }
+}
+
+/// People count items from 1.
+fn index(item: u32) -> Result<u32> {
+    item.checked_sub(1).with_context(|| format!("{item}: 1, 2, 3 …"))
+}
+
+impl MeetingCommand {
+    pub(crate) async fn run(self, client: &Client, speaker: &Speaker) -> Result<()> {
+        let shown = |meeting: &jiyao_client::Meeting| print(&show::meeting(meeting, speaker));
+        let seat_act = match self {
+            Self::Plan { kind, organ, on, title, item } => {
+                let items =
+                    item.into_iter().map(|title| AgendaItem { title, ..AgendaItem::default() }).collect();
+                let new = NewMeeting { kind, title, date: on, items, ..NewMeeting::default() };
+                let meeting = client.create_meeting(&organ, new).await?;
+                shown(&meeting);
+                print(&show::seats(&seats(client, &meeting.name).await?, speaker));
+                return Ok(());
+            }
+            Self::List { organ } => {
+                let mut next = None;
+                loop {
+                    let page = client.list_meetings(&organ, next.as_deref()).await?;
+                    for meeting in page.entries {
+                        print(&format!(
+                            "{} {} {} {}\n",
+                            meeting.name, meeting.date, meeting.stage, meeting.title
+                        ));
+                    }
+                    next = page.next;
+                    if next.is_none() {
+                        return Ok(());
+                    }
+                }
+            }
+            Self::Show { name } => {
+                shown(&client.meeting(&name).await?);
+                print(&show::seats(&seats(client, &name).await?, speaker));
+                return Ok(());
+            }
+            Self::Add { name, of, person, observer, item } => {
+                let observer = match observer {
+                    Observer::Fixed => ObserverKind::Fixed,
+                    Observer::ByItem => ObserverKind::ByItem,
+                    Observer::Invited => ObserverKind::Invited,
+                    Observer::Public => ObserverKind::Public,
+                    Observer::Assistant => ObserverKind::Assistant,
+                };
+                let items = item.into_iter().map(index).collect::<Result<_>>()?;
+                let new = NewSeat { unit: of, person, observer, items, ..NewSeat::default() };
+                print(&show::seats(&client.add_seats(&name, vec![new]).await?, speaker));
+                return Ok(());
+            }
+            Self::Notify { name } => {
+                shown(&client.meet(&name, MeetingAct::Notify { reply_by: None }, None).await?);
+                return Ok(());
+            }
+            Self::Start { name, item } => {
+                shown(&client.meet(&name, MeetingAct::StartItem { item: index(item)? }, None).await?);
+                return Ok(());
+            }
+            Self::End { name, item } => {
+                shown(&client.meet(&name, MeetingAct::EndItem { item: index(item)? }, None).await?);
+                return Ok(());
+            }
+            Self::Link { name, minutes } => {
+                shown(&client.meet(&name, MeetingAct::LinkMinutes { minutes }, None).await?);
+                return Ok(());
+            }
+            Self::Hold { name, override_by, reason } => {
+                shown(&client.hold_meeting(&name, None, override_by.zip(reason)).await?);
+                return Ok(());
+            }
+            Self::Present { name, item } => {
+                print(&show::seats(&client.present_for(&name, index(item)?).await?, speaker));
+                return Ok(());
+            }
+            Self::Report { organ, from, to, by_unit } => {
+                let (rates, absent) = client.attendance_report(&organ, &from, &to, by_unit).await?;
+                print(&show::rates(&rates, &absent, speaker));
+                return Ok(());
+            }
+            Self::Answer { seat, sends, leave } => {
+                let reply = match (sends, leave) {
+                    (Some(person), _) => NoticeReply::Sends { person },
+                    (_, Some(reason)) => NoticeReply::Leave { reason },
+                    _ => NoticeReply::Comes,
+                };
+                (seat, SeatAct::Answer { reply })
+            }
+            Self::DecideLeave { seat, post, refuse } => (seat, SeatAct::DecideLeave { post, grant: !refuse }),
+            Self::DecideSubstitute { seat, post, refuse } => {
+                (seat, SeatAct::DecideSubstitute { post, approve: !refuse })
+            }
+            Self::SignIn { seat, terminal, person } => (seat, SeatAct::SignIn { terminal, person }),
+            Self::SignOut { seat, terminal } => (seat, SeatAct::SignOut { terminal }),
+        };
+        let (seat, act) = seat_act;
+        print(&show::seats(&[client.sit(&seat, act, None).await?], speaker));
+        Ok(())
+    }
+}
+
+/// Holds the stated roll of minutes against directory and room; with a finding and a reason, decides it.
+pub(crate) async fn roll(
+    client: &Client,
+    speaker: &Speaker,
+    minutes: &str,
+    decide: Option<(String, String)>,
+) -> Result<()> {
+    if let Some((finding, reason)) = decide {
+        client.decide_roll_finding(minutes, &finding, &reason).await?;
+    }
+    print(&show::roll_check(&client.check_roll(minutes, None).await?, speaker));
+    Ok(())
+}
+
+/// The quorum of a meeting.
+pub(crate) async fn quorum(client: &Client, speaker: &Speaker, meeting: &str) -> Result<()> {
+    print(&show::quorum(&client.quorum(meeting, None).await?, speaker));
+    Ok(())
+}
