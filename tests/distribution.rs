@@ -5,9 +5,9 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use jiyao_calendar::{Clock as _, SystemClock, civil_date, days_later};
 use jiyao_client::{
-    AgendaItem, Channel, Client, Delivery, DeliveryAct, DeliveryAddress, DeliveryState, Disclosure,
-    DisclosureClass, Error, FreezeScope, Import, Key, LifeAct, Mark, MeetingAct, NewMeeting, Passage, Quorum,
-    Rejected, SeatAct, Standing, verify_receipt,
+    AgendaItem, Channel, Client, Delivery, DeliveryAct, DeliveryState, Disclosure, DisclosureClass, Error,
+    FreezeScope, Import, Key, LifeAct, Mark, MeetingAct, NewMeeting, Passage, Quorum, Rejected, SeatAct,
+    Standing, verify_receipt,
 };
 use jiyao_testkit::{DIRECTORY, Local, SAMPLE};
 use tempfile::TempDir;
@@ -156,14 +156,6 @@ impl House {
         self.issue(&minutes).await?;
         let deliveries = self.deliveries(&minutes, scope.total as usize).await?;
         Ok((minutes, deliveries))
-    }
-
-    async fn state(&self, name: &str, wanted: DeliveryState) -> Result<Delivery> {
-        until(wanted.as_str(), async || {
-            let delivery = self.client.delivery(name).await?;
-            Ok((delivery.state == wanted).then_some(delivery))
-        })
-        .await
     }
 }
 

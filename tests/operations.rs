@@ -182,8 +182,13 @@ async fn reflection_lists_what_each_service_serves_in_both_versions() -> Result<
     let folder = TempDir::new()?;
     let services = Local::start(folder.path()).await?;
     let channel = Channel::from_shared(format!("http://{}", services.attendance))?.connect().await?;
-    let expected =
-        ["grpc.health.v1.Health", "jiyao.attendance.v1.AttendanceService", "jiyao.journal.v1.JournalService"];
+    let expected = [
+        "grpc.health.v1.Health",
+        "jiyao.attendance.v1.AttendanceService",
+        "jiyao.attendance.v1.DirectoryService",
+        "jiyao.attendance.v1.MeetingsService",
+        "jiyao.journal.v1.JournalService",
+    ];
     let v1 = {
         use tonic_reflection::pb::v1::ServerReflectionRequest;
         use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;

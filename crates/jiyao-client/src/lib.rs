@@ -55,7 +55,8 @@ pub use jiyao_minutes::{
 };
 pub use jiyao_phrases::Lang;
 pub use jiyao_receipts::{
-    Claim, Key, Kind as ReceiptKind, PublicKey, Rejected, Statement, verify as verify_receipt,
+    Claim, Key, Kind as ReceiptKind, PublicKey, Rejected, Statement, WebhookRejected, check_webhook,
+    verify as verify_receipt,
 };
 pub use jiyao_rolls::{
     Capacity, Ground, Item as AgendaItem, MeetingAct, ObserverKind, Reply as NoticeReply, SeatAct, Unit,

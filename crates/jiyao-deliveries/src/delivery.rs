@@ -333,25 +333,19 @@ impl Delivery {
         {
             return Err(Fault::new(Reason::UnitForeign).with("unit", context.unit).with("lead", &self.title));
         }
-        let entry = |is_repeat| Entry {
-            act: act.clone(),
+        let entry = |act, is_repeat| Entry {
+            act,
             actor: context.actor.to_owned(),
             unit: context.unit.to_owned(),
             time: context.now,
             is_repeat,
         };
         // What is signed for stays so: a repeat of it is the same receipt again.
-        if let (Act::Sign { sha256, .. }, Some(signed)) = (&act, &self.signed) {
-            return self.holds(sha256).map(|()| {
-                let _ = signed;
-                entry(true)
-            });
+        if let (Act::Sign { sha256, .. }, Some(_)) = (&act, &self.signed) {
+            self.holds(sha256)?;
+            return Ok(entry(act, true));
         }
-        let is_done_before = match act {
-            Act::Receive { .. } => matches!(self.state, Received | Signed),
-            Act::Open { .. } => matches!(self.state, Received | Signed),
-            _ => false,
-        };
+        let is_repeat = matches!(act, Act::Receive { .. }) && matches!(self.state, Received | Signed);
         let allowed = match &act {
             Act::Send { .. } => matches!(self.state, Pending | Sent),
             Act::Fail { .. } => matches!(self.state, Pending | Sent | Received),
@@ -405,7 +399,7 @@ impl Delivery {
             | Act::Close { reason } => words(reason, "reason")?,
             _ => {}
         }
-        Ok(entry(is_done_before && !matches!(act, Act::Open { .. })))
+        Ok(entry(act, is_repeat))
     }
 
     fn holds(&self, sha256: &str) -> Result<()> {

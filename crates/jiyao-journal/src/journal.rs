@@ -359,6 +359,25 @@ pub(crate) fn free_bytes(folder: &Path) -> io::Result<u64> {
     Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
+/// Makes a small file that only its owner reads, whole or not at all, and on disk when this returns; its folder is made
+/// where it is missing. For what must outlive everything else, such as a key.
+///
+/// # Errors
+/// Those of the file system; a file of the name stays as it is.
+pub fn make_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    use fs_err::os::unix::fs::OpenOptionsExt as _;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs_err::create_dir_all(folder)?;
+    let temporary = path.with_extension("new");
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+    io::Write::write_all(&mut file, bytes)?;
+    sync_all(&file)?;
+    // A link does not replace what is there.
+    fs_err::hard_link(&temporary, path)?;
+    fs_err::remove_file(&temporary)?;
+    sync_folder(folder)
+}
+
 /// Writes a whole file and syncs it; its folder is the caller's.
 pub(crate) fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
     fs_err::write(path, bytes)?;

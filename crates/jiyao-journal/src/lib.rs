@@ -35,7 +35,7 @@ mod scan;
 
 pub use attachments::{Attachments, Receiving};
 pub use error::{AppendError, OpenError, ReadError};
-pub use journal::{Cut, Entry, EraseError, Journal, Opened, Options};
+pub use journal::{Cut, Entry, EraseError, Journal, Opened, Options, make_private};
 pub use log::{Log, Record};
 
 use uuid::Uuid;

@@ -244,6 +244,45 @@ pub fn verify(receipt: &str, keys: &[PublicKey]) -> Result<Statement, Rejected> 
     serde_json::from_slice(&payload).map_err(|e| form(&e))
 }
 
+/// Why a webhook is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WebhookRejected {
+    /// Older or newer than five minutes.
+    #[error("the webhook's time is not within five minutes of now")]
+    Time,
+    /// None of its signatures is of a known key.
+    #[error("no known key signed the webhook")]
+    Signature,
+}
+
+/// What a webhook signs by the rules of Standard Webhooks.
+#[must_use]
+pub fn webhook_content(id: &str, timestamp: i64, body: &str) -> String {
+    format!("{id}.{timestamp}.{body}")
+}
+
+/// Checks a webhook as its receiver: headers `webhook-id`, `webhook-timestamp` and `webhook-signature`, and the body as
+/// it came. An id that was taken before is the same delivery again: that is for the receiver to know.
+///
+/// # Errors
+/// See [`WebhookRejected`].
+pub fn check_webhook(
+    (id, timestamp, signatures): (&str, i64, &str),
+    body: &str,
+    keys: &[PublicKey],
+    now: i64,
+) -> Result<(), WebhookRejected> {
+    if (now - timestamp).abs() > 5 * 60 {
+        return Err(WebhookRejected::Time);
+    }
+    let content = webhook_content(id, timestamp, body);
+    let is_signed = signatures
+        .split(' ')
+        .filter_map(|one| one.strip_prefix("v1a,"))
+        .any(|signature| keys.iter().any(|key| key.fits(content.as_bytes(), signature)));
+    if is_signed { Ok(()) } else { Err(WebhookRejected::Signature) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -317,6 +356,32 @@ mod tests {
         let signature = key.sign_claim(&claim);
         assert!(key.public().signed_claim(&claim, &signature));
         assert!(!key.public().signed_claim(&Claim { attempt: 2, ..claim }, &signature));
+    }
+
+    #[test]
+    fn a_webhook_is_taken_with_a_known_signature_and_in_time_alone() {
+        let key = Key::from_seed(&[3; 32]);
+        let signed = |content: &str| format!("v1a,{}", STANDARD.encode(key.sign_bytes(content.as_bytes())));
+        let signature = signed(&webhook_content("d.1", 1000, "{}"));
+        let keys = [key.public()];
+        assert_eq!(check_webhook(("d.1", 1000, &signature), "{}", &keys, 1300), Ok(()));
+        let rotated = format!("v1a,AAAA v1,AAAA {signature}");
+        assert_eq!(check_webhook(("d.1", 1000, &rotated), "{}", &keys, 1000), Ok(()));
+        for (now, time) in [(1301, 1000), (699, 1000)] {
+            assert_eq!(
+                check_webhook(("d.1", time, &signature), "{}", &keys, now),
+                Err(WebhookRejected::Time)
+            );
+        }
+        for (id, time, body) in [("d.2", 1000, "{}"), ("d.1", 1001, "{}"), ("d.1", 1000, "{ }")] {
+            let met = check_webhook((id, time, &signature), body, &keys, 1000);
+            assert_eq!(met, Err(WebhookRejected::Signature));
+        }
+        let other = [Key::from_seed(&[4; 32]).public()];
+        assert_eq!(
+            check_webhook(("d.1", 1000, &signature), "{}", &other, 1000),
+            Err(WebhookRejected::Signature)
+        );
     }
 
     #[test]

@@ -150,7 +150,7 @@ pub fn check(
                     find(FindingCode::OtherCapacity, name_of(shown).to_owned());
                 }
                 Presence::Absent if is_in(shown) => {
-                    find(FindingCode::OtherCapacity, name_of(shown).to_owned())
+                    find(FindingCode::OtherCapacity, name_of(shown).to_owned());
                 }
                 _ => {}
             }

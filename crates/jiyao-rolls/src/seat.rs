@@ -301,13 +301,13 @@ impl Seat {
                 }
             }
             SeatAct::DecideLeave { post, .. } => {
-                if !self.leave.as_ref().is_some_and(|leave| leave.granted.is_none()) {
+                if self.leave.as_ref().is_none_or(|leave| leave.granted.is_some()) {
                     return forbids("NO_LEAVE_ASKED");
                 }
                 self.authority(post, context)?;
             }
             SeatAct::DecideSubstitute { post, .. } => {
-                if !self.substitute.as_ref().is_some_and(|substitute| substitute.approved.is_none()) {
+                if self.substitute.as_ref().is_none_or(|substitute| substitute.approved.is_some()) {
                     return forbids("NO_SUBSTITUTE_NAMED");
                 }
                 self.authority(post, context)?;

@@ -251,10 +251,10 @@ fn req_23_counts_over_intervals_are_those_of_a_minute_by_minute_oracle() {
             let there: Vec<Rank> = people
                 .iter()
                 .filter(|(_, intervals, recused)| {
-                    !(item.is_some() && !recused.is_empty())
-                        && intervals.iter().any(|stay| {
-                            stay.from <= minute && !stay.until.is_some_and(|until| until <= minute)
-                        })
+                    (item.is_none() || recused.is_empty())
+                        && intervals
+                            .iter()
+                            .any(|stay| stay.from <= minute && stay.until.is_none_or(|until| until > minute))
                 })
                 .map(|(rank, ..)| *rank)
                 .collect();

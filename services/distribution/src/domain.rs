@@ -641,7 +641,7 @@ impl Domain for DistributionDomain {
                 }
             }
             DELIVERIES_MADE => {
-                show_made(view, &Minutes::parse(&of, "of")?, version, from_json(&body)?, parts)?
+                show_made(view, &Minutes::parse(&of, "of")?, version, from_json(&body)?, parts)?;
             }
             DELIVERY_ACTED => {
                 let name = DeliveryName::parse(&of, "of")?;

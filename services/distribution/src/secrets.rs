@@ -1,7 +1,5 @@
 //! The keys of this service: made at the first start, readable by its own user alone.
 
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use jiyao_receipts::Key;
@@ -19,19 +17,7 @@ pub(crate) fn key(folder: &Path, name: &str) -> std::io::Result<Key> {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
             let mut seed = [0; 32];
             getrandom::fill(&mut seed).map_err(std::io::Error::other)?;
-            std::fs::create_dir_all(folder)?;
-            // Whole or not at all: a half-written key would stop every later start.
-            let part = folder.join(format!("{name}.new"));
-            let mut file = std::fs::OpenOptions::new()
-                .write(true)
-                .create(true)
-                .truncate(true)
-                .mode(0o600)
-                .open(&part)?;
-            writeln!(file, "{}", jiyao_names::hex(&seed))?;
-            file.sync_all()?;
-            std::fs::rename(&part, &path)?;
-            std::fs::File::open(folder)?.sync_all()?;
+            jiyao_journal::make_private(&path, format!("{}\n", jiyao_names::hex(&seed)).as_bytes())?;
             Ok(Key::from_seed(&seed))
         }
         Err(e) => Err(e),

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use ipnet::IpNet;
 use jiyao_deliveries::Delivery;
 use jiyao_fault::{Fault, Reason};
-use jiyao_receipts::Key;
+use jiyao_receipts::{Key, webhook_content};
 use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
@@ -81,7 +81,7 @@ fn is_public(address: IpAddr) -> bool {
         "ff00::/8",
     ];
     let is_in = |net: &&str| net.parse::<IpNet>().is_ok_and(|net| net.contains(&address));
-    !CLOSED.iter().any(|net| is_in(&net))
+    !CLOSED.iter().any(is_in)
 }
 
 /// Resolves names, and leaves out what may not be called: the connection goes to what was checked, so an answer that
@@ -186,7 +186,7 @@ impl Webhooks {
         .to_string();
         // The same id over all attempts: whoever takes it twice can tell.
         let id = delivery.name.replace('/', ".");
-        let signature = STANDARD.encode(self.key.sign_bytes(format!("{id}.{now}.{body}").as_bytes()));
+        let signature = STANDARD.encode(self.key.sign_bytes(webhook_content(&id, now, &body).as_bytes()));
         let sent = client
             .post(url)
             .header("content-type", "application/json")

@@ -228,10 +228,10 @@ impl Desk<'_> {
         &self,
         name: &Name,
         mut matter: Matter,
-        act: Act,
+        act: &Act,
         context: &Context<'_>,
     ) -> Result<(Matter, Option<stored::Event>)> {
-        let Ok(entry) = self.entry(name, &matter, "", &act, context) else { return Ok((matter, None)) };
+        let Ok(entry) = self.entry(name, &matter, "", act, context) else { return Ok((matter, None)) };
         let event = acted(name, matter.version + 1, &entry)?;
         matter.apply(entry);
         Ok((matter, Some(event)))

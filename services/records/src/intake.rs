@@ -117,7 +117,8 @@ impl Intake<RecordsDomain> for Receipts {
 }
 
 fn followed(source: &'static str, through: Cursor, settled: Vec<Settled>) -> Option<Command> {
-    (!settled.is_empty()).then(|| Command::Followed(Followed { source, through, settled }))
+    let is_some = !settled.is_empty();
+    is_some.then_some(Command::Followed(Followed { source, through, settled }))
 }
 
 /// The acts that follow of what others settled. What records itself no longer takes, such as a quorum after the issue,
@@ -161,7 +162,7 @@ pub(crate) fn decide(
                         None => view.matter(&name, "name")?,
                     };
                     let act = MatterAct::SignFor { delivery: delivery.clone(), day: *day };
-                    let (matter, happened) = desk.of_itself(&name, matter, act, context)?;
+                    let (matter, happened) = desk.of_itself(&name, matter, &act, context)?;
                     events.extend(happened);
                     matters.insert(name, matter);
                 }
