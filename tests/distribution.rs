@@ -239,7 +239,7 @@ async fn req_39_40_a_unit_opens_and_signs_and_its_receipts_prove_it_offline() ->
     let (client, mine) = (&house.client, of(&deliveries, UNIT));
     let unit = house.as_unit(UNIT)?;
     let inbox = unit.inbox(&house.organ, UNIT, None).await?.entries;
-    assert_eq!(inbox, [mine.clone()]);
+    assert_eq!(inbox, std::slice::from_ref(mine));
     let foreign = house.as_unit("市财政局")?;
     assert_eq!(reason(foreign.inbox(&house.organ, UNIT, None).await), "UNIT_FOREIGN");
     assert_eq!(reason(unit.inbox(&house.organ, "没有局", None).await), "UNIT_NOT_FOUND");

@@ -1,9 +1,14 @@
 //! One delivery: sent, received, signed for, returned, recalled; at least once on the way, once in effect.
 
+use std::time::Duration;
+
 use jiyao_calendar::Timestamp;
 use jiyao_fault::{Fault, Reason, Result};
 use jiyao_receipts::{Claim, Kind, PublicKey, Statement};
 use serde::{Deserialize, Serialize};
+
+/// How long an attempt may go without an answer before it counts as lost, as when the sender died in the middle of it.
+const ANSWER_WITHIN: Duration = Duration::from_secs(120);
 
 /// Where a delivery stands (requirement 39).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -181,7 +186,7 @@ pub struct Delivery {
     pub sent: Option<Timestamp>,
     /// When it was received.
     pub received: Option<Timestamp>,
-    /// How mail systems report on it: delivered, relayed, delayed, expanded. Only `delivered` is a receipt.
+    /// How mail systems report on it: accepted, delivered, relayed, delayed, expanded. Only `delivered` is a receipt.
     pub transit: String,
     /// 签收.
     pub signed: Option<Signed>,
@@ -191,7 +196,7 @@ pub struct Delivery {
     pub reminders: Vec<(Timestamp, String)>,
     /// Attempts that failed, oldest first; the last few.
     pub failures: Vec<Failure>,
-    /// When it is tried again.
+    /// When it is tried again, if no answer comes before.
     pub next_try: Option<Timestamp>,
     /// Numbers of its copies (份号).
     pub copies: Vec<String>,
@@ -418,7 +423,8 @@ impl Delivery {
                 self.attempt = attempt;
                 self.state = State::Sent;
                 self.sent.get_or_insert(time);
-                self.next_try = None;
+                self.next_try = time.checked_add(ANSWER_WITHIN).ok();
+                self.transit.clear();
             }
             Act::Fail { attempt, why, retry } => {
                 self.failures.push(Failure { attempt, time, why });
@@ -427,7 +433,13 @@ impl Delivery {
                 self.next_try = retry;
                 self.state = if retry.is_some() { State::Pending } else { State::Failed };
             }
-            Act::Transit { action, .. } => self.transit = action,
+            Act::Transit { action, .. } => {
+                // Reports overtake each other; nothing comes after delivered.
+                if self.transit != "delivered" {
+                    self.transit = action;
+                }
+                self.next_try = None;
+            }
             Act::Receive { .. } | Act::Open { .. } => {
                 self.received.get_or_insert(time);
                 if self.channel == Channel::Email {
@@ -455,16 +467,16 @@ impl Delivery {
                 self.state = State::Returned;
             }
             Act::Remind { text } => self.reminders.push((time, text)),
-            Act::Recall { .. } => {
-                self.state = State::Recalled;
-                self.next_try = None;
-            }
+            Act::Recall { .. } => self.state = State::Recalled,
             Act::Resend { .. } => self.goes_again(time),
             Act::Redirect { channel, .. } => {
                 self.channel = channel;
                 self.goes_again(time);
             }
             Act::Close { reason } => self.closed = reason,
+        }
+        if !matches!(self.state, State::Pending | State::Sent) {
+            self.next_try = None;
         }
     }
 

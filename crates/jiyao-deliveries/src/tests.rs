@@ -140,9 +140,11 @@ fn req_39_states_and_times_are_set_by_the_system() {
     assert_eq!((mail.state, mail.sent, mail.next_try), (State::Pending, None, Some(at(0))));
     assert_eq!(does(&mut mail, Act::Send { attempt: 2 }, "系统", 1).unwrap_err(), Reason::AttemptStale);
     does(&mut mail, Act::Send { attempt: 1 }, "系统", 1).unwrap();
+    assert!(mail.next_try > Some(at(1)), "an attempt without an answer is not forgotten");
     for (action, state) in [("relayed", State::Sent), ("delayed", State::Sent)] {
         does(&mut mail, Act::Transit { attempt: 1, action: action.into() }, "系统", 2).unwrap();
         assert_eq!((mail.state, mail.transit.as_str()), (state, action), "no receipt");
+        assert_eq!(mail.next_try, None, "the mail system has it");
     }
     let fail = |retry| Act::Fail { attempt: 1, why: "550".into(), retry };
     does(&mut mail, fail(Some(at(9))), "系统", 3).unwrap();

@@ -481,7 +481,7 @@ fn level_name(level: Option<Level>) -> &'static str {
 
 impl Domain for DistributionDomain {
     type Command = Command;
-    const PROJECTION: u32 = 2;
+    const PROJECTION: u32 = 3;
 
     fn decide(&self, view: &Overlay<'_>, command: &Command, context: &mut Context<'_>) -> Result<Decided> {
         let (events, answer) = match command {

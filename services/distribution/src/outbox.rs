@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use jiyao_calendar::{Clock as _, SystemClock};
-use jiyao_deliveries::{Act, Channel, Delivery, public_part};
+use jiyao_deliveries::{Act, Channel, Delivery, State, public_part};
 use jiyao_fault::{Fault, Reason, Result};
 use jiyao_ledger::{Ledger, Lookup as _, Reading, Submission, from_json};
 use jiyao_names::{Delivery as DeliveryName, Minutes, hex};
@@ -24,8 +24,19 @@ use crate::webhook::Webhooks;
 
 /// How often it looks.
 const EVERY: Duration = Duration::from_millis(200);
+/// Tasks looked at in one round: those that cannot go on, as where records is away, must not hide the others.
+const TASKS_AT_ONCE: usize = 1000;
 /// Attempts under way at the same time.
 const AT_ONCE: usize = 32;
+
+/// Which deliveries go out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Due {
+    /// Those whose time has come.
+    ByNow,
+    /// Those that an attempt began for, of which nobody knows the answer.
+    UnderWay,
+}
 
 /// What the background needs.
 #[derive(Clone)]
@@ -59,18 +70,40 @@ pub(crate) fn content(
 impl Outbox {
     /// Works until `stop`.
     pub(crate) async fn run(self, stop: CancellationToken) {
+        let mut under_way = JoinSet::new();
+        // What an earlier process sent without seeing the answer is sent again, whatever time it was given.
+        let mut again = self.due(Due::UnderWay, usize::MAX).unwrap_or_else(|fault| {
+            warn!(cause = %jiyao_fault::chain(&fault), "what was under way waits for its time");
+            Vec::new()
+        });
         loop {
-            if let Err(fault) = self.tasks().await {
-                debug!(cause = %jiyao_fault::chain(&fault), "deliveries wait");
-            }
-            if let Err(fault) = self.send_due().await {
-                warn!(cause = %jiyao_fault::chain(&fault), "what is due is not sent");
+            let has_more = self.tasks().await.unwrap_or_else(|fault| {
+                warn!(cause = %jiyao_fault::chain(&fault), "what is to be done is not read");
+                false
+            });
+            let room = AT_ONCE - under_way.len();
+            let due = match again.split_off(again.len().saturating_sub(room)) {
+                none if none.is_empty() => self.due(Due::ByNow, room),
+                some => Ok(some),
+            };
+            match due {
+                Ok(due) => due.into_iter().for_each(|delivery| {
+                    under_way.spawn(self.clone().attempt(delivery));
+                }),
+                Err(fault) => warn!(cause = %jiyao_fault::chain(&fault), "what is due is not sent"),
             }
             if let Err(fault) = self.read_reports().await {
                 warn!(cause = %jiyao_fault::chain(&fault), "mail reports are not read");
             }
-            if stop.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_none() {
-                return;
+            let pause = if has_more { Duration::ZERO } else { EVERY };
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(pause) => {}
+                Some(ended) = under_way.join_next() => {
+                    if let Err(fault) = ended.map_err(Fault::internal).flatten() {
+                        warn!(cause = %jiyao_fault::chain(&fault), "an attempt has no outcome");
+                    }
+                }
             }
         }
     }
@@ -86,11 +119,11 @@ impl Outbox {
         self.ledger.submit(submission).await.map(|_| ())
     }
 
-    /// Delivers and publishes what is to be delivered and published.
-    async fn tasks(&self) -> Result<()> {
+    /// Delivers and publishes what is to be delivered and published; whether any of it went on.
+    async fn tasks(&self) -> Result<bool> {
         let read = |view: &Reading<'_>| {
             let mut found = Vec::new();
-            for pair in view.scan(keys::TASKS, &[]).take(20) {
+            for pair in view.scan(keys::TASKS, &[]).take(TASKS_AT_ONCE) {
                 let (key, task) = pair?;
                 // `t/{organ}/{16 bytes}/`.
                 let rest = &key[keys::TASKS.len()..];
@@ -105,24 +138,33 @@ impl Outbox {
             Ok(found)
         };
         let (tasks, _) = self.ledger.read(read)?;
+        let mut went_on = false;
         for (minutes, task) in tasks {
-            let (known, _) = self.ledger.read(|view| view.known(&minutes, "minutes"))?;
-            let (scope, _) = self.ledger.read(|view| view.scope(&minutes))?;
-            let sha256 = match scope.filter(|_| task.deliver.is_some()) {
-                Some(scope) => scope.sha256,
-                None => known.sha256.clone(),
-            };
-            let text = self.taken(&minutes, &sha256).await?;
-            if task.deliver.is_some() {
-                self.submit("make deliveries", Command::Make { minutes: minutes.clone() }).await?;
-            }
-            if task.publish && known.published.is_some() {
-                let text = String::from_utf8_lossy(&text).into_owned();
-                let text = public_part(&text, &known.passages);
-                self.submit("publish", Command::Publish { minutes, text }).await?;
+            match self.task(&minutes, task).await {
+                Ok(did_something) => went_on |= did_something,
+                Err(fault) => debug!(%minutes, cause = %jiyao_fault::chain(&fault), "deliveries wait"),
             }
         }
-        Ok(())
+        Ok(went_on)
+    }
+
+    async fn task(&self, minutes: &Minutes, task: Task) -> Result<bool> {
+        let (known, _) = self.ledger.read(|view| view.known(minutes, "minutes"))?;
+        let (scope, _) = self.ledger.read(|view| view.scope(minutes))?;
+        let sha256 = match scope.filter(|_| task.deliver.is_some()) {
+            Some(scope) => scope.sha256,
+            None => known.sha256.clone(),
+        };
+        let text = self.taken(minutes, &sha256).await?;
+        if task.deliver.is_some() {
+            self.submit("make deliveries", Command::Make { minutes: minutes.clone() }).await?;
+        }
+        if task.publish && known.published.is_some() {
+            let text = String::from_utf8_lossy(&text).into_owned();
+            let text = public_part(&text, &known.passages);
+            self.submit("publish", Command::Publish { minutes: minutes.clone(), text }).await?;
+        }
+        Ok(task.deliver.is_some() || task.publish && known.published.is_some())
     }
 
     /// Makes sure that the bytes of a revision lie here; answers their text.
@@ -143,30 +185,26 @@ impl Outbox {
         Ok(text)
     }
 
-    /// Sends what is due, some at the same time.
-    async fn send_due(&self) -> Result<()> {
+    /// The first so many deliveries that are to go out.
+    fn due(&self, which: Due, most: usize) -> Result<Vec<Delivery>> {
         let now = u64::try_from(SystemClock.now().as_millisecond()).unwrap_or(0);
         let read = |view: &Reading<'_>| {
             let mut due = Vec::new();
-            for pair in view.scan(keys::DUE, &[]).take(AT_ONCE) {
+            for pair in view.scan(keys::DUE, &[]) {
                 let (key, name) = pair?;
                 let at = key.get(keys::DUE.len()..).and_then(|key| key.first_chunk()).copied();
-                if at.map_or(u64::MAX, u64::from_be_bytes) > now {
+                let is_by_now = at.map_or(u64::MAX, u64::from_be_bytes) <= now;
+                if which == Due::ByNow && (!is_by_now || due.len() == most) {
                     break;
                 }
-                due.push(view.named(&name)?);
+                let delivery = view.named(&name)?;
+                if which == Due::ByNow || delivery.state == State::Sent {
+                    due.push(delivery);
+                }
             }
             Ok(due)
         };
-        let (due, _) = self.ledger.read(read)?;
-        let mut under_way = JoinSet::new();
-        for delivery in due {
-            under_way.spawn(self.clone().attempt(delivery));
-        }
-        while let Some(ended) = under_way.join_next().await {
-            ended.map_err(Fault::internal)??;
-        }
-        Ok(())
+        Ok(self.ledger.read(read)?.0)
     }
 
     /// One attempt: it is on record that it begins before anything goes out, so a crash repeats it with a new number.
@@ -216,7 +254,13 @@ impl Outbox {
                 };
                 match tokio::task::spawn_blocking(send).await.map_err(Fault::internal)?? {
                     // Taken by a mail server is not received: its reports say what came of it.
-                    Ok(()) => return Ok(()),
+                    Ok(()) => Command::Act {
+                        delivery: name.clone(),
+                        etag: 0,
+                        unit: String::new(),
+                        is_system: true,
+                        act: Box::new(Act::Transit { attempt, action: "accepted".to_owned() }),
+                    },
                     Err(why) => failed(why, false),
                 }
             }

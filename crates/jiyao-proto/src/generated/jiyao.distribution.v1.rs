@@ -791,7 +791,7 @@ pub struct Delivery {
     /// For which unit.
     #[prost(string, tag = "15")]
     pub signed_unit: ::prost::alloc::string::String,
-    /// What mail systems report: delivered, relayed, delayed, expanded.
+    /// What mail systems report: accepted, delivered, relayed, delayed, expanded.
     #[prost(string, tag = "16")]
     pub transit: ::prost::alloc::string::String,
     /// Why it was returned.
