@@ -204,7 +204,7 @@ fn req_41_a_return_has_codes_and_text_only_for_other() {
 /// What a table written apart from the code allows.
 #[test]
 fn req_39_every_act_in_every_state() {
-    use State::{Failed, Pending, Recalled, Received, Returned, Sent, Signed};
+    use State::{Failed, Pending, Received, Returned, Sent, Signed};
     let hash = "0f".repeat(32);
     let acts: [(Act, &[State]); 13] = [
         (Act::Send { attempt: 2 }, &[Pending, Sent]),
