@@ -5,9 +5,9 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use jiyao_calendar::{Clock as _, SystemClock, civil_date, days_later};
 use jiyao_client::{
-    AgendaItem, Channel, Client, Delivery, DeliveryAct, DeliveryState, Disclosure, DisclosureClass, Error,
-    FreezeScope, Import, Key, LifeAct, Mark, MeetingAct, NewMeeting, Passage, Quorum, Rejected, SeatAct,
-    Standing, verify_receipt,
+    AgendaItem, Channel, Client, Delivery, DeliveryAct, DeliveryState, Disclosure, DisclosureClass,
+    DisclosureRequest, Error, FreezeScope, Import, Key, LifeAct, Mark, MeetingAct, NewMeeting, Passage,
+    Quorum, Rejected, RequestAct, SeatAct, Standing, verify_receipt,
 };
 use jiyao_testkit::{DIRECTORY, Local, SAMPLE};
 use tempfile::TempDir;
@@ -635,5 +635,131 @@ async fn req_44_45_46_50_the_public_reads_what_is_public_and_no_hint_of_the_rest
     let revoke = LifeAct::Revoke { document: "撤销决定".into(), reason: "违法".into() };
     client.step(&minutes, revoke, None).await?;
     until("the end of it", async || Ok(listed().await?.is_empty().then_some(()))).await?;
+    house.services.stop().await
+}
+
+#[tokio::test]
+async fn req_47_48_the_clock_of_publication_runs_and_withheld_minutes_are_looked_at_again() -> Result<()> {
+    let house = House::new().await?;
+    let (client, organ) = (&house.client, &house.organ);
+    let signed = civil_date(SystemClock.now(), "Asia/Shanghai");
+    let minutes = house.drafted(&draft(), DisclosureClass::Public).await?;
+    house.frozen(house.freeze(&minutes)).await?;
+    house.issue(&minutes).await?;
+    let standing = async |name: &str, as_of: &str| {
+        until("where it stands", async || {
+            let found = client.list_publications(organ, "", as_of, None).await?.entries;
+            Ok(found.into_iter().find(|publication| publication.minutes == name))
+        })
+        .await
+    };
+    let due = standing(&minutes, "").await?;
+    let last = jiyao_calendar::Holidays::shipped().after(signed, 20);
+    match &last {
+        Ok(last) => assert_eq!((due.standing.as_str(), due.due.clone()), ("DUE", last.to_string())),
+        Err(_) => assert_eq!(due.standing, "HOLIDAYS_UNKNOWN", "a year without a table is said"),
+    }
+    if let Ok(last) = last {
+        let late = days_later(last, 1).to_string();
+        assert_eq!(standing(&minutes, &late).await?.standing, "OVERDUE");
+        assert_eq!(client.list_publications(organ, "OVERDUE", &late, None).await?.entries.len(), 1);
+    }
+    assert_eq!(reason(client.list_publications(organ, "SOON", "", None).await), "FIELD_INVALID");
+    assert_eq!(reason(client.set_reassessment(&minutes, "2030-01-01").await), "STATE_FORBIDS");
+
+    let kept = house.drafted(&draft().replace("第42次", "第43次"), DisclosureClass::Withheld).await?;
+    house.frozen(house.freeze(&kept)).await?;
+    house.issue(&kept).await?;
+    assert_eq!(standing(&kept, "").await?.standing, "WITHHELD");
+    assert_eq!(reason(client.set_reassessment(&kept, "soon").await), "FIELD_INVALID");
+    let again = days_later(signed, 30);
+    let set = client.set_reassessment(&kept, &again.to_string()).await?;
+    assert_eq!((set.standing.as_str(), set.reassess), ("WITHHELD", again.to_string()));
+    let after = days_later(again, 1).to_string();
+    let listed = client.list_publications(organ, "TO_REASSESS", &after, None).await?.entries;
+    assert_eq!(listed.iter().map(|one| one.minutes.as_str()).collect::<Vec<_>>(), [kept.as_str()]);
+    house.services.stop().await
+}
+
+#[tokio::test]
+async fn req_49_the_register_of_requests_keeps_its_days() -> Result<()> {
+    let house = House::new().await?;
+    let (client, organ) = (&house.client, &house.organ);
+    let asked = DisclosureRequest {
+        applicant: "申请人甲".into(),
+        subject: "第42次会议纪要".into(),
+        received: "2025-04-01".into(),
+        ..DisclosureRequest::default()
+    };
+    let made = client.create_disclosure_request(organ, asked.clone()).await?;
+    // Twenty working days: 4 April is a holiday, Sunday the 27th is worked.
+    assert_eq!((made.state.as_str(), made.due.as_str()), ("OPEN", "2025-04-29"));
+    let on = async |day: &str| client.disclosure_request(&made.name, day).await.map(|found| found.is_late);
+    assert_eq!((on("2025-04-29").await?, on("2025-04-30").await?), (false, true));
+    assert_eq!(client.list_disclosure_requests(organ, true, "2025-04-30", None).await?.entries.len(), 1);
+    assert_eq!(client.list_disclosure_requests(organ, true, "2025-04-29", None).await?.entries, []);
+    let act = async |act: RequestAct| client.act_on_request(&made.name, act, None).await;
+    let completion = RequestAct::AskCompletion { what: "身份证明".into() };
+    assert_eq!(reason(act(completion.clone()).await), "TOO_LATE", "seven working days are over");
+    let extend = RequestAct::Extend { working_days: 20, reason: "需检索".into() };
+    assert_eq!(reason(act(extend).await), "TOO_LATE");
+    let kind = RequestAct::Answer { kind: "PERHAPS".into(), text: "答复".into() };
+    assert_eq!(reason(act(kind).await), "FIELD_INVALID");
+    let waiting = act(RequestAct::AskThirdParty { party: "某企业".into() }).await?;
+    assert_eq!(waiting.state, "AWAITING_THIRD_PARTY");
+    let answer = RequestAct::Answer { kind: "GIVEN".into(), text: "随信提供".into() };
+    assert_eq!(reason(act(answer.clone()).await), "STATE_FORBIDS");
+    let heard = act(RequestAct::HearThirdParty { text: "不同意".into() }).await?;
+    let stale = client.act_on_request(&made.name, answer.clone(), Some(heard.version - 1)).await;
+    assert_eq!(reason(stale), "ETAG_STALE");
+    let answered = client.act_on_request(&made.name, answer, Some(heard.version)).await?;
+    assert_eq!((answered.state.as_str(), answered.history.len()), ("ANSWERED", 3));
+    assert!(!answered.is_late, "what is answered is not late");
+
+    let fresh = DisclosureRequest { received: String::new(), ..asked.clone() };
+    let fresh = client.create_disclosure_request(organ, fresh).await?;
+    let waiting = client.act_on_request(&fresh.name, completion, None).await;
+    match waiting {
+        Ok(waiting) => {
+            assert_eq!(waiting.state, "AWAITING_COMPLETION");
+            let dropped = RequestAct::Drop { reason: "逾期未补正".into() };
+            assert_eq!(client.act_on_request(&fresh.name, dropped, None).await?.state, "DROPPED");
+        }
+        // In a year that no table knows yet.
+        Err(refused) => assert_eq!(refused.reason().unwrap().as_str(), "HOLIDAYS_UNKNOWN"),
+    }
+    let nobody = DisclosureRequest { applicant: " ".into(), ..asked.clone() };
+    assert_eq!(reason(client.create_disclosure_request(organ, nobody).await), "FIELD_REQUIRED");
+    let early = DisclosureRequest { received: "2999-01-01".into(), ..asked };
+    assert_eq!(reason(client.create_disclosure_request(organ, early).await), "FIELD_INVALID");
+    let nowhere = format!("{organ}/disclosureRequests/018f2f6e-7c1c-7aaa-8bbb-0123456789ab");
+    assert_eq!(reason(client.disclosure_request(&nowhere, "").await), "REQUEST_NOT_FOUND");
+    assert_eq!(
+        reason(client.act_on_request(&nowhere, RequestAct::Complete, None).await),
+        "REQUEST_NOT_FOUND"
+    );
+    house.services.stop().await
+}
+
+#[tokio::test]
+async fn a_units_own_system_resumes_its_stream_and_acknowledges_by_attempt() -> Result<()> {
+    let house = House::new().await?;
+    let (_, deliveries) = house.issued().await?;
+    let mine = of(&deliveries, UNIT);
+    let unit = house.as_unit(UNIT)?;
+    let mut inbox = unit.watch_inbox(&house.organ, UNIT, None);
+    let first = inbox.next().await?;
+    let taken = first.changes.iter().find(|delivery| delivery.name == mine.name).unwrap();
+    let receive = |attempt| DeliveryAct::Receive { attempt };
+    assert_eq!(reason(unit.deliver(&mine.name, receive(taken.attempt + 1), None).await), "ATTEMPT_STALE");
+    let received = unit.deliver(&mine.name, receive(taken.attempt), None).await?;
+    assert_eq!(received.state, DeliveryState::Received);
+    let again = unit.deliver(&mine.name, receive(taken.attempt), None).await?;
+    assert_eq!(again.version, received.version, "twice is once");
+    assert_eq!(unit.receipts(&mine.name).await?.len(), 1);
+    // From where it was: nothing that was seen comes again, what came since does.
+    let mut resumed = unit.watch_inbox(&house.organ, UNIT, Some(first.position));
+    let next = resumed.next().await?;
+    assert!(next.changes.iter().any(|delivery| delivery.state == DeliveryState::Received), "{next:?}");
     house.services.stop().await
 }

@@ -16,6 +16,8 @@ use tonic_health::pb::health_client::HealthClient;
 
 const AT_ONCE: usize = 64;
 const TERMINALS: usize = 50;
+/// Deliveries of the one unit that signs over one connection.
+const ONE_UNITS: usize = 4000;
 
 fn percentiles(mut took: Vec<Duration>) -> (Duration, Duration) {
     took.sort_unstable();
@@ -293,13 +295,18 @@ async fn main() -> Result<()> {
     anyhow::ensure!(counts == [(DeliveryState::Signed, u32::try_from(most)?)], "{counts:?}");
 
     // One unit with many deliveries over one connection, against the floors at the same concurrency.
+    let mut issued = Vec::new();
+    for number in 2..2 + ONE_UNITS {
+        issued.push(dispatch_to_one(&client, &organ, number).await?);
+    }
     let mut own = Vec::new();
-    for number in 2..2 + 2000 {
-        if own.len() >= 2000 {
-            break;
+    for minutes in &issued {
+        let mut deliveries = all(&client, minutes).await?;
+        while deliveries.is_empty() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            deliveries = all(&client, minutes).await?;
         }
-        let (_, mut made) = quiet_issue(&client, &organ, number).await?;
-        own.append(&mut made);
+        own.append(&mut deliveries);
     }
     let floor_call = no_op(&distribution.address).await?;
     let floor_append = plain_append(folder.path())?;
@@ -316,8 +323,8 @@ async fn main() -> Result<()> {
     services.stop().await
 }
 
-/// One minutes to one unit, without a word.
-async fn quiet_issue(client: &Client, organ: &str, number: usize) -> Result<(String, Vec<Delivery>)> {
+/// One minutes to one unit.
+async fn dispatch_to_one(client: &Client, organ: &str, number: usize) -> Result<String> {
     let text = SAMPLE.replace("〔2025〕9号", &format!("〔2025〕{}号", number + 100)).replace(
         "分送：各县、区人民政府，临岚高新区、青禾开发区管委会；市各\n有关部门和单位。",
         "分送：第0单位。",
@@ -329,11 +336,5 @@ async fn quiet_issue(client: &Client, organ: &str, number: usize) -> Result<(Str
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     client.dispatch_minutes(&minutes).await?;
-    loop {
-        let deliveries = all(client, &minutes).await?;
-        if !deliveries.is_empty() {
-            return Ok((minutes, deliveries));
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    Ok(minutes)
 }

@@ -46,9 +46,9 @@ use std::time::Duration;
 use connection::Connection;
 pub use deliveries::{Delivery, DeliveryAddress, FreezeScope, FrozenScope, NumberedCopy};
 pub use directory::{DirectoryImport, Member};
-pub use disclosure::Published;
+pub use disclosure::{DisclosureRequest, Publication, Published};
 pub use error::{Error, ErrorKind};
-pub use jiyao_deliveries::{Act as DeliveryAct, Channel, RETURN_CODES, State as DeliveryState};
+pub use jiyao_deliveries::{Act as DeliveryAct, Channel, RETURN_CODES, RequestAct, State as DeliveryState};
 pub use jiyao_matters::{Act, Evidence, State};
 pub use jiyao_minutes::{
     Act as LifeAct, Disclosure, DisclosureClass, Level, Major, Mark, Passage, Quorum, Secrecy, Stage,

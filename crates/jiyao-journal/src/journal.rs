@@ -406,7 +406,7 @@ pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
 }
 
 /// A new folder is there after a power cut only if its parent says so.
-fn sync_parent(folder: &Path) -> io::Result<()> {
+pub(crate) fn sync_parent(folder: &Path) -> io::Result<()> {
     match folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         Some(parent) => sync_folder(parent),
         None => Ok(()),

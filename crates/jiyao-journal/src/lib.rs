@@ -27,6 +27,7 @@
 //! cut. Anything else that does not verify is damage: the journal names file and offset, and refuses.
 
 mod attachments;
+mod copy;
 mod error;
 mod format;
 mod journal;
@@ -34,6 +35,7 @@ mod log;
 mod scan;
 
 pub use attachments::{Attachments, Receiving};
+pub use copy::{Piece, Restoring};
 pub use error::{AppendError, OpenError, ReadError};
 pub use journal::{Cut, Entry, EraseError, Journal, Opened, Options, make_private};
 pub use log::{Log, Record};

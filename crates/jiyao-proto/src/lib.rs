@@ -16,7 +16,7 @@
 #[rustfmt::skip]
 mod generated;
 
-pub use generated::jiyao::{attendance, distribution, fault, journal, records, stored};
+pub use generated::jiyao::{attendance, distribution, fault, journal, operations, records, stored};
 
 /// Descriptors of everything that is served, encoded as a `google.protobuf.FileDescriptorSet`, for reflection and
 /// for tests that walk all methods.

@@ -323,7 +323,7 @@ impl Meta {
 
 fn config(folder: &Path) -> sled::Config {
     // 4 MB segments: with the default a tree node above 128 KB goes to a file that is never synced.
-    sled::Config::new().path(folder).segment_size(4 << 20).cache_capacity(64 << 20).flush_every_ms(Some(500))
+    sled::Config::new().path(folder).segment_size(4 << 20).cache_capacity(16 << 20).flush_every_ms(Some(500))
 }
 
 fn data_key(key: &[u8]) -> Vec<u8> {

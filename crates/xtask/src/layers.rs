@@ -26,6 +26,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("jiyao-state", 3),
     ("jiyao-config", 3),
     ("jiyao-telemetry", 3),
+    ("jiyao-backup", 4),
     ("jiyao-ledger", 4),
     ("jiyao-serve", 4),
     ("jiyao-client", 4),
@@ -50,6 +51,7 @@ const SAME_LAYER: &[(&str, &str)] = &[
     ("jiyao-deliveries", "jiyao-minutes"),
     ("jiyao-deliveries", "jiyao-receipts"),
     ("jiyao-wire", "jiyao-proto"),
+    ("jiyao-serve", "jiyao-backup"),
     ("jiyao-serve", "jiyao-ledger"),
     ("jiyao-tests", "jiyao-testkit"),
 ];
@@ -68,6 +70,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("ipnet", &["jiyao-distribution"]),
     ("html5ever", &["jiyao-extract"]),
     ("quick-xml", &["jiyao-extract"]),
+    ("tar", &["jiyao-backup"]),
     ("zip", &["jiyao-extract", "jiyao-testkit"]),
     ("pdf-extract", &["jiyao-extract"]),
     ("regex", &["jiyao-reader"]),

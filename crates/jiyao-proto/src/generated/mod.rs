@@ -20,6 +20,11 @@ pub mod jiyao {
             include!("jiyao.journal.v1.rs");
         }
     }
+    pub mod operations {
+        pub mod v1 {
+            include!("jiyao.operations.v1.rs");
+        }
+    }
     pub mod records {
         pub mod v1 {
             include!("jiyao.records.v1.rs");

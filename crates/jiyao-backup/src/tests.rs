@@ -1,0 +1,103 @@
+use std::path::Path;
+
+use jiyao_journal::{Entry, Journal, Options};
+
+use super::*;
+
+fn options() -> Options {
+    Options { segment_size: 64 << 10, reserve: 0 }
+}
+
+fn filled(folder: &Path, records: usize) -> Journal {
+    let mut journal = Journal::open(&folder.join("journal"), options()).unwrap().journal;
+    for n in 0..records {
+        journal.append(&[Entry { time_ms: n as i64, payload: vec![n as u8; 200 + n % 900] }]).unwrap();
+    }
+    journal
+}
+
+fn backup(journal: &Journal, folder: &Path) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    write(&journal.log(), "jiyao-records", "2026-01-01T00:00:00Z", &folder.join("keys"), &mut bytes).unwrap();
+    bytes
+}
+
+#[test]
+fn what_is_restored_is_the_same_journal_and_goes_on() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let mut journal = filled(folder.path(), 300);
+    make_private(&folder.path().join("keys/receipt.key"), b"secret").unwrap();
+    let bytes = backup(&journal, folder.path());
+    let head = journal.log().head();
+    // Written after the copy: not in it.
+    journal.append(&[Entry { time_ms: 999, payload: b"later".to_vec() }]).unwrap();
+
+    let elsewhere = folder.path().join("elsewhere");
+    let manifest = restore(bytes.as_slice(), &elsewhere).unwrap();
+    assert_eq!((manifest.sequence, manifest.hash), (300, hex(&head.hash)));
+    assert_eq!(fs_err::read(elsewhere.join("keys/receipt.key")).unwrap(), b"secret");
+    let mut again = Journal::open(&elsewhere.join("journal"), options()).unwrap().journal;
+    assert_eq!(again.log().head(), head);
+    for sequence in 1..=300 {
+        assert_eq!(again.log().read(sequence).unwrap(), journal.log().read(sequence).unwrap());
+    }
+    assert_eq!(again.append(&[Entry { time_ms: 999, payload: b"other".to_vec() }]).unwrap(), 301);
+    let taken = restore(bytes.as_slice(), &elsewhere).unwrap_err();
+    assert!(taken.to_string().contains("there already"), "{taken}");
+}
+
+#[test]
+fn a_cut_backup_is_refused_wherever_it_is_cut() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let bytes = backup(&filled(folder.path(), 60), folder.path());
+    // The last 1024 bytes are the archive's end mark, which says nothing.
+    for length in (0..bytes.len() - 1024 - 512).step_by(487) {
+        let target = folder.path().join("cut");
+        assert!(restore(&bytes[..length], &target).is_err(), "cut at {length} of {}", bytes.len());
+        assert!(!target.join("journal").exists() && !target.join("journal.restoring").exists());
+    }
+    assert!(check(bytes.as_slice()).is_ok());
+}
+
+#[test]
+fn an_altered_backup_is_refused_whatever_is_altered() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let bytes = backup(&filled(folder.path(), 60), folder.path());
+    let whole = check(bytes.as_slice()).unwrap();
+    let (mut refused, mut harmless) = (0, 0);
+    for at in (0..bytes.len() - 1024).step_by(61) {
+        let mut altered = bytes.clone();
+        altered[at] ^= 1 << (at % 8);
+        match check(altered.as_slice()) {
+            Err(_) => refused += 1,
+            // Padding of the archive, or a field of it that means nothing: the content is the same.
+            Ok(manifest) => {
+                assert_eq!(manifest, whole, "at {at}");
+                harmless += 1;
+            }
+        }
+    }
+    println!("{refused} altered backups refused, {harmless} altered in padding");
+    assert!(refused > 20 * harmless, "{refused} to {harmless}");
+}
+
+#[test]
+fn names_that_lead_elsewhere_and_newer_formats_are_refused() {
+    for (name, text) in [
+        (
+            "manifest.json",
+            r#"{"format":9,"service":"","journal":"","sequence":0,"hash":"","time":"","segments":[]}"#,
+        ),
+        ("keys/receipt.key", "before the manifest"),
+        ("somewhere/else", "?"),
+    ] {
+        let mut archive = Builder::new(Vec::new());
+        let mut header = Header::new_gnu();
+        header.set_size(text.len() as u64);
+        archive.append_data(&mut header, name, text.as_bytes()).unwrap();
+        assert!(check(archive.into_inner().unwrap().as_slice()).is_err(), "{name}");
+    }
+    assert!(
+        plain("../key").is_err() && plain("/key").is_err() && plain("a/b").is_err() && plain("..").is_err()
+    );
+}

@@ -1,0 +1,141 @@
+//! Copies of a journal: taken while it is written, made a journal again elsewhere.
+
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
+
+use crate::format::{HEADER, Header, SEGMENT_HEADER};
+use crate::journal::{sync_all, sync_folder, sync_parent};
+use crate::{Cursor, Journal, Log, OpenError, Options};
+
+/// Ending of a segment's name.
+const ENDING: &str = ".segment";
+
+/// The used part of a segment, as it was when the copy was asked for.
+#[derive(Debug)]
+pub struct Piece {
+    /// Its file's name.
+    pub name: String,
+    /// Bytes that are used.
+    pub length: u64,
+    /// Bytes that its file takes.
+    pub allocated: u64,
+    file: std::fs::File,
+    at: u64,
+}
+
+impl Read for Piece {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.length - self.at).unwrap_or(usize::MAX).min(buffer.len());
+        let read = self.file.read_at(&mut buffer[..left], self.at)?;
+        self.at += read as u64;
+        Ok(read)
+    }
+}
+
+impl Log {
+    /// All records up to the head of now, as pieces to read: appending goes on meanwhile, and an erasure of later
+    /// leaves these bytes as they are.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn pieces(&self) -> io::Result<(Cursor, Vec<Piece>)> {
+        let contents = self.0.contents.read().unwrap_or_else(PoisonError::into_inner);
+        let mut pieces = Vec::with_capacity(contents.segments.len());
+        for segment in &contents.segments {
+            let file = segment.file.try_clone()?.into_file();
+            let length = match segment.offsets.last() {
+                None => SEGMENT_HEADER as u64,
+                Some(offset) => {
+                    let mut bytes = [0; HEADER];
+                    file.read_exact_at(&mut bytes, u64::from(*offset))?;
+                    let header = Header::decode(&bytes).ok_or_else(|| {
+                        io::Error::other(format!("{}: a header does not verify", segment.path.display()))
+                    })?;
+                    u64::from(*offset) + header.extent() as u64
+                }
+            };
+            let name = segment.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let allocated = file.metadata()?.len();
+            pieces.push(Piece { name, length, allocated, file, at: 0 });
+        }
+        Ok((contents.head, pieces))
+    }
+}
+
+/// A journal on its way into a folder. Dropped before [`Restoring::finish`], it leaves nothing.
+#[derive(Debug)]
+pub struct Restoring {
+    folder: PathBuf,
+    temporary: PathBuf,
+    is_finished: bool,
+}
+
+impl Restoring {
+    /// Begins; `folder` is that of the journal to be, and must not be there yet.
+    ///
+    /// # Errors
+    /// `AlreadyExists`, and those of the file system.
+    pub fn begin(folder: &Path) -> io::Result<Self> {
+        if folder.exists() {
+            let taken = format!("{} is there already: a restore overwrites nothing", folder.display());
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, taken));
+        }
+        let temporary = folder.with_extension("restoring");
+        if temporary.exists() {
+            fs_err::remove_dir_all(&temporary)?;
+        }
+        fs_err::create_dir_all(&temporary)?;
+        Ok(Self { folder: folder.to_owned(), temporary, is_finished: false })
+    }
+
+    /// Takes a segment: its used bytes, and how many its file takes.
+    ///
+    /// # Errors
+    /// `InvalidData` for a name that is none of a segment; those of the file system and of the reader.
+    pub fn segment(&mut self, name: &str, allocated: u64, bytes: &mut impl Read) -> io::Result<()> {
+        let number = name.strip_suffix(ENDING).unwrap_or_default();
+        if number.len() != 20 || !number.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, format!("{name:?} is no segment")));
+        }
+        let mut file =
+            fs_err::OpenOptions::new().create_new(true).write(true).open(self.temporary.join(name))?;
+        let written = io::copy(bytes, &mut file)?;
+        file.file().set_len(allocated.max(written))?;
+        sync_all(&file)
+    }
+
+    /// Verifies every record and the whole chain, and puts the journal in its place. Answers its head.
+    ///
+    /// # Errors
+    /// As opening does; nothing is left then. A torn tail is damage here: a copy has none.
+    pub fn finish(mut self) -> Result<Cursor, OpenError> {
+        let opened = Journal::open(&self.temporary, Options { reserve: 0, ..Options::default() })?;
+        if let Some(cut) = opened.cut {
+            let what = "the copy ends in the middle of a record";
+            let sequence = opened.journal.log().head().sequence + 1;
+            return Err(OpenError::Damaged { path: cut.path, offset: cut.offset, sequence, what });
+        }
+        if opened.created {
+            let what = "the copy holds no segment";
+            return Err(OpenError::Damaged { path: self.folder.clone(), offset: 0, sequence: 0, what });
+        }
+        let head = opened.journal.log().head();
+        drop(opened);
+        sync_folder(&self.temporary)?;
+        fs_err::rename(&self.temporary, &self.folder)?;
+        self.is_finished = true;
+        sync_parent(&self.folder)?;
+        Ok(head)
+    }
+}
+
+impl Drop for Restoring {
+    fn drop(&mut self) {
+        if !self.is_finished {
+            // What cannot be removed now is removed when the next restore begins.
+            let _ = fs_err::remove_dir_all(&self.temporary);
+        }
+    }
+}
