@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use jiyao_client::{Client, Import, ListMinutes, NewMatter};
+use jiyao_client::{Client, DisclosureRequest, Import, ListMinutes, NewMatter, NewMeeting};
 use jiyao_testkit::{Dice, FullDisk, LoopDisk, Process, binary, may_mount, numbered, skip};
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 /// Clients that import at the same time.
@@ -20,15 +20,98 @@ fn rounds(short: usize, long: usize) -> usize {
     if std::env::var("JIYAO_FAULTS").is_ok_and(|form| form == "long") { long } else { short }
 }
 
+/// A service, and how it is loaded: what is written to it can be looked up as it was.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Records,
+    Attendance,
+    Distribution,
+}
+
+impl Kind {
+    const ALL: [Self; 3] = [Self::Records, Self::Attendance, Self::Distribution];
+
+    fn package(self) -> &'static str {
+        match self {
+            Self::Records => "jiyao-records",
+            Self::Attendance => "jiyao-attendance",
+            Self::Distribution => "jiyao-distribution",
+        }
+    }
+
+    fn client(self, address: &str) -> Result<Client> {
+        let (url, builder) = (format!("http://{address}"), Client::builder().timeout(Duration::from_secs(5)));
+        let builder = match self {
+            Self::Records => builder.records(url),
+            Self::Attendance => builder.attendance(url),
+            Self::Distribution => builder.distribution(url),
+        };
+        Ok(builder.build()?)
+    }
+
+    async fn begin(self, client: &Client) -> Result<()> {
+        if matches!(self, Self::Records) {
+            client.create_organ(Some("linlan"), "临岚市人民政府", &[]).await?;
+        }
+        Ok(())
+    }
+
+    /// Most are small, some are large: 200 B to nearly 1 MiB.
+    fn text(self, n: usize) -> String {
+        let size = match n {
+            n if n % 40 == 39 => 900_000,
+            n if n % 10 == 9 => 100_000,
+            n => 200 + n % 7 * 600,
+        };
+        match self {
+            // The reader works for its bytes: these stay smaller.
+            Self::Records => numbered(n) + &"附件内容另册存放。\n".repeat(size / 270),
+            _ => format!("{n}，{}", "略".repeat(size / 3)),
+        }
+    }
+
+    async fn write(self, client: &Client, n: usize) -> Result<String> {
+        let (organ, text) = ("organs/linlan", self.text(n));
+        Ok(match self {
+            Self::Records => client.import_minutes(Import::new(organ, text.into_bytes())).await?.minutes.name,
+            Self::Attendance => {
+                let new = NewMeeting {
+                    kind: "常务会议".into(),
+                    date: "2025-04-15".into(),
+                    title: text,
+                    ..NewMeeting::default()
+                };
+                client.create_meeting(organ, new).await?.name
+            }
+            Self::Distribution => {
+                let new = DisclosureRequest {
+                    applicant: "申请人甲".into(),
+                    subject: text,
+                    received: "2025-04-01".into(),
+                    ..DisclosureRequest::default()
+                };
+                client.create_disclosure_request(organ, new).await?.name
+            }
+        })
+    }
+
+    async fn is_as_written(self, client: &Client, name: &str, n: usize) -> bool {
+        let text = self.text(n);
+        match self {
+            Self::Records => client.minutes_text(name).await.is_ok_and(|bytes| bytes == text.as_bytes()),
+            Self::Attendance => client.meeting(name).await.is_ok_and(|meeting| meeting.title == text),
+            Self::Distribution => {
+                client.disclosure_request(name, "2025-04-02").await.is_ok_and(|found| found.subject == text)
+            }
+        }
+    }
+}
+
 fn records(program: &Path, folder: &Path) -> Result<Process> {
     let folder = folder.display().to_string();
     let arguments =
         ["--listen", "127.0.0.1:0", "--data-dir", &folder, "--set", "log=error", "--set", "reserve_mb=1"];
     Process::start(program, &arguments)
-}
-
-fn client(address: &str) -> Result<Client> {
-    Ok(Client::builder().records(format!("http://{address}")).timeout(Duration::from_secs(5)).build()?)
 }
 
 /// What was acknowledged: name to number of the text.
@@ -41,17 +124,21 @@ struct Load {
 }
 
 impl Load {
-    async fn start(address: &str, next: &Arc<AtomicUsize>, acknowledged: &Acknowledged) -> Result<Self> {
+    async fn start(
+        kind: Kind,
+        address: &str,
+        next: &Arc<AtomicUsize>,
+        acknowledged: &Acknowledged,
+    ) -> Result<Self> {
         let mut tasks = Vec::new();
         for _ in 0..CLIENTS {
-            let client = client(address)?;
+            let client = kind.client(address)?;
             let (next, acknowledged) = (Arc::clone(next), Arc::clone(acknowledged));
             tasks.push(tokio::spawn(async move {
                 loop {
                     let n = next.fetch_add(1, Ordering::Relaxed);
-                    let import = Import::new("organs/linlan", numbered(n).into_bytes());
-                    let Ok(imported) = client.import_minutes(import).await else { return };
-                    acknowledged.lock().unwrap().insert(imported.minutes.name, n);
+                    let Ok(name) = kind.write(&client, n).await else { return };
+                    acknowledged.lock().unwrap().insert(name, n);
                 }
             }));
         }
@@ -67,22 +154,18 @@ impl Load {
     }
 }
 
-/// How many acknowledged imports the service no longer has as they were.
-async fn lost(address: &str, acknowledged: &BTreeMap<String, usize>) -> Result<usize> {
-    let client = client(address)?;
+/// How many acknowledged writes the service no longer has as they were.
+async fn lost(kind: Kind, address: &str, acknowledged: &BTreeMap<String, usize>) -> Result<usize> {
+    let client = kind.client(address)?;
     let mut lost = 0;
     for (name, n) in acknowledged {
-        let found = client.minutes_text(name).await;
-        if !found.is_ok_and(|bytes| bytes == numbered(*n).as_bytes()) {
-            lost += 1;
-        }
+        lost += usize::from(!kind.is_as_written(&client, name, *n).await);
     }
     Ok(lost)
 }
 
 async fn create_organ(address: &str) -> Result<()> {
-    client(address)?.create_organ(Some("linlan"), "临岚市人民政府", &[]).await?;
-    Ok(())
+    Kind::Records.begin(&Kind::Records.client(address)?).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -96,7 +179,7 @@ async fn kills_under_load_lose_nothing() -> Result<()> {
     let kills = rounds(100, 500);
     let mut checked = 0;
     for kill in 0..kills {
-        let load = Load::start(&service.address, &next, &acknowledged).await?;
+        let load = Load::start(Kind::Records, &service.address, &next, &acknowledged).await?;
         tokio::time::sleep(dice.milliseconds(0, 120)).await;
         service.kill()?;
         load.end();
@@ -105,10 +188,10 @@ async fn kills_under_load_lose_nothing() -> Result<()> {
         // Each round its own; all of them at the end.
         let newest: BTreeMap<_, _> = all.iter().rev().take(40).map(|(name, n)| (name.clone(), *n)).collect();
         checked += newest.len();
-        assert_eq!(lost(&service.address, &newest).await?, 0, "after kill {kill}");
+        assert_eq!(lost(Kind::Records, &service.address, &newest).await?, 0, "after kill {kill}");
     }
     let all = acknowledged.lock().unwrap().clone();
-    assert_eq!(lost(&service.address, &all).await?, 0);
+    assert_eq!(lost(Kind::Records, &service.address, &all).await?, 0);
     println!("{kills} kills: {} imports acknowledged, 0 lost ({checked} checked in between)", all.len());
     assert!(all.len() > kills / 4, "there was load");
     Ok(())
@@ -122,13 +205,13 @@ async fn req_03_kills_leave_no_gap_and_no_double_in_numbers() -> Result<()> {
     let mut service = records(&program, folder.path())?;
     create_organ(&service.address).await?;
     let import = Import::new("organs/linlan", jiyao_testkit::SAMPLE.as_bytes().to_vec());
-    let minutes = client(&service.address)?.import_minutes(import).await?.minutes.name;
+    let minutes = Kind::Records.client(&service.address)?.import_minutes(import).await?.minutes.name;
     let given: Arc<Mutex<BTreeSet<String>>> = Arc::default();
     let kills = rounds(20, 100);
     for _ in 0..kills {
         let mut tasks = Vec::new();
         for _ in 0..32 {
-            let (client, given) = (client(&service.address)?, Arc::clone(&given));
+            let (client, given) = (Kind::Records.client(&service.address)?, Arc::clone(&given));
             let new = NewMatter {
                 minutes: minutes.clone(),
                 text: "每季度向市政府报告一次进度".into(),
@@ -151,7 +234,7 @@ async fn req_03_kills_leave_no_gap_and_no_double_in_numbers() -> Result<()> {
         }
         service = records(&program, folder.path())?;
     }
-    let (client, mut numbers, mut page) = (client(&service.address)?, BTreeSet::new(), None);
+    let (client, mut numbers, mut page) = (Kind::Records.client(&service.address)?, BTreeSet::new(), None);
     loop {
         let found = client.list_matters("organs/linlan", None, false, page.as_deref()).await?;
         for matter in found.entries {
@@ -176,45 +259,53 @@ async fn req_03_kills_leave_no_gap_and_no_double_in_numbers() -> Result<()> {
     Ok(())
 }
 
-/// Power cuts of a records program under load: how many acknowledged imports were lost, in how many cuts, and how
-/// often it did not open.
-async fn power_cuts(program: &Path, cuts: usize, until_loss: bool) -> Result<(usize, usize, usize)> {
+/// Power cuts of a service under load: how many acknowledged writes were lost, of how many, and how often it did not
+/// open.
+async fn power_cuts(
+    kind: Kind,
+    program: &Path,
+    cuts: usize,
+    until_loss: bool,
+) -> Result<(usize, usize, usize)> {
     let (folder, copies) = (TempDir::new()?, TempDir::new()?);
     let disk = LoopDisk::new(folder.path(), 512)?;
     let mut dice = Dice::new("power cuts");
     let (next, acknowledged) = (Arc::new(AtomicUsize::new(0)), Acknowledged::default());
-    let (mut lost_imports, mut acknowledged_imports, mut refused) = (0, 0, 0);
+    let (mut lost_writes, mut acknowledged_writes, mut refused) = (0, 0, 0);
     for cut in 0..cuts {
         // Every third time a fresh store: the first segments are where folders matter.
         let data = disk.folder().join(format!("data-{}", cut / 3));
         if cut % 3 == 0 {
             acknowledged.lock().unwrap().clear();
+            if cut > 0 {
+                fs_err::remove_dir_all(disk.folder().join(format!("data-{}", cut / 3 - 1)))?;
+            }
         }
         let service = records(program, &data)?;
         if cut % 3 == 0 {
-            create_organ(&service.address).await?;
+            kind.begin(&kind.client(&service.address)?).await?;
         }
-        let load = Load::start(&service.address, &next, &acknowledged).await?;
+        let load = Load::start(kind, &service.address, &next, &acknowledged).await?;
         tokio::time::sleep(dice.milliseconds(20, 500)).await;
         service.signal(Signal::STOP)?;
         let all = load.acknowledged();
         let after = disk.cut(copies.path())?;
         service.kill()?;
         load.end();
-        acknowledged_imports += all.len();
+        acknowledged_writes += all.len();
         match records(program, &after.folder().join(format!("data-{}", cut / 3))) {
-            Ok(service) => lost_imports += lost(&service.address, &all).await?,
+            Ok(service) => lost_writes += lost(kind, &service.address, &all).await?,
             Err(e) => {
-                println!("cut {cut}: {e:#}");
+                println!("{kind:?}, cut {cut}: {e:#}");
                 refused += 1;
             }
         }
         drop(after);
-        if until_loss && lost_imports + refused > 0 {
+        if until_loss && lost_writes + refused > 0 {
             break;
         }
     }
-    Ok((lost_imports, acknowledged_imports, refused))
+    Ok((lost_writes, acknowledged_writes, refused))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -223,19 +314,20 @@ async fn power_cuts_lose_nothing_and_a_planted_missing_sync_is_found() -> Result
         skip("power cuts", &format!("{why:#}"));
         return Ok(());
     }
-    let program = binary("jiyao-records", "jiyao-records", None)?;
-    let cuts = rounds(30, 200);
-    let (lost, acknowledged, refused) = power_cuts(&program, cuts, false).await?;
-    println!(
-        "{cuts} power cuts: {acknowledged} imports acknowledged, {lost} lost, {refused} refusals to open"
-    );
-    assert_eq!((lost, refused), (0, 0));
-    assert!(acknowledged > cuts);
-
+    for kind in Kind::ALL {
+        let program = binary(kind.package(), kind.package(), None)?;
+        let cuts = rounds(12, 200);
+        let (lost, acknowledged, refused) = power_cuts(kind, &program, cuts, false).await?;
+        println!(
+            "{kind:?}, {cuts} power cuts: {acknowledged} writes acknowledged, {lost} lost, {refused} refusals to open"
+        );
+        assert_eq!((lost, refused), (0, 0));
+        assert!(acknowledged > cuts);
+    }
     let planted = binary("jiyao-records", "jiyao-records", Some("planted-no-sync"))?;
-    let (lost, acknowledged, refused) = power_cuts(&planted, 20, true).await?;
+    let (lost, acknowledged, refused) = power_cuts(Kind::Records, &planted, 20, true).await?;
     println!(
-        "without fdatasync: {acknowledged} imports acknowledged, {lost} lost, {refused} refusals to open"
+        "without fdatasync: {acknowledged} writes acknowledged, {lost} lost, {refused} refusals to open"
     );
     assert!(lost + refused > 0, "the harness does not see a missing fdatasync");
     Ok(())
@@ -315,7 +407,7 @@ fn break_state(state: &Path, dice: &mut Dice) -> Result<String> {
 
 /// All that records answers.
 async fn answers(address: &str) -> Result<Vec<String>> {
-    let client = client(address)?;
+    let client = Kind::Records.client(address)?;
     let mut answers = Vec::new();
     let mut query = ListMinutes { page_size: 200, ..ListMinutes::of("organs/-") };
     loop {
@@ -341,7 +433,7 @@ async fn a_broken_state_gives_the_same_answers_after_start() -> Result<()> {
     let whole = folder.path().join("whole");
     let service = records(&program, &whole)?;
     create_organ(&service.address).await?;
-    let importer = client(&service.address)?;
+    let importer = Kind::Records.client(&service.address)?;
     for n in 0..25 {
         importer.import_minutes(Import::new("organs/linlan", numbered(n).into_bytes())).await?;
     }
@@ -503,7 +595,7 @@ async fn a_failed_sync_ends_the_process_and_nothing_acknowledged_is_lost() -> Re
             ["--listen", "127.0.0.1:0", "--data-dir", &data, "--set", "log=off", "--set", "reserve_mb=1"];
         let service = Process::start(strace, &[&traced[..], &arguments].concat())?;
         create_organ(&service.address).await?;
-        let importer = client(&service.address)?;
+        let importer = Kind::Records.client(&service.address)?;
         let mut acknowledged = BTreeMap::new();
         for n in 0..20 {
             match importer.import_minutes(Import::new("organs/linlan", numbered(n).into_bytes())).await {
@@ -518,7 +610,7 @@ async fn a_failed_sync_ends_the_process_and_nothing_acknowledged_is_lost() -> Re
         assert_eq!(acknowledged.len(), nth - 2);
         assert_eq!(service.ended()?.code(), Some(74));
         let again = records(&program, folder.path())?;
-        assert_eq!(lost(&again.address, &acknowledged).await?, 0);
+        assert_eq!(lost(Kind::Records, &again.address, &acknowledged).await?, 0);
     }
     Ok(())
 }
@@ -538,7 +630,7 @@ async fn a_state_that_cannot_be_written_is_rebuilt_when_there_is_room_again() ->
         ["--listen", "127.0.0.1:0", "--data-dir", &data, "--set", "log=error", "--set", "reserve_mb=0"];
     let service = Process::start(&program, &arguments)?;
     create_organ(&service.address).await?;
-    let importer = client(&service.address)?;
+    let importer = Kind::Records.client(&service.address)?;
     let mut acknowledged = BTreeMap::new();
     let first = importer.import_minutes(Import::new("organs/linlan", numbered(0).into_bytes())).await?;
     acknowledged.insert(first.minutes.name, 0);
@@ -576,9 +668,197 @@ async fn a_state_that_cannot_be_written_is_rebuilt_when_there_is_room_again() ->
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     assert!(resumed, "the service goes on without a restart");
-    assert_eq!(lost(&service.address, &acknowledged).await?, 0);
+    assert_eq!(lost(Kind::Records, &service.address, &acknowledged).await?, 0);
     service.kill()?;
     let again = records(&program, &folder.path().join("records"))?;
-    assert_eq!(lost(&again.address, &acknowledged).await?, 0);
+    assert_eq!(lost(Kind::Records, &again.address, &acknowledged).await?, 0);
+    Ok(())
+}
+
+/// One run under strace with a call that fails the n-th time in each thread: whether it was hit, and what was
+/// acknowledged.
+async fn with_failing_call(
+    kind: Kind,
+    program: &Path,
+    folder: &Path,
+    inject: &str,
+) -> Result<(bool, BTreeMap<String, usize>)> {
+    let (data, hits) = (folder.join("data"), folder.join("hits"));
+    // Only what touches the data directory: the network and the loader are others' business.
+    let (journal, state) = (data.join("journal"), data.join("state"));
+    let segment = journal.join("00000000000000000001.segment");
+    let paths = [
+        journal.join("lock"),
+        segment.with_extension("tmp"),
+        segment,
+        state.join("db"),
+        state.join("conf"),
+        state.join("blobs"),
+        journal,
+        state,
+    ]
+    .map(|path| path.display().to_string());
+    let call = inject.split_once(':').map_or(inject, |(call, _)| call);
+    let (hits_file, data_dir) = (hits.display().to_string(), data.display().to_string());
+    let (program_name, trace) = (program.display().to_string(), format!("trace={call}"));
+    let inject = format!("inject={inject}");
+    let mut traced = vec!["-f", "-qq", "-o", &hits_file, "-e", &trace, "-e", &inject];
+    for path in &paths {
+        traced.extend(["-P", path]);
+    }
+    let arguments =
+        ["--listen", "127.0.0.1:0", "--data-dir", &data_dir, "--set", "log=off", "--set", "reserve_mb=1"];
+    traced.push(&program_name);
+    traced.extend(arguments);
+    let mut acknowledged = BTreeMap::new();
+    // A service that does not start with a failing disk has promised nothing.
+    if let Ok(service) = Process::start(Path::new("/usr/bin/strace"), &traced) {
+        let client = kind.client(&service.address)?;
+        if kind.begin(&client).await.is_ok() {
+            for n in 0..4 {
+                if let Ok(name) = kind.write(&client, n).await {
+                    acknowledged.insert(name, n);
+                }
+            }
+        }
+        // strace ends with what it traces, not the other way round.
+        let children = format!("/proc/{0}/task/{0}/children", service.id());
+        for child in fs_err::read_to_string(children)?.split_whitespace() {
+            if let Some(child) = Pid::from_raw(child.parse()?) {
+                // It may have ended by itself, as a failed sync makes it.
+                let _ = kill_process(child, Signal::KILL);
+            }
+        }
+        service.ended()?;
+    }
+    let was_hit = fs_err::read_to_string(&hits).unwrap_or_default().contains("(INJECTED)");
+    Ok((was_hit, acknowledged))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_call_fails_nothing_acknowledged_is_lost() -> Result<()> {
+    if !Path::new("/usr/bin/strace").exists() {
+        skip("failing calls", "strace is not installed");
+        return Ok(());
+    }
+    let is_long = rounds(0, 1) == 1;
+    let calls: &[&str] = if is_long {
+        &["write", "pwrite64", "fdatasync", "fsync", "rename", "openat", "ftruncate", "fallocate"]
+    } else {
+        &["pwrite64", "fsync", "rename", "openat"]
+    };
+    let errors: &[&str] = if is_long { &["EIO", "ENOSPC"] } else { &["EIO"] };
+    let kinds = if is_long { &Kind::ALL[..] } else { &Kind::ALL[..1] };
+    let most = if is_long { usize::MAX } else { 3 };
+    let (mut runs, mut hit) = (0, 0);
+    for kind in kinds {
+        let program = binary(kind.package(), kind.package(), None)?;
+        for (call, error) in calls.iter().flat_map(|call| errors.iter().map(move |error| (call, error))) {
+            for nth in 1..=most {
+                let folder = TempDir::new()?;
+                let inject = format!("{call}:error={error}:when={nth}");
+                let (was_hit, acknowledged) =
+                    with_failing_call(*kind, &program, folder.path(), &inject).await?;
+                runs += 1;
+                hit += usize::from(was_hit);
+                // The disk is whole again.
+                let data = folder.path().join("data");
+                let again = records(&program, &data);
+                let again = again.map_err(|e| e.context(format!("{kind:?} after {inject}")))?;
+                let missing = lost(*kind, &again.address, &acknowledged).await?;
+                assert_eq!(missing, 0, "{kind:?} after {inject}");
+                if !was_hit {
+                    break;
+                }
+            }
+        }
+    }
+    println!("{runs} runs with a failing call, {hit} of them hit: nothing acknowledged was lost");
+    assert!(hit > calls.len(), "the harness hits something");
+    Ok(())
+}
+
+/// Flips a bit among the used bytes of a file of a folder. Says which.
+fn flip(folder: &Path, dice: &mut Dice) -> Result<String> {
+    let all = files(folder)?;
+    let file = &all[dice.below(all.len() as u64) as usize];
+    let mut bytes = fs_err::read(file)?;
+    let used = bytes.iter().rposition(|byte| *byte != 0).map_or(1, |last| last + 1);
+    let at = dice.below(used as u64) as usize;
+    if let Some(byte) = bytes.get_mut(at) {
+        *byte ^= 1 << dice.below(8);
+    }
+    // In place, as a disk does it: who has the file open sees it.
+    let mut file = fs_err::OpenOptions::new().write(true).open(file)?;
+    std::io::Write::write_all(&mut file, &bytes)?;
+    Ok(format!("{}: a bit at {at}", file.path().display()))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flipped_bit_is_found_or_means_nothing() -> Result<()> {
+    let program = binary("jiyao-records", "jiyao-records", None)?;
+    let folder = TempDir::new()?;
+    let whole = folder.path().join("whole");
+    let service = records(&program, &whole)?;
+    create_organ(&service.address).await?;
+    let importer = Kind::Records.client(&service.address)?;
+    let mut texts = BTreeMap::new();
+    for n in 0..25 {
+        texts.insert(Kind::Records.write(&importer, n).await?, n);
+    }
+    let expected = answers(&service.address).await?;
+    assert!(service.stop()?.success());
+
+    let mut dice = Dice::new("flipped bits");
+    let flips = rounds(60, 1000);
+    let (mut refused, mut harmless, mut lost_data, mut wrong) = (0, 0, 0, Vec::new());
+    for round in 0..flips {
+        let broken = folder.path().join("broken");
+        copy(&whole, &broken)?;
+        let while_it_runs = round % 4 == 3;
+        let place = broken.join(if while_it_runs || dice.below(2) == 0 { "journal" } else { "state" });
+        let mut how = String::new();
+        if !while_it_runs {
+            how = flip(&place, &mut dice)?;
+        }
+        match records(&program, &broken) {
+            Err(e) => {
+                let told = format!("{e:#}");
+                assert!(told.contains(".segment") && told.contains("record"), "{how}: {told}");
+                refused += 1;
+            }
+            Ok(service) => {
+                if while_it_runs {
+                    how = flip(&place, &mut dice)?;
+                }
+                let client = Kind::Records.client(&service.address)?;
+                let mut is_whole = answers(&service.address).await? == expected;
+                for (name, n) in &texts {
+                    match client.minutes_text(name).await {
+                        Ok(bytes) if bytes == Kind::Records.text(*n).as_bytes() => {}
+                        Ok(_) => is_whole = false,
+                        Err(e) => {
+                            assert_eq!(e.reason(), Some(jiyao_fault::Reason::RecordDamaged), "{how}: {e}");
+                            lost_data += 1;
+                        }
+                    }
+                }
+                if is_whole {
+                    harmless += 1;
+                } else {
+                    wrong.push(how);
+                }
+                service.kill()?;
+            }
+        }
+        fs_err::remove_dir_all(&broken)?;
+    }
+    println!(
+        "{flips} flipped bits: {refused} starts refused by name of the record, {harmless} without effect on any \
+         answer, {lost_data} texts refused as damaged, {} wrong answers",
+        wrong.len()
+    );
+    assert_eq!(wrong, Vec::<String>::new());
+    assert!(refused > 0 && lost_data > 0, "the harness hits what matters");
     Ok(())
 }

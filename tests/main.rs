@@ -12,6 +12,7 @@ mod faults;
 mod foreign;
 mod formats;
 mod identity;
+mod keeping;
 mod lifecycle;
 mod matters;
 mod operations;

@@ -17,7 +17,7 @@ use tonic_health::pb::health_client::HealthClient;
 const AT_ONCE: usize = 64;
 const TERMINALS: usize = 50;
 /// Deliveries of the one unit that signs over one connection.
-const ONE_UNITS: usize = 4000;
+const ONE_UNITS: usize = 1000;
 
 fn percentiles(mut took: Vec<Duration>) -> (Duration, Duration) {
     took.sort_unstable();

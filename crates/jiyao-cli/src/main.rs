@@ -4,6 +4,7 @@ mod deliver;
 mod demo;
 mod follow_up;
 mod import;
+mod keep;
 mod life;
 mod read;
 mod room;
@@ -108,6 +109,8 @@ enum Command {
     },
     #[command(flatten)]
     Life(life::LifeCommand),
+    #[command(flatten)]
+    Keep(keep::KeepCommand),
     Directory {
         #[command(subcommand)]
         command: room::DirectoryCommand,
@@ -245,6 +248,7 @@ async fn run(cli: Cli, speaker: &Speaker) -> Result<ExitCode> {
             }
             print(&show::list(&all, speaker));
         }
+        Command::Keep(keep) => return keep.run(client, speaker).await,
         Command::Life(life) => life.run(&client()?, speaker).await?,
         Command::Directory { command } => {
             let is_taken = command.run(&client()?, speaker).await?;

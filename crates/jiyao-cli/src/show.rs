@@ -2,12 +2,73 @@
 
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{ContentArrangement, Table};
-use jiyao_client::{DistributionList, Minutes, MinutesSummary, OpenDoubt, Presence, Roll};
+use jiyao_client::{
+    DistributionList, Error, Minutes, MinutesSummary, OpenDoubt, Presence, Roll, Service, Status, Verified,
+};
 use jiyao_extract::Extracted;
 use jiyao_reader::{Attendee, Decision, Doubt, Fact, Facts, Imprint, Reading, Repair, RepairKind, Span};
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::words::Speaker;
+
+/// Where the services stand.
+pub(crate) fn statuses(all: &[(Service, Result<Status, Error>)], speaker: &Speaker) -> String {
+    let heads =
+        ["head-service", "head-version", "head-records", "head-following", "head-disk", "head-backup"];
+    let mut rows = table(speaker, &heads);
+    let mebibytes = |bytes: u64| format!("{} MiB", bytes.div_ceil(1 << 20));
+    for (service, status) in all {
+        let status = match status {
+            Ok(status) => status,
+            Err(e) => {
+                rows.add_row([service.as_str(), "", "", &e.to_string(), "", ""]);
+                continue;
+            }
+        };
+        let following: Vec<String> = status
+            .following
+            .iter()
+            .map(|one| match (one.stopped.as_str(), one.is_away) {
+                ("", false) => {
+                    let lag = one.lag.to_string();
+                    speaker.say_with("status-lag", &[("url", one.url.as_str()), ("lag", &lag)])
+                }
+                ("", true) => speaker.say_with("status-away", &[("url", one.url.as_str())]),
+                (why, _) => speaker.say_with("status-stopped", &[("url", one.url.as_str()), ("why", why)]),
+            })
+            .collect();
+        let (journal, state, free) =
+            (mebibytes(status.journal_bytes), mebibytes(status.state_bytes), mebibytes(status.free_bytes));
+        let disk = [("journal", journal.as_str()), ("state", &state), ("free", &free)];
+        let backup = match status.last_backup.as_str() {
+            "" => speaker.say("status-no-backup"),
+            time => {
+                let behind = status.head.saturating_sub(status.last_backup_sequence).to_string();
+                speaker.say_with("status-backup", &[("time", time), ("behind", &behind)])
+            }
+        };
+        rows.add_row([
+            service.as_str(),
+            &status.version,
+            &status.head.to_string(),
+            &following.join("\n"),
+            &speaker.say_with("status-disk", &disk),
+            &backup,
+        ]);
+    }
+    format!("{rows}\n")
+}
+
+/// What a verification found.
+pub(crate) fn verified(service: Service, found: &Verified, speaker: &Speaker) -> String {
+    let (records, erased) = (found.records.to_string(), found.erased.to_string());
+    let counts = [("service", service.as_str()), ("records", &records), ("erased", &erased)];
+    if found.damaged.is_empty() {
+        return speaker.say_with("verify-sound", &counts);
+    }
+    let damaged: Vec<String> = found.damaged.iter().map(u64::to_string).collect();
+    speaker.say_with("verify-damaged", &[("service", service.as_str()), ("damaged", &damaged.join(", "))])
+}
 
 fn table(speaker: &Speaker, heads: &[&str]) -> Table {
     let mut table = Table::new();

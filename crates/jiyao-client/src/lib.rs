@@ -35,6 +35,8 @@ mod error;
 mod lifecycle;
 mod matters;
 mod meetings;
+mod operations;
+mod reconcile;
 mod records;
 mod types;
 mod watch;
@@ -67,6 +69,8 @@ pub use matters::{Became, Board, BoardBy, BoardRow, Matter, MatterEntry, MatterS
 pub use meetings::{
     AttendanceRate, Meeting, NewMeeting, NewSeat, Quorum as QuorumCount, RollCheck, RollFinding, Seat,
 };
+pub use operations::{Following, Service, Status, Verified};
+pub use reconcile::Difference;
 pub use records::{Import, Imported, ListMinutes, Settle, Settled};
 pub use types::{
     DecisionEntry, DistributionList, Minutes, MinutesChange, MinutesSummary, OpenDoubt, Organ, Page,

@@ -354,7 +354,10 @@ fn make_segment(folder: &Path, options: Options, header: &SegmentHeader) -> Resu
 }
 
 /// Bytes that an unprivileged process may still use on the folder's disk.
-pub(crate) fn free_bytes(folder: &Path) -> io::Result<u64> {
+///
+/// # Errors
+/// Those of the file system.
+pub fn free_bytes(folder: &Path) -> io::Result<u64> {
     let disk = rustix::fs::statvfs(folder)?;
     Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
 }

@@ -85,6 +85,19 @@ impl Log {
         Ok(Record { sequence, time_ms: header.time_ms, hash: header.hash(), payload })
     }
 
+    /// As [`Log::read`], and its header must follow on the one with this hash.
+    ///
+    /// # Errors
+    /// `Damaged` too where the chain is broken.
+    pub fn read_after(&self, sequence: u64, before: &Hash) -> Result<Record, ReadError> {
+        let (source, header) = self.header(sequence)?;
+        if header.previous != *before {
+            let what = "the record does not follow the one before";
+            return Err(ReadError::Damaged { sequence, path: source.path, what });
+        }
+        self.read(sequence)
+    }
+
     fn header(&self, sequence: u64) -> Result<(Source, Header), ReadError> {
         let io = |source| ReadError::Io { sequence, source };
         let source = {

@@ -248,6 +248,12 @@ impl<D: Domain> Ledger<D> {
         self.inner.log.head()
     }
 
+    /// The journal, to read.
+    #[must_use]
+    pub fn log(&self) -> Log {
+        self.inner.log.clone()
+    }
+
     /// The stored record of a sequence; None where it was erased. Blocks on the disk.
     ///
     /// # Errors

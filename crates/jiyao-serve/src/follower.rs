@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -215,6 +216,42 @@ impl Followed {
     }
 }
 
+/// One journal that this service follows, as those see it who ask how the service stands.
+#[derive(Debug)]
+pub(crate) struct Following {
+    pub(crate) source: Source,
+    through: watch::Receiver<Option<Cursor>>,
+    stopped: Mutex<String>,
+}
+
+impl Following {
+    pub(crate) fn through(&self) -> Option<Cursor> {
+        *self.through.borrow()
+    }
+
+    /// Why it stopped for good; empty: it goes on.
+    pub(crate) fn stopped(&self) -> String {
+        self.stopped.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// All that a service follows.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Followings(Arc<Mutex<Vec<Arc<Following>>>>);
+
+impl Followings {
+    pub(crate) fn all(&self) -> Vec<Arc<Following>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn add(&self, source: &Source, step: &Step) -> Arc<Following> {
+        let (source, through) = (source.clone(), step.0.subscribe());
+        let following = Arc::new(Following { source, through, stopped: Mutex::default() });
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&following));
+        following
+    }
+}
+
 /// Why a stretch was not taken over.
 #[derive(Debug)]
 pub enum Setback {
@@ -260,6 +297,7 @@ pub(crate) async fn follow(
     ready: Ready,
     stop: CancellationToken,
 ) {
+    let following = ready.followings.add(&source, &step);
     let mut pause = FIRST_PAUSE;
     while !stop.is_cancelled() {
         let ended = stop.run_until_cancelled(once(&source, &absorb, &step, &mut pause)).await;
@@ -267,6 +305,7 @@ pub(crate) async fn follow(
             None => return,
             Some(End::Lasting(cause)) => {
                 error!(url = %source.url, %cause, "following stops until an operator reconciles");
+                *following.stopped.lock().unwrap_or_else(PoisonError::into_inner) = cause;
                 ready.give_up().await;
                 return;
             }

@@ -29,11 +29,21 @@ pub enum Role {
     Supervisor,
     /// Approves and decides: the 秘书长, the signers.
     Leader,
+    /// Keeps the service: status, backups, verification. Reads no minutes by that.
+    Operator,
 }
 
 impl Role {
-    const ALL: [Self; 7] =
-        [Self::Clerk, Self::Reader, Self::Service, Self::Auditor, Self::Unit, Self::Supervisor, Self::Leader];
+    const ALL: [Self; 8] = [
+        Self::Clerk,
+        Self::Reader,
+        Self::Service,
+        Self::Auditor,
+        Self::Unit,
+        Self::Supervisor,
+        Self::Leader,
+        Self::Operator,
+    ];
 }
 
 /// Who asks.

@@ -11,6 +11,7 @@ mod incoming;
 mod journal_service;
 mod listing;
 mod methods;
+mod operations;
 mod page;
 mod program;
 mod server;

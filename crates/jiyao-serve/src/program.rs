@@ -156,5 +156,7 @@ async fn serve<P: Program>(config: P::Config) -> Result<(), ServeError> {
         info!("stopping");
         signalled.cancel();
     });
-    P::run(config, listener, stop, |address| println!("listening on {address}")).await
+    // Where nobody reads it any more, there is nobody to tell.
+    let tell = |address| drop(writeln!(std::io::stdout(), "listening on {address}"));
+    P::run(config, listener, stop, tell).await
 }

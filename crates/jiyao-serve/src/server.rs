@@ -21,6 +21,7 @@ use tower::Service;
 use tracing::{info, warn};
 
 use crate::config::{ServeConfig, path};
+use crate::follower::Followings;
 use crate::guard::{Gate, GuardLayer, Right};
 use crate::identity::{Identities, Role};
 use crate::incoming::incoming;
@@ -93,6 +94,8 @@ impl<T> Late<T> {
 
 /// What a server is given: the port and the stop signal are the caller's.
 pub struct Parts {
+    /// Its name, e.g. `jiyao-records`.
+    pub name: &'static str,
     /// Settings.
     pub config: ServeConfig,
     /// Bound.
@@ -108,11 +111,12 @@ pub struct Ready {
     services: Arc<Vec<&'static str>>,
     /// Once unfit, never fit again: only a new start, after a person has looked, may say so.
     unfit: Arc<AtomicBool>,
+    pub(crate) followings: Followings,
 }
 
 impl Ready {
-    fn new(health: HealthReporter, services: Vec<&'static str>) -> Self {
-        Self { health, services: Arc::new(services), unfit: Arc::default() }
+    fn new(health: HealthReporter, services: Vec<&'static str>, followings: Followings) -> Self {
+        Self { health, services: Arc::new(services), unfit: Arc::default(), followings }
     }
 
     /// Sets the health of the whole server and of each of its services.
@@ -139,13 +143,13 @@ impl Ready {
     }
 }
 
-/// A server in the making.
 /// A server that gets its APIs one by one, each with its permission table.
 pub struct Server {
     parts: Parts,
     routes: RoutesBuilder,
     rights: HashMap<&'static str, &'static [Role]>,
     services: Vec<&'static str>,
+    pub(crate) followings: Followings,
 }
 
 impl Server {
@@ -155,7 +159,13 @@ impl Server {
     /// `Settings`.
     pub(crate) fn new(parts: Parts) -> Result<Self, ServeError> {
         parts.config.check().map_err(ServeError::Settings)?;
-        Ok(Self { parts, routes: RoutesBuilder::default(), rights: HashMap::new(), services: Vec::new() })
+        Ok(Self {
+            parts,
+            routes: RoutesBuilder::default(),
+            rights: HashMap::new(),
+            services: Vec::new(),
+            followings: Followings::default(),
+        })
     }
 
     /// Adds a service with its permission table.
@@ -199,11 +209,11 @@ impl Server {
         on_ready: impl FnOnce(SocketAddr),
     ) -> Result<(), ServeError> {
         self.check_rights()?;
-        let Parts { config, listener, stop } = self.parts;
+        let Parts { config, listener, stop, .. } = self.parts;
         let address =
             listener.local_addr().map_err(|source| ServeError::Io { what: "ask for the address", source })?;
         let (health, health_service) = tonic_health::server::health_reporter();
-        let ready = Ready::new(health, self.services.clone());
+        let ready = Ready::new(health, self.services.clone(), self.followings);
         ready.set(false).await;
         self.routes.add_service(health_service);
         if config.reflection {

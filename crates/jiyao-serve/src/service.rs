@@ -2,15 +2,17 @@
 
 use std::net::SocketAddr;
 
-use jiyao_calendar::SystemClock;
+use jiyao_calendar::{Clock as _, SystemClock};
 use jiyao_ledger::{Domain, Ledger, Places};
 use jiyao_proto::journal::v1::journal_service_server::JournalServiceServer;
+use jiyao_proto::operations::v1::operations_service_server::OperationsServiceServer;
 use uuid::Uuid;
 
 use crate::journal_service::JournalApi;
+use crate::operations::{About, OperationsApi};
 use crate::server::{Late, Parts, Ready, ServeError, Server};
 
-/// Serves a domain's APIs, which `add` adds, and its journal. The ledger is opened once the port answers health, and
+/// Serves a domain's APIs, which `add` adds, its journal and its operations. The ledger is opened once the port answers health, and
 /// given to `ledger` and to `opened`, which may begin to follow others; it is closed, and its folder free, when this
 /// returns.
 ///
@@ -24,9 +26,21 @@ pub async fn serve_domain<D: Domain>(
     opened: impl FnOnce(Ledger<D>, Ready) + Send,
     on_ready: impl FnOnce(SocketAddr) + Send,
 ) -> Result<(), ServeError> {
-    let (places, options) = (Places::in_folder(&parts.config.folder()), parts.config.journal());
-    let journal = JournalApi::new(ledger.clone(), parts.stop.clone());
-    let server = add(Server::new(parts)?).add(JournalServiceServer::new(journal), JournalApi::<D>::RIGHTS);
+    let (folder, options, stop) = (parts.config.folder(), parts.config.journal(), parts.stop.clone());
+    let (name, places) = (parts.name, Places::in_folder(&folder));
+    let server = Server::new(parts)?;
+    let journal = JournalApi::new(ledger.clone(), stop.clone());
+    let about = About {
+        name,
+        folder,
+        reserve: options.reserve,
+        started: SystemClock.now(),
+        followings: server.followings.clone(),
+    };
+    let operations = OperationsApi::new(ledger.clone(), about, stop);
+    let server = add(server)
+        .add(JournalServiceServer::new(journal), JournalApi::<D>::RIGHTS)
+        .add(OperationsServiceServer::new(operations), OperationsApi::<D>::RIGHTS);
     let start = async |ready| {
         let open = move || Ledger::open(&places, options, domain, SystemClock, Box::new(|_| Uuid::now_v7()));
         let open = tokio::task::spawn_blocking(open).await.map_err(|e| ServeError::Bug(e.to_string()))??;

@@ -45,7 +45,12 @@ async fn parts(folder: &tempfile::TempDir, stop: &CancellationToken) -> Parts {
         data_dir: folder.path().display().to_string(),
         ..ServeConfig::default()
     };
-    Parts { config, listener: TcpListener::bind("127.0.0.1:0").await.unwrap(), stop: stop.clone() }
+    Parts {
+        name: "jiyao-test",
+        config,
+        listener: TcpListener::bind("127.0.0.1:0").await.unwrap(),
+        stop: stop.clone(),
+    }
 }
 
 #[tokio::test]

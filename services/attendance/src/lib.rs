@@ -80,7 +80,7 @@ impl Program for Attendance {
         let add = |server: Server| {
             server.add(rolls, api::RIGHTS).add(directory, directory::RIGHTS).add(meetings, meetings::RIGHTS)
         };
-        let parts = Parts { config: config.serve, listener, stop: stop.clone() };
+        let parts = Parts { name: Self::NAME, config: config.serve, listener, stop: stop.clone() };
         let opened = |ledger, ready| take_over(source, ledger, Rolls, step, ready, stop);
         serve_domain(parts, AttendanceDomain, ledger, add, opened, on_ready).await
     }

@@ -230,7 +230,7 @@ impl Program for Distribution {
         let records = config.follow.source();
         let domain =
             DistributionDomain { holidays, key: receipts, time_zone: config.time_zone, paper_from, pauses };
-        let parts = Parts { config: config.follow.serve, listener, stop: stop.clone() };
+        let parts = Parts { name: Self::NAME, config: config.follow.serve, listener, stop: stop.clone() };
         let opened = |ledger: Ledger<DistributionDomain>, ready: Ready| {
             let outbox = Outbox { ledger: ledger.clone(), records: records.clone(), webhooks, mailer };
             tokio::spawn(outbox.run(stop.clone()));

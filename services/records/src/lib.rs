@@ -172,7 +172,7 @@ impl Program for Records {
             top: config.top_secret,
             needs_scope: distribution.is_some(),
         };
-        let parts = Parts { config: config.serve, listener, stop: stop.clone() };
+        let parts = Parts { name: Self::NAME, config: config.serve, listener, stop: stop.clone() };
         let add = |server: Server| {
             server.add(api, api::RIGHTS).add(lifecycle, lifecycle::RIGHTS).add(matters, matters::RIGHTS)
         };

@@ -77,7 +77,7 @@ pub struct BackupResponse {
 /// Nothing to say: all of it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct VerifyJournalRequest {}
-/// What was found.
+/// What was found so far.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct VerifyJournalResponse {
     /// Records that verify.
@@ -89,7 +89,7 @@ pub struct VerifyJournalResponse {
     /// Sequences of records that do not verify; at most 1000.
     #[prost(uint64, repeated, tag = "3")]
     pub damaged: ::prost::alloc::vec::Vec<u64>,
-    /// The newest record that was verified.
+    /// The newest record that was verified: only in the last reply.
     #[prost(message, optional, tag = "4")]
     pub through: ::core::option::Option<super::super::journal::v1::Cursor>,
 }
@@ -243,13 +243,14 @@ pub mod operations_service_client {
                 );
             self.inner.server_streaming(req, path, codec).await
         }
-        /// Reads every record and verifies its checksums, its commitment and the chain.
+        /// Reads every record and verifies its checksums, its commitment and the chain. Replies tell how far it has come; the
+        /// last one names the record up to which it reaches.
         /// Errors: STARTING, INTERNAL.
         pub async fn verify_journal(
             &mut self,
             request: impl tonic::IntoRequest<super::VerifyJournalRequest>,
         ) -> std::result::Result<
-            tonic::Response<super::VerifyJournalResponse>,
+            tonic::Response<tonic::codec::Streaming<super::VerifyJournalResponse>>,
             tonic::Status,
         > {
             self.inner
@@ -272,7 +273,7 @@ pub mod operations_service_client {
                         "VerifyJournal",
                     ),
                 );
-            self.inner.unary(req, path, codec).await
+            self.inner.server_streaming(req, path, codec).await
         }
     }
 }
@@ -311,13 +312,20 @@ pub mod operations_service_server {
             &self,
             request: tonic::Request<super::BackupRequest>,
         ) -> std::result::Result<tonic::Response<Self::BackupStream>, tonic::Status>;
-        /// Reads every record and verifies its checksums, its commitment and the chain.
+        /// Server streaming response type for the VerifyJournal method.
+        type VerifyJournalStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::VerifyJournalResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// Reads every record and verifies its checksums, its commitment and the chain. Replies tell how far it has come; the
+        /// last one names the record up to which it reaches.
         /// Errors: STARTING, INTERNAL.
         async fn verify_journal(
             &self,
             request: tonic::Request<super::VerifyJournalRequest>,
         ) -> std::result::Result<
-            tonic::Response<super::VerifyJournalResponse>,
+            tonic::Response<Self::VerifyJournalStream>,
             tonic::Status,
         >;
     }
@@ -495,11 +503,12 @@ pub mod operations_service_server {
                     struct VerifyJournalSvc<T: OperationsService>(pub Arc<T>);
                     impl<
                         T: OperationsService,
-                    > tonic::server::UnaryService<super::VerifyJournalRequest>
+                    > tonic::server::ServerStreamingService<super::VerifyJournalRequest>
                     for VerifyJournalSvc<T> {
                         type Response = super::VerifyJournalResponse;
+                        type ResponseStream = T::VerifyJournalStream;
                         type Future = BoxFuture<
-                            tonic::Response<Self::Response>,
+                            tonic::Response<Self::ResponseStream>,
                             tonic::Status,
                         >;
                         fn call(
@@ -531,7 +540,7 @@ pub mod operations_service_server {
                                 max_decoding_message_size,
                                 max_encoding_message_size,
                             );
-                        let res = grpc.unary(method, req).await;
+                        let res = grpc.server_streaming(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)

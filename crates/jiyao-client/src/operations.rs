@@ -1,0 +1,184 @@
+use std::io::Write;
+
+use jiyao_proto::operations::v1 as wire;
+use jiyao_proto::operations::v1::operations_service_client::OperationsServiceClient;
+use tonic::transport::Channel;
+
+use crate::connection::{Connection, RESPONSE_LIMIT};
+use crate::types::Position;
+use crate::{Client, Error};
+
+fn api(channel: Channel) -> OperationsServiceClient<Channel> {
+    OperationsServiceClient::new(channel).max_decoding_message_size(RESPONSE_LIMIT)
+}
+
+/// One of the three services.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Service {
+    /// Minutes and matters.
+    Records,
+    /// Directory, meetings, rolls.
+    Attendance,
+    /// Deliveries and what is public.
+    Distribution,
+}
+
+impl Service {
+    /// Every service.
+    pub const ALL: [Self; 3] = [Self::Records, Self::Attendance, Self::Distribution];
+
+    /// Its name, e.g. `records`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Records => "records",
+            Self::Attendance => "attendance",
+            Self::Distribution => "distribution",
+        }
+    }
+}
+
+/// Where a service stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Status {
+    /// Of the program.
+    pub version: String,
+    /// Since when it runs, RFC 3339.
+    pub started: String,
+    /// Sequence of the newest record on disk.
+    pub head: u64,
+    /// The same with the journal's id and the hash of the record, in words.
+    pub position: String,
+    /// What it follows.
+    pub following: Vec<Following>,
+    /// Bytes of the journal's files.
+    pub journal_bytes: u64,
+    /// Bytes of the state's files.
+    pub state_bytes: u64,
+    /// Bytes free on its disk.
+    pub free_bytes: u64,
+    /// Bytes that stay free: with less, writes are refused.
+    pub reserve_bytes: u64,
+    /// When the last backup ended, RFC 3339; empty: never.
+    pub last_backup: String,
+    /// Up to which record it reached.
+    pub last_backup_sequence: u64,
+}
+
+/// A journal that a service follows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Following {
+    /// Address of the other service.
+    pub url: String,
+    /// Sequence up to which it has come.
+    pub through: u64,
+    /// Records that it is behind.
+    pub lag: u64,
+    /// The other service does not answer now.
+    pub is_away: bool,
+    /// Why it stopped until an operator reconciles; empty: it goes on.
+    pub stopped: String,
+}
+
+/// What a verification of a journal found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verified {
+    /// Records that verify.
+    pub records: u64,
+    /// Of them, those whose payload was erased.
+    pub erased: u64,
+    /// Sequences of records that do not; at most 1000.
+    pub damaged: Vec<u64>,
+}
+
+fn time(of: Option<prost_types::Timestamp>) -> String {
+    let time = jiyao_wire::instant_from(of.as_ref(), "time").ok().flatten();
+    time.map(|time| time.to_string()).unwrap_or_default()
+}
+
+fn status(of: wire::GetStatusResponse) -> Status {
+    let following = |of: wire::Following| Following {
+        url: of.url,
+        through: of.through.map_or(0, |through| through.sequence),
+        lag: of.lag,
+        is_away: of.away,
+        stopped: of.stopped,
+    };
+    let head = of.head.as_ref().map_or(0, |head| head.sequence);
+    Status {
+        version: of.version,
+        started: time(of.start_time),
+        head,
+        position: Position::of_wire(of.head).map(|position| position.to_string()).unwrap_or_default(),
+        following: of.following.into_iter().map(following).collect(),
+        journal_bytes: of.journal_bytes,
+        state_bytes: of.state_bytes,
+        free_bytes: of.free_bytes,
+        reserve_bytes: of.reserve_bytes,
+        last_backup: time(of.last_backup_time),
+        last_backup_sequence: of.last_backup_sequence,
+    }
+}
+
+impl Client {
+    fn of_service(&self, service: Service) -> &Connection {
+        match service {
+            Service::Records => &self.records,
+            Service::Attendance => &self.attendance,
+            Service::Distribution => &self.distribution,
+        }
+    }
+
+    /// Where a service stands. Needs the role operator or auditor.
+    ///
+    /// # Errors
+    /// `STARTING`.
+    pub async fn status(&self, service: Service) -> Result<Status, Error> {
+        let once = async |channel, request| api(channel).get_status(request).await;
+        let answer = self.of_service(service).call("get a status", wire::GetStatusRequest {}, once).await?;
+        Ok(status(answer.into_inner()))
+    }
+
+    /// Writes a backup of a service, a tar archive, and answers up to which place of its journal it reaches. Needs the
+    /// role operator. What was written is whole only when this ends well.
+    ///
+    /// # Errors
+    /// `STARTING`; those of writing.
+    pub async fn backup(&self, service: Service, mut to: impl Write) -> Result<Position, Error> {
+        let (what, connection) = ("take a backup", self.of_service(service));
+        let request = connection.request(wire::BackupRequest {}, None);
+        let replies = api(connection.channel()).backup(request).await;
+        let mut replies = replies.map_err(|status| connection.failed(what, &status))?.into_inner();
+        let mut reached = None;
+        while let Some(reply) = replies.message().await.map_err(|status| connection.failed(what, &status))? {
+            to.write_all(&reply.chunk).map_err(|e| Error::settings("write a backup", e))?;
+            reached = reply.through.or(reached);
+        }
+        to.flush().map_err(|e| Error::settings("write a backup", e))?;
+        Position::of_wire(reached).ok_or_else(|| connection.malformed(what))
+    }
+
+    /// Has a service verify every record of its journal; `told` hears how far it has come. Needs the role operator or
+    /// auditor.
+    ///
+    /// # Errors
+    /// `STARTING`.
+    pub async fn verify_journal(
+        &self,
+        service: Service,
+        mut told: impl FnMut(&Verified),
+    ) -> Result<Verified, Error> {
+        let (what, connection) = ("verify a journal", self.of_service(service));
+        let request = connection.request(wire::VerifyJournalRequest {}, None);
+        let replies = api(connection.channel()).verify_journal(request).await;
+        let mut replies = replies.map_err(|status| connection.failed(what, &status))?.into_inner();
+        while let Some(reply) = replies.message().await.map_err(|status| connection.failed(what, &status))? {
+            let verified = Verified { records: reply.records, erased: reply.erased, damaged: reply.damaged };
+            if reply.through.is_some() {
+                return Ok(verified);
+            }
+            told(&verified);
+        }
+        Err(connection.malformed(what))
+    }
+}

@@ -1,0 +1,258 @@
+//! Keeping a service, the same on every service: where it stands, copies of it, whether every record verifies.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiyao_calendar::{Clock as _, SystemClock, Timestamp};
+use jiyao_fault::{Fault, Result};
+use jiyao_journal::{Log, ReadError};
+use jiyao_ledger::{Domain, Ledger, Places};
+use jiyao_proto::journal::v1::GetHeadRequest;
+use jiyao_proto::journal::v1::journal_service_client::JournalServiceClient;
+use jiyao_proto::operations::v1 as wire;
+use jiyao_proto::operations::v1::operations_service_server::OperationsService;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status};
+use tracing::{info, warn};
+
+use crate::answer::{Answers, answer, caller, failed, stream};
+use crate::follower::{Following, Followings};
+use crate::guard::Right;
+use crate::identity::Role;
+use crate::journal_service::cursor_to;
+use crate::server::Late;
+
+/// Bytes of a chunk.
+const CHUNK: usize = 64 << 10;
+/// Chunks that may wait for a slow reader.
+const WAITING: usize = 8;
+/// How long another service may take to say where it is.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Records between two reports of a verification.
+const REPORT_EVERY: u64 = 10_000;
+/// Damaged records that are named.
+const NAMED: usize = 1000;
+/// File that says when the last backup was.
+const LAST_BACKUP: &str = "last-backup";
+
+/// What does not change while a service runs.
+#[derive(Clone)]
+pub(crate) struct About {
+    pub(crate) name: &'static str,
+    pub(crate) folder: PathBuf,
+    pub(crate) reserve: u64,
+    pub(crate) started: Timestamp,
+    pub(crate) followings: Followings,
+}
+
+/// Serves a ledger's operations.
+pub(crate) struct OperationsApi<D: Domain> {
+    ledger: Late<Ledger<D>>,
+    about: About,
+    stop: CancellationToken,
+}
+
+macro_rules! path {
+    ($method:literal) => {
+        concat!("/jiyao.operations.v1.OperationsService/", $method)
+    };
+}
+
+impl<D: Domain> OperationsApi<D> {
+    /// Who may call it.
+    pub(crate) const RIGHTS: &'static [Right] = &[
+        Right { method: path!("GetStatus"), roles: &[Role::Operator, Role::Auditor] },
+        Right { method: path!("Backup"), roles: &[Role::Operator] },
+        Right { method: path!("VerifyJournal"), roles: &[Role::Operator, Role::Auditor] },
+    ];
+
+    #[must_use]
+    pub(crate) fn new(ledger: Late<Ledger<D>>, about: About, stop: CancellationToken) -> Self {
+        Self { ledger, about, stop }
+    }
+
+    async fn status(&self) -> Result<wire::GetStatusResponse> {
+        let head = self.ledger.get()?.head();
+        let mut following = Vec::new();
+        for followed in self.about.followings.all() {
+            following.push(standing(&followed).await);
+        }
+        let (about, places) = (self.about.clone(), Places::in_folder(&self.about.folder));
+        let look = move || {
+            let last = fs_err::read_to_string(about.folder.join(LAST_BACKUP)).unwrap_or_default();
+            let last = last.split_once(' ').and_then(|(sequence, time)| {
+                Some((sequence.parse().ok()?, time.trim().parse::<Timestamp>().ok()?))
+            });
+            Ok::<_, io::Error>(wire::GetStatusResponse {
+                service: about.name.to_owned(),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                start_time: Some(timestamp(about.started)),
+                head: Some(cursor_to(&head)),
+                following,
+                journal_bytes: size(&places.journal)?,
+                state_bytes: size(&places.state)?,
+                free_bytes: jiyao_journal::free_bytes(&about.folder)?,
+                reserve_bytes: about.reserve,
+                last_backup_time: last.map(|(_, time)| timestamp(time)),
+                last_backup_sequence: last.map_or(0, |(sequence, _)| sequence),
+            })
+        };
+        tokio::task::spawn_blocking(look).await.map_err(Fault::internal)?.map_err(Fault::internal)
+    }
+}
+
+fn timestamp(time: Timestamp) -> prost_types::Timestamp {
+    prost_types::Timestamp { seconds: time.as_second(), nanos: time.subsec_nanosecond() }
+}
+
+/// Bytes of the files under a folder. What goes away meanwhile counts as nothing.
+fn size(folder: &Path) -> io::Result<u64> {
+    let mut bytes = 0;
+    for entry in fs_err::read_dir(folder)? {
+        let entry = entry?;
+        bytes += match entry.metadata() {
+            Ok(metadata) if metadata.is_dir() => size(&entry.path())?,
+            Ok(metadata) => metadata.len(),
+            Err(_) => 0,
+        };
+    }
+    Ok(bytes)
+}
+
+async fn standing(following: &Following) -> wire::Following {
+    let through = following.through();
+    let head = async {
+        let mut source = JournalServiceClient::new(following.source.link().ok()?);
+        source.get_head(GetHeadRequest {}).await.ok()?.into_inner().head
+    };
+    let head = tokio::time::timeout(PATIENCE, head).await.ok().flatten().map(|head| head.sequence);
+    wire::Following {
+        url: following.source.url.clone(),
+        through: through.as_ref().map(cursor_to),
+        source_head: head.unwrap_or(0),
+        lag: head.unwrap_or(0).saturating_sub(through.map_or(0, |through| through.sequence)),
+        stopped: following.stopped(),
+        away: head.is_none(),
+    }
+}
+
+type Sender<T> = mpsc::Sender<Result<T>>;
+
+/// Writes into a stream. A reader that went away is a broken pipe.
+struct Chunks {
+    to: Sender<wire::BackupResponse>,
+    bytes: Vec<u8>,
+}
+
+impl Chunks {
+    fn send(&mut self) -> io::Result<()> {
+        let chunk = std::mem::take(&mut self.bytes);
+        let reply = wire::BackupResponse { chunk, through: None };
+        self.to.blocking_send(Ok(reply)).map_err(|_| io::ErrorKind::BrokenPipe.into())
+    }
+}
+
+impl Write for Chunks {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let taken = bytes.len().min(CHUNK - self.bytes.len());
+        self.bytes.extend_from_slice(&bytes[..taken]);
+        if self.bytes.len() == CHUNK {
+            self.send()?;
+        }
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.bytes.is_empty() { Ok(()) } else { self.send() }
+    }
+}
+
+/// Writes a backup into a stream, and notes that there was one.
+fn back_up(log: &Log, about: &About, to: &Sender<wire::BackupResponse>) -> io::Result<()> {
+    let time = SystemClock.now().to_string();
+    let chunks = Chunks { to: to.clone(), bytes: Vec::with_capacity(CHUNK) };
+    let through = jiyao_backup::write(log, about.name, &time, &about.folder.join("keys"), chunks)?;
+    fs_err::write(about.folder.join(LAST_BACKUP), format!("{} {time}\n", through.sequence))?;
+    let last = wire::BackupResponse { chunk: Vec::new(), through: Some(cursor_to(&through)) };
+    to.blocking_send(Ok(last)).map_err(|_| io::ErrorKind::BrokenPipe.into())
+}
+
+/// Verifies every record up to the head of now, with a report now and then and at the end.
+fn verify(log: &Log, to: &Sender<wire::VerifyJournalResponse>) -> Result<(), ReadError> {
+    let head = log.head();
+    let mut found = wire::VerifyJournalResponse::default();
+    let mut before = log.cursor_at(0)?.hash;
+    for sequence in 1..=head.sequence {
+        match log.read_after(sequence, &before) {
+            Ok(record) => {
+                found.records += 1;
+                found.erased += u64::from(record.payload.is_none());
+                before = record.hash;
+            }
+            Err(e @ ReadError::Io { .. }) => return Err(e),
+            Err(_) => {
+                if found.damaged.len() < NAMED {
+                    found.damaged.push(sequence);
+                }
+                // The chain goes on from what the header says, where there is one.
+                before = log.cursor_at(sequence).map_or(before, |cursor| cursor.hash);
+            }
+        }
+        if sequence.is_multiple_of(REPORT_EVERY) && to.blocking_send(Ok(found.clone())).is_err() {
+            return Ok(());
+        }
+    }
+    found.through = Some(cursor_to(&head));
+    // Nobody waits any more: that is no fault.
+    let _ = to.blocking_send(Ok(found));
+    Ok(())
+}
+
+#[tonic::async_trait]
+impl<D: Domain> OperationsService for OperationsApi<D> {
+    type BackupStream = Answers<wire::BackupResponse>;
+    type VerifyJournalStream = Answers<wire::VerifyJournalResponse>;
+
+    async fn get_status(
+        &self,
+        request: Request<wire::GetStatusRequest>,
+    ) -> Result<Response<wire::GetStatusResponse>, Status> {
+        answer(request, async |_, _| self.status().await).await
+    }
+
+    async fn backup(
+        &self,
+        request: Request<wire::BackupRequest>,
+    ) -> Result<Response<Self::BackupStream>, Status> {
+        let asks = caller(&request);
+        let log = self.ledger.get().map_err(|fault| failed(fault, asks.lang))?.log();
+        info!(principal = %asks.principal.name, "a backup begins");
+        let (send, replies) = mpsc::channel(WAITING);
+        let about = self.about.clone();
+        tokio::task::spawn_blocking(move || match back_up(&log, &about, &send) {
+            Ok(()) => info!("a backup is complete"),
+            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => warn!("a backup was not taken to its end"),
+            // Logged where it becomes a status.
+            Err(e) => drop(send.blocking_send(Err(Fault::internal(e)))),
+        });
+        Ok(Response::new(stream(asks.lang, self.stop.clone(), ReceiverStream::new(replies))))
+    }
+
+    async fn verify_journal(
+        &self,
+        request: Request<wire::VerifyJournalRequest>,
+    ) -> Result<Response<Self::VerifyJournalStream>, Status> {
+        let lang = caller(&request).lang;
+        let log = self.ledger.get().map_err(|fault| failed(fault, lang))?.log();
+        let (send, replies) = mpsc::channel(WAITING);
+        tokio::task::spawn_blocking(move || {
+            if let Err(e) = verify(&log, &send) {
+                drop(send.blocking_send(Err(Fault::internal(e))));
+            }
+        });
+        Ok(Response::new(stream(lang, self.stop.clone(), ReceiverStream::new(replies))))
+    }
+}

@@ -1,0 +1,174 @@
+//! Keeping the services: status, backups under load, restoring elsewhere, verification, holding services against each
+//! other.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use jiyao_client::{Client, Import, ListMinutes, Service};
+use jiyao_testkit::{Local, Process, binary, numbered};
+use tempfile::TempDir;
+
+fn start(package: &str, listen: &str, folder: &Path, source: &str) -> Result<Process> {
+    let folder = folder.display().to_string();
+    let mut arguments =
+        vec!["--listen", listen, "--data-dir", &folder, "--set", "log=error", "--set", "reserve_mb=1"];
+    if !source.is_empty() {
+        arguments.extend(["--set", source]);
+    }
+    Process::start(&binary(package, package, None)?, &arguments)
+}
+
+fn records_client(address: &str) -> Result<Client> {
+    Ok(Client::builder().records(format!("http://{address}")).timeout(Duration::from_secs(5)).build()?)
+}
+
+async fn import(client: &Client, n: usize) -> Result<String> {
+    let import = Import::new("organs/linlan", numbered(n).into_bytes());
+    Ok(client.import_minutes(import).await?.minutes.name)
+}
+
+/// All texts that a records service has, by name.
+async fn texts(client: &Client) -> Result<Vec<(String, Vec<u8>)>> {
+    let mut query = ListMinutes { page_size: 200, ..ListMinutes::of("organs/-") };
+    let mut found = Vec::new();
+    loop {
+        let page = client.list_minutes(query.clone()).await?;
+        for summary in page.entries {
+            let text = client.minutes_text(&summary.name).await?;
+            found.push((summary.name, text));
+        }
+        query.page = page.next;
+        if query.page.is_none() {
+            return Ok(found);
+        }
+    }
+}
+
+async fn until<F: Future<Output = Result<bool>>>(what: &str, mut holds: impl FnMut() -> F) -> Result<()> {
+    for _ in 0..200 {
+        if holds().await? {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    bail!("{what}: not within 10 seconds")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_under_load_is_the_same_elsewhere() -> Result<()> {
+    let folder = TempDir::new()?;
+    let service = start("jiyao-records", "127.0.0.1:0", &folder.path().join("records"), "")?;
+    let client = records_client(&service.address)?;
+    client.create_organ(Some("linlan"), "临岚市人民政府", &[]).await?;
+    for n in 0..20 {
+        import(&client, n).await?;
+    }
+    let stop = Arc::new(AtomicBool::new(false));
+    let (importer, stopped) = (client.clone(), Arc::clone(&stop));
+    let load = tokio::spawn(async move {
+        let mut n = 20;
+        while !stopped.load(Ordering::SeqCst) {
+            import(&importer, n).await?;
+            n += 1;
+        }
+        anyhow::Ok(n)
+    });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let mut archive = Vec::new();
+    let position = client.backup(Service::Records, &mut archive).await?;
+    stop.store(true, Ordering::SeqCst);
+    let made = load.await??;
+    let status = client.status(Service::Records).await?;
+    assert!(!status.last_backup.is_empty() && status.last_backup_sequence > 20, "{status:?}");
+    assert!(status.head > status.last_backup_sequence, "there was load meanwhile: {made}");
+    assert!(status.journal_bytes > 0 && status.free_bytes > status.reserve_bytes, "{status:?}");
+
+    let elsewhere = folder.path().join("elsewhere");
+    let manifest = jiyao_backup::restore(archive.as_slice(), &elsewhere)?;
+    assert_eq!(
+        (manifest.service.as_str(), manifest.sequence),
+        ("jiyao-records", status.last_backup_sequence)
+    );
+    let restored = start("jiyao-records", "127.0.0.1:0", &elsewhere, "")?;
+    let other = records_client(&restored.address)?;
+    let there = other.status(Service::Records).await?;
+    assert_eq!(there.position, position.to_string(), "the same head, hash and all");
+    let (all, copied) = (texts(&client).await?, texts(&other).await?);
+    assert_eq!(copied.len() as u64 + 1, there.head, "one organ, then one record for each minutes");
+    for text in &copied {
+        assert!(all.contains(text), "{} is not as it was", text.0);
+    }
+    let verified = other.verify_journal(Service::Records, |_| {}).await?;
+    assert_eq!((verified.records, verified.damaged), (there.head, Vec::new()));
+    import(&other, 9999).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_older_backup_under_living_followers_is_caught() -> Result<()> {
+    let folder = TempDir::new()?;
+    let records = start("jiyao-records", "127.0.0.1:0", &folder.path().join("records"), "")?;
+    let address = records.address.clone();
+    let source = format!("records=http://{address}");
+    let follower = start("jiyao-attendance", "127.0.0.1:0", &folder.path().join("attendance"), &source)?;
+    let client = Client::builder()
+        .records(format!("http://{address}"))
+        .attendance(format!("http://{}", follower.address))
+        .build()?;
+    client.create_organ(Some("linlan"), "临岚市人民政府", &[]).await?;
+    import(&client, 1).await?;
+    let mut archive = Vec::new();
+    client.backup(Service::Records, &mut archive).await?;
+    import(&client, 2).await?;
+    let caught_up = async || {
+        let status = client.status(Service::Attendance).await?;
+        Ok(status.following.len() == 1 && status.following[0].lag == 0 && status.following[0].through == 3)
+    };
+    until("the follower has all of it", caught_up).await?;
+
+    assert!(records.stop()?.success());
+    let older = folder.path().join("older");
+    jiyao_backup::restore(archive.as_slice(), &older)?;
+    let restored = start("jiyao-records", &address, &older, "")?;
+    // Another story begins where the backup ends.
+    import(&client, 3).await?;
+    let caught = async || {
+        let status = client.status(Service::Attendance).await?;
+        Ok(!status.following[0].stopped.is_empty())
+    };
+    until("the follower stops", caught).await?;
+    // It still answers what it knows, and holding both against each other says what does not fit.
+    let roll = client.list_rolls("organs/-", None).await?.entries;
+    assert_eq!(roll.len(), 2);
+    drop(restored);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_planted_mismatch_between_services_is_found() -> Result<()> {
+    let (one, two) = (TempDir::new()?, TempDir::new()?);
+    let (one, two) = (Local::start(one.path()).await?, Local::start(two.path()).await?);
+    let (client, other) = (one.client()?, two.client()?);
+    for client in [&client, &other] {
+        client.create_organ(Some("linlan"), "临岚市人民政府", &[]).await?;
+    }
+    let name = import(&client, 1).await?;
+    let planted = import(&other, 2).await?;
+    until("agreement", async || Ok(client.reconcile("organs/-").await?.is_empty())).await?;
+    // The records of one, the attendance of the other.
+    let mixed = Client::builder()
+        .records(format!("http://{}", one.records))
+        .attendance(format!("http://{}", two.attendance))
+        .distribution(format!("http://{}", one.distribution))
+        .build()?;
+    let names = async || {
+        let found = mixed.reconcile("organs/-").await?;
+        Ok::<_, anyhow::Error>(found.into_iter().map(|difference| difference.name).collect::<Vec<_>>())
+    };
+    until("both are found", async || Ok(names().await? == [name.clone(), planted.clone()])).await?;
+    one.stop().await?;
+    two.stop().await
+}
