@@ -4,6 +4,7 @@
 
 mod attendance;
 mod bad_input;
+mod between;
 mod channels;
 mod cli;
 mod corpus;
