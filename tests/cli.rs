@@ -148,6 +148,57 @@ impl Up {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_looks_backs_up_restores_and_verifies() -> Result<()> {
+    let folder = TempDir::new()?;
+    let services = Local::start(&folder.path().join("data")).await?;
+    let [records, attendance, distribution] =
+        [services.records, services.attendance, services.distribution].map(|at| format!("http://{at}"));
+    let at = ["--records", &records, "--attendance", &attendance, "--distribution", &distribution];
+    let run = |arguments: &[&str]| jiyao(&[&at[..], arguments].concat());
+    out(&run(&["import", "--create-organ", &sample(&folder)?])?);
+    let told = out(&run(&["status"])?);
+    for words in ["records", "attendance", "distribution", "0 behind", "never", "MiB"] {
+        assert!(told.contains(words), "{told}\nlacks {words}");
+    }
+    let copies = folder.path().join("copies");
+    fs_err::create_dir(&copies)?;
+    let to = copies.display().to_string();
+    let told = out(&run(&["backup", "--to", &to])?);
+    assert_eq!(told.lines().count(), 3, "{told}");
+    assert!(out(&run(&["status"])?).contains("0 records since"));
+    let mut files: Vec<_> =
+        fs_err::read_dir(&copies)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+    files.sort();
+    let copy = files.iter().find(|file| file.to_string_lossy().contains("jiyao-records-")).unwrap();
+    let named = copy.display().to_string();
+    assert!(out(&jiyao(&["verify", &named])?).contains("whole"));
+    // The sums are those that other tools check.
+    let unpacked = folder.path().join("unpacked");
+    fs_err::create_dir(&unpacked)?;
+    let checked = Command::new("sh")
+        .arg("-c")
+        .arg(format!("tar xf {named} && sha256sum -c SHA256SUMS"))
+        .current_dir(&unpacked)
+        .output()?;
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+    let elsewhere = folder.path().join("elsewhere").display().to_string();
+    assert!(out(&jiyao(&["restore", &named, &elsewhere])?).contains("jiyao-records"));
+    assert!(err(&jiyao(&["restore", &named, &elsewhere])?).contains("overwrites nothing"));
+    let bytes = fs_err::read(copy)?;
+    let cut = folder.path().join("cut.tar");
+    fs_err::write(&cut, &bytes[..bytes.len() / 2])?;
+    assert!(err(&jiyao(&["verify", &cut.display().to_string()])?).contains("not whole"));
+    assert!(err(&jiyao(&["verify", &sample(&folder)?])?).contains("not whole"));
+    let told = out(&run(&["verify"])?);
+    assert_eq!(told.matches("verify").count(), 3, "{told}");
+    assert!(out(&run(&["reconcile"])?).contains("agree"));
+    let away = jiyao(&["--records", &records, "--attendance", "http://127.0.0.1:1", "status"])?;
+    assert_eq!(away.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&away.stdout).contains("refused"), "{away:?}");
+    Ok(())
+}
+
 #[test]
 fn help_is_whole_in_both_languages() -> Result<()> {
     let life = "submit review sign proofread register print quorum issue publish archive update revoke repeal void \

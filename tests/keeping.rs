@@ -172,3 +172,70 @@ async fn a_planted_mismatch_between_services_is_found() -> Result<()> {
     one.stop().await?;
     two.stop().await
 }
+
+#[tokio::test]
+async fn metrics_are_there_for_prometheus_without_a_word_of_content() -> Result<()> {
+    let folder = TempDir::new()?;
+    let data = folder.path().join("records").display().to_string();
+    let at = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
+    let metrics = format!("metrics={at}");
+    let arguments = ["--listen", "127.0.0.1:0", "--data-dir", &data, "--set", "log=error", "--set", &metrics];
+    let service = Process::start(&binary("jiyao-records", "jiyao-records", None)?, &arguments)?;
+    let client = records_client(&service.address)?;
+    client.create_organ(Some("linlan"), "临岚市人民政府", &[]).await?;
+    import(&client, 1).await?;
+    assert!(client.minutes("organs/linlan/minutes/nonsense", None).await.is_err());
+    until("metrics of the whole", async || Ok(http::get(&at).await?.contains("jiyao_disk_free_bytes")))
+        .await?;
+    let answer = http::get(&at).await?;
+    for line in [
+        "jiyao_calls_total{method=\"/jiyao.records.v1.RecordsService/ImportMinutes\",code=\"0\"} 1",
+        "jiyao_calls_total{method=\"/jiyao.records.v1.RecordsService/GetMinutes\",code=\"3\"} 1",
+        "jiyao_journal_append_seconds_count 2",
+        "jiyao_state_apply_seconds_bucket{le=\"0.5\"} 2",
+        "jiyao_disk_free_bytes",
+    ] {
+        assert!(answer.contains(line), "{answer}\nlacks {line}");
+    }
+    assert!(!answer.contains("linlan") && !answer.contains("nonsense"), "{answer}");
+    Ok(())
+}
+
+/// A plain HTTP GET.
+mod http {
+    use anyhow::Result;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    pub(super) async fn get(at: &str) -> Result<String> {
+        let mut socket = tokio::net::TcpStream::connect(at).await?;
+        let request = format!("GET /metrics HTTP/1.1\r\nhost: {at}\r\nconnection: close\r\n\r\n");
+        socket.write_all(request.as_bytes()).await?;
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).await?;
+        Ok(answer)
+    }
+}
+
+#[test]
+fn the_units_for_systemd_are_sound() -> Result<()> {
+    let folder = TempDir::new()?;
+    let units = Path::new(env!("CARGO_MANIFEST_DIR")).join("../services/systemd");
+    for service in ["records", "attendance", "distribution"] {
+        let name = format!("jiyao-{service}.service");
+        let unit = fs_err::read_to_string(units.join(&name))?;
+        assert!(unit.contains(&format!("JIYAO_{}_DATA_DIR", service.to_uppercase())), "{unit}");
+        // Where the programs are installed is not here.
+        let unit = unit.replace(&format!("/usr/local/bin/jiyao-{service}"), "/bin/true");
+        fs_err::write(folder.path().join(&name), unit)?;
+        let verified = std::process::Command::new("systemd-analyze")
+            .args(["verify", &folder.path().join(&name).display().to_string()])
+            .output();
+        let Ok(verified) = verified else {
+            jiyao_testkit::skip("systemd units", "systemd-analyze is not installed");
+            return Ok(());
+        };
+        let said = String::from_utf8_lossy(&verified.stderr).into_owned();
+        assert!(verified.status.success() && said.is_empty(), "{name}: {said}");
+    }
+    Ok(())
+}

@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiyao_calendar::{Clock, Timestamp};
 use jiyao_fault::{Fault, Reason, Result, chain};
 use jiyao_journal::{AppendError, Cursor, Entry, Journal, Log};
 use jiyao_proto::stored::v1::{Record, UsedRequest};
 use jiyao_state::{Applied, State};
+use jiyao_telemetry::histogram;
 use prost::Message as _;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -207,6 +208,7 @@ impl<D: Domain> Writer<D> {
 
     /// Writes, syncs, applies and answers a group. False: the state must be opened anew.
     fn commit(&mut self, mut group: Group<'_>, state: &State) -> bool {
+        let began = Instant::now();
         let first = match self.journal.append(&group.entries) {
             Ok(first) => first,
             Err(AppendError::Fatal(e)) => {
@@ -220,8 +222,13 @@ impl<D: Domain> Writer<D> {
                 return !group.state_failed;
             }
         };
+        if !group.entries.is_empty() {
+            histogram!("jiyao_journal_append_seconds").record(began.elapsed());
+            histogram!("jiyao_journal_group_records").record(group.entries.len() as f64);
+        }
         let log = self.journal.log();
         let head = log.head();
+        let began = Instant::now();
         let applied = Applied { journal: *head.journal.as_bytes(), sequence: head.sequence, hash: head.hash };
         let mut sound = !group.state_failed;
         if sound
@@ -232,6 +239,7 @@ impl<D: Domain> Writer<D> {
             sound = false;
         }
         if sound {
+            histogram!("jiyao_state_apply_seconds").record(began.elapsed());
             self.report.send_replace(head.sequence);
         }
         for (outcome, reply) in group.replies {

@@ -22,6 +22,8 @@ pub struct ServeConfig {
     pub tls_key: String,
     /// Log filter, e.g. `info` or `info,jiyao_ledger=debug`.
     pub log: String,
+    /// Address and port of metrics for Prometheus; empty: none.
+    pub metrics: String,
     /// Whether reflection is served.
     pub reflection: bool,
     /// Bytes of disk, in MiB, that stay free: below it writes are refused.
@@ -52,6 +54,7 @@ impl Default for ServeConfig {
             tls_cert: String::new(),
             tls_key: String::new(),
             log: "info".to_owned(),
+            metrics: String::new(),
             reflection: true,
             reserve_mb: 64,
             segment_mb: 8,
@@ -91,12 +94,22 @@ impl ServeConfig {
             .map_err(|_| format!("listen = {:?} is no address and port, such as 127.0.0.1:7101", self.listen))
     }
 
+    /// The address of metrics; None: none are served.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(crate) fn metrics_address(&self) -> Result<Option<SocketAddr>, String> {
+        let bad = |_| format!("metrics = {:?} is no address and port, such as 127.0.0.1:9101", self.metrics);
+        if self.metrics.is_empty() { Ok(None) } else { self.metrics.parse().map(Some).map_err(bad) }
+    }
+
     /// Checks what can be checked without doing anything.
     ///
     /// # Errors
     /// The first thing that does not hold, in words.
     pub fn check(&self) -> Result<(), String> {
         let address = self.address()?;
+        self.metrics_address()?;
         let has_tls = !self.tls_cert.is_empty() && !self.tls_key.is_empty();
         if self.tls_cert.is_empty() != self.tls_key.is_empty() {
             return Err("tls_cert and tls_key belong together: set both or none".to_owned());

@@ -5,9 +5,11 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use jiyao_fault::{Fault, Reason};
 use jiyao_phrases::Lang;
+use jiyao_telemetry::{counter, histogram};
 use prost::Message as _;
 use tokio::sync::Semaphore;
 use tonic::body::Body;
@@ -113,10 +115,18 @@ where
         };
         match self.gate.admit(&mut request) {
             Ok(()) => {
+                let (began, method) = (Instant::now(), request.uri().path().to_owned());
                 let response = self.inner.call(request);
                 Box::pin(async move {
                     let response = response.await;
                     drop(place);
+                    histogram!("jiyao_call_seconds", "method" => method.clone()).record(began.elapsed());
+                    // A status in the headers is a refusal; answers carry theirs behind the body.
+                    let code = response.as_ref().ok().and_then(|response| {
+                        response.headers().get("grpc-status")?.to_str().ok().map(str::to_owned)
+                    });
+                    let code = code.unwrap_or_else(|| "0".to_owned());
+                    counter!("jiyao_calls_total", "method" => method, "code" => code).increment(1);
                     response
                 })
             }

@@ -12,6 +12,7 @@ use jiyao_proto::journal::v1::GetHeadRequest;
 use jiyao_proto::journal::v1::journal_service_client::JournalServiceClient;
 use jiyao_proto::operations::v1 as wire;
 use jiyao_proto::operations::v1::operations_service_server::OperationsService;
+use jiyao_telemetry::gauge;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
@@ -31,6 +32,10 @@ const CHUNK: usize = 64 << 10;
 const WAITING: usize = 8;
 /// How long another service may take to say where it is.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How often metrics of the whole are told.
+const TOLD_EVERY: Duration = Duration::from_secs(10);
+/// The same while the service starts.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// Records between two reports of a verification.
 const REPORT_EVERY: u64 = 10_000;
 /// Damaged records that are named.
@@ -74,7 +79,7 @@ impl<D: Domain> OperationsApi<D> {
         Self { ledger, about, stop }
     }
 
-    async fn status(&self) -> Result<wire::GetStatusResponse> {
+    pub(crate) async fn status(&self) -> Result<wire::GetStatusResponse> {
         let head = self.ledger.get()?.head();
         let mut following = Vec::new();
         for followed in self.about.followings.all() {
@@ -101,6 +106,34 @@ impl<D: Domain> OperationsApi<D> {
             })
         };
         tokio::task::spawn_blocking(look).await.map_err(Fault::internal)?.map_err(Fault::internal)
+    }
+}
+
+/// Tells how the service stands as metrics, now and then, until `stop`.
+pub(crate) async fn tell(status: impl AsyncFn() -> Result<wire::GetStatusResponse>, stop: CancellationToken) {
+    // Sequences and bytes are far below what a float holds exactly.
+    let set = |name: &'static str, value: u64| gauge!(name).set(value as f64);
+    loop {
+        let mut pause = FIRST_PAUSE;
+        if let Ok(status) = status().await {
+            pause = TOLD_EVERY;
+            set("jiyao_head_sequence", status.head.map_or(0, |head| head.sequence));
+            set("jiyao_journal_bytes", status.journal_bytes);
+            set("jiyao_state_bytes", status.state_bytes);
+            set("jiyao_disk_free_bytes", status.free_bytes);
+            let backup = status.last_backup_time.map_or(0, |time| time.seconds);
+            set("jiyao_last_backup_seconds", u64::try_from(backup).unwrap_or(0));
+            for one in status.following {
+                let stopped = u8::from(!one.stopped.is_empty());
+                gauge!("jiyao_following_stopped", "source" => one.url.clone()).set(f64::from(stopped));
+                // Of one that does not answer nobody knows how far behind it is.
+                let lag = if one.away { f64::NAN } else { one.lag as f64 };
+                gauge!("jiyao_following_lag_records", "source" => one.url).set(lag);
+            }
+        }
+        if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
+            return;
+        }
     }
 }
 

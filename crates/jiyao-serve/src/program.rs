@@ -143,6 +143,9 @@ async fn serve<P: Program>(config: P::Config) -> Result<(), ServeError> {
     let listener = TcpListener::bind(address)
         .await
         .map_err(|e| ServeError::Settings(format!("listen = {address}: {e}")))?;
+    if let Some(address) = P::serve(&config).metrics_address().map_err(ServeError::Settings)? {
+        jiyao_telemetry::serve_metrics(address).map_err(ServeError::Settings)?;
+    }
     let stop = CancellationToken::new();
     let signalled = stop.clone();
     let io = |source| ServeError::Io { what: "wait for signals", source };

@@ -9,7 +9,7 @@ use jiyao_proto::operations::v1::operations_service_server::OperationsServiceSer
 use uuid::Uuid;
 
 use crate::journal_service::JournalApi;
-use crate::operations::{About, OperationsApi};
+use crate::operations::{About, OperationsApi, tell};
 use crate::server::{Late, Parts, Ready, ServeError, Server};
 
 /// Serves a domain's APIs, which `add` adds, its journal and its operations. The ledger is opened once the port answers health, and
@@ -27,6 +27,7 @@ pub async fn serve_domain<D: Domain>(
     on_ready: impl FnOnce(SocketAddr) + Send,
 ) -> Result<(), ServeError> {
     let (folder, options, stop) = (parts.config.folder(), parts.config.journal(), parts.stop.clone());
+    let has_metrics = !parts.config.metrics.is_empty();
     let (name, places) = (parts.name, Places::in_folder(&folder));
     let server = Server::new(parts)?;
     let journal = JournalApi::new(ledger.clone(), stop.clone());
@@ -37,6 +38,10 @@ pub async fn serve_domain<D: Domain>(
         started: SystemClock.now(),
         followings: server.followings.clone(),
     };
+    if has_metrics {
+        let asked = OperationsApi::new(ledger.clone(), about.clone(), stop.clone());
+        tokio::spawn(tell(async move || asked.status().await, stop.clone()));
+    }
     let operations = OperationsApi::new(ledger.clone(), about, stop);
     let server = add(server)
         .add(JournalServiceServer::new(journal), JournalApi::<D>::RIGHTS)

@@ -70,6 +70,8 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("ipnet", &["jiyao-distribution"]),
     ("html5ever", &["jiyao-extract"]),
     ("quick-xml", &["jiyao-extract"]),
+    ("metrics", &["jiyao-telemetry"]),
+    ("metrics-exporter-prometheus", &["jiyao-telemetry"]),
     ("tar", &["jiyao-backup"]),
     ("zip", &["jiyao-extract", "jiyao-testkit"]),
     ("pdf-extract", &["jiyao-extract"]),
