@@ -12,6 +12,7 @@ mod distribution;
 mod faults;
 mod foreign;
 mod formats;
+mod hostile;
 mod identity;
 mod keeping;
 mod lifecycle;

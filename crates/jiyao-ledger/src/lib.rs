@@ -24,4 +24,6 @@ pub use overlay::Overlay;
 pub const EXIT_STORAGE: i32 = 74;
 
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;

@@ -13,9 +13,9 @@ use uuid::Uuid;
 use super::*;
 
 /// Named counters: a command adds to one, 0 asks without changing anything, negative is refused.
-struct Counters;
+pub(crate) struct Counters;
 
-struct Add(&'static str, i64);
+pub(crate) struct Add(&'static str, i64);
 
 impl Domain for Counters {
     type Command = Add;
@@ -63,11 +63,11 @@ fn open_with(folder: &TempDir, options: Options) -> Result<Ledger<Counters>, Ope
     Ledger::open(&Places::in_folder(folder.path()), options, Counters, clock, Box::new(|_| Uuid::nil()))
 }
 
-fn open(folder: &TempDir) -> Ledger<Counters> {
+pub(crate) fn open(folder: &TempDir) -> Ledger<Counters> {
     open_with(folder, OPTIONS).unwrap()
 }
 
-fn add(name: &'static str, by: i64, request_id: &str) -> Submission<Add> {
+pub(crate) fn add(name: &'static str, by: i64, request_id: &str) -> Submission<Add> {
     let mut digest = [0; 32];
     digest[..8].copy_from_slice(&by.to_be_bytes());
     Submission {
@@ -79,11 +79,11 @@ fn add(name: &'static str, by: i64, request_id: &str) -> Submission<Add> {
     }
 }
 
-fn total(committed: Committed) -> i64 {
+pub(crate) fn total(committed: Committed) -> i64 {
     i64::from_be_bytes(committed.answer.try_into().unwrap())
 }
 
-fn state_of(ledger: &Ledger<Counters>) -> Vec<(Vec<u8>, Vec<u8>)> {
+pub(crate) fn state_of(ledger: &Ledger<Counters>) -> Vec<(Vec<u8>, Vec<u8>)> {
     ledger.read(|view| view.scan(b"", b"").collect()).unwrap().0
 }
 

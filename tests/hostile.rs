@@ -1,0 +1,394 @@
+//! Clients that mean harm, at the level of frames: the service lives, stays small, and others are served meanwhile.
+//! `JIYAO_FAULTS=long` runs the long forms.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use jiyao_client::{Client, Import};
+use jiyao_fault::Reason;
+use jiyao_testkit::{Process, binary, numbered};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpSocket, TcpStream};
+
+/// What a service may take at most, whatever comes (MiB).
+const MOST: f64 = 256.0;
+/// What an attack may last: a service that closes the connection ends it earlier.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const RESET: u8 = 3;
+const SETTINGS: u8 = 4;
+const PING: u8 = 6;
+const WINDOW_UPDATE: u8 = 8;
+const CONTINUATION: u8 = 9;
+const END_STREAM: u8 = 1;
+const END_HEADERS: u8 = 4;
+
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = u32::try_from(payload.len()).unwrap().to_be_bytes()[1..].to_vec();
+    bytes.extend([kind, flags]);
+    bytes.extend(stream.to_be_bytes());
+    bytes.extend(payload);
+    bytes
+}
+
+fn literal(bytes: &mut Vec<u8>, text: &str) {
+    bytes.push(u8::try_from(text.len()).unwrap());
+    bytes.extend(text.as_bytes());
+}
+
+/// The header block of a call, with one more header where `more` names one.
+fn call(method: &str, more: Option<(&str, &str)>) -> Vec<u8> {
+    // :method POST, :scheme http, then :path, :authority, content-type, te as literals.
+    let mut block = vec![0x83, 0x86, 0x04];
+    literal(&mut block, method);
+    block.push(0x01);
+    literal(&mut block, "127.0.0.1");
+    block.extend([0x0f, 0x10]);
+    literal(&mut block, "application/grpc");
+    block.push(0);
+    literal(&mut block, "te");
+    literal(&mut block, "trailers");
+    if let Some((name, value)) = more {
+        block.push(0);
+        literal(&mut block, name);
+        literal(&mut block, value);
+    }
+    block
+}
+
+const GET: &str = "/jiyao.records.v1.RecordsService/GetMinutes";
+
+/// Connects from another address of this machine, as somebody else.
+async fn connect(to: SocketAddr) -> Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind("127.0.0.2:0".parse()?)?;
+    let mut stream = socket.connect(to).await?;
+    stream.write_all(PREFACE).await?;
+    stream.write_all(&frame(SETTINGS, 0, 0, &[])).await?;
+    Ok(stream)
+}
+
+/// Sends frames until all are sent or the service has closed the connection; begins anew then. Answers how many
+/// connections it took.
+async fn flood(to: SocketAddr, count: usize, mut made: impl FnMut(usize) -> Vec<u8>) -> Result<usize> {
+    let (mut sent, mut connections, began) = (0, 0, Instant::now());
+    while sent < count && began.elapsed() < PATIENCE {
+        let Ok(stream) = connect(to).await else {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            continue;
+        };
+        connections += 1;
+        let (mut from, mut into) = stream.into_split();
+        // What it answers is thrown away: a reader that never reads is an attack of its own.
+        let reading = tokio::spawn(async move {
+            let mut bytes = vec![0; 64 << 10];
+            while matches!(from.read(&mut bytes).await, Ok(1..)) {}
+        });
+        let mut of_connection = 0;
+        while sent < count {
+            let mut piece = Vec::with_capacity(64 << 10);
+            while piece.len() < 32 << 10 && sent < count {
+                piece.extend(made(of_connection));
+                of_connection += 1;
+                sent += 1;
+            }
+            let written = tokio::time::timeout(Duration::from_secs(2), into.write_all(&piece)).await;
+            if !matches!(written, Ok(Ok(()))) {
+                break;
+            }
+        }
+        reading.abort();
+    }
+    Ok(connections)
+}
+
+/// Sends one connection's bytes and reads what comes back, for a while.
+async fn say(to: SocketAddr, bytes: &[u8]) -> Result<Vec<u8>> {
+    let mut stream = connect(to).await?;
+    let _ = stream.write_all(bytes).await;
+    let mut answer = Vec::new();
+    let read = stream.read_to_end(&mut answer);
+    let _ = tokio::time::timeout(Duration::from_millis(500), read).await;
+    Ok(answer)
+}
+
+fn resident(process: &Process) -> Result<f64> {
+    let status = fs_err::read_to_string(format!("/proc/{}/status", process.id()))?;
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("VmRSS")?;
+    Ok(line.split_whitespace().nth(1).context("VmRSS")?.parse::<f64>()? / 1024.0)
+}
+
+/// Reads one minutes again and again until told to stop: 99 of 100 took at most so long, and how many there were.
+async fn good_client(client: Client, name: String, stop: Arc<AtomicBool>) -> Result<(Duration, usize)> {
+    let mut took = Vec::new();
+    while !stop.load(Ordering::SeqCst) || took.len() < 20 {
+        let began = Instant::now();
+        client.minutes(&name, None).await?;
+        took.push(began.elapsed());
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    took.sort_unstable();
+    Ok((took[took.len() * 99 / 100], took.len()))
+}
+
+async fn beside<F: Future<Output = Result<T>>, T>(
+    client: &Client,
+    name: &str,
+    attack: F,
+) -> Result<(T, Duration, usize)> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let good = tokio::spawn(good_client(client.clone(), name.to_owned(), Arc::clone(&stop)));
+    let came = attack.await;
+    stop.store(true, Ordering::SeqCst);
+    let (p99, calls) = good.await??;
+    Ok((came?, p99, calls))
+}
+
+async fn served(folder: &TempDir, settings: &[&str]) -> Result<(Process, Client, String)> {
+    let data = folder.path().join("records").display().to_string();
+    let mut arguments =
+        vec!["--listen", "127.0.0.1:0", "--data-dir", &data, "--set", "log=off", "--set", "reserve_mb=1"];
+    for setting in settings {
+        arguments.extend(["--set", setting]);
+    }
+    let service = Process::start(&binary("jiyao-records", "jiyao-records", None)?, &arguments)?;
+    let client = Client::builder().records(format!("http://{}", service.address)).build()?;
+    client.create_organ(Some("linlan"), "临岚市人民政府", &[]).await?;
+    let import = Import::new("organs/linlan", numbered(0).into_bytes());
+    let name = client.import_minutes(import).await?.minutes.name;
+    Ok((service, client, name))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn floods_and_bombs_of_frames_harm_nobody_else() -> Result<()> {
+    let folder = TempDir::new()?;
+    let (service, client, name) = served(&folder, &[]).await?;
+    let to: SocketAddr = service.address.parse()?;
+    let ((), calm, _) = beside(&client, &name, async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        Ok(())
+    })
+    .await?;
+    println!("calm: p99 of a good client {calm:.1?}, {:.0} MiB", resident(&service)?);
+    let count = 100_000;
+    let get = call(GET, None);
+    let open = frame(HEADERS, END_HEADERS, 1, &get);
+    let stream = |n: usize| u32::try_from(n).unwrap() * 2 + 1;
+    type Made<'m> = Box<dyn FnMut(usize) -> Vec<u8> + Send + 'm>;
+    let floods: Vec<(&str, usize, Made<'_>)> = vec![
+        (
+            "rapid resets",
+            count,
+            Box::new(|n| {
+                let mut bytes = frame(HEADERS, END_HEADERS, stream(n), &get);
+                bytes.extend(frame(RESET, 0, stream(n), &8_u32.to_be_bytes()));
+                bytes
+            }),
+        ),
+        (
+            "CONTINUATION",
+            20_000,
+            Box::new(|n| match n {
+                0 => frame(HEADERS, 0, 1, &get),
+                _ => frame(CONTINUATION, 0, 1, &[0, 1, b'a', 1, b'b'].repeat(200)),
+            }),
+        ),
+        ("empty DATA", count, Box::new(|n| if n == 0 { open.clone() } else { frame(DATA, 0, 1, &[]) })),
+        ("PING", count, Box::new(|_| frame(PING, 0, 0, &[7; 8]))),
+        ("SETTINGS", count, Box::new(|_| frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]))),
+        (
+            "header bomb",
+            1000,
+            Box::new(|n| {
+                // A header of 100 bytes kept in the table, then named again and again.
+                let mut block = vec![0x40];
+                literal(&mut block, "bomb");
+                literal(&mut block, &"x".repeat(100));
+                block.extend(vec![0xbe; 10_000]);
+                frame(HEADERS, END_HEADERS | END_STREAM, stream(n), &block)
+            }),
+        ),
+        (
+            "windows that overflow",
+            1000,
+            Box::new(|_| frame(WINDOW_UPDATE, 0, 0, &0x7fff_ffff_u32.to_be_bytes())),
+        ),
+    ];
+    for (attack, count, made) in floods {
+        let (connections, p99, calls) = beside(&client, &name, flood(to, count, made)).await?;
+        let memory = resident(&service)?;
+        println!(
+            "{attack}: {connections} connections, {memory:.0} MiB; beside it {calls} good calls, p99 {p99:.1?}, {:.1} \
+             times the calm one",
+            p99.as_secs_f64() / calm.as_secs_f64()
+        );
+        assert!(memory < MOST, "{attack}: {memory} MiB");
+        assert!(connections > 0);
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn messages_and_deadlines_beyond_sense_are_refused_one_by_one() -> Result<()> {
+    let folder = TempDir::new()?;
+    let (service, client, name) = served(&folder, &[]).await?;
+    let to: SocketAddr = service.address.parse()?;
+    let message = |bytes: &[u8], told: usize| {
+        let mut payload = vec![0];
+        payload.extend(u32::try_from(told).unwrap().to_be_bytes());
+        payload.extend(bytes);
+        payload
+    };
+    let ask = |block: &[u8], payload: &[u8]| {
+        let mut bytes = frame(HEADERS, END_HEADERS, 1, block);
+        for piece in payload.chunks(16 << 10) {
+            bytes.extend(frame(DATA, 0, 1, piece));
+        }
+        bytes.extend(frame(DATA, END_STREAM, 1, &[]));
+        bytes
+    };
+    let plain = call(GET, None);
+    let deep = vec![0x0b; 10_000];
+    let nested = (0..2000_u32).fold(Vec::new(), |inner: Vec<u8>, _| {
+        let mut outer = vec![0x1a];
+        let mut length = inner.len();
+        while length > 127 {
+            outer.push((length & 127) as u8 | 128);
+            length >>= 7;
+        }
+        outer.push(length as u8);
+        outer.extend(inner);
+        outer
+    });
+    for (what, payload) in [
+        ("a length of 4 GB", message(&[1, 2, 3], u32::MAX as usize)),
+        ("a length that lies", message(&[1, 2, 3], 3000)),
+        ("10,000 groups in each other", message(&deep, deep.len())),
+        ("2,000 messages in each other", message(&nested, nested.len())),
+        ("text that is no UTF-8", message(&[0x0a, 3, 0xff, 0xfe, 0xfd], 5)),
+        ("compression that nobody offered", [&[1][..], &message(&[1], 1)[1..]].concat()),
+        ("60,000 unknown fields", message(&[0xf8, 0x7f, 1].repeat(20_000), 60_000)),
+        ("nothing", Vec::new()),
+    ] {
+        let answer = say(to, &ask(&plain, &payload)).await?;
+        assert!(answer.len() > 9, "{what} is answered");
+        client.minutes(&name, None).await.with_context(|| format!("after {what}"))?;
+    }
+    for deadline in ["99999999H", "0n", "1n", "-1S", "soon", "", "999999999999S", "1", "💥"] {
+        let block = call(GET, Some(("grpc-timeout", deadline)));
+        say(to, &ask(&block, &message(&[], 0))).await?;
+        client.minutes(&name, None).await.with_context(|| format!("after the deadline {deadline:?}"))?;
+    }
+    assert!(resident(&service)? < MOST);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn idle_and_slow_connections_take_nobodys_place() -> Result<()> {
+    let folder = TempDir::new()?;
+    let (service, client, name) = served(&folder, &[]).await?;
+    let to: SocketAddr = service.address.parse()?;
+    let attack = async {
+        let mut held = Vec::new();
+        let mut refused = 0;
+        for n in 0..1000 {
+            match connect(to).await {
+                Ok(stream) => held.push(stream),
+                Err(_) => refused += 1,
+            }
+            if n % 10 == 0 {
+                // One byte of a frame at a time.
+                for stream in held.iter_mut().take(100) {
+                    let _ = stream.try_write(&[0]);
+                }
+            }
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        Ok((held.len(), refused))
+    };
+    let ((held, refused), p99, calls) = beside(&client, &name, attack).await?;
+    let memory = resident(&service)?;
+    println!(
+        "1,000 idle and slow connections: {held} begun, {refused} refused; {memory:.0} MiB; beside them {calls} good \
+         calls, p99 {p99:.1?}"
+    );
+    assert!(memory < MOST);
+    // A client that comes now has its place too.
+    let late = Client::builder().records(format!("http://{}", service.address)).build()?;
+    late.minutes(&name, None).await?;
+    Ok(())
+}
+
+/// Imports by so many at once for so long: how many were done, how many refused as too much, and the longest refusal.
+async fn load(address: &str, next: &Arc<AtomicUsize>, clients: usize, time: Duration) -> Result<[usize; 2]> {
+    let until = Instant::now() + time;
+    let mut tasks = tokio::task::JoinSet::new();
+    let channels: Vec<Client> = (0..clients.div_ceil(32))
+        .map(|_| {
+            let once = Duration::from_secs(10);
+            Client::builder().records(format!("http://{address}")).timeout(once).build()
+        })
+        .collect::<Result<_, _>>()?;
+    for n in 0..clients {
+        let (client, next) = (channels[n % channels.len()].clone(), Arc::clone(next));
+        tasks.spawn(async move {
+            let (mut done, mut busy) = (0, 0);
+            while Instant::now() < until {
+                let n = next.fetch_add(1, Ordering::Relaxed);
+                let import = Import::new("organs/linlan", numbered(n).into_bytes());
+                match client.import_minutes(import).await {
+                    Ok(_) => done += 1,
+                    Err(e) if e.reason() == Some(Reason::Busy) => {
+                        busy += 1;
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                    }
+                    Err(e) => anyhow::bail!("refused otherwise than as too much: {e}"),
+                }
+            }
+            Ok([done, busy])
+        });
+    }
+    let mut sum = [0, 0];
+    while let Some(ended) = tasks.join_next().await {
+        let [done, busy] = ended??;
+        sum = [sum[0] + done, sum[1] + busy];
+    }
+    Ok(sum)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_times_too_much_is_refused_by_name_and_the_rest_goes_on() -> Result<()> {
+    let is_long = std::env::var("JIYAO_FAULTS").is_ok_and(|form| form == "long");
+    let folder = TempDir::new()?;
+    let (service, client, name) = served(&folder, &["calls=96"]).await?;
+    let next = Arc::new(AtomicUsize::new(1));
+    let (calm, storm) = if is_long { (30, 300) } else { (3, 6) };
+    let [capacity, _] = load(&service.address, &next, 64, Duration::from_secs(calm)).await?;
+    let [goodput, busy] = load(&service.address, &next, 640, Duration::from_secs(storm)).await?;
+    let began = Instant::now();
+    client.minutes(&name, None).await?;
+    let recovery = began.elapsed();
+    let [after, refused_after] = load(&service.address, &next, 64, Duration::from_secs(calm)).await?;
+    let per_second = |count: usize, seconds: u64| count as f64 / seconds as f64;
+    println!(
+        "capacity {:.0} imports a second; with ten times the clients {:.0} done ({:.2} of it) and {:.0} refused as BUSY \
+         a second; the next read took {recovery:.1?}; afterwards {:.0} a second; {:.0} MiB",
+        per_second(capacity, calm),
+        per_second(goodput, storm),
+        per_second(goodput, storm) / per_second(capacity, calm),
+        per_second(busy, storm),
+        per_second(after, calm),
+        resident(&service)?
+    );
+    assert!(goodput > 0 && busy > 0 && after > 0, "{goodput} {busy} {after}");
+    assert_eq!(refused_after, 0, "it has recovered");
+    assert!(resident(&service)? < MOST);
+    Ok(())
+}
