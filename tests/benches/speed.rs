@@ -1,0 +1,547 @@
+//! Where the time goes: each kind of work against the floor that physics or the library sets, in one run, services and
+//! floor in processes of their own. `just bench speed`; `JIYAO_MINUTES` says how many small minutes lie in the store
+//! (100,000). Prints a table, and draws `target/speed.svg`.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use jiyao_client::{Client, Import, NewMatter};
+use jiyao_proto::journal::v1::FollowRequest;
+use jiyao_proto::records::v1::{GetMinutesRequest, ListMinutesRequest};
+use jiyao_testkit::{Process, SAMPLE, binary, numbered};
+use prost::Message as _;
+use prost::bytes::{Buf as _, BufMut as _, Bytes};
+use tempfile::TempDir;
+use tokio_stream::StreamExt as _;
+use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::transport::Channel;
+use tonic::{Request, Response, Status};
+
+const AT_ONCE: usize = 64;
+const CALLS: usize = 6400;
+/// A store to begin with, that a larger one is held against.
+const FEW: usize = 10_000;
+
+/// Messages as bytes: neither side encodes or decodes.
+#[derive(Clone, Copy, Default)]
+struct Raw;
+
+impl Codec for Raw {
+    type Encode = Bytes;
+    type Decode = Bytes;
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        Self
+    }
+
+    fn decoder(&mut self) -> Self {
+        Self
+    }
+}
+
+impl Encoder for Raw {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn encode(&mut self, item: Bytes, to: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        to.put(item);
+        Ok(())
+    }
+}
+
+impl Decoder for Raw {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
+        Ok(Some(from.copy_to_bytes(from.remaining())))
+    }
+}
+
+/// A tonic server that does nothing: answers each call with the bytes of a file of its name, and a stream with the
+/// messages in it.
+#[derive(Clone)]
+struct Floor {
+    folder: PathBuf,
+    answers: Arc<Mutex<HashMap<String, Vec<Bytes>>>>,
+}
+
+/// Messages of a file: each a length of four bytes and the bytes.
+fn messages(file: &Path) -> Vec<Bytes> {
+    let mut bytes = Bytes::from(std::fs::read(file).unwrap_or_default());
+    let mut found = Vec::new();
+    while bytes.remaining() >= 4 {
+        let length = bytes.get_u32() as usize;
+        found.push(bytes.copy_to_bytes(length));
+    }
+    found
+}
+
+fn keep(file: &Path, messages: &[Bytes]) -> Result<()> {
+    let mut bytes = Vec::new();
+    for message in messages {
+        bytes.put_u32(u32::try_from(message.len())?);
+        bytes.extend_from_slice(message);
+    }
+    Ok(fs_err::write(file, bytes)?)
+}
+
+type Messages = Pin<Box<dyn tokio_stream::Stream<Item = Result<Bytes, Status>> + Send>>;
+
+#[derive(Clone)]
+struct Answer(Vec<Bytes>);
+
+impl tonic::server::UnaryService<Bytes> for Answer {
+    type Response = Bytes;
+    type Future = std::future::Ready<Result<Response<Bytes>, Status>>;
+
+    fn call(&mut self, _: Request<Bytes>) -> Self::Future {
+        std::future::ready(Ok(Response::new(self.0.first().cloned().unwrap_or_default())))
+    }
+}
+
+impl tonic::server::ServerStreamingService<Bytes> for Answer {
+    type Response = Bytes;
+    type ResponseStream = Messages;
+    type Future = std::future::Ready<Result<Response<Messages>, Status>>;
+
+    fn call(&mut self, _: Request<Bytes>) -> Self::Future {
+        let all = std::mem::take(&mut self.0).into_iter().map(Ok);
+        std::future::ready(Ok(Response::new(Box::pin(tokio_stream::iter(all)) as Messages)))
+    }
+}
+
+impl tower::Service<http::Request<tonic::body::Body>> for Floor {
+    type Response = http::Response<tonic::body::Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<tonic::body::Body>) -> Self::Future {
+        let name = request.uri().path().rsplit('/').next().unwrap_or_default().to_owned();
+        let answer = {
+            let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+            let read = || messages(&self.folder.join(&name));
+            Answer(answers.entry(name.clone()).or_insert_with(read).clone())
+        };
+        Box::pin(async move {
+            let mut grpc = tonic::server::Grpc::new(Raw);
+            Ok(match name.as_str() {
+                "Follow" => grpc.server_streaming(answer, request).await,
+                _ => grpc.unary(answer, request).await,
+            })
+        })
+    }
+}
+
+impl tonic::server::NamedService for Floor {
+    const NAME: &'static str = "floor";
+}
+
+async fn floor(folder: PathBuf) -> Result<()> {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    println!("listening on {}", listener.local_addr()?);
+    let incoming = tokio_stream::wrappers::TcpListenerStream::new(listener);
+    let floor = Floor { folder, answers: Arc::default() };
+    Ok(tonic::transport::Server::builder().add_service(floor).serve_with_incoming(incoming).await?)
+}
+
+async fn channel(address: &str) -> Result<Channel> {
+    Ok(Channel::from_shared(format!("http://{address}"))?.tcp_nodelay(true).connect().await?)
+}
+
+async fn ask(channel: &Channel, path: &str, message: &Bytes) -> Result<Bytes> {
+    let mut grpc = tonic::client::Grpc::new(channel.clone());
+    grpc.ready().await?;
+    Ok(grpc.unary(Request::new(message.clone()), path.parse()?, Raw).await?.into_inner())
+}
+
+/// Throughput and latency of one kind of call.
+#[derive(Clone, Copy)]
+struct Speed {
+    per_second: f64,
+    p99: Duration,
+}
+
+async fn speed(address: &str, path: &str, message: &Bytes) -> Result<Speed> {
+    let channels = [channel(address).await?, channel(address).await?];
+    let start = Instant::now();
+    let mut tasks = tokio::task::JoinSet::new();
+    for n in 0..AT_ONCE {
+        let (channel, path, message) = (channels[n % 2].clone(), path.to_owned(), message.clone());
+        tasks.spawn(async move {
+            let mut took = Vec::with_capacity(CALLS / AT_ONCE);
+            for _ in 0..CALLS / AT_ONCE {
+                let start = Instant::now();
+                ask(&channel, &path, &message).await?;
+                took.push(start.elapsed());
+            }
+            anyhow::Ok(took)
+        });
+    }
+    let mut took = Vec::new();
+    while let Some(ended) = tasks.join_next().await {
+        took.extend(ended??);
+    }
+    let per_second = CALLS as f64 / start.elapsed().as_secs_f64();
+    took.sort_unstable();
+    Ok(Speed { per_second, p99: took[took.len() * 99 / 100] })
+}
+
+/// A line of the report: what, how much of the floor, how much was hoped for.
+struct Line {
+    what: String,
+    ratio: f64,
+    aim: f64,
+    /// Less is better.
+    is_cost: bool,
+}
+
+struct Report(Vec<Line>);
+
+impl Report {
+    fn at_least(&mut self, what: &str, ratio: f64, aim: f64) {
+        println!("{what}: {ratio:.2} (aim: at least {aim})");
+        self.0.push(Line { what: what.to_owned(), ratio, aim, is_cost: false });
+    }
+
+    fn at_most(&mut self, what: &str, ratio: f64, aim: f64) {
+        println!("{what}: {ratio:.2} (aim: at most {aim})");
+        self.0.push(Line { what: what.to_owned(), ratio, aim, is_cost: true });
+    }
+
+    /// Bars, each against its aim, which is the line in the middle.
+    fn svg(&self) -> String {
+        let height = self.0.len() * 26 + 40;
+        let mut svg = format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"900\" height=\"{height}\" font-family=\"sans-serif\" \
+             font-size=\"13\"><rect width=\"100%\" height=\"100%\" fill=\"white\"/>"
+        );
+        for (at, line) in self.0.iter().enumerate() {
+            let share = if line.is_cost { line.aim / line.ratio } else { line.ratio / line.aim };
+            let (y, width) = (at * 26 + 10, (share * 180.0).clamp(1.0, 400.0));
+            let colour = if share >= 1.0 { "#2a7" } else { "#c64" };
+            let sign = if line.is_cost { "≤" } else { "≥" };
+            svg += &format!(
+                "<text x=\"10\" y=\"{}\">{}</text><rect x=\"420\" y=\"{y}\" width=\"{width:.0}\" height=\"18\" \
+                 fill=\"{colour}\"/><text x=\"425\" y=\"{}\">{:.2} ({sign} {})</text>",
+                y + 14,
+                line.what,
+                y + 14,
+                line.ratio,
+                line.aim
+            );
+        }
+        svg += &format!(
+            "<line x1=\"600\" y1=\"5\" x2=\"600\" y2=\"{}\" stroke=\"black\"/><text x=\"570\" y=\"{}\">the aim</text></svg>",
+            height - 30,
+            height - 12
+        );
+        svg
+    }
+}
+
+/// Service and floor by turns, so that what the machine does meanwhile meets both.
+async fn against_floor(
+    report: &mut Report,
+    what: &str,
+    [service, floor]: [&str; 2],
+    method: &str,
+    message: &Bytes,
+    aims: [f64; 2],
+) -> Result<Speed> {
+    let path = format!("/jiyao.records.v1.RecordsService/{method}");
+    let name = method.rsplit('/').next().unwrap_or_default();
+    let (mut own, mut least) = (Vec::new(), Vec::new());
+    for _ in 0..3 {
+        own.push(speed(service, &path, message).await?);
+        least.push(speed(floor, &format!("/floor/{name}"), message).await?);
+    }
+    let middle = |all: &mut Vec<Speed>| {
+        all.sort_by(|a, b| a.per_second.total_cmp(&b.per_second));
+        all[1]
+    };
+    let (own, least) = (middle(&mut own), middle(&mut least));
+    println!(
+        "{what}: {:.0} a second, p99 {:.1?}; floor {:.0} a second, p99 {:.1?}",
+        own.per_second, own.p99, least.per_second, least.p99
+    );
+    report.at_least(&format!("{what}, throughput"), own.per_second / least.per_second, aims[0]);
+    report.at_most(&format!("{what}, p99"), own.p99.as_secs_f64() / least.p99.as_secs_f64(), aims[1]);
+    Ok(own)
+}
+
+/// Small minutes of one item: about 1 KB of text, a summary below 500 B.
+fn small(n: usize) -> String {
+    let (year, number) = (2026 + n / 3000, n % 3000 + 1);
+    let (month, day) = (n / 28 % 12 + 1, n % 28 + 1);
+    format!(
+        "临岚市人民政府常务会议纪要\n〔{year}〕{number}号\n\n{year}年{month}月{day}日，市长主持召开市政府第{number}次常务会议。\
+         现将会议议定事项纪要如下：\n\n一、会议听取了市住建局关于城市更新工作情况的汇报。会议原则同意市住建局的意见，由市住建局牵头\
+         落实，各县、区配合。\n{}\n出席：章树声\n",
+        "会议要求，各有关单位要按照职责分工抓好落实，按季报告进度。\n".repeat(7)
+    )
+}
+
+async fn fill(client: &Client, from: usize, to: usize) -> Result<f64> {
+    let start = Instant::now();
+    let mut tasks = tokio::task::JoinSet::new();
+    for worker in 0..AT_ONCE {
+        let client = client.clone();
+        tasks.spawn(async move {
+            for n in (from + worker..to).step_by(AT_ONCE) {
+                client.import_minutes(Import::new("organs/linlan", small(n).into_bytes())).await?;
+            }
+            anyhow::Ok(())
+        });
+    }
+    while let Some(ended) = tasks.join_next().await {
+        ended??;
+    }
+    Ok((to - from) as f64 / start.elapsed().as_secs_f64())
+}
+
+/// The same call by so many at once; how many a second.
+async fn durable<F: Future<Output = Result<()>> + Send + 'static>(
+    calls: usize,
+    call: impl Fn(usize) -> F + Clone + Send + 'static,
+) -> Result<f64> {
+    let start = Instant::now();
+    let mut tasks = tokio::task::JoinSet::new();
+    for worker in 0..AT_ONCE {
+        let call = call.clone();
+        tasks.spawn(async move {
+            for n in (worker..calls).step_by(AT_ONCE) {
+                call(n).await?;
+            }
+            anyhow::Ok(())
+        });
+    }
+    while let Some(ended) = tasks.join_next().await {
+        ended??;
+    }
+    Ok(calls as f64 / start.elapsed().as_secs_f64())
+}
+
+/// Records of 600 bytes, each appended and synced by one of so many threads; how many a second.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the floor is a bare append and fdatasync, without the journal"
+)]
+fn plain_append(folder: &Path) -> Result<f64> {
+    let file = std::fs::File::options().create(true).append(true).open(folder.join("plain"))?;
+    let start = Instant::now();
+    std::thread::scope(|scope| {
+        let writers: Vec<_> = (0..AT_ONCE)
+            .map(|_| {
+                scope.spawn(|| -> std::io::Result<()> {
+                    let mut file = file.try_clone()?;
+                    for _ in 0..CALLS / AT_ONCE {
+                        std::io::Write::write_all(&mut file, &[7; 600])?;
+                        file.sync_data()?;
+                    }
+                    Ok(())
+                })
+            })
+            .collect();
+        writers.into_iter().try_for_each(|writer| writer.join().unwrap_or(Ok(())))
+    })?;
+    Ok(CALLS as f64 / start.elapsed().as_secs_f64())
+}
+
+async fn followed(address: &str, path: &str, message: &Bytes, most: usize) -> Result<(Vec<Bytes>, Duration)> {
+    let start = Instant::now();
+    let mut grpc = tonic::client::Grpc::new(channel(address).await?);
+    grpc.ready().await?;
+    let replies = grpc.server_streaming(Request::new(message.clone()), path.parse()?, Raw).await?;
+    let (mut replies, mut found) = (replies.into_inner(), Vec::new());
+    let mut events = 0;
+    while events < most {
+        let Some(reply) = replies.next().await else { break };
+        let reply = reply?;
+        events += jiyao_proto::journal::v1::FollowResponse::decode(reply.clone())?.events.len();
+        found.push(reply);
+    }
+    Ok((found, start.elapsed()))
+}
+
+fn resident(process: &Process) -> Result<f64> {
+    let status = fs_err::read_to_string(format!("/proc/{}/status", process.id()))?;
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("VmRSS")?;
+    Ok(line.split_whitespace().nth(1).context("VmRSS")?.parse::<f64>()? / 1024.0)
+}
+
+fn records(data: &Path) -> Result<Process> {
+    let data = data.display().to_string();
+    let arguments = [
+        "--listen",
+        "127.0.0.1:0",
+        "--data-dir",
+        &data,
+        "--set",
+        "log=error",
+        "--set",
+        "reserve_mb=1",
+        "--set",
+        "calls=1024",
+    ];
+    Process::start(&binary("jiyao-records", "jiyao-records", None)?, &arguments)
+}
+
+fn client(address: &str) -> Result<Client> {
+    Ok(Client::builder().records(format!("http://{address}")).build()?)
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    if let (Some("floor"), Some(folder)) = (arguments.next().as_deref(), arguments.next()) {
+        return floor(folder.into()).await;
+    }
+    let many: usize = std::env::var("JIYAO_MINUTES").ok().and_then(|n| n.parse().ok()).unwrap_or(100_000);
+    let (folder, mut report) = (TempDir::new()?, Report(Vec::new()));
+    let (data, answers) = (folder.path().join("records"), folder.path().join("answers"));
+    fs_err::create_dir(&answers)?;
+    let service = records(&data)?;
+    report.at_most("resident memory idle, MiB", resident(&service)?, 40.0);
+    let kept = answers.display().to_string();
+    let floor = Process::start(&std::env::current_exe()?, &["floor", &kept])?;
+    let client = client(&service.address)?;
+    client.create_organ(Some("linlan"), "临岚市人民政府", &[]).await?;
+    let import = Import::new("organs/linlan", SAMPLE.as_bytes().to_vec());
+    let seed = client.import_minutes(import).await?.minutes.name;
+    let rate = fill(&client, 0, FEW).await?;
+    println!("{FEW} small minutes imported, {rate:.0} a second");
+
+    let get = Bytes::from(GetMinutesRequest { name: seed.clone(), ..Default::default() }.encode_to_vec());
+    let list = ListMinutesRequest { parent: "organs/linlan".into(), page_size: 100, ..Default::default() };
+    let list = Bytes::from(list.encode_to_vec());
+    let direct = channel(&service.address).await?;
+    for (method, message) in [("GetMinutes", &get), ("ListMinutes", &list)] {
+        let answer = ask(&direct, &format!("/jiyao.records.v1.RecordsService/{method}"), message).await?;
+        println!("{method} answers {} bytes", answer.len());
+        keep(&answers.join(method), &[answer])?;
+    }
+    let both = [service.address.as_str(), floor.address.as_str()];
+    let get_few = against_floor(&mut report, "GetMinutes", both, "GetMinutes", &get, [0.9, 1.2]).await?;
+    let list_few =
+        against_floor(&mut report, "ListMinutes, 100", both, "ListMinutes", &list, [0.7, 1.5]).await?;
+
+    // Importing the sample's size, against the reader alone on one core.
+    let texts: Vec<String> = (0..1280).map(|n| numbered(n + 30_000)).collect();
+    let (words, start) = (jiyao_reader::Words::default(), Instant::now());
+    for text in &texts {
+        std::hint::black_box(jiyao_reader::read(text, &words));
+    }
+    let reader = texts.len() as f64 / start.elapsed().as_secs_f64();
+    let (importer, texts) = (client.clone(), Arc::new(texts));
+    let import_one = move |n: usize| {
+        let (client, texts) = (importer.clone(), Arc::clone(&texts));
+        async move {
+            let import = Import::new("organs/linlan", texts[n].clone().into_bytes());
+            client.import_minutes(import).await.map(drop).map_err(anyhow::Error::from)
+        }
+    };
+    let imports = durable(1280, import_one).await?;
+    println!("imports of the sample: {imports:.0} a second; the reader alone {reader:.0}");
+    report.at_least("ImportMinutes, of the reader alone", imports / reader, 0.5);
+
+    let (maker, of) = (client.clone(), seed.clone());
+    let make = move |n: usize| {
+        let (client, minutes) = (maker.clone(), of.clone());
+        async move {
+            let new = NewMatter {
+                minutes,
+                text: "每季度向市政府报告一次进度".into(),
+                content: format!("按季报告进度之{n}"),
+                lead: "市住建局".into(),
+                due: "2099-12-31".into(),
+                ..NewMatter::default()
+            };
+            client.create_matter(new).await.map(drop).map_err(anyhow::Error::from)
+        }
+    };
+    let commands = durable(CALLS, make).await?;
+    keep(&answers.join("NoOp"), &[Bytes::new()])?;
+    let no_op = speed(&floor.address, "/floor/NoOp", &Bytes::new()).await?.per_second;
+    let append = plain_append(folder.path())?;
+    println!("small durable commands: {commands:.0} a second; no-op {no_op:.0}, plain append {append:.0}");
+    report.at_least("small durable command, of the lower floor", commands / no_op.min(append), 0.6);
+
+    println!("filling up to {many}");
+    let rate = fill(&client, FEW, many).await?;
+    println!("{rate:.0} imports a second, durable");
+    let get_many =
+        against_floor(&mut report, "GetMinutes among many", both, "GetMinutes", &get, [0.9, 1.2]).await?;
+    let list_many =
+        against_floor(&mut report, "ListMinutes among many", both, "ListMinutes", &list, [0.7, 1.5]).await?;
+    let grown = |few: Speed, many: Speed| many.p99.as_secs_f64() / few.p99.as_secs_f64();
+    report.at_most("growth of p99, GetMinutes", grown(get_few, get_many), 1.5);
+    report.at_most("growth of p99, ListMinutes", grown(list_few, list_many), 1.5);
+    report.at_most("resident memory with many, MiB", resident(&service)?, 400.0);
+
+    let (follow, most) = (Bytes::from(FollowRequest { after: None }.encode_to_vec()), many.min(100_000));
+    let path = "/jiyao.journal.v1.JournalService/Follow";
+    let (replies, own) = followed(&service.address, path, &follow, most).await?;
+    keep(&answers.join("Follow"), &replies)?;
+    let (_, least) = followed(&floor.address, "/floor/Follow", &follow, most).await?;
+    println!("Follow of {most} events: {own:.1?}, {} messages; a bare stream {least:.1?}", replies.len());
+    report.at_least("Follow, of a bare stream", least.as_secs_f64() / own.as_secs_f64(), 0.8);
+
+    let status = client.status(jiyao_client::Service::Records).await?;
+    let mib = |bytes: u64| bytes >> 20;
+    println!(
+        "disk: journal {} MiB, state {} MiB, {} records",
+        mib(status.journal_bytes),
+        mib(status.state_bytes),
+        status.head
+    );
+    // Starts: clean, after a kill, from nothing.
+    anyhow::ensure!(service.stop()?.success());
+    let state = data.join("state");
+    let start = Instant::now();
+    let db = sled::Config::new().path(&state).segment_size(4 << 20).cache_capacity(16 << 20).open()?;
+    let bare = start.elapsed();
+    drop(db);
+    let timed_start = || {
+        let start = Instant::now();
+        records(&data).map(|process| (process, start.elapsed()))
+    };
+    let (service, clean) = timed_start()?;
+    println!("clean start {clean:.1?}; bare sled::open {bare:.1?}");
+    report.at_most("clean start, of a bare sled::open", clean.as_secs_f64() / bare.as_secs_f64(), 1.5);
+    service.kill()?;
+    let (service, killed) = timed_start()?;
+    println!("start after a kill {killed:.1?}");
+    anyhow::ensure!(service.stop()?.success());
+    fs_err::remove_dir_all(&state)?;
+    let start = Instant::now();
+    for entry in fs_err::read_dir(data.join("journal"))? {
+        std::hint::black_box(fs_err::read(entry?.path())?);
+    }
+    let reading = start.elapsed();
+    // The service waits longer than Process does where there is very much.
+    match timed_start() {
+        Ok((_, rebuilt)) => {
+            println!("rebuilt from nothing in {rebuilt:.1?}; reading the journal {reading:.1?}");
+        }
+        Err(e) => println!(
+            "rebuilding takes longer than half a minute: {}",
+            e.to_string().lines().next().unwrap_or(""));,
+    }
+    let chart = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/speed.svg");
+    fs_err::write(&chart, report.svg())?;
+    println!("drawn: {}", chart.display());
+    Ok(())
+}
