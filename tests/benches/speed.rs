@@ -536,9 +536,10 @@ async fn main() -> Result<()> {
         Ok((_, rebuilt)) => {
             println!("rebuilt from nothing in {rebuilt:.1?}; reading the journal {reading:.1?}");
         }
-        Err(e) => println!(
-            "rebuilding takes longer than half a minute: {}",
-            e.to_string().lines().next().unwrap_or(""));,
+        Err(e) => {
+            let why = e.to_string();
+            println!("rebuilding takes longer than half a minute: {}", why.lines().next().unwrap_or(""));
+        }
     }
     let chart = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/speed.svg");
     fs_err::write(&chart, report.svg())?;
