@@ -598,7 +598,10 @@ async fn a_failed_sync_ends_the_process_and_nothing_acknowledged_is_lost() -> Re
         let importer = Kind::Records.client(&service.address)?;
         let mut acknowledged = BTreeMap::new();
         for n in 0..20 {
-            match importer.import_minutes(Import::new("organs/linlan", numbered(n).into_bytes())).await {
+            match importer
+                .import_minutes(Import::new("organs/linlan", Kind::Records.text(n).into_bytes()))
+                .await
+            {
                 Ok(imported) => acknowledged.insert(imported.minutes.name, n),
                 Err(e) => {
                     assert!(e.is_unavailable(), "{e}");
@@ -632,13 +635,15 @@ async fn a_state_that_cannot_be_written_is_rebuilt_when_there_is_room_again() ->
     create_organ(&service.address).await?;
     let importer = Kind::Records.client(&service.address)?;
     let mut acknowledged = BTreeMap::new();
-    let first = importer.import_minutes(Import::new("organs/linlan", numbered(0).into_bytes())).await?;
+    let first =
+        importer.import_minutes(Import::new("organs/linlan", Kind::Records.text(0).into_bytes())).await?;
     acknowledged.insert(first.minutes.name, 0);
     let ballast = disk.fill()?;
     // Imports go on until the state has no room; from then on the answer is: not now.
     let mut refused = None;
     for n in 1..150 {
-        match importer.import_minutes(Import::new("organs/linlan", numbered(n).into_bytes())).await {
+        match importer.import_minutes(Import::new("organs/linlan", Kind::Records.text(n).into_bytes())).await
+        {
             Ok(imported) => {
                 acknowledged.insert(imported.minutes.name, n);
             }
@@ -659,7 +664,7 @@ async fn a_state_that_cannot_be_written_is_rebuilt_when_there_is_room_again() ->
     let mut resumed = false;
     for n in 150..200 {
         if let Ok(imported) =
-            importer.import_minutes(Import::new("organs/linlan", numbered(n).into_bytes())).await
+            importer.import_minutes(Import::new("organs/linlan", Kind::Records.text(n).into_bytes())).await
         {
             acknowledged.insert(imported.minutes.name, n);
             resumed = true;

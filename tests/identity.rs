@@ -142,6 +142,7 @@ async fn three_services_on_three_addresses_with_tls_and_tokens() -> Result<()> {
         let mut paths = jiyao_serve::paths_of(DESCRIPTORS, service)?;
         assert!(!paths.is_empty(), "{address}");
         paths.extend(jiyao_serve::paths_of(DESCRIPTORS, "jiyao.journal.v1.JournalService")?);
+        paths.extend(jiyao_serve::paths_of(DESCRIPTORS, "jiyao.operations.v1.OperationsService")?);
         for path in paths {
             let status = call(&channel, &path, None).await;
             assert_eq!(status.code(), Code::Unauthenticated, "{path}: {status}");
@@ -180,11 +181,10 @@ async fn every_method_but_health_and_reflection_has_a_row() -> Result<()> {
     let folder = TempDir::new()?;
     let services = Local::start(folder.path()).await?;
     let mut served = BTreeSet::new();
-    for service in
-        SERVICES.map(|(_, _, service)| service).into_iter().chain(["jiyao.journal.v1.JournalService"])
-    {
+    let shared = ["jiyao.journal.v1.JournalService", "jiyao.operations.v1.OperationsService"];
+    for service in SERVICES.map(|(_, _, service)| service).into_iter().chain(shared) {
         served.extend(jiyao_serve::paths_of(DESCRIPTORS, service)?);
     }
-    assert_eq!(served.len(), 12 + 3 + 2 + 2, "a new method needs a row, and its number here");
+    assert_eq!(served.len(), 13 + 3 + 2 + 2 + 3, "a new method needs a row, and its number here");
     services.stop().await
 }

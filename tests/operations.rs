@@ -188,6 +188,7 @@ async fn reflection_lists_what_each_service_serves_in_both_versions() -> Result<
         "jiyao.attendance.v1.DirectoryService",
         "jiyao.attendance.v1.MeetingsService",
         "jiyao.journal.v1.JournalService",
+        "jiyao.operations.v1.OperationsService",
     ];
     let v1 = {
         use tonic_reflection::pb::v1::ServerReflectionRequest;

@@ -185,3 +185,31 @@ async fn lists_are_paged_filtered_and_scoped() -> Result<()> {
     assert_eq!(decisions.len(), 5);
     services.stop().await
 }
+
+#[tokio::test]
+async fn words_are_found_wherever_they_stand_and_drafts_too() -> Result<()> {
+    let folder = TempDir::new()?;
+    let services = Local::start(folder.path()).await?;
+    let client = services.client()?;
+    let organ = client.create_organ(Some("linlan"), "临岚市人民政府", &[]).await?.name;
+    // More than one page looks through, and only the oldest has the words.
+    let marked = numbered(0)
+        .replace("（一）原则同意《临岚市城市更新", "（一）研究了渡口搬迁，原则同意《临岚市城市更新");
+    let wanted = client.import_minutes(Import::new(&organ, marked.into_bytes())).await?.minutes.name;
+    for n in 1..=210 {
+        client.import_minutes(Import::new(&organ, numbered(n).into_bytes())).await?;
+    }
+    let page = client.search_minutes("organs/-", "渡口\n 搬迁", None).await?;
+    assert_eq!(page.entries.len(), 1);
+    let (minutes, excerpt) = &page.entries[0];
+    assert!(minutes.name == wanted && excerpt.contains("研究了渡口搬迁"), "{excerpt}");
+    let none = client.search_minutes(&organ, "没有这几个字", None).await?;
+    assert!(none.entries.is_empty() && none.next.is_none());
+    let refused = client.search_minutes(&organ, "一", None).await.unwrap_err();
+    assert_eq!(
+        (refused.reason().unwrap().as_str(), refused.fields()),
+        ("FIELD_REQUIRED", &["query".to_owned()][..])
+    );
+    assert!(client.search_minutes("organs/nowhere", "渡口", None).await.is_err());
+    services.stop().await
+}

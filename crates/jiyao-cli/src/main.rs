@@ -103,6 +103,11 @@ enum Command {
         #[arg(long, value_name = "DATE")]
         to: Option<String>,
     },
+    Search {
+        words: String,
+        #[arg(long, default_value = "organs/-")]
+        organ: String,
+    },
     Watch {
         #[arg(long, default_value = "organs/-")]
         organ: String,
@@ -247,6 +252,20 @@ async fn run(cli: Cli, speaker: &Speaker) -> Result<ExitCode> {
                 }
             }
             print(&show::list(&all, speaker));
+        }
+        Command::Search { words, organ } => {
+            let (client, mut next) = (client()?, None);
+            loop {
+                let page = client.search_minutes(&organ, &words, next.as_deref()).await?;
+                for (minutes, excerpt) in page.entries {
+                    let (number, date) = (minutes.document_number, minutes.meeting_date);
+                    print(&format!("{} {number} {date}\n  … {excerpt} …\n", minutes.name));
+                }
+                next = page.next;
+                if next.is_none() {
+                    break;
+                }
+            }
         }
         Command::Keep(keep) => return keep.run(client, speaker).await,
         Command::Life(life) => life.run(&client()?, speaker).await?,

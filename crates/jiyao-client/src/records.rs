@@ -290,6 +290,31 @@ impl Client {
         Ok(Page::of(answer.minutes, answer.next_page_token, |summary| Some(types::summary(summary))))
     }
 
+    /// Minutes whose newest text has all of these characters in a row, each with the words around the first place;
+    /// blanks and line breaks count for nothing. A page has at least one, unless it is the last.
+    ///
+    /// # Errors
+    /// `FIELD_REQUIRED` for less than two characters, `ORGAN_NOT_FOUND`, `PAGE_TOKEN_INVALID`.
+    pub async fn search_minutes(
+        &self,
+        parent: &str,
+        query: &str,
+        page: Option<&str>,
+    ) -> Result<Page<(MinutesSummary, String)>, Error> {
+        let mut page_token = page.unwrap_or_default().to_owned();
+        loop {
+            let (parent, query) = (parent.to_owned(), query.to_owned());
+            let request = wire::SearchMinutesRequest { parent, query, page_token };
+            let once = async |channel, request| api(channel).search_minutes(request).await;
+            let answer = self.records.call("search minutes", request, once).await?.into_inner();
+            if !answer.hits.is_empty() || answer.next_page_token.is_empty() {
+                let hit = |hit: wire::MinutesHit| Some((types::summary(hit.minutes?), hit.excerpt));
+                return Ok(Page::of(answer.hits, answer.next_page_token, hit));
+            }
+            page_token = answer.next_page_token;
+        }
+    }
+
     /// A page of decisions of a minutes, an organ, or all organs (`organs/-`).
     ///
     /// # Errors

@@ -736,3 +736,6 @@ help-verify-file = A backup; none: ask the services
 help-verify-service = Only this one
 help-reconcile = Hold records, attendance and distribution against each other; differences are printed
 help-reconcile-organ = Of this organ only
+help-search = Find minutes whose text has these characters in a row, with the words around them
+help-search-words = At least two characters
+help-search-organ = Only of organs/ORGAN

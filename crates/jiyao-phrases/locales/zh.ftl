@@ -736,3 +736,6 @@ help-verify-file = 备份文件；不给则核验各服务
 help-verify-service = 只核验此服务
 help-reconcile = 三个服务互相对账，列出差异
 help-reconcile-organ = 只对此机关
+help-search = 查找正文含有这些连续字词的纪要，并显示其前后文
+help-search-words = 至少两个字
+help-search-organ = 只查 organs/机关

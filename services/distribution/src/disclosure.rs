@@ -12,7 +12,9 @@ use jiyao_proto::distribution::v1::public_service_server::PublicService;
 use jiyao_proto::distribution::v1::{self as api};
 use jiyao_proto::journal::v1::Cursor;
 use jiyao_proto::stored::v1::Noted;
-use jiyao_serve::{CLERKS, Caller, PageQuery, READERS, cursor_to, page_size, request_digest, service};
+use jiyao_serve::{
+    CLERKS, Caller, PageQuery, READERS, Wanted, cursor_to, page_size, request_digest, service,
+};
 use jiyao_wire::Asks;
 
 use crate::api::Api;
@@ -22,8 +24,6 @@ use crate::keys;
 
 /// Public minutes looked through for one page of a search.
 const LOOKED_THROUGH: usize = 2000;
-/// Characters around a hit.
-const AROUND: usize = 30;
 
 macro_rules! path {
     ($method:literal) => {
@@ -51,18 +51,6 @@ fn places(parent: &str) -> Result<Vec<u8>> {
         Scope::All => keys::ALL_PUBLISHED.to_vec(),
         Scope::One(organ) => keys::published(&organ),
     })
-}
-
-fn without_blanks(text: &str) -> String {
-    text.chars().filter(|c| !c.is_whitespace()).collect()
-}
-
-/// The words around a place in a text, whole characters.
-fn excerpt(text: &str, at: usize, length: usize) -> String {
-    let before: usize = text[..at].char_indices().rev().take(AROUND).last().map_or(at, |(start, _)| start);
-    let end = at + length;
-    let after = text[end..].char_indices().nth(AROUND).map_or(text.len(), |(stop, _)| end + stop);
-    text[before..after].to_owned()
 }
 
 impl PublicApi {
@@ -124,11 +112,8 @@ impl PublicApi {
         request: api::SearchPublishedRequest,
     ) -> Result<api::SearchPublishedResponse> {
         let prefix = places(&request.parent)?;
-        let wanted = without_blanks(&request.query);
-        if wanted.chars().count() < 2 {
-            return Err(Fault::required("query"));
-        }
-        let query = PageQuery::of(&["SearchPublished", &request.parent, &wanted]);
+        let wanted = Wanted::of(&request.query)?;
+        let query = PageQuery::of(&["SearchPublished", &request.parent, wanted.as_str()]);
         let (size, after) = (page_size(request.page_size)?, query.after(&request.page_token)?);
         let this = self.clone();
         let search = move || {
@@ -145,10 +130,8 @@ impl PublicApi {
                     next = last;
                     return Ok((hits, next));
                 }
-                let text =
-                    without_blanks(&format!("{}\n{}\n{}", entry.title, entry.number, this.text(&entry)?));
-                if let Some(at) = text.find(&wanted) {
-                    let excerpt = excerpt(&text, at, wanted.len());
+                let text = format!("{}\n{}\n{}", entry.title, entry.number, this.text(&entry)?);
+                if let Some(excerpt) = wanted.found_in(&text) {
                     hits.push(api::Hit { published: Some(published_to(&entry)), excerpt });
                 }
                 last = Some(key);

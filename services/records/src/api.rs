@@ -16,8 +16,8 @@ use jiyao_proto::records::v1::{self as api, source::From as SourceFrom};
 use jiyao_proto::stored::v1 as stored;
 use jiyao_reader::Words;
 use jiyao_serve::{
-    CLERKS, Caller, Late, Page, PageQuery, READERS, Right, answer, caller, check_request_id, cursor_from,
-    cursor_to, failed, list_of, page_size, places_of, request_digest, wait_for,
+    CLERKS, Caller, Late, Page, PageQuery, READERS, Right, Wanted, answer, caller, check_request_id,
+    cursor_from, cursor_to, failed, list_of, page_size, places_of, request_digest, wait_for,
 };
 use prost::Message as _;
 use sha2::{Digest as _, Sha256};
@@ -43,6 +43,7 @@ pub(crate) const RIGHTS: &[Right] = &[
     Right { method: "/jiyao.records.v1.RecordsService/GetMinutesText", roles: READERS },
     Right { method: "/jiyao.records.v1.RecordsService/ListMinutes", roles: READERS },
     Right { method: "/jiyao.records.v1.RecordsService/ListDecisions", roles: READERS },
+    Right { method: "/jiyao.records.v1.RecordsService/SearchMinutes", roles: READERS },
     Right { method: "/jiyao.records.v1.RecordsService/WatchMinutes", roles: READERS },
     Right { method: RESOLVE_DOUBT, roles: CLERKS },
     Right { method: CORRECT_FACT, roles: CLERKS },
@@ -51,6 +52,8 @@ pub(crate) const RIGHTS: &[Right] = &[
     Right { method: "/jiyao.records.v1.RecordsService/UploadSource", roles: CLERKS },
 ];
 
+/// Minutes that one page of a search looks through.
+const LOOKED_THROUGH: usize = 200;
 /// Largest piece of a file in one message.
 const CHUNK: usize = 64 << 10;
 /// Texts read at the same time: reading is work for a core.
@@ -328,6 +331,27 @@ impl Api {
         Ok(api::ListMinutesResponse { minutes: page.found, next_page_token, sequence })
     }
 
+    async fn search_minutes(&self, request: api::SearchMinutesRequest) -> Result<api::SearchMinutesResponse> {
+        let (scope, wanted) = (Scope::parse(&request.parent, "parent")?, Wanted::of(&request.query)?);
+        let query = PageQuery::of(&["SearchMinutes", &request.parent, wanted.as_str()]);
+        let after = query.after(&request.page_token)?;
+        let ledger = self.ledger.get()?;
+        let (page, _) = ledger.read(|view| {
+            existing(view, &scope)?;
+            let all = |_: &api::MinutesSummary| true;
+            Page::read(view, &list_of(&scope), &after, LOOKED_THROUGH, all)
+        })?;
+        let mut hits = Vec::new();
+        for minutes in page.found {
+            let text = self.text_of(&Minutes::parse(&minutes.name, "name")?, 0).await?;
+            if let Some(excerpt) = wanted.found_in(&text) {
+                hits.push(api::MinutesHit { minutes: Some(minutes), excerpt });
+            }
+        }
+        let next_page_token = page.next.map(|key| query.token(&key)).unwrap_or_default();
+        Ok(api::SearchMinutesResponse { hits, next_page_token })
+    }
+
     async fn list_decisions(&self, request: api::ListDecisionsRequest) -> Result<api::ListDecisionsResponse> {
         let ledger = self.ledger.get()?;
         let size = page_size(request.page_size)?;
@@ -567,6 +591,13 @@ impl RecordsService for Api {
         request: Request<api::ListMinutesRequest>,
     ) -> Result<Response<api::ListMinutesResponse>, Status> {
         answer(request, |_, request| self.list_minutes(request)).await
+    }
+
+    async fn search_minutes(
+        &self,
+        request: Request<api::SearchMinutesRequest>,
+    ) -> Result<Response<api::SearchMinutesResponse>, Status> {
+        answer(request, |_, request| self.search_minutes(request)).await
     }
 
     async fn list_decisions(

@@ -1128,6 +1128,39 @@ pub struct ListMinutesRequest {
     #[prost(message, optional, tag = "8")]
     pub read_after: ::core::option::Option<super::super::journal::v1::Cursor>,
 }
+/// What to look for, and where.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SearchMinutesRequest {
+    /// `organs/{organ}`, or `organs/-` for all that the caller may see.
+    #[prost(string, tag = "1")]
+    pub parent: ::prost::alloc::string::String,
+    /// At least two characters.
+    #[prost(string, tag = "2")]
+    pub query: ::prost::alloc::string::String,
+    /// From the page before; only for the same query.
+    #[prost(string, tag = "3")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// What was found among the minutes that were looked through.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SearchMinutesResponse {
+    /// Newest meeting first.
+    #[prost(message, repeated, tag = "1")]
+    pub hits: ::prost::alloc::vec::Vec<MinutesHit>,
+    /// Empty: all were looked through.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// Minutes that have what was looked for.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MinutesHit {
+    /// Which.
+    #[prost(message, optional, tag = "1")]
+    pub minutes: ::core::option::Option<MinutesSummary>,
+    /// The words around the first place.
+    #[prost(string, tag = "2")]
+    pub excerpt: ::prost::alloc::string::String,
+}
 /// One page.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListMinutesResponse {
@@ -1586,6 +1619,35 @@ pub mod records_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Pages through minutes whose newest text has all of these characters in a row; blanks and line breaks count for
+        /// nothing. A page looks through 200 minutes, newest meeting first, and may have no hit: go on while there is a token.
+        /// Errors: FIELD_REQUIRED, ORGAN_NOT_FOUND, PAGE_TOKEN_INVALID.
+        pub async fn search_minutes(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SearchMinutesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SearchMinutesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.RecordsService/SearchMinutes",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("jiyao.records.v1.RecordsService", "SearchMinutes"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
         /// Sends each change of minutes after a cursor, and goes on. Errors: CURSOR_FOREIGN, JOURNAL_FORKED.
         pub async fn watch_minutes(
             &mut self,
@@ -1821,6 +1883,16 @@ pub mod records_service_server {
             request: tonic::Request<super::ListDecisionsRequest>,
         ) -> std::result::Result<
             tonic::Response<super::ListDecisionsResponse>,
+            tonic::Status,
+        >;
+        /// Pages through minutes whose newest text has all of these characters in a row; blanks and line breaks count for
+        /// nothing. A page looks through 200 minutes, newest meeting first, and may have no hit: go on while there is a token.
+        /// Errors: FIELD_REQUIRED, ORGAN_NOT_FOUND, PAGE_TOKEN_INVALID.
+        async fn search_minutes(
+            &self,
+            request: tonic::Request<super::SearchMinutesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SearchMinutesResponse>,
             tonic::Status,
         >;
         /// Server streaming response type for the WatchMinutes method.
@@ -2214,6 +2286,51 @@ pub mod records_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ListDecisionsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.RecordsService/SearchMinutes" => {
+                    #[allow(non_camel_case_types)]
+                    struct SearchMinutesSvc<T: RecordsService>(pub Arc<T>);
+                    impl<
+                        T: RecordsService,
+                    > tonic::server::UnaryService<super::SearchMinutesRequest>
+                    for SearchMinutesSvc<T> {
+                        type Response = super::SearchMinutesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SearchMinutesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RecordsService>::search_minutes(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SearchMinutesSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
