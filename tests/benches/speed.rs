@@ -439,7 +439,7 @@ async fn main() -> Result<()> {
         against_floor(&mut report, "ListMinutes, 100", both, "ListMinutes", &list, [0.7, 1.5]).await?;
 
     // Importing the sample's size, against the reader alone on one core.
-    let texts: Vec<String> = (0..1280).map(|n| numbered(n + 30_000)).collect();
+    let texts: Vec<String> = (0..1280).map(|n| numbered(n + 3_000_000)).collect();
     let (words, start) = (jiyao_reader::Words::default(), Instant::now());
     for text in &texts {
         std::hint::black_box(jiyao_reader::read(text, &words));
