@@ -256,7 +256,7 @@ async fn req_52_a_matter_by_hand_needs_content_an_owner_a_day_and_words_of_the_t
         let refused = client.create_matter(new).await.unwrap_err();
         assert_eq!(refused.fields(), [field], "{refused}");
     }
-    let unknown = format!("{}0", &house.minutes[..house.minutes.len() - 1]);
+    let unknown = "organs/linlan/minutes/018f2f6e-7c1c-7aaa-8bbb-0123456789ab".to_owned();
     assert_eq!(
         reason(client.create_matter(NewMatter { minutes: unknown, ..good() }).await),
         "MINUTES_NOT_FOUND"
