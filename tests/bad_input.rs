@@ -284,9 +284,13 @@ async fn cursors_of_another_journal_or_of_a_future() -> Result<()> {
     assert_eq!((late.reason(), late.metadata()["wanted"].as_str()), (Some(Reason::NotCaughtUp), "999"));
     let mut records = RecordsServiceClient::new(bench.channel().await?);
     let half = jiyao_proto::journal::v1::Cursor { journal: "x".to_owned(), sequence: 1, hash: vec![1] };
-    let request = GetMinutesRequest { name: name.to_owned(), revision: 0, read_after: Some(half) };
+    let request = GetMinutesRequest { name: name.to_owned(), read_after: Some(half), ..Default::default() };
     let status = records.get_minutes(request).await.unwrap_err();
     assert_eq!(of_status(&status), refusal(Reason::FieldInvalid, "read_after.journal"));
+    let read_mask = Some(prost_types::FieldMask { paths: vec!["facts.nothing".to_owned()] });
+    let request = GetMinutesRequest { name: name.to_owned(), read_mask, ..Default::default() };
+    let status = records.get_minutes(request).await.unwrap_err();
+    assert_eq!(of_status(&status), refusal(Reason::FieldInvalid, "read_mask.paths[0]"));
     bench.services.stop().await
 }
 

@@ -2,6 +2,8 @@
 
 use anyhow::Result;
 use jiyao_client::{Client, Import, ListMinutes, Position, Presence};
+use jiyao_proto::records::v1::records_service_client::RecordsServiceClient;
+use jiyao_proto::records::v1::{self as wire, GetMinutesRequest, Minutes};
 use jiyao_reader::Facts;
 use jiyao_testkit::{Local, SAMPLE, corpus, numbered};
 use tempfile::TempDir;
@@ -72,6 +74,33 @@ async fn the_sample_is_told_by_three_services() -> Result<()> {
     assert_eq!(client.roll(&name, Some(&position)).await?.present, 8);
     assert_eq!(client.list_rolls("organs/-", None).await?.entries.len(), 1);
     again.stop().await
+}
+
+#[tokio::test]
+async fn a_read_mask_leaves_the_rest_out() -> Result<()> {
+    let folder = TempDir::new()?;
+    let services = Local::start(folder.path()).await?;
+    let client = services.client()?;
+    let organ = client.create_organ(Some("linlan"), "某机关", &[]).await?.name;
+    let name = client.import_minutes(Import::new(&organ, SAMPLE.as_bytes().to_vec())).await?.minutes.name;
+    let mut records = RecordsServiceClient::connect(format!("http://{}", services.records)).await?;
+    let mut get = async |paths: &[&str]| {
+        let paths = paths.iter().map(|path| (*path).to_owned()).collect();
+        let read_mask = Some(prost_types::FieldMask { paths });
+        let request = GetMinutesRequest { name: name.clone(), read_mask, ..Default::default() };
+        anyhow::Ok(records.get_minutes(request).await?.into_inner().minutes.unwrap_or_default())
+    };
+    let whole = get(&[]).await?;
+    assert_eq!(
+        (whole.name.as_str(), whole.life.is_some(), whole.facts.is_some()),
+        (name.as_str(), true, true)
+    );
+    let facts = whole.facts.clone().unwrap_or_default();
+    let narrow = get(&["name", "facts.issuer"]).await?;
+    let issuer = wire::Facts { issuer: facts.issuer, ..wire::Facts::default() };
+    assert_eq!(narrow, Minutes { name: name.clone(), facts: Some(issuer), ..Minutes::default() });
+    assert_eq!(get(&["life"]).await?, Minutes { life: whole.life.clone(), ..Minutes::default() });
+    services.stop().await
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use jiyao_client::{Client, Import, NewMatter};
+use jiyao_client::{Act, Client, Import, NewMatter};
 use jiyao_proto::journal::v1::FollowRequest;
 use jiyao_proto::records::v1::{GetMinutesRequest, ListMinutesRequest};
 use jiyao_testkit::{Process, SAMPLE, binary, numbered};
@@ -152,7 +152,7 @@ impl tonic::server::NamedService for Floor {
 async fn floor(folder: PathBuf) -> Result<()> {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     println!("listening on {}", listener.local_addr()?);
-    let incoming = tokio_stream::wrappers::TcpListenerStream::new(listener);
+    let incoming = tonic::transport::server::TcpIncoming::from(listener).with_nodelay(Some(true));
     let floor = Floor { folder, answers: Arc::default() };
     Ok(tonic::transport::Server::builder().add_service(floor).serve_with_incoming(incoming).await?)
 }
@@ -334,6 +334,36 @@ async fn durable<F: Future<Output = Result<()>> + Send + 'static>(
     Ok(calls as f64 / start.elapsed().as_secs_f64())
 }
 
+/// Matters of which a unit was notified, as many as there will be calls.
+async fn to_accept(address: &str, minutes: &str) -> Result<Vec<String>> {
+    let as_person = |name| Client::builder().records(format!("http://{address}")).acting_as(name, "").build();
+    let (office, secretary) = (as_person("督查李")?, as_person("秘书长")?);
+    let made = Arc::new(Mutex::new(vec![String::new(); CALLS]));
+    let (minutes, filled) = (minutes.to_owned(), Arc::clone(&made));
+    let prepare = move |n: usize| {
+        let (office, secretary, filled) = (office.clone(), secretary.clone(), Arc::clone(&filled));
+        let new = NewMatter {
+            minutes: minutes.clone(),
+            text: "每季度向市政府报告一次进度".into(),
+            content: format!("按季报告进度之{n}"),
+            lead: "市住建局".into(),
+            due: "2099-12-31".into(),
+            ..NewMatter::default()
+        };
+        async move {
+            let name = office.create_matter(new).await?.summary.name;
+            secretary.act(&name, Act::Approve { opinion: "同意".into() }, None).await?;
+            office.act(&name, Act::Notify { notice: "督查通知1号".into() }, None).await?;
+            filled.lock().unwrap_or_else(PoisonError::into_inner)[n] = name;
+            Ok(())
+        }
+    };
+    let rate = durable(CALLS, prepare).await?;
+    println!("matters made, approved and notified: {rate:.0} a second");
+    let names = std::mem::take(&mut *made.lock().unwrap_or_else(PoisonError::into_inner));
+    Ok(names)
+}
+
 /// Records of 600 bytes, each appended and synced by one of so many threads; how many a second.
 #[expect(
     clippy::disallowed_methods,
@@ -457,26 +487,21 @@ async fn main() -> Result<()> {
     println!("imports of the sample: {imports:.0} a second; the reader alone {reader:.0}");
     report.at_least("ImportMinutes, of the reader alone", imports / reader, 0.5);
 
-    let (maker, of) = (client.clone(), seed.clone());
-    let make = move |n: usize| {
-        let (client, minutes) = (maker.clone(), of.clone());
-        async move {
-            let new = NewMatter {
-                minutes,
-                text: "每季度向市政府报告一次进度".into(),
-                content: format!("按季报告进度之{n}"),
-                lead: "市住建局".into(),
-                due: "2099-12-31".into(),
-                ..NewMatter::default()
-            };
-            client.create_matter(new).await.map(drop).map_err(anyhow::Error::from)
-        }
+    let matters = to_accept(&service.address, &seed).await?;
+    let unit = Client::builder().records(format!("http://{}", service.address));
+    let (unit, matters) = (unit.acting_as("住建张", "市住建局").build()?, Arc::new(matters));
+    let accept = move |n: usize| {
+        let (unit, matters) = (unit.clone(), Arc::clone(&matters));
+        async move { unit.act(&matters[n], Act::Accept, None).await.map(drop).map_err(anyhow::Error::from) }
     };
-    let commands = durable(CALLS, make).await?;
+    let commands = durable(CALLS, accept).await?;
     keep(&answers.join("NoOp"), &[Bytes::new()])?;
     let no_op = speed(&floor.address, "/floor/NoOp", &Bytes::new()).await?.per_second;
-    let append = plain_append(folder.path())?;
-    println!("small durable commands: {commands:.0} a second; no-op {no_op:.0}, plain append {append:.0}");
+    let appends = [plain_append(folder.path())?, plain_append(folder.path())?, plain_append(folder.path())?];
+    let append = appends.into_iter().fold(0.0, f64::max);
+    println!(
+        "small durable commands (AcceptMatter): {commands:.0} a second; no-op {no_op:.0}, plain append {append:.0}"
+    );
     report.at_least("small durable command, of the lower floor", commands / no_op.min(append), 0.6);
 
     println!("filling up to {many}");
@@ -510,8 +535,17 @@ async fn main() -> Result<()> {
     // Starts: clean, after a kill, from nothing.
     anyhow::ensure!(service.stop()?.success());
     let state = data.join("state");
+    // Of a copy: opening changes files.
+    let copy = folder.path().join("copy");
+    fs_err::create_dir(&copy)?;
+    for entry in fs_err::read_dir(&state)? {
+        let entry = entry?;
+        if entry.path().is_file() {
+            fs_err::copy(entry.path(), copy.join(entry.file_name()))?;
+        }
+    }
     let start = Instant::now();
-    let db = sled::Config::new().path(&state).segment_size(4 << 20).cache_capacity(16 << 20).open()?;
+    let db = sled::Config::new().path(&copy).segment_size(4 << 20).cache_capacity(16 << 20).open()?;
     let bare = start.elapsed();
     drop(db);
     let timed_start = || {

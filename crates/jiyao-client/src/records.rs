@@ -188,7 +188,7 @@ impl Client {
     /// `MINUTES_NOT_FOUND`, `NOT_CAUGHT_UP`.
     pub async fn minutes(&self, name: &str, read_after: Option<&Position>) -> Result<Minutes, Error> {
         let read_after = read_after.map(Position::to_wire);
-        let request = wire::GetMinutesRequest { name: name.to_owned(), revision: 0, read_after };
+        let request = wire::GetMinutesRequest { name: name.to_owned(), read_after, ..Default::default() };
         let once = async |channel, request| api(channel).get_minutes(request).await;
         let answer = self.records.call("get minutes", request, once).await?;
         answer.into_inner().minutes.map(types::minutes).ok_or_else(|| self.records.malformed("get minutes"))

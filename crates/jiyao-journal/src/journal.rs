@@ -132,6 +132,7 @@ impl Journal {
             });
             end = found.end;
             last_time_ms = last_time_ms.max(found.last_time_ms);
+            let file = Arc::new(file);
             segments.push(Segment { first: header.first, path: path.clone(), file, offsets: found.offsets });
         }
         let (Some(head), Some(last)) = (head, segments.last()) else {
@@ -252,7 +253,7 @@ impl Journal {
         let file = OpenOptions::new().read(true).write(true).open(&path).map_err(AppendError::Fatal)?;
         self.active = file.try_clone().map_err(AppendError::Fatal)?;
         self.end = SEGMENT_HEADER as u64;
-        let segment = Segment { first: header.first, path, file, offsets: Vec::new() };
+        let segment = Segment { first: header.first, path, file: Arc::new(file), offsets: Vec::new() };
         self.shared.contents.write().unwrap_or_else(PoisonError::into_inner).segments.push(segment);
         Ok(())
     }
@@ -287,7 +288,7 @@ impl Journal {
         write_synced(&temporary, &bytes)?;
         fs_err::rename(&temporary, &segment.path)?;
         sync_folder(&self.folder)?;
-        segment.file = OpenOptions::new().read(true).write(true).open(&segment.path)?;
+        segment.file = Arc::new(OpenOptions::new().read(true).write(true).open(&segment.path)?);
         Ok(())
     }
 }

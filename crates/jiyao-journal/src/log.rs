@@ -13,7 +13,8 @@ use crate::{Cursor, Hash, ReadError};
 pub(crate) struct Segment {
     pub(crate) first: u64,
     pub(crate) path: PathBuf,
-    pub(crate) file: File,
+    /// Readers keep the one they began with: an erasure may put another in its place.
+    pub(crate) file: Arc<File>,
     pub(crate) offsets: Vec<u32>,
 }
 
@@ -62,7 +63,7 @@ impl Log {
     /// # Errors
     /// `Absent` past the head; `Damaged` and `Io` as reading does.
     pub fn cursor_at(&self, sequence: u64) -> Result<Cursor, ReadError> {
-        let hash = if sequence == 0 { format::genesis(self.id()) } else { self.header(sequence)?.1.hash() };
+        let hash = if sequence == 0 { format::genesis(self.id()) } else { self.header(sequence)?.0.hash() };
         Ok(Cursor { journal: self.id(), sequence, hash })
     }
 
@@ -71,18 +72,38 @@ impl Log {
     /// # Errors
     /// `Absent` for 0 and past the head; `Damaged`; `Io`.
     pub fn read(&self, sequence: u64) -> Result<Record, ReadError> {
-        let (source, header) = self.header(sequence)?;
-        let mut body = vec![0; header.body_length()];
-        source
-            .file
-            .read_exact_at(&mut body, source.offset + HEADER as u64)
-            .map_err(|source| ReadError::Io { sequence, source })?;
-        let payload = format::decode_body(&header, &body).map_err(|what| ReadError::Damaged {
-            sequence,
-            path: source.path,
-            what,
-        })?;
-        Ok(Record { sequence, time_ms: header.time_ms, hash: header.hash(), payload })
+        let mut found = self.read_some(sequence, sequence)?;
+        found.pop().ok_or(ReadError::Absent { sequence, head: self.head().sequence })
+    }
+
+    /// Records from `first` up to `last`, verified as [`Log::read`] does: as many as one look at the disk gives, and at
+    /// least one.
+    ///
+    /// # Errors
+    /// As [`Log::read`], for any of them.
+    pub fn read_some(&self, first: u64, last: u64) -> Result<Vec<Record>, ReadError> {
+        let Source { file, path, offsets } = self.source(first, last)?;
+        let file = file.file();
+        let (Some(start), Some(end)) = (offsets.first(), offsets.last()) else { return Ok(Vec::new()) };
+        let io = |source| ReadError::Io { sequence: first, source };
+        let mut bytes = vec![0; (end - start) as usize + HEADER];
+        file.read_exact_at(&mut bytes, u64::from(*start)).map_err(io)?;
+        let mut records = Vec::with_capacity(offsets.len());
+        for (sequence, offset) in (first..).zip(&offsets) {
+            let damaged = |what| ReadError::Damaged { sequence, path: path.clone(), what };
+            let at = (offset - start) as usize;
+            let header = header(&bytes[at..at + HEADER], sequence).map_err(damaged)?;
+            let body = at + HEADER..at + header.extent();
+            if offset == end {
+                let known = bytes.len();
+                bytes.resize(body.end, 0);
+                file.read_exact_at(&mut bytes[known..], u64::from(*start) + known as u64).map_err(io)?;
+            }
+            let body = bytes.get(body).ok_or_else(|| damaged("the record runs into the next"))?;
+            let payload = format::decode_body(&header, body).map_err(damaged)?;
+            records.push(Record { sequence, time_ms: header.time_ms, hash: header.hash(), payload });
+        }
+        Ok(records)
     }
 
     /// As [`Log::read`], and its header must follow on the one with this hash.
@@ -90,39 +111,41 @@ impl Log {
     /// # Errors
     /// `Damaged` too where the chain is broken.
     pub fn read_after(&self, sequence: u64, before: &Hash) -> Result<Record, ReadError> {
-        let (source, header) = self.header(sequence)?;
+        let (header, path) = self.header(sequence)?;
         if header.previous != *before {
             let what = "the record does not follow the one before";
-            return Err(ReadError::Damaged { sequence, path: source.path, what });
+            return Err(ReadError::Damaged { sequence, path, what });
         }
         self.read(sequence)
     }
 
-    fn header(&self, sequence: u64) -> Result<(Source, Header), ReadError> {
-        let io = |source| ReadError::Io { sequence, source };
-        let source = {
-            let contents = self.contents();
-            let absent = ReadError::Absent { sequence, head: contents.head.sequence };
-            let after = contents.segments.partition_point(|segment| segment.first <= sequence);
-            let Some(segment) = after.checked_sub(1).map(|at| &contents.segments[at]) else {
-                return Err(absent);
-            };
-            let Some(offset) = segment.offsets.get((sequence - segment.first) as usize) else {
-                return Err(absent);
-            };
-            // A handle of its own: an erasure may put another file in the segment's place meanwhile.
-            let file = segment.file.try_clone().map_err(io)?;
-            Source { file: file.into_file(), path: segment.path.clone(), offset: u64::from(*offset) }
-        };
+    fn header(&self, sequence: u64) -> Result<(Header, PathBuf), ReadError> {
+        let Source { file, path, offsets } = self.source(sequence, sequence)?;
         let mut bytes = [0; HEADER];
-        source.file.read_exact_at(&mut bytes, source.offset).map_err(io)?;
-        match Header::decode(&bytes) {
-            Some(header) if header.sequence == sequence => Ok((source, header)),
-            _ => {
-                let what = "the header does not match its checksum";
-                Err(ReadError::Damaged { sequence, path: source.path, what })
-            }
+        let offset = offsets.first().copied().map_or(0, u64::from);
+        let read = file.file().read_exact_at(&mut bytes, offset);
+        read.map_err(|source| ReadError::Io { sequence, source })?;
+        match header(&bytes, sequence) {
+            Ok(header) => Ok((header, path)),
+            Err(what) => Err(ReadError::Damaged { sequence, path, what }),
         }
+    }
+
+    /// Where the first of some records lies, and those behind it in the same segment that are near.
+    fn source(&self, first: u64, last: u64) -> Result<Source, ReadError> {
+        let contents = self.contents();
+        let absent = ReadError::Absent { sequence: first, head: contents.head.sequence };
+        let after = contents.segments.partition_point(|segment| segment.first <= first);
+        let Some(segment) = after.checked_sub(1).map(|at| &contents.segments[at]) else {
+            return Err(absent);
+        };
+        let Some(offsets) = segment.offsets.get((first - segment.first) as usize..) else {
+            return Err(absent);
+        };
+        let Some(start) = offsets.first() else { return Err(absent) };
+        let wanted = offsets.iter().take((last.saturating_sub(first) + 1) as usize);
+        let offsets = wanted.take_while(|offset| **offset - start <= NEAR).copied().collect();
+        Ok(Source { file: Arc::clone(&segment.file), path: segment.path.clone(), offsets })
     }
 
     fn contents(&self) -> std::sync::RwLockReadGuard<'_, Contents> {
@@ -131,7 +154,15 @@ impl Log {
 }
 
 struct Source {
-    file: std::fs::File,
+    file: Arc<File>,
     path: PathBuf,
-    offset: u64,
+    offsets: Vec<u32>,
+}
+
+/// Most bytes between the first and the last record of one look.
+const NEAR: u32 = 1 << 20;
+
+fn header(bytes: &[u8], sequence: u64) -> Result<Header, &'static str> {
+    let header = Header::decode(bytes).filter(|header| header.sequence == sequence);
+    header.ok_or("the header does not match its checksum")
 }

@@ -10,6 +10,7 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use crate::domain::Domain;
 use crate::ledger::{Ledger, damaged, decode_record};
+use crate::writer::timestamp;
 
 /// Most records of one stretch.
 const STRETCH: u64 = 128;
@@ -98,16 +99,21 @@ fn check(log: &Log, cursor: &Cursor) -> Result<()> {
 
 fn stretch<D: Domain>(domain: &D, log: &Log, from: u64, to: u64) -> Result<Stretch> {
     let mut events = Vec::new();
-    for sequence in from + 1..=to {
-        let record = log.read(sequence).map_err(damaged)?;
-        let Some(payload) = record.payload else { continue };
-        let record_time = Some(prost_types::Timestamp {
-            seconds: record.time_ms.div_euclid(1000),
-            nanos: i32::try_from(record.time_ms.rem_euclid(1000) * 1_000_000).unwrap_or(0),
-        });
-        for event in decode_record(&payload)?.events {
-            let kinds = domain.public(&event)?;
-            events.extend(kinds.into_iter().map(|kind| Event { sequence, record_time, kind: Some(kind) }));
+    let mut next = from + 1;
+    while next <= to {
+        let records = log.read_some(next, to).map_err(damaged)?;
+        next += records.len() as u64;
+        for record in records {
+            let Some(payload) = record.payload else { continue };
+            let (sequence, record_time) = (record.sequence, Some(timestamp(record.time_ms)));
+            for event in decode_record(&payload)?.events {
+                let kinds = domain.public(&event)?;
+                events.extend(kinds.into_iter().map(|kind| Event {
+                    sequence,
+                    record_time,
+                    kind: Some(kind),
+                }));
+            }
         }
     }
     Ok(Stretch { from, through: log.cursor_at(to.max(from)).map_err(damaged)?, events })

@@ -350,11 +350,6 @@ impl Reading<'_> {
 
     /// Pairs whose key begins with `prefix`, in key order, from the first key after `after` on.
     pub fn scan(&self, prefix: &[u8], after: &[u8]) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>)>> {
-        let prefix = prefix.to_vec();
-        let from = if after.is_empty() { prefix.clone() } else { [after, &[0]].concat() };
-        self.state
-            .scan(from..)
-            .map(|pair| pair.map_err(unavailable))
-            .take_while(move |pair| pair.as_ref().map_or(true, |(key, _)| key.starts_with(&prefix)))
+        self.state.scan(prefix, after).map(|pair| pair.map_err(unavailable))
     }
 }

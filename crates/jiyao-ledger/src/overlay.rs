@@ -33,11 +33,8 @@ impl<'s> Overlay<'s> {
     /// `STATE_UNAVAILABLE`.
     pub fn scan_prefix(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
         let mut found = Writes::new();
-        for pair in self.state.scan(prefix.to_vec()..) {
+        for pair in self.state.scan(prefix, &[]) {
             let (key, value) = pair.map_err(unavailable)?;
-            if !key.starts_with(prefix) {
-                break;
-            }
             found.insert(key, Some(value));
         }
         for (key, value) in

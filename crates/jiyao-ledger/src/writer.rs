@@ -86,6 +86,11 @@ impl<D: Domain> Writer<D> {
                 state.retire();
             }
         }
+        if let Some(state) = self.state.get()
+            && let Err(e) = state.settle()
+        {
+            warn!(cause = %chain(&e), "the state was left behind the journal; the next start catches up");
+        }
         self.state.set(None);
         drop(self.journal);
         if let Some(done) = stop {
@@ -340,17 +345,19 @@ fn apply<D: Domain>(
         domain.apply(overlay, event, sequence)?;
     }
     if !record.request_id.is_empty() {
-        let used = UsedRequest {
-            digest: record.request_digest.clone(),
-            sequence,
-            time: Some(prost_types::Timestamp {
-                seconds: time_ms.div_euclid(1000),
-                nanos: i32::try_from(time_ms.rem_euclid(1000) * 1_000_000).unwrap_or(0),
-            }),
-        };
+        let used =
+            UsedRequest { digest: record.request_digest.clone(), sequence, time: Some(timestamp(time_ms)) };
         overlay.put(used_key_of(&record.principal, &record.method, &record.request_id), used.encode_to_vec());
     }
     Ok(())
+}
+
+/// An instant as messages have it.
+pub(crate) fn timestamp(time_ms: i64) -> prost_types::Timestamp {
+    prost_types::Timestamp {
+        seconds: time_ms.div_euclid(1000),
+        nanos: i32::try_from(time_ms.rem_euclid(1000) * 1_000_000).unwrap_or(0),
+    }
 }
 
 /// Brings the state up to the journal's head.
@@ -359,12 +366,10 @@ pub(crate) fn replay<D: Domain>(domain: &D, log: &Log, state: &State) -> Result<
     let mut next = state.applied()?.sequence + 1;
     while next <= head {
         let mut overlay = Overlay::new(state);
-        let (mut bytes, mut reached) = (0, None);
-        while next <= head && bytes < GROUP_BYTES {
-            let record = log.read(next)?;
+        let mut reached = None;
+        for record in log.read_some(next, head)? {
             // Of an erased record nothing is left to show; its place in the chain is.
             if let Some(payload) = &record.payload {
-                bytes += payload.len();
                 let unknown = |fault| OpenError::Unknown { sequence: next, fault };
                 let decoded = decode_record(payload).map_err(unknown)?;
                 apply(domain, &mut overlay, &decoded, next, record.time_ms).map_err(unknown)?;

@@ -16,7 +16,27 @@
 #[rustfmt::skip]
 mod generated;
 
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::all,
+    clippy::pedantic,
+    clippy::unwrap_used,
+    clippy::needless_pass_by_value,
+    rust_2018_idioms,
+    rustdoc::all
+)]
+#[rustfmt::skip]
+#[path = "generated/server/mod.rs"]
+mod generated_servers;
+
 pub use generated::jiyao::{attendance, distribution, fault, journal, operations, records, stored};
+
+/// What a service implements. Apart from the messages, because a server may send what it has encoded already where a
+/// client reads a message: the same bytes, another type.
+pub mod server {
+    pub use crate::generated_servers::jiyao::{attendance, distribution, journal, operations, records};
+}
 
 /// Descriptors of everything that is served, encoded as a `google.protobuf.FileDescriptorSet`, for reflection and
 /// for tests that walk all methods.

@@ -7,7 +7,7 @@ use jiyao_fault::{Fault, Result};
 use jiyao_journal::Cursor;
 use jiyao_ledger::{Domain, Ledger};
 use jiyao_proto::journal::v1 as wire;
-use jiyao_proto::journal::v1::journal_service_server::JournalService;
+use jiyao_proto::server::journal::v1::journal_service_server::JournalService;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;

@@ -57,6 +57,34 @@ impl<M> Default for Page<M> {
     }
 }
 
+impl<M> Page<M> {
+    /// Reads the values under `prefix` behind the key `after`, as `take` makes something of them; None is passed over.
+    ///
+    /// # Errors
+    /// `STATE_UNAVAILABLE`; those of `take`.
+    pub fn of(
+        view: &Reading<'_>,
+        prefix: &[u8],
+        after: &[u8],
+        size: usize,
+        take: impl Fn(Vec<u8>) -> Result<Option<M>>,
+    ) -> Result<Self> {
+        let mut page = Self::default();
+        let mut last = Vec::new();
+        for pair in view.scan(prefix, after) {
+            let (key, value) = pair?;
+            let Some(value) = take(value)? else { continue };
+            if page.found.len() == size {
+                page.next = Some(last);
+                break;
+            }
+            page.found.push(value);
+            last = key;
+        }
+        Ok(page)
+    }
+}
+
 impl<M: Message + Default> Page<M> {
     /// Reads the values under `prefix` behind the key `after` that are `wanted`.
     ///
@@ -69,21 +97,9 @@ impl<M: Message + Default> Page<M> {
         size: usize,
         wanted: impl Fn(&M) -> bool,
     ) -> Result<Self> {
-        let mut page = Self::default();
-        let mut last = Vec::new();
-        for pair in view.scan(prefix, after) {
-            let (key, value) = pair?;
+        Self::of(view, prefix, after, size, |value| {
             let value = M::decode(value.as_slice()).map_err(Fault::internal)?;
-            if !wanted(&value) {
-                continue;
-            }
-            if page.found.len() == size {
-                page.next = Some(last);
-                break;
-            }
-            page.found.push(value);
-            last = key;
-        }
-        Ok(page)
+            Ok(wanted(&value).then_some(value))
+        })
     }
 }

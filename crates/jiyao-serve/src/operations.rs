@@ -11,7 +11,7 @@ use jiyao_ledger::{Domain, Ledger, Places};
 use jiyao_proto::journal::v1::GetHeadRequest;
 use jiyao_proto::journal::v1::journal_service_client::JournalServiceClient;
 use jiyao_proto::operations::v1 as wire;
-use jiyao_proto::operations::v1::operations_service_server::OperationsService;
+use jiyao_proto::server::operations::v1::operations_service_server::OperationsService;
 use jiyao_telemetry::gauge;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use jiyao_calendar::{Clock as _, SystemClock};
 use jiyao_ledger::{Domain, Ledger, Places};
-use jiyao_proto::journal::v1::journal_service_server::JournalServiceServer;
-use jiyao_proto::operations::v1::operations_service_server::OperationsServiceServer;
+use jiyao_proto::server::journal::v1::journal_service_server::JournalServiceServer;
+use jiyao_proto::server::operations::v1::operations_service_server::OperationsServiceServer;
 use uuid::Uuid;
 
 use crate::journal_service::JournalApi;

@@ -77,8 +77,11 @@ pub async fn fetch_minutes(
     sequence: u64,
     recorded: &wire::MinutesRecorded,
 ) -> Result<Minutes, Setback> {
-    let request =
-        GetMinutesRequest { name: recorded.minutes.clone(), revision: recorded.revision, read_after: None };
+    let request = GetMinutesRequest {
+        name: recorded.minutes.clone(),
+        revision: recorded.revision,
+        ..GetMinutesRequest::default()
+    };
     let mut records = RecordsServiceClient::new(link.clone()).max_decoding_message_size(RESPONSE_LIMIT);
     let answer = records.get_minutes(request).await.map_err(Fault::internal)?;
     let minutes = answer.into_inner().minutes.unwrap_or_default();

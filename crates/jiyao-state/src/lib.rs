@@ -5,36 +5,31 @@
 //! panics, damage can silently shorten it), so nothing rests on it:
 //! - every batch carries [`Applied`], the place in the journal that the state has reached, in the same atomic write;
 //! - every batch also carries the number of pairs and the sum of their hashes, and opening checks both against all
-//!   pairs, so a store that lost or changed something is found out before it answers;
+//!   pairs, so a store that lost or changed something is found out before it answers; after an orderly close the
+//!   checksums of its files do the same sooner;
 //! - a folder that fails to open, panics, hangs, is damaged, of another version or was left half-snapshotted is set
 //!   aside as evidence and a new one begun; the caller replays the journal.
+//!
+//! What is applied is read back at once and waits in memory until sled has it, some half a second: a process that dies
+//! finds less in its state than in its journal, and replays the rest.
 //!
 //! Values above 32 KB are stored in chunks in the same batch: larger tree nodes would go to files that sled never
 //! syncs.
 
 use std::collections::BTreeMap;
-use std::ops::{Bound, RangeBounds};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use sha2::{Digest as _, Sha256};
+mod recent;
+mod scan;
+mod seal;
+mod store;
 
-const FORMAT: u8 = 1;
-const CHUNK: usize = 32 << 10;
-const KEPT_ASIDE: usize = 2;
-/// A batch takes milliseconds; one that takes so long never ends.
-const APPLY_PATIENCE: Duration = Duration::from_secs(10);
-
-// Key spaces inside the one tree (an atomic batch is per tree).
-const META_KEY: &[u8] = b"m";
-const DATA: u8 = b'd';
-const CHUNKS: u8 = b'x';
-
-// First byte of a stored value.
-const WHOLE: u8 = 0;
-const CHUNKED: u8 = 1;
+use recent::Recent;
+use store::{Store, set_aside};
 
 /// The place in the journal that the state has reached.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -86,16 +81,10 @@ pub enum StateError {
 /// One open store. Reading is possible from any thread; there is one writer.
 #[derive(Debug)]
 pub struct State {
-    db: sled::Db,
-    projection: u32,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Meta {
-    projection: u32,
-    applied: Applied,
-    pairs: u64,
-    sum: u128,
+    store: Arc<Store>,
+    recent: Arc<Recent>,
+    /// Its folder may be another's by the time it goes.
+    is_retired: AtomicBool,
 }
 
 impl State {
@@ -106,15 +95,22 @@ impl State {
     /// Only where not even an empty store can be made.
     pub fn open(folder: &Path, projection: u32, patience: Duration) -> Result<(Self, Origin), StateError> {
         if !folder.exists() {
-            return Ok((Self::create(folder, projection, patience)?, Origin::New));
+            return Ok((Self::of(Store::create(folder, projection, patience)?)?, Origin::New));
         }
-        match Self::open_sound(folder, projection, patience) {
-            Ok(state) => Ok((state, Origin::Kept)),
+        match Store::open_sound(folder, projection, patience) {
+            Ok(store) => Ok((Self::of(store)?, Origin::Kept)),
             Err(why) => {
                 let to = set_aside(folder)?;
-                Ok((Self::create(folder, projection, patience)?, Origin::SetAside { why, to }))
+                let store = Store::create(folder, projection, patience)?;
+                Ok((Self::of(store)?, Origin::SetAside { why, to }))
             }
         }
+    }
+
+    fn of(store: Store) -> Result<Self, StateError> {
+        let store = Arc::new(store);
+        let recent = Recent::over(Arc::clone(&store), store.applied()?)?;
+        Ok(Self { store, recent, is_retired: AtomicBool::new(false) })
     }
 
     /// Sets the folder aside, whatever is in it, and begins a new one.
@@ -122,15 +118,16 @@ impl State {
     /// # Errors
     /// As [`State::open`].
     pub fn begin_anew(self, folder: &Path, patience: Duration) -> Result<(Self, PathBuf), StateError> {
-        let projection = self.projection;
+        let projection = self.store.projection();
         Arc::new(self).retire();
         let to = set_aside(folder)?;
-        Ok((Self::create(folder, projection, patience)?, to))
+        Ok((Self::of(Store::create(folder, projection, patience)?)?, to))
     }
 
     /// Closes a store that failed, on a thread of its own and after its last reader: sled may wait for ever for what it
     /// cannot write.
     pub fn retire(self: Arc<Self>) {
+        self.is_retired.store(true, Ordering::SeqCst);
         std::thread::spawn(move || {
             while Arc::strong_count(&self) > 1 {
                 std::thread::sleep(Duration::from_millis(10));
@@ -140,251 +137,59 @@ impl State {
         });
     }
 
-    fn create(folder: &Path, projection: u32, patience: Duration) -> Result<Self, StateError> {
-        let owned = folder.to_owned();
-        let created = guarded(patience, move || {
-            let state = Self { db: config(&owned).open().map_err(|e| e.to_string())?, projection };
-            let meta = state.encode(&Meta { projection, ..Meta::default() });
-            state.db.insert(META_KEY, meta).map_err(|e| e.to_string())?;
-            Ok(state)
-        });
-        created.map_err(StateError::Failed)
-    }
-
-    /// Opens and verifies a folder that is there.
-    fn open_sound(folder: &Path, projection: u32, patience: Duration) -> Result<Self, String> {
-        for entry in fs_err::read_dir(folder).map_err(|e| e.to_string())? {
-            let name = entry.map_err(|e| e.to_string())?.file_name().to_string_lossy().into_owned();
-            if name.starts_with("snap.") && name.ends_with(".generating") {
-                return Err(format!("a snapshot was not finished: {name}"));
-            }
-        }
-        let owned = folder.to_owned();
-        guarded(patience, move || {
-            let state = Self { db: config(&owned).open().map_err(|e| e.to_string())?, projection };
-            state.verify()?;
-            Ok(state)
-        })
-    }
-
-    fn verify(&self) -> Result<(), String> {
-        let meta = self.meta().map_err(|e| e.to_string())?;
-        if meta.projection != self.projection {
-            return Err(format!(
-                "it is of version {}, this program's is {}",
-                meta.projection, self.projection
-            ));
-        }
-        let (mut pairs, mut sum) = (0_u64, 0_u128);
-        for pair in self.scan::<Vec<u8>>(..) {
-            let (key, value) = pair.map_err(|e| e.to_string())?;
-            pairs += 1;
-            sum = sum.wrapping_add(pair_hash(&key, &value));
-        }
-        if (pairs, sum) != (meta.pairs, meta.sum) {
-            return Err(format!("{pairs} pairs do not match the {} that were stored", meta.pairs));
-        }
-        Ok(())
-    }
-
     /// The place in the journal that this state shows.
     ///
     /// # Errors
-    /// `Sled`, `Malformed`.
+    /// `Failed`.
     pub fn applied(&self) -> Result<Applied, StateError> {
-        Ok(self.meta()?.applied)
+        self.recent.applied()
     }
 
     /// The value of a key.
     ///
     /// # Errors
-    /// `Sled`, `Malformed`.
+    /// `Sled`, `Failed`, `Malformed`.
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StateError> {
-        match self.db.get(data_key(key))? {
-            Some(stored) => self.decode(key, &stored).map(Some),
-            None => Ok(None),
+        match self.recent.get(key)? {
+            Some(waiting) => Ok(waiting),
+            None => self.store.get(key),
         }
     }
 
-    /// Pairs of a range in key order; reversible.
-    pub fn scan<K: AsRef<[u8]>>(
-        &self,
-        range: impl RangeBounds<K>,
-    ) -> impl DoubleEndedIterator<Item = Result<(Vec<u8>, Vec<u8>), StateError>> + '_ {
-        let bound = |bound: Bound<&K>, open_end: u8| match bound {
-            Bound::Included(key) => Bound::Included(data_key(key.as_ref())),
-            Bound::Excluded(key) => Bound::Excluded(data_key(key.as_ref())),
-            Bound::Unbounded if open_end == DATA => Bound::Included(vec![DATA]),
-            Bound::Unbounded => Bound::Excluded(vec![open_end]),
-        };
-        let range = (bound(range.start_bound(), DATA), bound(range.end_bound(), DATA + 1));
-        self.db.range(range).map(|pair| {
-            let (key, stored) = pair?;
-            let key = key[1..].to_vec();
-            let value = self.decode(&key, &stored)?;
-            Ok((key, value))
-        })
+    /// Pairs whose key begins with `prefix`, in key order, from the first key after `after` on; from the first of all
+    /// where that is empty. Each pair is at least as new as the scan; between them batches may come.
+    pub fn scan<'s>(
+        &'s self,
+        prefix: &[u8],
+        after: &[u8],
+    ) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), StateError>> + use<'s> {
+        scan::Scan::new(&self.store, &self.recent, prefix, after)
     }
 
-    /// Writes a batch, and that the state has now reached `applied`: all of it or nothing. On a thread of its own: on a
-    /// full disk sled may wait for ever, and whoever waits for it must not.
+    /// Takes a batch, and that the state has now reached `applied`: all of it or nothing. Waits while too much waits
+    /// for sled.
     ///
     /// # Errors
-    /// `Failed`: the state must then be opened anew.
+    /// `Failed`, for this batch or one before: the state must then be opened anew.
     pub fn apply(&self, writes: Writes, applied: Applied) -> Result<(), StateError> {
-        let state = Self { db: self.db.clone(), projection: self.projection };
-        guarded(APPLY_PATIENCE, move || state.apply_here(&writes, applied).map_err(|e| e.to_string()))
-            .map_err(StateError::Failed)
+        self.recent.take(writes, applied)
     }
 
-    fn apply_here(&self, writes: &Writes, applied: Applied) -> Result<(), StateError> {
-        let mut meta = Meta { applied, ..self.meta()? };
-        let mut batch = sled::Batch::default();
-        for (key, value) in writes {
-            if let Some(stored) = self.db.get(data_key(key))? {
-                let old = self.decode(key, &stored)?;
-                meta.pairs = meta.pairs.wrapping_sub(1);
-                meta.sum = meta.sum.wrapping_sub(pair_hash(key, &old));
-                for at in 0..chunk_count(&stored)? {
-                    batch.remove(chunk_key(key, at));
-                }
-                if value.is_none() {
-                    batch.remove(data_key(key));
-                }
-            }
-            let Some(value) = value else { continue };
-            meta.pairs = meta.pairs.wrapping_add(1);
-            meta.sum = meta.sum.wrapping_add(pair_hash(key, value));
-            if value.len() < CHUNK {
-                batch.insert(data_key(key), [&[WHOLE], value.as_slice()].concat());
-            } else {
-                let chunks = value.chunks(CHUNK - 64);
-                let count =
-                    u32::try_from(chunks.len()).map_err(|_| StateError::Malformed("a value is too large"))?;
-                for (at, chunk) in (0..count).zip(chunks) {
-                    batch.insert(chunk_key(key, at), chunk);
-                }
-                batch.insert(data_key(key), [&[CHUNKED][..], &count.to_be_bytes()].concat());
-            }
+    /// Returns when sled has all that was applied.
+    ///
+    /// # Errors
+    /// As [`State::apply`].
+    pub fn settle(&self) -> Result<(), StateError> {
+        self.recent.settle()
+    }
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        if self.recent.end() && !self.is_retired.load(Ordering::SeqCst) {
+            self.store.seal.is_orderly();
         }
-        batch.insert(META_KEY, self.encode(&meta));
-        self.db.apply_batch(batch)?;
-        Ok(())
     }
-
-    fn decode(&self, key: &[u8], stored: &[u8]) -> Result<Vec<u8>, StateError> {
-        let count = chunk_count(stored)?;
-        if stored[0] == WHOLE {
-            return Ok(stored[1..].to_vec());
-        }
-        let mut value = Vec::new();
-        for at in 0..count {
-            let chunk = self.db.get(chunk_key(key, at))?;
-            value.extend_from_slice(&chunk.ok_or(StateError::Malformed("a chunk is missing"))?);
-        }
-        Ok(value)
-    }
-
-    fn meta(&self) -> Result<Meta, StateError> {
-        let stored =
-            self.db.get(META_KEY)?.ok_or(StateError::Malformed("the state does not say what it shows"))?;
-        Meta::decode(&stored).ok_or(StateError::Malformed("the state is of another format"))
-    }
-
-    fn encode(&self, meta: &Meta) -> Vec<u8> {
-        let mut out = vec![FORMAT];
-        out.extend_from_slice(&meta.projection.to_be_bytes());
-        out.extend_from_slice(&meta.applied.journal);
-        out.extend_from_slice(&meta.applied.sequence.to_be_bytes());
-        out.extend_from_slice(&meta.applied.hash);
-        out.extend_from_slice(&meta.pairs.to_be_bytes());
-        out.extend_from_slice(&meta.sum.to_be_bytes());
-        out
-    }
-}
-
-impl Meta {
-    fn decode(bytes: &[u8]) -> Option<Self> {
-        let (format, rest) = bytes.split_first()?;
-        let (projection, rest) = rest.split_first_chunk()?;
-        let (journal, rest) = rest.split_first_chunk()?;
-        let (sequence, rest) = rest.split_first_chunk()?;
-        let (hash, rest) = rest.split_first_chunk()?;
-        let (pairs, rest) = rest.split_first_chunk()?;
-        let (sum, rest) = rest.split_first_chunk()?;
-        (*format == FORMAT && rest.is_empty()).then_some(Self {
-            projection: u32::from_be_bytes(*projection),
-            applied: Applied { journal: *journal, sequence: u64::from_be_bytes(*sequence), hash: *hash },
-            pairs: u64::from_be_bytes(*pairs),
-            sum: u128::from_be_bytes(*sum),
-        })
-    }
-}
-
-fn config(folder: &Path) -> sled::Config {
-    // 4 MB segments: with the default a tree node above 128 KB goes to a file that is never synced.
-    sled::Config::new().path(folder).segment_size(4 << 20).cache_capacity(16 << 20).flush_every_ms(Some(500))
-}
-
-fn data_key(key: &[u8]) -> Vec<u8> {
-    [&[DATA], key].concat()
-}
-
-fn chunk_key(key: &[u8], at: u32) -> Vec<u8> {
-    [&[CHUNKS], key, &at.to_be_bytes()].concat()
-}
-
-fn chunk_count(stored: &[u8]) -> Result<u32, StateError> {
-    match stored.split_first() {
-        Some((&WHOLE, _)) => Ok(0),
-        Some((&CHUNKED, count)) => Ok(u32::from_be_bytes(
-            count.try_into().map_err(|_| StateError::Malformed("a chunk count is cut short"))?,
-        )),
-        _ => Err(StateError::Malformed("a value is in no known form")),
-    }
-}
-
-fn pair_hash(key: &[u8], value: &[u8]) -> u128 {
-    let mut hasher = Sha256::new();
-    hasher.update((key.len() as u64).to_be_bytes());
-    hasher.update(key);
-    hasher.update(value);
-    let hash: [u8; 32] = hasher.finalize().into();
-    hash.first_chunk().map_or(0, |head| u128::from_be_bytes(*head))
-}
-
-/// Runs what calls sled on a thread of its own: it may panic, and it may hang; then the thread is left behind.
-fn guarded<T: Send + 'static>(
-    patience: Duration,
-    work: impl FnOnce() -> Result<T, String> + Send + 'static,
-) -> Result<T, String> {
-    let (send, receive) = mpsc::channel();
-    std::thread::spawn(move || {
-        let done = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err("sled panicked".to_owned()));
-        // Nobody listens any more when it took too long.
-        let _ = send.send(done);
-    });
-    receive.recv_timeout(patience).unwrap_or_else(|_| Err(format!("sled did not answer within {patience:?}")))
-}
-
-/// Moves a folder out of the way, and removes the oldest moved before.
-fn set_aside(folder: &Path) -> Result<PathBuf, std::io::Error> {
-    let aside = |n: u32| {
-        let mut name = folder.file_name().unwrap_or_default().to_owned();
-        name.push(format!(".aside-{n:04}"));
-        folder.with_file_name(name)
-    };
-    let prefix = aside(0).to_string_lossy().trim_end_matches("0000").to_owned();
-    let mut taken: Vec<u32> = fs_err::read_dir(folder.parent().unwrap_or(Path::new(".")))?
-        .filter_map(|entry| entry.ok()?.path().to_string_lossy().strip_prefix(&prefix)?.parse().ok())
-        .collect();
-    taken.sort_unstable();
-    let to = aside(taken.last().map_or(1, |last| last + 1));
-    fs_err::rename(folder, &to)?;
-    for n in taken.iter().rev().skip(KEPT_ASIDE - 1) {
-        fs_err::remove_dir_all(aside(*n))?;
-    }
-    Ok(to)
 }
 
 #[cfg(test)]
@@ -402,7 +207,7 @@ mod tests {
     }
 
     fn all(state: &State) -> Vec<(Vec<u8>, Vec<u8>)> {
-        state.scan::<Vec<u8>>(..).map(Result::unwrap).collect()
+        state.scan(&[], &[]).map(Result::unwrap).collect()
     }
 
     #[test]
@@ -422,10 +227,8 @@ mod tests {
         let (state, origin) = State::open(&path, 1, PATIENCE).unwrap();
         assert_eq!((origin, state.applied().unwrap()), (Origin::Kept, at(2)));
         assert_eq!(all(&state), expected);
-        let from_b: Vec<_> = state.scan(b"b".to_vec()..).map(|pair| pair.unwrap().0).collect();
-        assert_eq!(from_b, [b"b".to_vec()]);
-        let last = state.scan::<Vec<u8>>(..).next_back().unwrap().unwrap().0;
-        assert_eq!(last, b"b");
+        let after_a: Vec<_> = state.scan(b"", b"a").map(|pair| pair.unwrap().0).collect();
+        assert_eq!(after_a, [b"b".to_vec()]);
     }
 
     #[test]
@@ -448,7 +251,72 @@ mod tests {
         fs_err::write(path.join("db"), vec![0x5a; 100_000]).unwrap();
         assert!(matches!(fill(), Origin::SetAside { .. }));
         let asides = fs_err::read_dir(folder.path()).unwrap().count() - 1;
-        assert_eq!(asides, KEPT_ASIDE, "older ones are removed");
+        assert_eq!(asides, store::KEPT_ASIDE, "older ones are removed");
+    }
+
+    #[test]
+    fn an_orderly_close_is_sealed_and_any_change_breaks_the_seal() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        let fill = |n: u64| {
+            let (state, origin) = State::open(&path, 1, PATIENCE).unwrap();
+            let pairs = (0..200_u64).map(|k| ([n, k].map(u64::to_be_bytes).concat(), Some(vec![7; 300])));
+            state.apply(pairs.collect(), at(n)).unwrap();
+            origin
+        };
+        assert_eq!(fill(1), Origin::New);
+        let sealed = || fs_err::read_to_string(path.join("seal")).unwrap();
+        let first = sealed();
+        assert!(first.lines().any(|line| line.ends_with(" db")), "{first}");
+        assert!(seal::Seal::is_whole(&path), "files as they were closed");
+        assert!(!seal::Seal::is_whole(&path), "a seal holds once");
+        assert_eq!(fill(2), Origin::Kept, "without a seal all pairs are looked at");
+        assert_ne!(sealed(), first);
+        let mut db = fs_err::read(path.join("db")).unwrap();
+        let flipped = db.iter().rposition(|byte| *byte == 7).unwrap();
+        db[flipped] ^= 1;
+        fs_err::write(path.join("db"), &db).unwrap();
+        assert!(!seal::Seal::is_whole(&path), "one bit, wherever it is");
+    }
+
+    /// What waits and what sled has are read as one, against a plain map, while the thread between them works.
+    #[test]
+    fn reads_are_those_of_a_plain_map_wherever_the_pairs_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let (state, _) = State::open(&folder.path().join("state"), 1, PATIENCE).unwrap();
+        let mut plain = BTreeMap::new();
+        let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut next = |below: u64| {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            random % below
+        };
+        for sequence in 1..=400 {
+            let mut batch = Writes::new();
+            for _ in 0..next(40) {
+                let key = format!("{}/{}", ["a", "b", "c"][next(3) as usize], next(300)).into_bytes();
+                let value = (next(4) > 0).then(|| vec![next(256) as u8; next(200) as usize]);
+                batch.insert(key, value);
+            }
+            for (key, value) in &batch {
+                match value {
+                    Some(value) => plain.insert(key.clone(), value.clone()),
+                    None => plain.remove(key),
+                };
+            }
+            state.apply(batch, at(sequence)).unwrap();
+            if next(9) == 0 {
+                state.settle().unwrap();
+            }
+            let key = format!("b/{}", next(300)).into_bytes();
+            assert_eq!(state.get(&key).unwrap().as_ref(), plain.get(&key));
+            let found: Vec<_> = state.scan(b"b/", &key).map(Result::unwrap).collect();
+            let expected = plain.range(key.clone()..).filter(|(k, _)| **k != key && k.starts_with(b"b/"));
+            let expected: Vec<_> = expected.map(|(k, v)| (k.clone(), v.clone())).collect();
+            assert_eq!(found, expected, "sequence {sequence}, after {}", String::from_utf8_lossy(&key));
+        }
+        assert_eq!(all(&state), plain.into_iter().collect::<Vec<_>>());
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod asks;
 mod deliveries;
 mod facts;
 mod life;
+mod mask;
 mod matters;
 mod rolls;
 mod status;
@@ -19,6 +20,7 @@ pub use life::{
     class_from, class_to, disclosure_to, life_to, mark_from, mark_to, quorum_to, secrecy_from, secrecy_to,
     sign_off_from, sign_off_to, stage_from, stage_to, standing_to,
 };
+pub use mask::Mask;
 pub use matters::{
     date_from, light_up, list_to, matter_summary, matter_to, required_date, rows_from, rules_from, rules_to,
     state_from, state_to, words_of,

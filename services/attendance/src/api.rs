@@ -6,9 +6,9 @@ use futures_util::{Stream, StreamExt as _};
 use jiyao_fault::{Fault, Result};
 use jiyao_ledger::{Committed, Ledger, Reading, Submission};
 use jiyao_names::{Minutes, ROLL, Scope};
-use jiyao_proto::attendance::v1::attendance_service_server::AttendanceService;
 use jiyao_proto::attendance::v1::{self as api, Roll};
 use jiyao_proto::journal::v1::event::Kind;
+use jiyao_proto::server::attendance::v1::attendance_service_server::AttendanceService;
 use jiyao_serve::{
     Caller, Followed, Late, Page, PageQuery, READERS, caller, check_request_id, cursor_from, cursor_to,
     failed, list_of, page_size, service, wait_for,

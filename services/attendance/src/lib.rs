@@ -11,9 +11,9 @@ mod meetings;
 
 use std::net::SocketAddr;
 
-use jiyao_proto::attendance::v1::attendance_service_server::AttendanceServiceServer;
-use jiyao_proto::attendance::v1::directory_service_server::DirectoryServiceServer;
-use jiyao_proto::attendance::v1::meetings_service_server::MeetingsServiceServer;
+use jiyao_proto::server::attendance::v1::attendance_service_server::AttendanceServiceServer;
+use jiyao_proto::server::attendance::v1::directory_service_server::DirectoryServiceServer;
+use jiyao_proto::server::attendance::v1::meetings_service_server::MeetingsServiceServer;
 use jiyao_serve::{
     FollowConfig, Followed, Late, Parts, Program, REQUEST_LIMIT, RESPONSE_LIMIT, ServeConfig, ServeError,
     Server, serve_domain, take_over,

@@ -6,9 +6,9 @@ use jiyao_calendar::{Clock as _, SystemClock};
 use jiyao_fault::{Fault, Result};
 use jiyao_ledger::{Lookup as _, Reading, from_json};
 use jiyao_names::{Meeting as MeetingName, Minutes, Organ, Seat as SeatName};
-use jiyao_proto::attendance::v1::meetings_service_server::MeetingsService;
 use jiyao_proto::attendance::v1::{self as api};
 use jiyao_proto::journal::v1::Cursor;
+use jiyao_proto::server::attendance::v1::meetings_service_server::MeetingsService;
 use jiyao_rolls::{
     Agreement, Decision, Meeting, MeetingAct, Presence, Seat, SeatAct, Stage, Stated, check, rates,
 };

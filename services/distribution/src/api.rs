@@ -5,9 +5,9 @@ use std::sync::Arc;
 use jiyao_fault::{Fault, Result};
 use jiyao_ledger::{Committed, Ledger, Reading, Submission};
 use jiyao_names::{DISTRIBUTION_LIST, Minutes, Scope};
-use jiyao_proto::distribution::v1::distribution_service_server::DistributionService;
 use jiyao_proto::distribution::v1::{self as api, DistributionList};
 use jiyao_proto::journal::v1::Cursor;
+use jiyao_proto::server::distribution::v1::distribution_service_server::DistributionService;
 use jiyao_receipts::PublicKey;
 use jiyao_serve::{
     Caller, Followed, Late, Page, PageQuery, READERS, check_request_id, list_of, page_size, service, wait_for,

@@ -8,10 +8,10 @@ use jiyao_deliveries::{Act, Channel, CopyEnd, State};
 use jiyao_fault::{Fault, Reason, Result};
 use jiyao_ledger::{Lookup as _, Reading, from_json};
 use jiyao_names::{Delivery as Name, Minutes, Organ};
-use jiyao_proto::distribution::v1::deliveries_service_server::DeliveriesService;
 use jiyao_proto::distribution::v1::{self as api};
 use jiyao_proto::journal::v1::Cursor;
 use jiyao_proto::journal::v1::event::Kind;
+use jiyao_proto::server::distribution::v1::deliveries_service_server::DeliveriesService;
 use jiyao_receipts::PublicKey;
 use jiyao_serve::{
     CLERKS, Caller, LEADERS, PageQuery, READERS, Role, UNITS, caller, cursor_from, cursor_to, failed,

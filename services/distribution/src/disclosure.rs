@@ -7,10 +7,10 @@ use jiyao_deliveries::{DueRules, Publication, Request, RequestAct, RequestState,
 use jiyao_fault::{Fault, Reason, Result};
 use jiyao_ledger::{Lookup as _, Reading, from_json};
 use jiyao_names::{DisclosureRequest, Minutes, Organ, Scope};
-use jiyao_proto::distribution::v1::disclosure_service_server::DisclosureService;
-use jiyao_proto::distribution::v1::public_service_server::PublicService;
 use jiyao_proto::distribution::v1::{self as api};
 use jiyao_proto::journal::v1::Cursor;
+use jiyao_proto::server::distribution::v1::disclosure_service_server::DisclosureService;
+use jiyao_proto::server::distribution::v1::public_service_server::PublicService;
 use jiyao_proto::stored::v1::Noted;
 use jiyao_serve::{
     CLERKS, Caller, PageQuery, READERS, Wanted, cursor_to, page_size, request_digest, service,

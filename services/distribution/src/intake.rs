@@ -41,7 +41,7 @@ impl Intake<DistributionDomain> for Lists {
                     let request = records::GetMinutesRequest {
                         name: moved.minutes.clone(),
                         revision: 0,
-                        read_after: None,
+                        ..Default::default()
                     };
                     let answer = records.get_minutes(request).await.map_err(Fault::internal)?;
                     let minutes = answer.into_inner().minutes.unwrap_or_default();

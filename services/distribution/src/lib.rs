@@ -21,10 +21,10 @@ use jiyao_calendar::Holidays;
 use jiyao_deliveries::DueRules;
 use jiyao_ledger::Ledger;
 use jiyao_minutes::Level;
-use jiyao_proto::distribution::v1::deliveries_service_server::DeliveriesServiceServer;
-use jiyao_proto::distribution::v1::disclosure_service_server::DisclosureServiceServer;
-use jiyao_proto::distribution::v1::distribution_service_server::DistributionServiceServer;
-use jiyao_proto::distribution::v1::public_service_server::PublicServiceServer;
+use jiyao_proto::server::distribution::v1::deliveries_service_server::DeliveriesServiceServer;
+use jiyao_proto::server::distribution::v1::disclosure_service_server::DisclosureServiceServer;
+use jiyao_proto::server::distribution::v1::distribution_service_server::DistributionServiceServer;
+use jiyao_proto::server::distribution::v1::public_service_server::PublicServiceServer;
 use jiyao_serve::{
     FollowConfig, Followed, Late, Parts, Program, REQUEST_LIMIT, RESPONSE_LIMIT, Ready, ServeConfig,
     ServeError, Server, Source, serve_domain, take_over,

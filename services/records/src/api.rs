@@ -11,14 +11,15 @@ use jiyao_ledger::{Committed, Ledger, Reading, Submission};
 use jiyao_minutes::Identity;
 use jiyao_names::{Minutes, Organ, Scope, Source};
 use jiyao_proto::journal::v1::event::Kind;
-use jiyao_proto::records::v1::records_service_server::RecordsService;
 use jiyao_proto::records::v1::{self as api, source::From as SourceFrom};
+use jiyao_proto::server::records::v1::records_service_server::RecordsService;
 use jiyao_proto::stored::v1 as stored;
 use jiyao_reader::Words;
 use jiyao_serve::{
     CLERKS, Caller, Late, Page, PageQuery, READERS, Right, Wanted, answer, caller, check_request_id,
     cursor_from, cursor_to, failed, list_of, page_size, places_of, request_digest, wait_for,
 };
+use jiyao_wire::Mask;
 use prost::Message as _;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
@@ -52,6 +53,8 @@ pub(crate) const RIGHTS: &[Right] = &[
     Right { method: "/jiyao.records.v1.RecordsService/UploadSource", roles: CLERKS },
 ];
 
+/// Number of the field of minutes that is not stored with them.
+const LIFE: u32 = 16;
 /// Minutes that one page of a search looks through.
 const LOOKED_THROUGH: usize = 200;
 /// Largest piece of a file in one message.
@@ -208,6 +211,24 @@ impl Api {
         })
     }
 
+    /// The same, as far as a mask goes, and all but the life as it is stored.
+    fn encoded(
+        &self,
+        name: &Minutes,
+        revision: u64,
+        mask: &Mask,
+    ) -> Result<stored::EncodedGetMinutesResponse> {
+        let read = |view: &Reading<'_>| {
+            let minutes = view.encoded(name, revision)?;
+            let life = if mask.wants(LIFE) { Some(view.life_of_encoded(name, &minutes)?) } else { None };
+            let life = stored::MinutesAddition { life: life.map(|life| jiyao_wire::life_to(&life)) };
+            Ok([&minutes[..], &life.encode_to_vec()].concat())
+        };
+        let (minutes, sequence) = self.ledger.get()?.read(read)?;
+        let minutes = if mask.is_all() { minutes } else { mask.keep(&minutes)? };
+        Ok(stored::EncodedGetMinutesResponse { minutes: minutes.into(), sequence })
+    }
+
     /// The text of a revision, as the reader read it.
     pub(crate) async fn text_of(&self, name: &Minutes, revision: u64) -> Result<String> {
         let (ledger, name) = (self.ledger.get()?.clone(), name.clone());
@@ -295,7 +316,10 @@ impl Api {
         Ok(api::CorrectFactResponse { minutes: Some(minutes), position: Some(position) })
     }
 
-    async fn list_minutes(&self, request: api::ListMinutesRequest) -> Result<api::ListMinutesResponse> {
+    async fn list_minutes(
+        &self,
+        request: api::ListMinutesRequest,
+    ) -> Result<stored::EncodedListMinutesResponse> {
         let ledger = self.ledger.get()?;
         let scope = Scope::parse(&request.parent, "parent")?;
         let size = page_size(request.page_size)?;
@@ -315,6 +339,8 @@ impl Api {
         ]);
         let after = query.after(&request.page_token)?;
         wait_for(ledger, None, request.read_after.as_ref()).await?;
+        let is_all = request.year == 0
+            && [&request.document_number, &request.date_from, &request.date_to].iter().all(|f| f.is_empty());
         let wanted = |summary: &api::MinutesSummary| {
             let date = summary.meeting_date.as_str();
             let dated = |holds: bool| !date.is_empty() && holds;
@@ -323,12 +349,17 @@ impl Api {
                 && (request.date_from.is_empty() || dated(date >= request.date_from.as_str()))
                 && (request.date_to.is_empty() || dated(date <= request.date_to.as_str()))
         };
+        let take = |value: Vec<u8>| {
+            let is_wanted =
+                is_all || wanted(&api::MinutesSummary::decode(&value[..]).map_err(Fault::internal)?);
+            Ok(is_wanted.then(|| value.into()))
+        };
         let (page, sequence) = ledger.read(|view| {
             existing(view, &scope)?;
-            Page::read(view, &list_of(&scope), &after, size, wanted)
+            Page::of(view, &list_of(&scope), &after, size, take)
         })?;
         let next_page_token = page.next.map(|key| query.token(&key)).unwrap_or_default();
-        Ok(api::ListMinutesResponse { minutes: page.found, next_page_token, sequence })
+        Ok(stored::EncodedListMinutesResponse { minutes: page.found, next_page_token, sequence })
     }
 
     async fn search_minutes(&self, request: api::SearchMinutesRequest) -> Result<api::SearchMinutesResponse> {
@@ -551,12 +582,12 @@ impl RecordsService for Api {
     async fn get_minutes(
         &self,
         request: Request<api::GetMinutesRequest>,
-    ) -> Result<Response<api::GetMinutesResponse>, Status> {
+    ) -> Result<Response<stored::EncodedGetMinutesResponse>, Status> {
         answer(request, async |_, request: api::GetMinutesRequest| {
             let name = Minutes::parse(&request.name, "name")?;
+            let mask = Mask::of(request.read_mask.as_ref(), ".jiyao.records.v1.Minutes")?;
             wait_for(self.ledger.get()?, None, request.read_after.as_ref()).await?;
-            let (minutes, sequence) = self.revision(&name, request.revision)?;
-            Ok(api::GetMinutesResponse { minutes: Some(minutes), sequence })
+            self.encoded(&name, request.revision, &mask)
         })
         .await
     }
@@ -589,7 +620,7 @@ impl RecordsService for Api {
     async fn list_minutes(
         &self,
         request: Request<api::ListMinutesRequest>,
-    ) -> Result<Response<api::ListMinutesResponse>, Status> {
+    ) -> Result<Response<stored::EncodedListMinutesResponse>, Status> {
         answer(request, |_, request| self.list_minutes(request)).await
     }
 

@@ -6,14 +6,19 @@ use jiyao_matters::{Matter, MeasureList, Rules};
 use jiyao_minutes::{Life, SignOff};
 use jiyao_names::{Matter as MatterName, Minutes, Organ};
 use jiyao_proto::records::v1 as api;
-use jiyao_proto::stored::v1::MinutesDocument;
+use jiyao_proto::stored::v1::{EncodedDocument, MinutesDocument, MinutesOrigin};
 use jiyao_serve::document_of;
 use prost::Message;
+use prost::bytes::Bytes;
 
 use crate::keys;
 
 fn from_proto<T: Message + Default>(bytes: &[u8]) -> Result<T> {
     T::decode(bytes).map_err(Fault::internal)
+}
+
+fn origin(minutes: &Bytes) -> Result<MinutesOrigin> {
+    MinutesOrigin::decode(minutes.clone()).map_err(Fault::internal)
 }
 
 /// No such minutes, to blame on a field.
@@ -50,13 +55,37 @@ pub(crate) trait View: Lookup {
         from_proto(&found.ok_or_else(|| no_minutes(name, "revision"))?)
     }
 
+    /// A revision, 0 the newest, as it is encoded.
+    fn encoded(&self, name: &Minutes, revision: u64) -> Result<Bytes> {
+        let decoded = |found: Option<Vec<u8>>, field| {
+            let found = Bytes::from(found.ok_or_else(|| no_minutes(name, field))?);
+            EncodedDocument::decode(found).map(|document| document.minutes).map_err(Fault::internal)
+        };
+        let newest = decoded(self.value(&document_of(name))?, "name")?;
+        if revision == 0 || origin(&newest)?.revision == revision {
+            return Ok(newest);
+        }
+        decoded(self.value(&keys::revision(name, revision))?, "revision")
+    }
+
     /// The life of minutes: kept, or that with which they came in.
     fn life(&self, name: &Minutes, minutes: &api::Minutes) -> Result<Life> {
-        match self.value(&keys::life(name))? {
-            Some(kept) => from_json(&kept),
-            None if minutes.standing == i32::from(api::Standing::Draft) => Ok(Life::draft(&minutes.importer)),
-            None => Ok(Life::issued_elsewhere()),
+        self.life_or(name, || Ok((minutes.standing, minutes.importer.clone())))
+    }
+
+    /// The same of encoded minutes.
+    fn life_of_encoded(&self, name: &Minutes, minutes: &Bytes) -> Result<Life> {
+        self.life_or(name, || origin(minutes).map(|origin| (origin.standing, origin.importer)))
+    }
+
+    /// The life that is kept, or that of a standing and an importer.
+    fn life_or(&self, name: &Minutes, origin: impl FnOnce() -> Result<(i32, String)>) -> Result<Life> {
+        if let Some(kept) = self.value(&keys::life(name))? {
+            return from_json(&kept);
         }
+        let (standing, importer) = origin()?;
+        let is_draft = standing == i32::from(api::Standing::Draft);
+        Ok(if is_draft { Life::draft(&importer) } else { Life::issued_elsewhere() })
     }
 
     /// Chains, posts and delegations of an organ, or the usual ones.

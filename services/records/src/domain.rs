@@ -146,13 +146,10 @@ impl Domain for RecordsDomain {
                 let organ = decode_event::<stored::OrganCreated>(event)?.organ.unwrap_or_default().name;
                 Ok(vec![Kind::OrganCreated(OrganCreated { organ })])
             }
-            (MINUTES_IMPORTED, 1) => {
-                let minutes = decode_event::<stored::MinutesImported>(event)?.minutes.unwrap_or_default();
-                Ok(vec![Kind::MinutesRecorded(MinutesRecorded {
-                    minutes: minutes.name,
-                    revision: minutes.revision,
-                    digest: minutes.digest,
-                })])
+            (MINUTES_IMPORTED | MINUTES_AMENDED, 1) => {
+                let of = decode_event::<stored::MinutesAnnounced>(event)?.minutes.unwrap_or_default();
+                let stored::MinutesIdentity { name: minutes, revision, digest } = of;
+                Ok(vec![Kind::MinutesRecorded(MinutesRecorded { minutes, revision, digest })])
             }
             (MINUTES_SETTLED, 1) => {
                 let stored::MinutesSettled { minutes, settlement, digest } = decode_event(event)?;
@@ -173,14 +170,6 @@ impl Domain for RecordsDomain {
                 let entry: jiyao_minutes::Entry = from_json(&entry)?;
                 let act = entry.act.name().to_owned();
                 Ok(vec![Kind::MinutesMoved(MinutesMoved { minutes, act, version })])
-            }
-            (MINUTES_AMENDED, 1) => {
-                let amended = decode_event::<stored::MinutesAmended>(event)?.minutes.unwrap_or_default();
-                Ok(vec![Kind::MinutesRecorded(MinutesRecorded {
-                    minutes: amended.name,
-                    revision: amended.revision,
-                    digest: amended.digest,
-                })])
             }
             (MATTER_LISTED | RULES_SET | SIGN_OFF_SET | PROCEEDINGS_KEPT | SOURCE_FOLLOWED, 1) => {
                 Ok(Vec::new())

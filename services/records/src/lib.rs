@@ -21,9 +21,9 @@ use jiyao_calendar::Holidays;
 use jiyao_extract::Extractor;
 use jiyao_journal::Attachments;
 use jiyao_ledger::Ledger;
-use jiyao_proto::records::v1::lifecycle_service_server::LifecycleServiceServer;
-use jiyao_proto::records::v1::matters_service_server::MattersServiceServer;
-use jiyao_proto::records::v1::records_service_server::RecordsServiceServer;
+use jiyao_proto::server::records::v1::lifecycle_service_server::LifecycleServiceServer;
+use jiyao_proto::server::records::v1::matters_service_server::MattersServiceServer;
+use jiyao_proto::server::records::v1::records_service_server::RecordsServiceServer;
 use jiyao_serve::{
     Followed, Late, Parts, Program, REQUEST_LIMIT, RESPONSE_LIMIT, Ready, ServeConfig, ServeError, Server,
     Source, serve_domain, take_over,

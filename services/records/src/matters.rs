@@ -11,8 +11,8 @@ use jiyao_matters::{Milestone, Next, Rules, State, bulletin};
 use jiyao_names::{Matter as Name, Minutes, Organ, Scope};
 use jiyao_proto::journal::v1::Cursor;
 use jiyao_proto::journal::v1::event::Kind;
-use jiyao_proto::records::v1::matters_service_server::MattersService;
 use jiyao_proto::records::v1::{self as api, get_board_request::By};
+use jiyao_proto::server::records::v1::matters_service_server::MattersService;
 use jiyao_serve::{
     CLERKS, Caller, LEADERS, Late, PageQuery, READERS, Role, SUPERVISORS, UNITS, answer, caller, cursor_from,
     cursor_to, failed, list_of, page_size, request_digest, service, wait_for,

@@ -123,6 +123,79 @@ pub struct MinutesDocument {
     #[prost(uint64, tag = "2")]
     pub original_sequence: u64,
 }
+/// MinutesDocument with the minutes left as they are encoded.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct EncodedDocument {
+    /// An encoded jiyao.records.v1.Minutes.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub minutes: ::prost::bytes::Bytes,
+    /// As there.
+    #[prost(uint64, tag = "2")]
+    pub original_sequence: u64,
+}
+/// The fields of jiyao.records.v1.Minutes that tell which they are and the life with which they came in.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MinutesOrigin {
+    /// As there.
+    #[prost(uint64, tag = "2")]
+    pub revision: u64,
+    /// As there.
+    #[prost(enumeration = "super::super::records::v1::Standing", tag = "3")]
+    pub standing: i32,
+    /// As there.
+    #[prost(string, tag = "13")]
+    pub importer: ::prost::alloc::string::String,
+}
+/// MinutesImported and MinutesAmended as far as followers are told of them.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MinutesAnnounced {
+    /// The minutes.
+    #[prost(message, optional, tag = "1")]
+    pub minutes: ::core::option::Option<MinutesIdentity>,
+}
+/// The fields of jiyao.records.v1.Minutes that an event names.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MinutesIdentity {
+    /// As there.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// As there.
+    #[prost(uint64, tag = "2")]
+    pub revision: u64,
+    /// As there.
+    #[prost(bytes = "vec", tag = "5")]
+    pub digest: ::prost::alloc::vec::Vec<u8>,
+}
+/// The field of jiyao.records.v1.Minutes that is added when they are read.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct MinutesAddition {
+    /// As there.
+    #[prost(message, optional, tag = "16")]
+    pub life: ::core::option::Option<super::super::records::v1::Life>,
+}
+/// jiyao.records.v1.GetMinutesResponse as the service sends it: what is stored is not decoded for it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct EncodedGetMinutesResponse {
+    /// An encoded jiyao.records.v1.Minutes.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub minutes: ::prost::bytes::Bytes,
+    /// As there.
+    #[prost(uint64, tag = "2")]
+    pub sequence: u64,
+}
+/// jiyao.records.v1.ListMinutesResponse as the service sends it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct EncodedListMinutesResponse {
+    /// Encoded jiyao.records.v1.MinutesSummary.
+    #[prost(bytes = "bytes", repeated, tag = "1")]
+    pub minutes: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
+    /// As there.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+    /// As there.
+    #[prost(uint64, tag = "3")]
+    pub sequence: u64,
+}
 /// Body of `matter.established` version 1.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct MatterEstablished {
