@@ -64,6 +64,8 @@ pub(crate) fn run(program: &Path, format: Format, bytes: &[u8], field: &str) -> 
     };
     let mut process = Command::new(program)
         .args([ARGUMENT, format.as_str()])
+        // What the allocator takes in advance counts towards the limit.
+        .env("MIMALLOC_ARENA_RESERVE", "32M")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

@@ -164,6 +164,7 @@ impl<D: Domain> Ledger<D> {
             ids,
             jobs,
             report,
+            last_sync: Duration::ZERO,
         };
         std::thread::Builder::new()
             .name("ledger-writer".to_owned())

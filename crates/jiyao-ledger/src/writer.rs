@@ -24,6 +24,9 @@ use crate::overlay::{Overlay, unavailable};
 /// Most commands of a group, and most bytes unless one record alone is larger.
 const GROUP_COMMANDS: usize = 256;
 const GROUP_BYTES: usize = 1 << 20;
+/// A group is decided for so many times as long as the last one took to be synced: beyond that the callers who wait for
+/// it lose more than a common sync saves, and the network has nothing to do meanwhile.
+const SYNCS: u32 = 4;
 /// Keys of the ledger begin with 0: this one holds used request ids.
 const USED: &[u8] = b"\0used/";
 /// Pause before a state that cannot be opened is tried again.
@@ -48,6 +51,7 @@ pub(crate) struct Writer<D: Domain> {
     pub(crate) ids: Ids,
     pub(crate) jobs: mpsc::Receiver<Job<D>>,
     pub(crate) report: watch::Sender<u64>,
+    pub(crate) last_sync: Duration,
 }
 
 /// What a command waits for.
@@ -70,6 +74,7 @@ impl<D: Domain> Writer<D> {
             let Some(state) = self.sound_state() else { break };
             let Some(first) = self.jobs.blocking_recv() else { break };
             let mut group = Group::new(&state);
+            let until = Instant::now() + self.last_sync * SYNCS;
             let mut next = Some(first);
             while let Some(job) = next {
                 match job {
@@ -77,7 +82,9 @@ impl<D: Domain> Writer<D> {
                     Job::Rebuild => group.state_failed = true,
                     Job::Stop { done } => stop = Some(done),
                 }
-                let is_full = group.replies.len() >= GROUP_COMMANDS || group.bytes >= GROUP_BYTES;
+                let is_full = group.replies.len() >= GROUP_COMMANDS
+                    || group.bytes >= GROUP_BYTES
+                    || Instant::now() >= until;
                 next = if is_full || stop.is_some() { None } else { self.jobs.try_recv().ok() };
             }
             let sound = self.commit(group, &state);
@@ -228,7 +235,8 @@ impl<D: Domain> Writer<D> {
             }
         };
         if !group.entries.is_empty() {
-            histogram!("jiyao_journal_append_seconds").record(began.elapsed());
+            self.last_sync = began.elapsed();
+            histogram!("jiyao_journal_append_seconds").record(self.last_sync);
             histogram!("jiyao_journal_group_records").record(group.entries.len() as f64);
         }
         let log = self.journal.log();

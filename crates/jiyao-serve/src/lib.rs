@@ -48,5 +48,9 @@ pub const SUPERVISORS: &[Role] = &[Role::Supervisor];
 /// Roles that approve and decide: the 秘书长 and the leaders.
 pub const LEADERS: &[Role] = &[Role::Leader];
 
+/// Services and the command spend much of their time in small allocations from several threads.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[cfg(test)]
 mod tests;

@@ -10,10 +10,10 @@ use crate::store::Store;
 use crate::{Applied, StateError, Writes};
 
 /// So many bytes go to sled at once, or what there is after so long.
-const LEAVE_BYTES: usize = 2 << 20;
-const LEAVE_AFTER: Duration = Duration::from_millis(500);
+const LEAVE_BYTES: usize = 64 << 10;
+const LEAVE_AFTER: Duration = Duration::from_millis(50);
 /// With so many waiting, a writer waits too.
-const ROOM: usize = 16 << 20;
+const ROOM: usize = 512 << 10;
 /// A batch takes milliseconds; one that takes so long never ends.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Beside the bytes of a pair, what the map takes for it.
