@@ -36,10 +36,10 @@ score:
 bench which='reader':
     cargo bench -p jiyao-tests --bench {{ which }}
 
-# Random input to the reader for so many seconds (needs nightly and cargo-fuzz)
+# Random input to what decodes: read, journal, stored, backup or receipt (needs nightly and cargo-fuzz)
 [group('test')]
-fuzz seconds='1200':
-    cargo +nightly fuzz run --fuzz-dir tests/fuzz read -- -max_total_time={{ seconds }} -max_len=20000
+fuzz what='read' seconds='1200':
+    cargo +nightly fuzz run --fuzz-dir tests/fuzz {{ what }} -- -max_total_time={{ seconds }} -max_len=20000
 
 # Formatting
 [group('check')]

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use jiyao_client::{Client, Import};
 use jiyao_fault::Reason;
-use jiyao_testkit::{Process, binary, numbered};
+use jiyao_testkit::{Authority, Process, binary, numbered};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
@@ -323,6 +323,50 @@ async fn idle_and_slow_connections_take_nobodys_place() -> Result<()> {
     // A client that comes now has its place too.
     let late = Client::builder().records(format!("http://{}", service.address)).build()?;
     late.minutes(&name, None).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn handshakes_that_stall_are_ended_and_take_nobodys_place() -> Result<()> {
+    let folder = TempDir::new()?;
+    let authority = Authority::new(folder.path())?;
+    let (cert, key) = authority.certify("127.0.0.1")?;
+    let data = folder.path().join("records").display().to_string();
+    let (cert, key) = (format!("tls_cert={}", cert.display()), format!("tls_key={}", key.display()));
+    let arguments =
+        ["--listen", "127.0.0.1:0", "--data-dir", &data, "--set", "log=off", "--set", &cert, "--set", &key];
+    let service = Process::start(&binary("jiyao-records", "jiyao-records", None)?, &arguments)?;
+    let client = Client::builder().records(format!("https://{}", service.address)).ca(Some(authority.ca()));
+    let client = client.build()?;
+    client.create_organ(Some("linlan"), "临岚市人民政府", &[]).await?;
+    let import = Import::new("organs/linlan", numbered(0).into_bytes());
+    let name = client.import_minutes(import).await?.minutes.name;
+    let to: SocketAddr = service.address.parse()?;
+    let attack = async {
+        let mut held = Vec::new();
+        for n in 0..200 {
+            let mut stream = connect(to).await?;
+            // Nothing at all, or a ClientHello that tells its length and never comes to its end.
+            if n % 2 == 0 {
+                stream.write_all(&[0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3]).await?;
+            }
+            held.push(stream);
+        }
+        for mut stream in held {
+            let mut said = Vec::new();
+            let ended = tokio::time::timeout(Duration::from_secs(30), stream.read_to_end(&mut said));
+            ended.await.context("a stalled handshake is not ended")?.ok();
+        }
+        Ok(())
+    };
+    let ((), p99, calls) = beside(&client, &name, attack).await?;
+    let memory = resident(&service)?;
+    println!(
+        "200 stalled handshakes, all ended: {memory:.0} MiB; beside them {calls} good calls, p99 {p99:.1?}"
+    );
+    assert!(memory < MOST);
+    let late = Client::builder().records(format!("https://{}", service.address)).ca(Some(authority.ca()));
+    late.build()?.minutes(&name, None).await?;
     Ok(())
 }
 

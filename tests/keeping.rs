@@ -2,14 +2,24 @@
 //! other.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use jiyao_client::{Client, Import, ListMinutes, Service};
+use jiyao_proto::records::v1::GetMinutesRequest;
+use jiyao_proto::records::v1::records_service_client::RecordsServiceClient;
 use jiyao_testkit::{Local, Process, binary, numbered};
+use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
+    TraceService, TraceServiceServer,
+};
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTraceServiceRequest, ExportTraceServiceResponse,
+};
+use opentelemetry_proto::tonic::trace::v1::Span;
 use tempfile::TempDir;
+use tonic::{Request, Response, Status};
 
 fn start(package: &str, listen: &str, folder: &Path, source: &str) -> Result<Process> {
     let folder = folder.display().to_string();
@@ -237,5 +247,53 @@ fn the_units_for_systemd_are_sound() -> Result<()> {
         let said = String::from_utf8_lossy(&verified.stderr).into_owned();
         assert!(verified.status.success() && said.is_empty(), "{name}: {said}");
     }
+    Ok(())
+}
+
+/// A collector that keeps the spans it is sent.
+#[derive(Clone, Default)]
+struct Collector(Arc<Mutex<Vec<Span>>>);
+
+#[tonic::async_trait]
+impl TraceService for Collector {
+    async fn export(
+        &self,
+        request: Request<ExportTraceServiceRequest>,
+    ) -> Result<Response<ExportTraceServiceResponse>, Status> {
+        let scopes = request.into_inner().resource_spans.into_iter().flat_map(|of| of.scope_spans);
+        self.0.lock().unwrap().extend(scopes.flat_map(|scope| scope.spans));
+        Ok(Response::new(ExportTraceServiceResponse::default()))
+    }
+}
+
+#[tokio::test]
+async fn each_call_is_a_span_of_the_trace_that_the_caller_names() -> Result<()> {
+    let collector = Collector::default();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    let traces = format!("traces=http://{}", listener.local_addr()?);
+    let server = tonic::transport::Server::builder().add_service(TraceServiceServer::new(collector.clone()));
+    tokio::spawn(server.serve_with_incoming(tokio_stream::wrappers::TcpListenerStream::new(listener)));
+    let folder = TempDir::new()?;
+    let data = folder.path().display().to_string();
+    let binary = binary("jiyao-records", "jiyao-records", None)?;
+    let arguments = ["--listen", "127.0.0.1:0", "--data-dir", &data, "--set", &traces];
+    let process = Process::start(&binary, &arguments)?;
+    let mut records = RecordsServiceClient::connect(format!("http://{}", process.address)).await?;
+    let mut request = Request::new(GetMinutesRequest { name: "organs/秘".into(), ..Default::default() });
+    let trace = "0af7651916cd43dd8448eb211c80319c";
+    request.metadata_mut().insert("traceparent", format!("00-{trace}-b7ad6b7169203331-01").parse()?);
+    assert!(records.get_minutes(request).await.is_err());
+    drop(records);
+    let stopped = tokio::task::spawn_blocking(move || process.stop()).await??;
+    assert!(stopped.success());
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let spans = collector.0.lock().unwrap();
+    let [span] = &spans[..] else { panic!("{spans:?}") };
+    assert_eq!(span.name, "jiyao.records.v1.RecordsService/GetMinutes");
+    assert_eq!(hex(&span.trace_id), trace);
+    assert_eq!(hex(&span.parent_span_id), "b7ad6b7169203331");
+    let said = format!("{span:?}");
+    assert!(said.contains("rpc.grpc.status_code") && said.contains("\"3\""), "{said}");
+    assert!(!said.contains("秘"), "nothing of the request is in it");
     Ok(())
 }

@@ -38,6 +38,7 @@ fn wrong_settings_end_with_64_and_the_reason() -> Result<()> {
         let program = program(package)?;
         let with = |arguments: &[&str]| run(&program, &[&["--data-dir", &data], arguments].concat());
         refused(&with(&["--set", "lissen=1"])?, "unknown setting lissen");
+        refused(&with(&["--set", "traces=collector:4317"])?, "traces = \"collector:4317\" is no address");
         refused(&with(&["--listen", "127.0.0.1:99999"])?, "listen");
         refused(&with(&["--listen", "nowhere"])?, "listen");
         refused(&with(&["--listen", "0.0.0.0:0"])?, "not loopback");

@@ -191,11 +191,11 @@ async fn run(cli: Cli, speaker: &Speaker) -> Result<ExitCode> {
     let client = || connect(&cli.services, speaker);
     match cli.command {
         Command::Demo(demo) => {
-            jiyao_telemetry::start(&cli.log).map_err(anyhow::Error::msg)?;
+            let _no_traces = jiyao_telemetry::start("jiyao", &cli.log, None).map_err(anyhow::Error::msg)?;
             demo.run(speaker).await?;
         }
         Command::Up { data_dir, port } => {
-            jiyao_telemetry::start(&cli.log).map_err(anyhow::Error::msg)?;
+            let _no_traces = jiyao_telemetry::start("jiyao", &cli.log, None).map_err(anyhow::Error::msg)?;
             let stack = stack::Stack::start(&data_dir, stack::Ports::From(port)).await?;
             for (name, address) in stack.addresses() {
                 print(&format!("{name} listening on {address}\n"));

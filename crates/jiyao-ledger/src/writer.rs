@@ -163,6 +163,8 @@ impl<D: Domain> Writer<D> {
     fn decide(&mut self, group: &mut Group<'_>, submission: &Submission<D::Command>, reply: Reply) {
         let time_ms = self.now_ms();
         let outcome = self.outcome(group, submission, time_ms);
+        // It may have failed since the last group: what it took then was still on its way to the disk.
+        group.state_failed |= outcome.as_ref().is_err_and(|fault| fault.reason() == Reason::StateUnavailable);
         group.replies.push((outcome.unwrap_or_else(Outcome::Refused), reply));
     }
 

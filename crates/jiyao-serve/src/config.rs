@@ -24,6 +24,8 @@ pub struct ServeConfig {
     pub log: String,
     /// Address and port of metrics for Prometheus; empty: none.
     pub metrics: String,
+    /// Collector of traces that takes OTLP over gRPC, e.g. `http://127.0.0.1:4317`; empty: none.
+    pub traces: String,
     /// Whether reflection is served.
     pub reflection: bool,
     /// Bytes of disk, in MiB, that stay free: below it writes are refused.
@@ -55,6 +57,7 @@ impl Default for ServeConfig {
             tls_key: String::new(),
             log: "info".to_owned(),
             metrics: String::new(),
+            traces: String::new(),
             reflection: true,
             reserve_mb: 64,
             segment_mb: 8,
@@ -110,6 +113,12 @@ impl ServeConfig {
     pub fn check(&self) -> Result<(), String> {
         let address = self.address()?;
         self.metrics_address()?;
+        if !self.traces.is_empty()
+            && !self.traces.starts_with("http://")
+            && !self.traces.starts_with("https://")
+        {
+            return Err(format!("traces = {:?} is no address such as http://127.0.0.1:4317", self.traces));
+        }
         let has_tls = !self.tls_cert.is_empty() && !self.tls_key.is_empty();
         if self.tls_cert.is_empty() != self.tls_key.is_empty() {
             return Err("tls_cert and tls_key belong together: set both or none".to_owned());

@@ -9,12 +9,12 @@ use std::time::Instant;
 
 use jiyao_fault::{Fault, Reason};
 use jiyao_phrases::Lang;
-use jiyao_telemetry::{counter, histogram};
+use jiyao_telemetry::{TRACEPARENT, call_span, counter, histogram};
 use prost::Message as _;
 use tokio::sync::Semaphore;
 use tonic::body::Body;
 use tower::{Layer, Service};
-use tracing::info;
+use tracing::{Instrument as _, Span, info};
 
 use crate::answer::Caller;
 use crate::identity::{Identities, Role};
@@ -116,8 +116,10 @@ where
         match self.gate.admit(&mut request) {
             Ok(()) => {
                 let (began, method) = (Instant::now(), request.uri().path().to_owned());
+                let parent = request.headers().get(TRACEPARENT).and_then(|value| value.to_str().ok());
+                let span = call_span(method.trim_start_matches('/'), parent);
                 let response = self.inner.call(request);
-                Box::pin(async move {
+                let answered = async move {
                     let response = response.await;
                     drop(place);
                     histogram!("jiyao_call_seconds", "method" => method.clone()).record(began.elapsed());
@@ -126,9 +128,11 @@ where
                         response.headers().get("grpc-status")?.to_str().ok().map(str::to_owned)
                     });
                     let code = code.unwrap_or_else(|| "0".to_owned());
+                    Span::current().record("rpc.grpc.status_code", code.as_str());
                     counter!("jiyao_calls_total", "method" => method, "code" => code).increment(1);
                     response
-                })
+                };
+                Box::pin(answered.instrument(span))
             }
             Err((fault, lang)) => refuse(&fault, lang),
         }

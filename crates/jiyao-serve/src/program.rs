@@ -99,15 +99,23 @@ pub fn program<P: Program>() -> ExitCode {
         println!("{}: the settings are sound", P::NAME);
         return ExitCode::SUCCESS;
     }
-    if let Err(reason) = jiyao_telemetry::start(&P::serve(&config).log) {
-        return refuse::<P>(&reason);
-    }
     // One thread for the network: on small machines it is the fastest, and the writer has a thread of its own.
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(e) => return refuse::<P>(&format!("start the runtime: {e}")),
     };
-    let ended = runtime.block_on(serve::<P>(config));
+    let _inside = runtime.enter();
+    let told = P::serve(&config);
+    let collector = Some(told.traces.as_str()).filter(|address| !address.is_empty());
+    let traces = match jiyao_telemetry::start(P::NAME, &told.log, collector) {
+        Ok(traces) => traces,
+        Err(reason) => return refuse::<P>(&reason),
+    };
+    let ended = runtime.block_on(async {
+        let ended = serve::<P>(config).await;
+        traces.end().await;
+        ended
+    });
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(ServeError::Settings(reason)) => refuse::<P>(&reason),

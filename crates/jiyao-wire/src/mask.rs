@@ -169,7 +169,7 @@ mod tests {
             kept(&["revision", "digest"]),
             Minutes { revision: 300, digest: all.digest.clone(), ..Minutes::default() }
         );
-        let facts = all.facts.clone().unwrap();
+        let facts = all.facts.unwrap();
         let meeting = facts.meeting.clone().unwrap();
         let only = |facts: Facts| Minutes { facts: Some(facts), ..Minutes::default() };
         let date = Meeting { date: meeting.date.clone(), ..Meeting::default() };
