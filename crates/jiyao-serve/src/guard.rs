@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use jiyao_fault::{Fault, Reason};
 use jiyao_phrases::Lang;
-use jiyao_telemetry::{TRACEPARENT, call_span, counter, histogram};
+use jiyao_telemetry::{Counter, Histogram, TRACEPARENT, call_span, counter, histogram};
 use prost::Message as _;
 use tokio::sync::Semaphore;
 use tonic::body::Body;
@@ -47,12 +47,39 @@ pub fn paths_of(descriptors: &[u8], service: &str) -> Result<Vec<String>, prost:
 }
 
 pub(crate) struct Gate {
-    pub(crate) identities: Identities,
-    pub(crate) rights: HashMap<&'static str, &'static [Role]>,
-    pub(crate) room: Arc<Semaphore>,
+    identities: Identities,
+    rights: HashMap<&'static str, &'static [Role]>,
+    /// Found once: looking a metric up costs as much as a small call.
+    told: HashMap<&'static str, Told>,
+    room: Arc<Semaphore>,
+}
+
+/// Metrics of a method.
+#[derive(Clone)]
+struct Told {
+    took: Histogram,
+    fine: Counter,
+}
+
+impl Told {
+    fn of(method: &str) -> Self {
+        Self {
+            took: histogram!("jiyao_call_seconds", "method" => method.to_owned()),
+            fine: counter!("jiyao_calls_total", "method" => method.to_owned(), "code" => "0"),
+        }
+    }
 }
 
 impl Gate {
+    pub(crate) fn new(
+        identities: Identities,
+        rights: HashMap<&'static str, &'static [Role]>,
+        calls: usize,
+    ) -> Self {
+        let told = rights.keys().map(|method| (*method, Told::of(method))).collect();
+        Self { identities, rights, told, room: Arc::new(Semaphore::new(calls)) }
+    }
+
     fn admit<B>(&self, request: &mut http::Request<B>) -> Result<(), (Fault, Lang)> {
         let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
         let lang = header("accept-language").and_then(Lang::parse).unwrap_or_default();
@@ -118,18 +145,23 @@ where
                 let (began, method) = (Instant::now(), request.uri().path().to_owned());
                 let parent = request.headers().get(TRACEPARENT).and_then(|value| value.to_str().ok());
                 let span = call_span(method.trim_start_matches('/'), parent);
+                let told = self.gate.told.get(method.as_str()).cloned().unwrap_or_else(|| Told::of(&method));
                 let response = self.inner.call(request);
                 let answered = async move {
                     let response = response.await;
                     drop(place);
-                    histogram!("jiyao_call_seconds", "method" => method.clone()).record(began.elapsed());
+                    told.took.record(began.elapsed());
                     // A status in the headers is a refusal; answers carry theirs behind the body.
                     let code = response.as_ref().ok().and_then(|response| {
                         response.headers().get("grpc-status")?.to_str().ok().map(str::to_owned)
                     });
-                    let code = code.unwrap_or_else(|| "0".to_owned());
-                    Span::current().record("rpc.grpc.status_code", code.as_str());
-                    counter!("jiyao_calls_total", "method" => method, "code" => code).increment(1);
+                    Span::current().record("rpc.grpc.status_code", code.as_deref().unwrap_or("0"));
+                    match code {
+                        None => told.fine.increment(1),
+                        Some(code) => {
+                            counter!("jiyao_calls_total", "method" => method, "code" => code).increment(1);
+                        }
+                    }
                     response
                 };
                 Box::pin(answered.instrument(span))

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use jiyao_fault::{Fault, Reason};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
 use tonic::server::NamedService;
@@ -242,8 +241,7 @@ impl Server {
                 Identities::local(&config.local)
             }
         };
-        let gate =
-            Gate { identities, rights: self.rights, room: Arc::new(Semaphore::new(config.calls as usize)) };
+        let gate = Gate::new(identities, self.rights, config.calls as usize);
         let mut server = tonic::transport::Server::builder()
             .timeout(Duration::from_secs(config.timeout_seconds.into()))
             .concurrency_limit_per_connection(64)

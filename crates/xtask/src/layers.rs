@@ -59,7 +59,7 @@ const SAME_LAYER: &[(&str, &str)] = &[
 /// Dependencies that only the named crates may declare (outside tests).
 const OWNERS: &[(&str, &[&str])] = &[
     ("sled", &["jiyao-state"]),
-    ("crc32c", &["jiyao-journal"]),
+    ("crc32c", &["jiyao-journal", "jiyao-state"]),
     ("rustix", &["jiyao-extract", "jiyao-journal", "jiyao-testkit"]),
     ("csv", &["jiyao-rolls"]),
     ("ed25519-dalek", &["jiyao-receipts"]),
@@ -71,6 +71,11 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("html5ever", &["jiyao-extract"]),
     ("quick-xml", &["jiyao-extract"]),
     ("metrics", &["jiyao-telemetry"]),
+    ("mimalloc", &["jiyao-serve"]),
+    ("opentelemetry", &["jiyao-telemetry"]),
+    ("opentelemetry-otlp", &["jiyao-telemetry"]),
+    ("opentelemetry_sdk", &["jiyao-telemetry"]),
+    ("tracing-opentelemetry", &["jiyao-telemetry"]),
     ("metrics-exporter-prometheus", &["jiyao-telemetry"]),
     ("tar", &["jiyao-backup"]),
     ("zip", &["jiyao-extract", "jiyao-testkit"]),

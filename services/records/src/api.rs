@@ -84,24 +84,25 @@ pub(crate) struct Read {
     pub(crate) original: Vec<u8>,
     /// Empty where the original is the text.
     pub(crate) text: String,
+    pub(crate) minutes: api::Minutes,
     format: Format,
     reading: jiyao_reader::Reading,
 }
 
 impl Read {
     /// What the reading gives of minutes.
-    pub(crate) fn to_minutes(&self) -> api::Minutes {
-        let reading = &self.reading;
-        api::Minutes {
-            digest: Sha256::digest(&self.original).to_vec(),
-            size: self.original.len() as u64,
+    fn of(original: Vec<u8>, text: String, format: Format, reading: jiyao_reader::Reading) -> Self {
+        let minutes = api::Minutes {
+            digest: Sha256::digest(&original).to_vec(),
+            size: original.len() as u64,
             facts: Some(jiyao_wire::facts_to(&reading.facts)),
             doubts: jiyao_wire::doubts_to(&reading.facts, &reading.doubts),
             repairs: reading.repairs.iter().map(jiyao_wire::repair_to).collect(),
-            format: self.format.as_str().to_owned(),
+            format: format.as_str().to_owned(),
             document_kind: jiyao_minutes::MINUTES_KIND.to_owned(),
             ..api::Minutes::default()
-        }
+        };
+        Self { original, text, minutes, format, reading }
     }
 }
 
@@ -139,7 +140,7 @@ impl Api {
                 return Err(Fault::new(Reason::NoFactFound).at(field));
             }
             let text = if format == Format::Utf8 { String::new() } else { text };
-            Ok(Read { original, text, format, reading })
+            Ok(Read::of(original, text, format, reading))
         };
         tokio::task::spawn_blocking(read).await.map_err(Fault::internal)?
     }
@@ -162,7 +163,7 @@ impl Api {
         &self,
         caller: Caller,
         request: api::ImportMinutesRequest,
-    ) -> Result<api::ImportMinutesResponse> {
+    ) -> Result<stored::EncodedImportMinutesResponse> {
         let organ = Organ::parse(&request.parent, "parent")?;
         check_request_id(&request.request_id)?;
         let standing = match api::Standing::try_from(request.standing) {
@@ -181,25 +182,35 @@ impl Api {
             request_digest(&api::ImportMinutesRequest { request_id: String::new(), ..request.clone() });
 
         let read = self.read(request.source, request.keep_anyway).await?;
-        let content: [u8; 32] = Sha256::digest(&read.original).into();
+        let content: [u8; 32] = read.minutes.digest.as_slice().try_into().map_err(Fault::internal)?;
         let identity = Identity::of(&read.reading.facts, content);
         let minutes = api::Minutes {
             standing: standing.into(),
             rendition_of: request.rendition_of,
             corrects: request.corrects,
-            ..read.to_minutes()
+            ..read.minutes
         };
-        let Read { original, text, .. } = read;
-        let import =
-            Import { organ, original, text, digest: content, identity, minutes, rendition_of, corrects };
+        let import = Import {
+            organ,
+            original: read.original,
+            text: read.text,
+            digest: content,
+            identity,
+            standing,
+            minutes: minutes.encode_to_vec(),
+            rendition_of,
+            corrects,
+        };
         let command = Command::Import(Box::new(import));
         let committed = self.submit(&caller, IMPORT_MINUTES, &request_id, digest, command).await?;
-        let mut response =
+        let answer =
             api::ImportMinutesResponse::decode(committed.answer.as_slice()).map_err(Fault::internal)?;
-        let name = Minutes::parse(&response.minutes.unwrap_or_default().name, "name")?;
-        response.minutes = Some(self.revision(&name, 0)?.0);
-        response.position = Some(cursor_to(&committed.cursor));
-        Ok(response)
+        let name = Minutes::parse(&answer.minutes.unwrap_or_default().name, "name")?;
+        Ok(stored::EncodedImportMinutesResponse {
+            minutes: self.encoded(&name, 0, &Mask::default())?.minutes,
+            already_recorded: answer.already_recorded,
+            position: Some(cursor_to(&committed.cursor)),
+        })
     }
 
     /// A revision of minutes, 0 the newest, with their life as it is now, and the sequence it was read at.
@@ -575,7 +586,7 @@ impl RecordsService for Api {
     async fn import_minutes(
         &self,
         request: Request<api::ImportMinutesRequest>,
-    ) -> Result<Response<api::ImportMinutesResponse>, Status> {
+    ) -> Result<Response<stored::EncodedImportMinutesResponse>, Status> {
         answer(request, |caller, request| self.import(caller, request)).await
     }
 

@@ -1,6 +1,6 @@
 //! What records decides, and what its state shows.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use jiyao_calendar::Holidays;
 use jiyao_fault::{Fault, Reason, Result};
@@ -12,7 +12,10 @@ use jiyao_proto::journal::v1::{MatterChanged, MinutesMoved, MinutesRecorded, Org
 use jiyao_proto::records::v1 as api;
 use jiyao_proto::stored::v1::{self as stored, Event};
 use jiyao_serve::{document_of, put_listed};
+use jiyao_wire::Mask;
 use prost::Message as _;
+use prost::bytes::Bytes;
+use prost_types::FieldMask;
 
 use crate::documents::{View as _, no_minutes};
 use crate::follow_up::{self, Desk, FollowUp, MATTER_ACTED, MATTER_ESTABLISHED, MATTER_LISTED, RULES_SET};
@@ -59,8 +62,9 @@ pub(crate) struct Import {
     pub(crate) text: String,
     pub(crate) digest: [u8; 32],
     pub(crate) identity: Identity,
-    /// All that the reading gave; name, revision and time are decided.
-    pub(crate) minutes: api::Minutes,
+    pub(crate) standing: api::Standing,
+    /// All that the reading gave, encoded; name, revision and time are decided.
+    pub(crate) minutes: Vec<u8>,
     pub(crate) rendition_of: Option<Minutes>,
     pub(crate) corrects: Option<Minutes>,
 }
@@ -95,8 +99,7 @@ impl Domain for RecordsDomain {
                 Ok(())
             }
             (MINUTES_IMPORTED, 1) => {
-                let minutes = decode_event::<stored::MinutesImported>(event)?.minutes.unwrap_or_default();
-                show(view, minutes, sequence)
+                show(view, decode_event::<stored::EncodedMinutesImported>(event)?.minutes, sequence)
             }
             (MINUTES_SETTLED, 1) => {
                 let stored::MinutesSettled { minutes, settlement, .. } = decode_event(event)?;
@@ -106,7 +109,7 @@ impl Domain for RecordsDomain {
                 settle(&mut minutes, &mut settlement.unwrap_or_default())?;
                 let old = before.minutes.as_ref().map_or(0, |minutes| minutes.revision);
                 view.put(keys::revision(&name, old), before.encode_to_vec());
-                show(view, minutes, before.original_sequence)
+                show(view, minutes.encode_to_vec().into(), before.original_sequence)
             }
             (MINUTES_ACTED, 1) => {
                 let body = decode_event::<stored::MinutesActed>(event)?;
@@ -123,7 +126,7 @@ impl Domain for RecordsDomain {
                 if let Ok(digest) = old.digest.as_slice().try_into() {
                     view.remove(keys::by_digest(&name.organ, digest));
                 }
-                show(view, minutes, sequence)?;
+                show(view, minutes.encode_to_vec().into(), sequence)?;
                 life::show_acted(view, &name.to_string(), &body.entry)
             }
             (SOURCE_FOLLOWED, 1) => intake::show(view, &decode_event(event)?),
@@ -250,20 +253,22 @@ fn record(view: &Overlay<'_>, import: &Import, context: &mut Context<'_>, policy
             .with("existing_digest", jiyao_names::hex(&existing_digest)));
     }
     let name = Minutes { organ: organ.clone(), id: context.new_id() };
-    let minutes = api::Minutes {
+    let decided = api::Minutes {
         name: name.to_string(),
         revision: 1,
         identity,
         create_time: Some(jiyao_wire::timestamp(context.now.as_millisecond())),
         importer: context.principal.to_owned(),
-        ..import.minutes.clone()
+        ..api::Minutes::default()
     };
-    if minutes.encoded_len() > READING_LIMIT {
+    // Encoded messages in a row are one message with the fields of both.
+    let minutes = [import.minutes.as_slice(), &decided.encode_to_vec()].concat();
+    if minutes.len() > READING_LIMIT {
         return Err(jiyao_extract::too_large(READING_LIMIT, "source"));
     }
-    let is_issued = minutes.standing == i32::from(api::Standing::IssuedElsewhere);
-    let body = stored::MinutesImported {
-        minutes: Some(minutes),
+    let is_issued = import.standing == api::Standing::IssuedElsewhere;
+    let body = stored::EncodedMinutesImported {
+        minutes: minutes.into(),
         original: import.original.clone(),
         text: import.text.clone(),
     };
@@ -297,7 +302,26 @@ fn settled(view: &Overlay<'_>, command: &Settle, context: &mut Context<'_>) -> R
     Ok(Decided { events: vec![event(MINUTES_SETTLED, 1, &body)], answer: answer.encode_to_vec() })
 }
 
-fn show(view: &mut Overlay<'_>, minutes: api::Minutes, sequence: u64) -> Result<()> {
+/// What lists and indexes are made of: the rolls, most of minutes, are not.
+static OUTLINE: LazyLock<Mask> = LazyLock::new(|| {
+    let paths = [
+        "name",
+        "standing",
+        "identity",
+        "digest",
+        "doubts",
+        "facts.issuer",
+        "facts.document_number",
+        "facts.meeting",
+        "facts.items",
+    ];
+    let mask = FieldMask { paths: paths.map(str::to_owned).to_vec() };
+    // Should a field ever be renamed, the outline is all there is.
+    Mask::of(Some(&mask), ".jiyao.records.v1.Minutes").unwrap_or_default()
+});
+
+fn show(view: &mut Overlay<'_>, encoded: Bytes, sequence: u64) -> Result<()> {
+    let minutes = api::Minutes::decode(&OUTLINE.keep(&encoded)?[..]).map_err(Fault::internal)?;
     let name = Minutes::parse(&minutes.name, "minutes.name")?;
     let digest: [u8; 32] = minutes.digest.as_slice().try_into().map_err(Fault::internal)?;
     let summary = summary(&minutes);
@@ -313,9 +337,9 @@ fn show(view: &mut Overlay<'_>, minutes: api::Minutes, sequence: u64) -> Result<
     // The first of an identity keeps it: renditions and corrections point to it.
     let identity = keys::by_identity(&name.organ, &minutes.identity);
     if view.get(&identity)?.is_none() {
-        view.put(identity, minutes.name.clone().into_bytes());
+        view.put(identity, minutes.name.into_bytes());
     }
-    let document = stored::MinutesDocument { minutes: Some(minutes), original_sequence: sequence };
+    let document = stored::EncodedDocument { minutes: encoded, original_sequence: sequence };
     view.put(document_of(&name), document.encode_to_vec());
     Ok(())
 }

@@ -82,7 +82,6 @@ impl LifecycleApi {
         let digest =
             request_digest(&api::UpdateDraftRequest { request_id: String::new(), ..request.clone() });
         let read = self.0.read(request.source, false).await?;
-        let minutes = read.to_minutes();
         let amend = Amend {
             minutes: name.clone(),
             etag: request.etag,
@@ -90,7 +89,7 @@ impl LifecycleApi {
             note: request.note,
             original: read.original,
             text: read.text,
-            read: minutes,
+            read: read.minutes,
         };
         let step = Step::Amend(Box::new(amend));
         let committed = self

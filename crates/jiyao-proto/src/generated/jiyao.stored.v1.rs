@@ -123,6 +123,19 @@ pub struct MinutesDocument {
     #[prost(uint64, tag = "2")]
     pub original_sequence: u64,
 }
+/// MinutesImported with the minutes left as they are encoded.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct EncodedMinutesImported {
+    /// An encoded jiyao.records.v1.Minutes.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub minutes: ::prost::bytes::Bytes,
+    /// As there.
+    #[prost(bytes = "vec", tag = "2")]
+    pub original: ::prost::alloc::vec::Vec<u8>,
+    /// As there.
+    #[prost(string, tag = "3")]
+    pub text: ::prost::alloc::string::String,
+}
 /// MinutesDocument with the minutes left as they are encoded.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct EncodedDocument {
@@ -182,6 +195,19 @@ pub struct EncodedGetMinutesResponse {
     /// As there.
     #[prost(uint64, tag = "2")]
     pub sequence: u64,
+}
+/// jiyao.records.v1.ImportMinutesResponse as the service sends it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct EncodedImportMinutesResponse {
+    /// An encoded jiyao.records.v1.Minutes.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub minutes: ::prost::bytes::Bytes,
+    /// As there.
+    #[prost(bool, tag = "2")]
+    pub already_recorded: bool,
+    /// As there.
+    #[prost(message, optional, tag = "3")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
 }
 /// jiyao.records.v1.ListMinutesResponse as the service sends it.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

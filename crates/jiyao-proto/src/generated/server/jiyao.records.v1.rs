@@ -27,7 +27,7 @@ pub mod records_service_server {
             &self,
             request: tonic::Request<crate::records::v1::ImportMinutesRequest>,
         ) -> std::result::Result<
-            tonic::Response<crate::records::v1::ImportMinutesResponse>,
+            tonic::Response<crate::stored::v1::EncodedImportMinutesResponse>,
             tonic::Status,
         >;
         /// One minutes with its facts. Errors: MINUTES_NOT_FOUND.
@@ -275,7 +275,7 @@ pub mod records_service_server {
                     > tonic::server::UnaryService<
                         crate::records::v1::ImportMinutesRequest,
                     > for ImportMinutesSvc<T> {
-                        type Response = crate::records::v1::ImportMinutesResponse;
+                        type Response = crate::stored::v1::EncodedImportMinutesResponse;
                         type Future = BoxFuture<
                             tonic::Response<Self::Response>,
                             tonic::Status,
