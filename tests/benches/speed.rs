@@ -469,7 +469,7 @@ async fn main() -> Result<()> {
         against_floor(&mut report, "ListMinutes, 100", both, "ListMinutes", &list, [0.7, 1.5]).await?;
 
     // Importing the sample's size, against the reader alone on one core.
-    let texts: Vec<String> = (0..1280).map(|n| numbered(n + 3_000_000)).collect();
+    let texts: Vec<String> = (0..CALLS).map(|n| numbered(n + 3_000_000)).collect();
     let (words, start) = (jiyao_reader::Words::default(), Instant::now());
     for text in &texts {
         std::hint::black_box(jiyao_reader::read(text, &words));
@@ -483,7 +483,7 @@ async fn main() -> Result<()> {
             client.import_minutes(import).await.map(drop).map_err(anyhow::Error::from)
         }
     };
-    let imports = durable(1280, import_one).await?;
+    let imports = durable(CALLS, import_one).await?;
     println!("imports of the sample: {imports:.0} a second; the reader alone {reader:.0}");
     report.at_least("ImportMinutes, of the reader alone", imports / reader, 0.5);
 
