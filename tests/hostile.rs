@@ -65,11 +65,16 @@ fn call(method: &str, more: Option<(&str, &str)>) -> Vec<u8> {
 
 const GET: &str = "/jiyao.records.v1.RecordsService/GetMinutes";
 
-/// Connects from another address of this machine, as somebody else.
-async fn connect(to: SocketAddr) -> Result<TcpStream> {
+/// A connection from another address of this machine, as somebody else's, on which nothing is said yet.
+async fn silent(to: SocketAddr) -> Result<TcpStream> {
     let socket = TcpSocket::new_v4()?;
     socket.bind("127.0.0.2:0".parse()?)?;
-    let mut stream = socket.connect(to).await?;
+    Ok(socket.connect(to).await?)
+}
+
+/// A connection of somebody else's that begins as HTTP/2 does.
+async fn connect(to: SocketAddr) -> Result<TcpStream> {
+    let mut stream = silent(to).await?;
     stream.write_all(PREFACE).await?;
     stream.write_all(&frame(SETTINGS, 0, 0, &[])).await?;
     Ok(stream)
@@ -345,7 +350,7 @@ async fn handshakes_that_stall_are_ended_and_take_nobodys_place() -> Result<()> 
     let attack = async {
         let mut held = Vec::new();
         for n in 0..200 {
-            let mut stream = connect(to).await?;
+            let mut stream = silent(to).await?;
             // Nothing at all, or a ClientHello that tells its length and never comes to its end.
             if n % 2 == 0 {
                 stream.write_all(&[0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3]).await?;
