@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 use anyhow::Result;
+use jiyao_client::ListMinutes;
 use jiyao_reader::Words;
 use jiyao_testkit::{Local, Process, SAMPLE, binary, numbered};
 use tempfile::TempDir;
@@ -193,6 +194,32 @@ async fn an_operator_looks_backs_up_restores_and_verifies() -> Result<()> {
     let told = out(&run(&["verify"])?);
     assert_eq!(told.matches("verify").count(), 3, "{told}");
     assert!(out(&run(&["reconcile"])?).contains("agree"));
+
+    // Two operators erase what must go, and rewrite the backup that still has it.
+    assert!(out(&run(&["erase", "list"])?).contains("Nothing was erased"));
+    let client = services.client()?;
+    let minutes = client.list_minutes(ListMinutes::of("organs/-")).await?.entries.remove(0).name;
+    assert!(err(&run(&["erase", "ask", &minutes, "--basis", " "])?).contains("FIELD_REQUIRED"));
+    let told = out(&run(&["--as", "甲", "erase", "ask", &minutes, "--basis", "某法第九条"])?);
+    let id = told.split_whitespace().last().unwrap().to_owned();
+    assert!(err(&run(&["--as", "甲", "erase", "confirm", &id])?).contains("SAME_PERSON"));
+    assert!(out(&run(&["erase", "list"])?).contains("waits"));
+    let told = out(&run(&["--as", "乙", "erase", "confirm", &id])?);
+    assert_eq!(told.matches("is gone").count(), 3, "{told}");
+    let told = out(&run(&["erase", "list"])?);
+    assert!(["甲", "乙", "某法第九条"].iter().all(|word| told.contains(word)), "{told}");
+    assert!(err(&run(&["show", &minutes, "--text"])?).contains("MINUTES_ERASED"));
+    assert!(out(&run(&["show", &minutes])?).contains("Content erased"));
+    fs_err::create_dir(copies.join("new"))?;
+    let newer = copies.join("new").display().to_string();
+    out(&run(&["backup", "--to", &newer, "--service", "records"])?);
+    let newer = fs_err::read_dir(&newer)?.next().unwrap()?.path().display().to_string();
+    let wrong = err(&jiyao(&["erase", "backup", &newer, "--as-in", &named])?);
+    assert!(wrong.contains("not a newer one"), "{wrong}");
+    let told = out(&jiyao(&["erase", "backup", &named, "--as-in", &newer])?);
+    assert!(told.contains("1 records were erased"), "{told}");
+    assert!(out(&jiyao(&["verify", &named])?).contains("whole"));
+
     let away = jiyao(&["--records", &records, "--attendance", "http://127.0.0.1:1", "status"])?;
     assert_eq!(away.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&away.stdout).contains("refused"), "{away:?}");

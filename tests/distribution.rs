@@ -12,19 +12,19 @@ use jiyao_client::{
 use jiyao_testkit::{DIRECTORY, Local, SAMPLE};
 use tempfile::TempDir;
 
-const UNIT: &str = "市教育局";
+pub(crate) const UNIT: &str = "市教育局";
 
 /// The sample as its drafter has it: without number and dates that only acts give.
-fn draft() -> String {
+pub(crate) fn draft() -> String {
     let dated = |line: &str| line.contains("整理") || line == "〔2025〕9号" || line == "2025年4月24日";
     SAMPLE.lines().filter(|line| !dated(line.trim())).map(|line| format!("{line}\n")).collect()
 }
 
-struct House {
-    services: Local,
-    client: Client,
-    organ: String,
-    folder: TempDir,
+pub(crate) struct House {
+    pub(crate) services: Local,
+    pub(crate) client: Client,
+    pub(crate) organ: String,
+    pub(crate) folder: TempDir,
 }
 
 fn reason<T: std::fmt::Debug>(result: Result<T, Error>) -> String {
@@ -36,7 +36,7 @@ fn today() -> String {
 }
 
 /// Tries until it holds: what follows another service comes a moment later.
-async fn until<T, F: Future<Output = Result<Option<T>>>>(
+pub(crate) async fn until<T, F: Future<Output = Result<Option<T>>>>(
     what: &str,
     mut look: impl FnMut() -> F,
 ) -> Result<T> {
@@ -57,7 +57,7 @@ fn disclosure(class: DisclosureClass) -> Disclosure {
     Disclosure { class, reason, article }
 }
 
-fn to_registered(class: DisclosureClass) -> Vec<LifeAct> {
+pub(crate) fn to_registered(class: DisclosureClass) -> Vec<LifeAct> {
     vec![
         LifeAct::Submit { opinion: "请审".into() },
         LifeAct::Review {
@@ -83,7 +83,7 @@ fn to_registered(class: DisclosureClass) -> Vec<LifeAct> {
 }
 
 impl House {
-    async fn new() -> Result<Self> {
+    pub(crate) async fn new() -> Result<Self> {
         Self::with(|_| {}).await
     }
 
@@ -96,7 +96,7 @@ impl House {
         Ok(Self { services, client, organ, folder })
     }
 
-    fn as_unit(&self, unit: &str) -> Result<Client> {
+    pub(crate) fn as_unit(&self, unit: &str) -> Result<Client> {
         Ok(Client::builder()
             .records(format!("http://{}", self.services.records))
             .attendance(format!("http://{}", self.services.attendance))
@@ -105,7 +105,7 @@ impl House {
             .build()?)
     }
 
-    async fn drafted(&self, text: &str, class: DisclosureClass) -> Result<String> {
+    pub(crate) async fn drafted(&self, text: &str, class: DisclosureClass) -> Result<String> {
         let import =
             Import { standing: Standing::Draft, ..Import::new(&self.organ, text.as_bytes().to_vec()) };
         let name = self.client.import_minutes(import).await?.minutes.name;
@@ -115,12 +115,12 @@ impl House {
         Ok(name)
     }
 
-    fn freeze(&self, minutes: &str) -> FreezeScope {
+    pub(crate) fn freeze(&self, minutes: &str) -> FreezeScope {
         FreezeScope { minutes: minutes.to_owned(), date: today(), ..FreezeScope::default() }
     }
 
     /// Freezes, once distribution has heard of the minutes and of the directory.
-    async fn frozen(&self, freeze: FreezeScope) -> Result<jiyao_client::FrozenScope> {
+    pub(crate) async fn frozen(&self, freeze: FreezeScope) -> Result<jiyao_client::FrozenScope> {
         until("freeze", async || match self.client.freeze_scope(freeze.clone()).await {
             Err(error) => match error.reason().map(|reason| reason.to_string()).as_deref() {
                 Some("NOT_STATED" | "CLASS_EMPTY" | "UNIT_NOT_FOUND") => Ok(None),
@@ -131,7 +131,7 @@ impl House {
         .await
     }
 
-    async fn issue(&self, minutes: &str) -> Result<()> {
+    pub(crate) async fn issue(&self, minutes: &str) -> Result<()> {
         until("issue", async || match self.client.step(minutes, LifeAct::Issue, None).await {
             Err(error) if error.reason().is_some_and(|reason| reason.as_str() == "SCOPE_NOT_FROZEN") => {
                 Ok(None)
@@ -142,7 +142,7 @@ impl House {
         .await
     }
 
-    async fn deliveries(&self, minutes: &str, count: usize) -> Result<Vec<Delivery>> {
+    pub(crate) async fn deliveries(&self, minutes: &str, count: usize) -> Result<Vec<Delivery>> {
         until("deliveries", async || {
             let found = self.client.list_deliveries(minutes, false, None).await?.entries;
             Ok((found.len() >= count).then_some(found))
@@ -159,11 +159,11 @@ impl House {
     }
 }
 
-fn of<'d>(deliveries: &'d [Delivery], unit: &str) -> &'d Delivery {
+pub(crate) fn of<'d>(deliveries: &'d [Delivery], unit: &str) -> &'d Delivery {
     deliveries.iter().find(|delivery| delivery.title == unit).unwrap()
 }
 
-fn sign(delivery: &Delivery) -> DeliveryAct {
+pub(crate) fn sign(delivery: &Delivery) -> DeliveryAct {
     DeliveryAct::Sign {
         attempt: delivery.attempt,
         sha256: delivery.sha256.clone(),

@@ -9,6 +9,7 @@ mod channels;
 mod cli;
 mod corpus;
 mod distribution;
+mod erasure;
 mod faults;
 mod foreign;
 mod formats;

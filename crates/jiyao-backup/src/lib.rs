@@ -10,10 +10,11 @@
 //!
 //! The state is not in it: it is made from the journal at the first start.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::path::{Component, Path, PathBuf};
 
-use jiyao_journal::{Cursor, Log, OpenError, Restoring, make_private};
+use jiyao_journal::{Cursor, Journal, Log, OpenError, Options, ReadError, Restoring, make_private};
 use jiyao_names::hex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -190,8 +191,14 @@ pub fn restore(from: impl Read, folder: &Path) -> Result<Manifest, BackupError> 
                 fs_err::remove_dir_all(folder.join("journal"))?;
                 return Err(broken("its journal does not end where the manifest says"));
             }
-            for (name, bytes) in secrets {
-                make_private(&keys.join(name), &bytes)?;
+            let kept = secrets.iter().try_for_each(|(name, bytes)| make_private(&keys.join(name), bytes));
+            if let Err(e) = kept {
+                // A half of it is worse than nothing: a service would start on it.
+                fs_err::remove_dir_all(folder.join("journal"))?;
+                if keys.exists() {
+                    fs_err::remove_dir_all(&keys)?;
+                }
+                return Err(e.into());
             }
             return Ok(manifest);
         }
@@ -229,6 +236,39 @@ pub fn restore(from: impl Read, folder: &Path) -> Result<Manifest, BackupError> 
 pub fn check(from: impl Read) -> Result<Manifest, BackupError> {
     let folder = tempfile::TempDir::new()?;
     restore(from, &folder.path().join("check"))
+}
+
+/// Writes a backup anew without what a newer one of the same journal no longer has. Answers what the backup says of
+/// itself and how many records were erased.
+///
+/// # Errors
+/// See [`BackupError`]; `Broken` where the newer one is not of the same journal, or not newer.
+pub fn erase(old: impl Read, newer: impl Read, to: impl Write) -> Result<(Manifest, usize), BackupError> {
+    let folder = tempfile::TempDir::new()?;
+    let (old_folder, newer_folder) = (folder.path().join("old"), folder.path().join("newer"));
+    let manifest = restore(old, &old_folder)?;
+    restore(newer, &newer_folder)?;
+    let options = Options { reserve: 0, ..Options::default() };
+    let mut journal = Journal::open(&old_folder.join("journal"), options)?.journal;
+    let newer = Journal::open(&newer_folder.join("journal"), options)?.journal.log();
+    let (log, head) = (journal.log(), journal.log().head());
+    if !newer.cursor_at(head.sequence).is_ok_and(|there| there == head) {
+        return Err(broken("the other backup is not a newer one of the same journal"));
+    }
+    let unreadable = |e: ReadError| broken(e.to_string());
+    let (mut remains, mut next) = (BTreeMap::new(), 1);
+    while next <= head.sequence {
+        for record in newer.read_some(next, head.sequence).map_err(unreadable)? {
+            next = record.sequence + 1;
+            if record.is_erased && !log.read(record.sequence).map_err(unreadable)?.is_erased {
+                remains.insert(record.sequence, record.payload.unwrap_or_default());
+            }
+        }
+    }
+    journal.erase(&remains).map_err(|e| broken(e.to_string()))?;
+    let erased = remains.len();
+    write(&log, &manifest.service, &manifest.time, &old_folder.join("keys"), to)?;
+    Ok((manifest, erased))
 }
 
 #[cfg(test)]

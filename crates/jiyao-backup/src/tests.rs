@@ -101,3 +101,52 @@ fn names_that_lead_elsewhere_and_newer_formats_are_refused() {
         plain("../key").is_err() && plain("/key").is_err() && plain("a/b").is_err() && plain("..").is_err()
     );
 }
+
+#[test]
+fn an_older_backup_loses_what_a_newer_one_lost_and_nothing_else() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let mut journal = filled(folder.path(), 40);
+    let secret = "机密的一段话".as_bytes();
+    journal.append(&[Entry { time_ms: 40, payload: secret.repeat(20) }]).unwrap();
+    make_private(&folder.path().join("keys/receipt.key"), b"key").unwrap();
+    let old = backup(&journal, folder.path());
+    journal.append(&[Entry { time_ms: 41, payload: b"later".to_vec() }]).unwrap();
+    journal.erase(&BTreeMap::from([(41, b"a rest".to_vec())])).unwrap();
+    let newer = backup(&journal, folder.path());
+    let has = |bytes: &[u8]| bytes.windows(secret.len()).any(|window| window == secret);
+    assert!(has(&old) && !has(&newer));
+
+    let mut written = Vec::new();
+    let (manifest, erased) = erase(old.as_slice(), newer.as_slice(), &mut written).unwrap();
+    assert_eq!((manifest.sequence, erased, has(&written)), (41, 1, false));
+    let elsewhere = folder.path().join("elsewhere");
+    assert_eq!(restore(written.as_slice(), &elsewhere).unwrap().hash, manifest.hash);
+    let again = Journal::open(&elsewhere.join("journal"), options()).unwrap().journal.log();
+    for sequence in 1..=41 {
+        assert_eq!(again.read(sequence).unwrap(), journal.log().read(sequence).unwrap());
+    }
+    assert_eq!(fs_err::read(elsewhere.join("keys/receipt.key")).unwrap(), b"key");
+    let (_, none) = erase(written.as_slice(), newer.as_slice(), Vec::new()).unwrap();
+    assert_eq!(none, 0);
+
+    let other = tempfile::TempDir::new().unwrap();
+    let foreign = backup(&filled(other.path(), 60), other.path());
+    for (old, newer) in [(&old, &foreign), (&newer, &old)] {
+        let refused = erase(old.as_slice(), newer.as_slice(), Vec::new()).unwrap_err();
+        assert!(refused.to_string().contains("not a newer one"), "{refused}");
+    }
+}
+
+#[test]
+fn a_restore_that_fails_at_the_keys_leaves_nothing() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let journal = filled(folder.path(), 3);
+    make_private(&folder.path().join("keys/receipt.key"), b"key").unwrap();
+    let bytes = backup(&journal, folder.path());
+    let target = folder.path().join("target");
+    fs_err::create_dir(&target).unwrap();
+    // A link that leads nowhere: it is not there, and nothing can be made in its place.
+    std::os::unix::fs::symlink(folder.path().join("nowhere/at/all"), target.join("keys")).unwrap();
+    assert!(restore(bytes.as_slice(), &target).is_err());
+    assert!(!target.join("journal").exists());
+}

@@ -3,6 +3,7 @@
 use std::io::{BufReader, BufWriter};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand, ValueEnum};
@@ -49,6 +50,27 @@ pub(crate) enum KeepCommand {
     Reconcile {
         #[arg(long, default_value = "organs/-")]
         organ: String,
+    },
+    #[command(subcommand)]
+    Erase(Erase),
+}
+
+/// What an operator does about content that must go.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Erase {
+    Ask {
+        minutes: String,
+        #[arg(long)]
+        basis: String,
+    },
+    Confirm {
+        id: String,
+    },
+    List,
+    Backup {
+        file: PathBuf,
+        #[arg(long, value_name = "FILE")]
+        as_in: PathBuf,
     },
 }
 
@@ -131,6 +153,69 @@ impl KeepCommand {
                     print(&(speaker.say("reconcile-none") + "\n"));
                 }
                 Ok(code(differences.is_empty()))
+            }
+            Self::Erase(erase) => erase.run(client, speaker).await,
+        }
+    }
+}
+
+/// How long followers are waited for.
+const FOLLOWERS_MAY_TAKE: Duration = Duration::from_secs(120);
+
+impl Erase {
+    async fn run(self, client: impl Fn() -> Result<Client>, speaker: &Speaker) -> Result<ExitCode> {
+        match self {
+            Self::Ask { minutes, basis } => {
+                let asked = client()?.ask_erasure(&minutes, &basis).await?;
+                let arguments = [("id", asked.id.as_str()), ("minutes", &asked.minutes)];
+                print(&(speaker.say_with("erase-asked", &arguments) + "\n"));
+                Ok(ExitCode::SUCCESS)
+            }
+            Self::Confirm { id } => {
+                let client = client()?;
+                client.confirm_erasure(&id).await?;
+                let until = Instant::now() + FOLLOWERS_MAY_TAKE;
+                let mut is_well = true;
+                for service in Service::ALL {
+                    let done = loop {
+                        let known = client.erasures(service).await?.into_iter();
+                        let done = known.into_iter().find(|one| one.id == id && !one.erased.is_empty());
+                        if done.is_some() || Instant::now() > until {
+                            break done;
+                        }
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                    };
+                    let words = if done.is_some() { "erase-done" } else { "erase-open" };
+                    is_well &= done.is_some();
+                    let records = done.map_or(0, |done| done.records).to_string();
+                    let arguments = [("service", service.as_str()), ("records", &records)];
+                    print(&(speaker.say_with(words, &arguments) + "\n"));
+                }
+                print(&(speaker.say("erase-elsewhere") + "\n"));
+                Ok(code(is_well))
+            }
+            Self::List => {
+                print(&show::erasures(&client()?.erasures(Service::Records).await?, speaker));
+                Ok(ExitCode::SUCCESS)
+            }
+            Self::Backup { file, as_in } => {
+                let part = file.with_extension("part");
+                let (old, newer) = (fs_err::File::open(&file)?, fs_err::File::open(&as_in)?);
+                let to = fs_err::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part)?;
+                let written =
+                    jiyao_backup::erase(BufReader::new(old), BufReader::new(newer), BufWriter::new(to));
+                let (_, erased) = match written {
+                    Ok(written) => written,
+                    Err(e) => {
+                        fs_err::remove_file(&part)?;
+                        return Err(e).with_context(|| format!("erase in {}", file.display()));
+                    }
+                };
+                fs_err::rename(&part, &file)?;
+                let (path, erased) = (file.display().to_string(), erased.to_string());
+                let arguments = [("path", path.as_str()), ("records", &erased)];
+                print(&(speaker.say_with("erase-backup-done", &arguments) + "\n"));
+                Ok(ExitCode::SUCCESS)
             }
         }
     }

@@ -3,13 +3,29 @@
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{ContentArrangement, Table};
 use jiyao_client::{
-    DistributionList, Error, Minutes, MinutesSummary, OpenDoubt, Presence, Roll, Service, Status, Verified,
+    DistributionList, Erasure, Error, Minutes, MinutesSummary, OpenDoubt, Presence, Roll, Service, Status,
+    Verified,
 };
 use jiyao_extract::Extracted;
 use jiyao_reader::{Attendee, Decision, Doubt, Fact, Facts, Imprint, Reading, Repair, RepairKind, Span};
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::words::Speaker;
+
+/// Erasures, a row each.
+pub(crate) fn erasures(all: &[Erasure], speaker: &Speaker) -> String {
+    if all.is_empty() {
+        return speaker.say("erase-none") + "\n";
+    }
+    let heads = ["head-erasure", "head-minutes", "head-asked-by", "head-confirmed-by", "head-basis"];
+    let mut rows = table(speaker, &heads);
+    for one in all {
+        let waits = speaker.say("erase-waits");
+        let by = if one.confirmed_by.is_empty() { &waits } else { &one.confirmed_by };
+        rows.add_row([&one.id, &one.minutes, &one.asked_by, by, &one.basis]);
+    }
+    format!("{rows}\n")
+}
 
 /// Where the services stand.
 pub(crate) fn statuses(all: &[(Service, Result<Status, Error>)], speaker: &Speaker) -> String {
@@ -310,6 +326,9 @@ pub(crate) fn reading(reading: &Reading, extracted: &Extracted, speaker: &Speake
 pub(crate) fn minutes(minutes: &Minutes, speaker: &Speaker) -> String {
     let mut out = String::new();
     line(&mut out, speaker, "word-minutes", &minutes.name);
+    if !minutes.erased.is_empty() {
+        line(&mut out, speaker, "word-erased", &minutes.erased);
+    }
     out.push_str(&header(&minutes.facts, speaker));
     out.push_str(&decisions(&minutes.facts, speaker));
     out.push_str(&closing(&minutes.facts, speaker));

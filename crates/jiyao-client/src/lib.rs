@@ -69,7 +69,7 @@ pub use matters::{Became, Board, BoardBy, BoardRow, Matter, MatterEntry, MatterS
 pub use meetings::{
     AttendanceRate, Meeting, NewMeeting, NewSeat, Quorum as QuorumCount, RollCheck, RollFinding, Seat,
 };
-pub use operations::{Following, Service, Status, Verified};
+pub use operations::{Erasure, Following, Service, Status, Verified};
 pub use reconcile::Difference;
 pub use records::{Import, Imported, ListMinutes, Settle, Settled};
 pub use types::{

@@ -4,7 +4,7 @@ use jiyao_proto::operations::v1 as wire;
 use jiyao_proto::operations::v1::operations_service_client::OperationsServiceClient;
 use tonic::transport::Channel;
 
-use crate::connection::{Connection, RESPONSE_LIMIT};
+use crate::connection::{Connection, RESPONSE_LIMIT, request_id};
 use crate::types::Position;
 use crate::{Client, Error};
 
@@ -91,7 +91,42 @@ pub struct Verified {
     pub damaged: Vec<u64>,
 }
 
-fn time(of: Option<prost_types::Timestamp>) -> String {
+/// That the content of minutes is erased.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Erasure {
+    /// Its id.
+    pub id: String,
+    /// `organs/{organ}/minutes/{minutes}`.
+    pub minutes: String,
+    /// The law or decision that says that it must go.
+    pub basis: String,
+    /// Who asked.
+    pub asked_by: String,
+    /// When, RFC 3339.
+    pub asked: String,
+    /// Who had it carried out; empty: it waits for that.
+    pub confirmed_by: String,
+    /// When, RFC 3339.
+    pub erased: String,
+    /// Records whose content went.
+    pub records: u64,
+}
+
+fn erasure(of: Option<wire::Erasure>) -> Erasure {
+    let of = of.unwrap_or_default();
+    Erasure {
+        id: of.id,
+        minutes: of.minutes,
+        basis: of.basis,
+        asked_by: of.asked_by,
+        asked: time(of.ask_time),
+        confirmed_by: of.confirmed_by,
+        erased: time(of.erase_time),
+        records: of.records,
+    }
+}
+
+pub(crate) fn time(of: Option<prost_types::Timestamp>) -> String {
     let time = jiyao_wire::instant_from(of.as_ref(), "time").ok().flatten();
     time.map(|time| time.to_string()).unwrap_or_default()
 }
@@ -156,6 +191,48 @@ impl Client {
         }
         to.flush().map_err(|e| Error::settings("write a backup", e))?;
         Position::of_wire(reached).ok_or_else(|| connection.malformed(what))
+    }
+
+    /// Asks that the content of minutes be erased in records and in whoever follows them. Nothing happens until another
+    /// person confirms it. Needs the role operator.
+    ///
+    /// # Errors
+    /// `MINUTES_NOT_FOUND`, `MINUTES_ERASED`, `FIELD_REQUIRED`, `FIELD_INVALID`.
+    pub async fn ask_erasure(&self, minutes: &str, basis: &str) -> Result<Erasure, Error> {
+        let request = wire::AskErasureRequest {
+            minutes: minutes.to_owned(),
+            basis: basis.to_owned(),
+            request_id: request_id(None),
+        };
+        let once = async |channel, request| api(channel).ask_erasure(request).await;
+        let answer = self.records.call("ask for an erasure", request, once).await?;
+        Ok(erasure(answer.into_inner().erasure))
+    }
+
+    /// Has an erasure carried out in records; whoever follows them does the same. Needs the role operator, and another
+    /// person than the one who asked. May take as long as a start does that reads the whole journal.
+    ///
+    /// # Errors
+    /// `ERASURE_NOT_FOUND`, `SAME_PERSON`, `STATE_FORBIDS`, `DISK_FULL`.
+    pub async fn confirm_erasure(&self, id: &str) -> Result<Erasure, Error> {
+        let (what, connection) = ("confirm an erasure", &self.records);
+        // Without the deadline of ordinary calls, as for backups.
+        let request = connection.request(wire::ConfirmErasureRequest { id: id.to_owned() }, None);
+        let answer = api(connection.channel()).confirm_erasure(request).await;
+        let answer = answer.map_err(|status| connection.failed(what, &status))?;
+        Ok(erasure(answer.into_inner().erasure))
+    }
+
+    /// Every erasure that was asked for or carried out in a service, the oldest first. Needs the role operator or
+    /// auditor.
+    ///
+    /// # Errors
+    /// `STARTING`.
+    pub async fn erasures(&self, service: Service) -> Result<Vec<Erasure>, Error> {
+        let once = async |channel, request| api(channel).list_erasures(request).await;
+        let answer =
+            self.of_service(service).call("list erasures", wire::ListErasuresRequest {}, once).await?;
+        Ok(answer.into_inner().erasures.into_iter().map(|one| erasure(Some(one))).collect())
     }
 
     /// Has a service verify every record of its journal; `told` hears how far it has come. Needs the role operator or

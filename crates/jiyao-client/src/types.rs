@@ -82,6 +82,8 @@ pub struct Minutes {
     pub size: u64,
     /// Who imported it.
     pub importer: String,
+    /// When its content was erased, RFC 3339; empty: it was not.
+    pub erased: String,
     /// Facts.
     pub facts: Facts,
     /// What is put to a person and not settled yet.
@@ -319,6 +321,7 @@ pub(crate) fn minutes(minutes: records::Minutes) -> Minutes {
         digest: minutes.digest,
         size: minutes.size,
         importer: minutes.importer,
+        erased: crate::operations::time(minutes.erase_time),
     }
 }
 

@@ -133,6 +133,8 @@ reasons! {
     AddressMissing = "ADDRESS_MISSING", FailedPrecondition;
     RequestNotFound = "REQUEST_NOT_FOUND", NotFound;
     CopyNotFound = "COPY_NOT_FOUND", NotFound;
+    MinutesErased = "MINUTES_ERASED", NotFound;
+    ErasureNotFound = "ERASURE_NOT_FOUND", NotFound;
 }
 
 impl Reason {

@@ -63,6 +63,17 @@ impl Attachments {
         Ok(Some(bytes))
     }
 
+    /// Removes a file, where it is there.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn remove(&self, digest: &Hash) -> io::Result<()> {
+        match fs_err::remove_file(self.folder.join(name(digest))) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+            _ => Ok(()),
+        }
+    }
+
     /// Removes files that nothing refers to and that were not touched for `age`. Answers how many.
     ///
     /// # Errors

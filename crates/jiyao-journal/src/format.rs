@@ -167,15 +167,26 @@ pub(crate) fn body(salt: &[u8; SALT], payload: &[u8]) -> Vec<u8> {
     seal_body(out)
 }
 
-/// Body of a record whose payload is gone: zeros in its place, under a checksum.
-pub(crate) fn erased_body(length: u32) -> Vec<u8> {
+/// Body of a record whose payload is gone: the length of what remains in the salt's place, that, and zeros, under a
+/// checksum. None where more should remain than there was.
+pub(crate) fn erased_body(length: u32, remains: &[u8]) -> Option<Vec<u8>> {
+    let kept = u32::try_from(remains.len()).ok().filter(|kept| *kept <= length)?;
     let mut out = vec![0; 1 + SALT + length as usize];
     out[0] = ERASED;
-    seal_body(out)
+    out[1..5].copy_from_slice(&kept.to_le_bytes());
+    out[1 + SALT..][..remains.len()].copy_from_slice(remains);
+    Some(seal_body(out))
 }
 
-/// The payload of a body, None where it was erased.
-pub(crate) fn decode_body(header: &Header, bytes: &[u8]) -> Result<Option<Vec<u8>>, &'static str> {
+/// What a body holds.
+pub(crate) enum Body {
+    /// What the header commits to.
+    Whole(Vec<u8>),
+    /// What was left when it was erased.
+    Remains(Vec<u8>),
+}
+
+pub(crate) fn decode_body(header: &Header, bytes: &[u8]) -> Result<Body, &'static str> {
     let (sealed, tail) = bytes.split_at(bytes.len() - 5);
     if tail[4] != END_MARK || crc32c::crc32c(sealed) != u32::from_le_bytes(field(tail, 0)) {
         return Err("the body does not match its checksum");
@@ -183,8 +194,11 @@ pub(crate) fn decode_body(header: &Header, bytes: &[u8]) -> Result<Option<Vec<u8
     let salt: [u8; SALT] = field(sealed, 1);
     let payload = &sealed[1 + SALT..];
     match sealed[0] {
-        ERASED => Ok(None),
-        PRESENT if commitment(&salt, payload) == header.commitment => Ok(Some(payload.to_vec())),
+        ERASED => {
+            let kept = payload.get(..u32::from_le_bytes(field(&salt, 0)) as usize);
+            Ok(Body::Remains(kept.ok_or("more should remain of it than there was")?.to_vec()))
+        }
+        PRESENT if commitment(&salt, payload) == header.commitment => Ok(Body::Whole(payload.to_vec())),
         PRESENT => Err("the body is not the one that the header commits to"),
         _ => Err("the body is in no known state"),
     }

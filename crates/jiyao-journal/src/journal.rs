@@ -1,5 +1,6 @@
 //! The one writer.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
@@ -258,37 +259,46 @@ impl Journal {
         Ok(())
     }
 
-    /// Erases the payload of a record: its segment is sealed, rewritten without the payload and its salt, synced and
-    /// put in place of the old one. Headers stay, so every other record and the chain still verify.
+    /// Erases payloads, by sequence, but for what is to remain of each: their segments are sealed, rewritten without
+    /// the payloads and their salts, synced and put in place of the old ones. Headers stay, so every other record and
+    /// the chain still verify. What fails half-way can be repeated.
     ///
     /// # Errors
-    /// As reading the record; `Io` and `NoRoom` of making files leave the record as it was.
-    pub fn erase(&mut self, sequence: u64) -> Result<(), EraseError> {
-        self.log().read(sequence)?;
-        let is_active = {
+    /// As reading the records; `TooLong` before anything is written.
+    pub fn erase(&mut self, remains: &BTreeMap<u64, Vec<u8>>) -> Result<(), EraseError> {
+        let log = self.log();
+        let mut bodies = BTreeMap::new();
+        for (sequence, remains) in remains {
+            let length = log.payload_length(*sequence)?;
+            let body = format::erased_body(length, remains).ok_or(EraseError::TooLong(*sequence))?;
+            bodies.insert(*sequence, body);
+        }
+        let active = {
             let contents = self.shared.contents.read().unwrap_or_else(PoisonError::into_inner);
-            contents.segments.last().is_some_and(|segment| segment.first <= sequence)
+            contents.segments.last().map_or(1, |segment| segment.first)
         };
-        if is_active {
+        if bodies.range(active..).next().is_some() {
             self.clear_torn_tail()?;
             self.roll()?;
         }
         let mut contents = self.shared.contents.write().unwrap_or_else(PoisonError::into_inner);
-        let Some(segment) = contents.segments.iter_mut().rev().find(|segment| segment.first <= sequence)
-        else {
-            return Ok(());
-        };
-        let mut bytes = fs_err::read(&segment.path)?;
-        let at = segment.offsets[(sequence - segment.first) as usize] as usize;
-        if let Some(header) = Header::decode(&bytes[at..at + format::HEADER]) {
-            let body = format::erased_body(header.length);
-            bytes[at + format::HEADER..at + format::HEADER + body.len()].copy_from_slice(&body);
+        for segment in &mut contents.segments {
+            let behind = segment.first + segment.offsets.len() as u64;
+            let mut bodies = bodies.range(segment.first..behind).peekable();
+            if bodies.peek().is_none() {
+                continue;
+            }
+            let mut bytes = fs_err::read(&segment.path)?;
+            for (sequence, body) in bodies {
+                let at = segment.offsets[(sequence - segment.first) as usize] as usize + format::HEADER;
+                bytes[at..at + body.len()].copy_from_slice(body);
+            }
+            let temporary = segment.path.with_extension("tmp");
+            write_synced(&temporary, &bytes)?;
+            fs_err::rename(&temporary, &segment.path)?;
+            sync_folder(&self.folder)?;
+            segment.file = Arc::new(OpenOptions::new().read(true).write(true).open(&segment.path)?);
         }
-        let temporary = segment.path.with_extension("tmp");
-        write_synced(&temporary, &bytes)?;
-        fs_err::rename(&temporary, &segment.path)?;
-        sync_folder(&self.folder)?;
-        segment.file = Arc::new(OpenOptions::new().read(true).write(true).open(&segment.path)?);
         Ok(())
     }
 }
@@ -302,6 +312,9 @@ pub enum EraseError {
     /// Its segment cannot be sealed.
     #[error(transparent)]
     Seal(#[from] AppendError),
+    /// More should remain of a record than it held.
+    #[error("more should remain of record {0} than it held")]
+    TooLong(u64),
     /// Its segment cannot be rewritten.
     #[error("rewrite the segment: {0}")]
     Io(#[from] io::Error),

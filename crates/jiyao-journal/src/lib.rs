@@ -19,7 +19,9 @@
 //! | end mark `E7` | 1 | | | |
 //!
 //! The chain runs over headers alone, so a payload can be erased and every other record still verifies; the salt goes
-//! with it, so that a short payload cannot be guessed from the commitment.
+//! with it, so that a short payload cannot be guessed from the commitment. Of an erased payload a part may remain: it
+//! stands in the payload's place, its length in the salt's (32 bits, the lowest byte first), zeros behind both. The
+//! header does not vouch for it: whoever erases writes a record that does.
 //!
 //! # Torn or damaged
 //! A group is one write and one `fdatasync`. A header never crosses a 512-byte sector. After a crash the last group

@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use fs_err::File;
 use uuid::Uuid;
 
-use crate::format::{self, HEADER, Header};
+use crate::format::{self, Body, HEADER, Header};
 use crate::{Cursor, Hash, ReadError};
 
 pub(crate) struct Segment {
@@ -41,8 +41,10 @@ pub struct Record {
     pub time_ms: i64,
     /// Hash of its header.
     pub hash: Hash,
-    /// The payload; None where it was erased.
+    /// The payload; of an erased record what remains of it, and None where that is nothing.
     pub payload: Option<Vec<u8>>,
+    /// Whether the payload that the header commits to is gone.
+    pub is_erased: bool,
 }
 
 impl Log {
@@ -100,8 +102,12 @@ impl Log {
                 file.read_exact_at(&mut bytes[known..], u64::from(*start) + known as u64).map_err(io)?;
             }
             let body = bytes.get(body).ok_or_else(|| damaged("the record runs into the next"))?;
-            let payload = format::decode_body(&header, body).map_err(damaged)?;
-            records.push(Record { sequence, time_ms: header.time_ms, hash: header.hash(), payload });
+            let (payload, is_erased) = match format::decode_body(&header, body).map_err(damaged)? {
+                Body::Whole(payload) => (Some(payload), false),
+                Body::Remains(payload) => (Some(payload).filter(|payload| !payload.is_empty()), true),
+            };
+            let (time_ms, hash) = (header.time_ms, header.hash());
+            records.push(Record { sequence, time_ms, hash, payload, is_erased });
         }
         Ok(records)
     }
@@ -117,6 +123,11 @@ impl Log {
             return Err(ReadError::Damaged { sequence, path, what });
         }
         self.read(sequence)
+    }
+
+    /// Bytes that the payload of a record took when it was written.
+    pub(crate) fn payload_length(&self, sequence: u64) -> Result<u32, ReadError> {
+        Ok(self.header(sequence)?.0.length)
     }
 
     fn header(&self, sequence: u64) -> Result<(Header, PathBuf), ReadError> {

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -194,10 +195,17 @@ fn an_erased_record_is_accepted_everywhere_and_the_rest_verifies() {
         journal.append(&[entry("before"), entry(&secret), entry("behind")]).unwrap();
         let log = journal.log();
         let hash = log.read(2).unwrap().hash;
-        journal.erase(2).unwrap();
+        let too_long = BTreeMap::from([(2, Vec::new()), (3, b"behind it".to_vec())]);
+        assert!(matches!(journal.erase(&too_long), Err(EraseError::TooLong(3))));
+        assert!(!log.read(2).unwrap().is_erased, "all of it or nothing");
+        journal.erase(&BTreeMap::from([(2, Vec::new())])).unwrap();
         let erased = log.read(2).unwrap();
-        assert_eq!((erased.payload, erased.hash), (None, hash));
-        journal.append(&[entry("later")]).unwrap();
+        assert_eq!((erased.payload, erased.hash, erased.is_erased), (None, hash, true));
+        journal.append(&[entry(&secret)]).unwrap();
+        // In two segments at once, one of them again; of one of them a part remains.
+        journal.erase(&BTreeMap::from([(2, Vec::new()), (4, b"later".to_vec())])).unwrap();
+        let restated = log.read(4).unwrap();
+        assert_eq!((restated.payload, restated.is_erased), (Some(b"later".to_vec()), true));
         log.head()
     };
     let opened = open(folder.path());

@@ -1,3 +1,5 @@
+use std::io;
+
 use jiyao_calendar::Timestamp;
 use jiyao_fault::{Fault, Result};
 use jiyao_proto::journal::v1::event::Kind;
@@ -5,7 +7,7 @@ use jiyao_proto::stored::v1::Event;
 use prost::Message;
 use uuid::Uuid;
 
-use crate::Overlay;
+use crate::{Erasing, Overlay};
 
 /// What a service decides and shows. Its keys may begin with any byte but 0, which is the ledger's.
 pub trait Domain: Send + Sync + 'static {
@@ -37,6 +39,28 @@ pub trait Domain: Send + Sync + 'static {
     /// # Errors
     /// As [`Domain::apply`].
     fn public(&self, event: &Event) -> Result<Vec<Kind>>;
+
+    /// Whether the content of minutes can be erased here.
+    ///
+    /// # Errors
+    /// The refusal, where nothing is known of them.
+    fn may_erase(&self, view: &Overlay<'_>, minutes: &str) -> Result<()>;
+
+    /// What remains of an event when the content of minutes is erased: None where it has nothing of it, none at all
+    /// where all goes. Records come in their order, those that were erased before too; whatever remains must still
+    /// apply, with the events before and behind it. The same again gives the same.
+    ///
+    /// # Errors
+    /// As [`Domain::apply`].
+    fn erased(&self, event: &Event, erasing: &mut Erasing) -> Result<Option<Vec<Event>>>;
+
+    /// Removes files of erased content that are not the ledger's. May be repeated.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    fn sweep(&self, _: &Erasing) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Makes ids. An argument, so that tests and replays are deterministic.

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 use crate::domain::Domain;
+use crate::erasure;
 use crate::ledger::{Ledger, damaged, decode_record};
 use crate::writer::timestamp;
 
@@ -107,7 +108,10 @@ fn stretch<D: Domain>(domain: &D, log: &Log, from: u64, to: u64) -> Result<Stret
             let Some(payload) = record.payload else { continue };
             let (sequence, record_time) = (record.sequence, Some(timestamp(record.time_ms)));
             for event in decode_record(&payload)?.events {
-                let kinds = domain.public(&event)?;
+                let kinds = match erasure::public(&event)? {
+                    Some(kinds) => kinds,
+                    None => domain.public(&event)?,
+                };
                 events.extend(kinds.into_iter().map(|kind| Event {
                     sequence,
                     record_time,

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -13,8 +14,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{info, warn};
 
 use crate::domain::{Domain, Ids};
+use crate::erasure::{self, AskErasure, CarryOut};
 use crate::overlay::unavailable;
-use crate::writer::{Job, Writer};
+use crate::writer::{Asked, Job, Writer};
 
 /// Commands that may wait for the writer.
 const QUEUE: usize = 1024;
@@ -36,6 +38,11 @@ impl Places {
     pub fn in_folder(folder: &Path) -> Self {
         Self { journal: folder.join("journal"), state: folder.join("state") }
     }
+
+    /// Where a state is made that is to take the other's place.
+    pub(crate) fn beside(&self) -> PathBuf {
+        self.state.with_extension("beside")
+    }
 }
 
 /// Why a ledger does not open.
@@ -50,6 +57,12 @@ pub enum OpenError {
     /// A record cannot be read again.
     #[error("replay the journal: {0}")]
     Replay(#[from] jiyao_journal::ReadError),
+    /// An erasure that was interrupted cannot be finished.
+    #[error("finish an erasure: {0}")]
+    Erase(#[from] jiyao_journal::EraseError),
+    /// A folder of a state cannot be removed.
+    #[error("remove a state: {0}")]
+    Io(#[from] std::io::Error),
     /// A record holds what this program does not know.
     #[error(
         "replay record {sequence}: {fault}; it was written by a newer program, or is not of this service"
@@ -89,6 +102,13 @@ pub struct Submission<C> {
     pub digest: [u8; 32],
     /// What.
     pub command: C,
+}
+
+impl<C> Submission<C> {
+    fn map<T>(self, of: impl FnOnce(C) -> T) -> Submission<T> {
+        let Self { principal, method, request_id, digest, command } = self;
+        Submission { principal, method, request_id, digest, command: of(command) }
+    }
 }
 
 /// What a command came to. On disk.
@@ -145,13 +165,13 @@ impl<D: Domain> Ledger<D> {
         clock: impl Clock,
         ids: Ids,
     ) -> Result<Self, OpenError> {
-        let opened = Journal::open(&places.journal, options)?;
+        let mut opened = Journal::open(&places.journal, options)?;
         let log = opened.journal.log();
         if let Some(cut) = &opened.cut {
             warn!(path = %cut.path.display(), offset = cut.offset, bytes = cut.length, "left out a torn tail that was never acknowledged");
         }
         let domain = Arc::new(domain);
-        let state = open_state(&domain, places, &log, opened.cut.is_some())?;
+        let state = open_state(&domain, places, &mut opened.journal, opened.cut.is_some())?;
         let (report, progress) = watch::channel(log.head().sequence);
         let (queue, jobs) = mpsc::channel(QUEUE);
         let slot = Arc::new(Slot(RwLock::new(Some(Arc::new(state)))));
@@ -179,6 +199,10 @@ impl<D: Domain> Ledger<D> {
     /// # Errors
     /// The domain's refusals; `REQUEST_ID_REUSED`, `DISK_FULL`, `BUSY`, `STATE_UNAVAILABLE`.
     pub async fn submit(&self, submission: Submission<D::Command>) -> Result<Committed> {
+        self.queue(submission.map(Asked::Command)).await
+    }
+
+    async fn queue(&self, submission: Submission<Asked<D::Command>>) -> Result<Committed> {
         if self.inner.state.get().is_none() {
             // The writer is busy with the state: nobody should wait for that in its queue.
             return Err(Fault::new(Reason::StateUnavailable));
@@ -189,6 +213,41 @@ impl<D: Domain> Ledger<D> {
             mpsc::error::TrySendError::Closed(_) => Fault::new(Reason::StateUnavailable),
         })?;
         outcome.await.unwrap_or_else(|_| Err(Fault::new(Reason::StateUnavailable)))
+    }
+
+    /// Asks that the content of minutes be erased. Nothing happens until another person confirms it.
+    ///
+    /// # Errors
+    /// `FIELD_REQUIRED`, `FIELD_INVALID`; the domain's where nothing is known of them; those of [`Ledger::submit`].
+    pub async fn ask_erasure(&self, submission: Submission<AskErasure>) -> Result<v1::Erasure> {
+        let committed = self.queue(submission.map(Asked::Erasure)).await?;
+        v1::Erasure::decode(committed.answer.as_slice()).map_err(Fault::internal)
+    }
+
+    /// Carries an erasure out, and answers when nothing of it is left in the journal's and the state's folders. A
+    /// repeat answers the same.
+    ///
+    /// # Errors
+    /// `ERASURE_NOT_FOUND`, `SAME_PERSON`; `STATE_FORBIDS` where other records cannot do without; `DISK_FULL`,
+    /// `STATE_UNAVAILABLE`.
+    pub async fn erase(&self, order: CarryOut) -> Result<v1::Erasure> {
+        let (reply, outcome) = oneshot::channel();
+        let unavailable = || Fault::new(Reason::StateUnavailable);
+        self.inner.queue.send(Job::Erase { order, reply }).await.map_err(|_| unavailable())?;
+        outcome.await.unwrap_or_else(|_| Err(unavailable()))
+    }
+
+    /// Every erasure that was asked for or carried out here, the oldest first.
+    ///
+    /// # Errors
+    /// `STATE_UNAVAILABLE`.
+    pub fn erasures(&self) -> Result<Vec<v1::Erasure>> {
+        let decode = |value: Vec<u8>| v1::Erasure::decode(value.as_slice()).map_err(Fault::internal);
+        let (mut all, _) = self.read(|view| {
+            view.scan(erasure::KEPT, b"").map(|pair| decode(pair?.1)).collect::<Result<Vec<_>>>()
+        })?;
+        all.sort_by_key(|erasure| erasure.ask_time.map(|time| (time.seconds, time.nanos)));
+        Ok(all)
     }
 
     /// Reads one consistent state. The closure may run several times; its answer comes with the sequence that it
@@ -291,9 +350,11 @@ pub(crate) fn decode_record(payload: &[u8]) -> Result<v1::Record> {
 pub(crate) fn open_state<D: Domain>(
     domain: &Arc<D>,
     places: &Places,
-    log: &Log,
+    journal: &mut Journal,
     tail_torn: bool,
 ) -> Result<State, OpenError> {
+    State::remove(&places.beside())?;
+    let log = &journal.log();
     let size: u64 = folder_size(&places.state);
     // A sound state opens at hundreds of MB a second; one that hangs must not hold up its rebuilding for long.
     let patience = Duration::from_secs(5 + size / (10 << 20));
@@ -321,10 +382,29 @@ pub(crate) fn open_state<D: Domain>(
         warn!(shown = applied.sequence, head = head.sequence, aside = %aside.display(), "the state does not belong to this journal; rebuilding it");
         state = fresh;
     }
-    if let Err(e) = crate::writer::replay(domain.as_ref(), log, &state) {
-        // Dropped here it could hold up the writer for ever.
-        Arc::new(state).retire();
-        return Err(e);
+    let began = state.applied()?.sequence;
+    let met = match crate::writer::replay(domain.as_ref(), log, &state, &BTreeMap::new()) {
+        Ok(met) => met,
+        Err(e) => {
+            // Dropped here it could hold up the writer for ever.
+            Arc::new(state).retire();
+            return Err(e);
+        }
+    };
+    // A state that showed what was erased later still has it in its files.
+    let mut is_stale = false;
+    for erasure in &met {
+        is_stale |= erasure.records.first().is_some_and(|first| first.sequence <= began);
+        if !erasure::is_finished(log, erasure)? {
+            is_stale = true;
+            erasure::finish(domain.as_ref(), journal, erasure)?;
+        }
+    }
+    if is_stale {
+        info!("the state is made anew after an erasure");
+        drop(state);
+        State::remove(&places.state)?;
+        return open_state(domain, places, journal, tail_torn);
     }
     info!(head = head.sequence, journal = %head.journal, "the state is up to date");
     Ok(state)

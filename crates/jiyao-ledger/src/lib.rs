@@ -7,6 +7,7 @@
 //! Every answer of a group waits for its sync, refusals too: they may rest on what the group is about to write.
 
 mod domain;
+mod erasure;
 mod follow;
 mod ledger;
 mod lookup;
@@ -14,9 +15,10 @@ mod overlay;
 mod writer;
 
 pub use domain::{Context, Decided, Domain, Ids, decode_event, event};
+pub use erasure::{AskErasure, CarryOut, Erasing, carried_out};
 pub use follow::Stretch;
 pub use ledger::{Committed, Ledger, OpenError, Places, Reading, Submission};
-pub use lookup::{Lookup, from_json, to_json};
+pub use lookup::{Lookup, blank_json, from_json, to_json};
 pub use overlay::Overlay;
 
 /// Exit code of a process whose journal could not be written or synced: what is on disk is found out at the next

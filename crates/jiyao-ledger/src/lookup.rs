@@ -1,6 +1,8 @@
+use jiyao_calendar::Timestamp;
 use jiyao_fault::{Fault, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::{Overlay, Reading};
 
@@ -54,4 +56,47 @@ pub fn to_json(value: &impl Serialize) -> Result<Vec<u8>> {
 /// `INTERNAL` for bytes that are no such value.
 pub fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     serde_json::from_slice(bytes).map_err(Fault::internal)
+}
+
+fn is_time(text: &str) -> bool {
+    jiyao_calendar::parse_iso(text).is_some() || text.parse::<Timestamp>().is_ok()
+}
+
+/// A value as [`to_json`] keeps it, without its words: days and instants stay, and texts at the paths that are named,
+/// such as `act.*.mark`, where `*` is any one key and places in lists count for nothing; all others are empty.
+///
+/// # Errors
+/// `INTERNAL` for bytes that are no JSON.
+pub fn blank_json(bytes: &[u8], kept: &[&str]) -> Result<Vec<u8>> {
+    fn blank(value: &mut Value, kept: &[Vec<&str>]) {
+        match value {
+            Value::String(text) if !kept.iter().any(Vec::is_empty) && !is_time(text) => text.clear(),
+            Value::Array(values) => values.iter_mut().for_each(|value| blank(value, kept)),
+            Value::Object(fields) => {
+                for (key, value) in fields {
+                    let below = kept.iter().filter_map(|path| match path.split_first() {
+                        Some((first, rest)) if *first == "*" || first == key => Some(rest.to_vec()),
+                        _ => None,
+                    });
+                    blank(value, &below.collect::<Vec<_>>());
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut value = from_json(bytes)?;
+    blank(&mut value, &kept.iter().map(|path| path.split('.').collect()).collect::<Vec<_>>());
+    to_json(&value)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn words_go_and_what_is_named_stays() {
+        let value = r#"{"act":{"ANSWER":{"to":"某人","on":"某时","day":"2026-01-01"}},"to":"CLOSED","of":["某","乙"],"n":7,"no":null}"#;
+        let left = super::blank_json(value.as_bytes(), &["act.*.on", "to", "act", "of.x"]).unwrap();
+        let left = String::from_utf8(left).unwrap();
+        let expected = r#"{"act":{"ANSWER":{"day":"2026-01-01","on":"某时","to":""}},"n":7,"no":null,"of":["",""],"to":"CLOSED"}"#;
+        assert_eq!(left, expected);
+    }
 }

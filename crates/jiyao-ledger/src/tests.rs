@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use jiyao_calendar::{TestClock, Timestamp};
@@ -14,6 +16,9 @@ use super::*;
 
 /// Named counters: a command adds to one, 0 asks without changing anything, negative is refused.
 pub(crate) struct Counters;
+
+/// A counter that others could not do without.
+const NEEDED: &str = "needed";
 
 pub(crate) struct Add(&'static str, i64);
 
@@ -53,6 +58,22 @@ impl Domain for Counters {
     fn public(&self, event: &Event) -> jiyao_fault::Result<Vec<Kind>> {
         let organ = String::from_utf8(event.body[8..].to_vec()).unwrap();
         Ok(if organ == "private" { Vec::new() } else { vec![Kind::OrganCreated(OrganCreated { organ })] })
+    }
+
+    fn may_erase(&self, view: &Overlay<'_>, name: &str) -> jiyao_fault::Result<()> {
+        let is_known = !view.scan_prefix(name.as_bytes())?.is_empty();
+        is_known.then_some(()).ok_or_else(|| Fault::new(Reason::MinutesNotFound))
+    }
+
+    /// Of a counter its total remains, and its name up to the first slash; of [`NEEDED`] nothing that could be applied.
+    fn erased(&self, event: &Event, erasing: &mut Erasing) -> jiyao_fault::Result<Option<Vec<Event>>> {
+        let kept = erasing.minutes.as_bytes();
+        if !event.body[8..].starts_with(kept) {
+            return Ok(None);
+        }
+        let kind = if erasing.minutes == NEEDED { "?" } else { "added" };
+        let body = event.body[..8 + kept.len()].to_vec();
+        Ok(Some(vec![Event { r#type: kind.to_owned(), version: 1, body }]))
     }
 }
 
@@ -249,7 +270,7 @@ async fn an_erased_record_is_passed_over_by_replay_follow_and_repeat() {
     ledger.close().await;
     let places = Places::in_folder(folder.path());
     let mut journal = jiyao_journal::Journal::open(&places.journal, OPTIONS).unwrap().journal;
-    journal.erase(2).unwrap();
+    journal.erase(&BTreeMap::from([(2, Vec::new())])).unwrap();
     drop(journal);
 
     // The state still shows what it had; a repeat of the erased request has no effect, and no answer to give.
@@ -265,4 +286,146 @@ async fn an_erased_record_is_passed_over_by_replay_follow_and_repeat() {
     let stretch = rebuilt.follow(None).unwrap().next().await.unwrap().unwrap();
     assert_eq!(stretch.through, head);
     assert_eq!(stretch.events.iter().map(|event| event.sequence).collect::<Vec<_>>(), [1, 3]);
+}
+
+const SECRET: &str = "secret/机密的一段话，不得留存";
+const NAME: &str = "secret";
+
+fn is_left(folder: &Path) -> bool {
+    is_found(folder, SECRET.split_at(NAME.len() + 1).1.as_bytes())
+}
+
+async fn three(folder: &TempDir) -> Ledger<Counters> {
+    let ledger = open(folder);
+    for (name, request_id) in [("a", "id-1"), (SECRET, "id-2"), ("c", "id-3"), (SECRET, "id-4"), (NEEDED, "")]
+    {
+        ledger.submit(add(name, 1, request_id)).await.unwrap();
+    }
+    ledger
+}
+
+async fn ask(ledger: &Ledger<Counters>, minutes: &str) -> jiyao_fault::Result<String> {
+    let command =
+        AskErasure { minutes: minutes.to_owned(), basis: "个人信息保护法第四十七条".to_owned() };
+    let submission = Submission {
+        principal: "first".to_owned(),
+        method: "/test/AskErasure",
+        request_id: "ask".to_owned(),
+        digest: [0; 32],
+        command,
+    };
+    Ok(ledger.ask_erasure(submission).await?.id)
+}
+
+fn by(principal: &str, id: &str) -> CarryOut {
+    let (id, principal) = (id.to_owned(), principal.to_owned());
+    CarryOut::Confirmed { id, principal, method: "/test/ConfirmErasure" }
+}
+
+/// Whether any file under a folder has these bytes.
+fn is_found(folder: &Path, needle: &[u8]) -> bool {
+    std::fs::read_dir(folder).unwrap().any(|entry| {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            return is_found(&path, needle);
+        }
+        std::fs::read(path).unwrap().windows(needle.len()).any(|window| window == needle)
+    })
+}
+
+fn names(ledger: &Ledger<Counters>) -> Vec<String> {
+    let shown = state_of(ledger).into_iter().filter(|(key, _)| key.first() != Some(&0));
+    shown.map(|(key, _)| String::from_utf8(key).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn what_two_persons_erase_is_gone_and_everything_else_stands() {
+    let folder = TempDir::new().unwrap();
+    let ledger = three(&folder).await;
+    let before = ledger.head();
+    let cursor = ledger.log().cursor_at(4).unwrap();
+    assert_eq!(ask(&ledger, "nothing").await.unwrap_err().reason(), Reason::MinutesNotFound);
+    let id = ask(&ledger, NAME).await.unwrap();
+    assert!(is_left(folder.path()), "nothing happens yet");
+    let same = ledger.erase(by("first", &id)).await.unwrap_err();
+    assert_eq!(same.reason(), Reason::SamePerson);
+    let unknown = ledger.erase(by("second", "00000000")).await.unwrap_err();
+    assert_eq!(unknown.reason(), Reason::ErasureNotFound);
+
+    let erased = ledger.erase(by("second", &id)).await.unwrap();
+    assert_eq!(erased.records.iter().map(|record| record.sequence).collect::<Vec<_>>(), [2, 4]);
+    assert!(!is_left(folder.path()));
+    let count = |ledger: &Ledger<Counters>| ledger.erasures().unwrap().len();
+    assert_eq!((names(&ledger), count(&ledger)), (["a", "c", NEEDED, NAME].map(str::to_owned).to_vec(), 1));
+    assert_eq!(ledger.head().sequence, before.sequence + 2, "that it was asked, and that it was done");
+    assert_eq!(ledger.log().cursor_at(4).unwrap(), cursor, "the chain is the same");
+    assert_eq!(ledger.erase(by("third", &id)).await.unwrap(), erased, "a repeat answers the same");
+    let reused = ledger.submit(add(SECRET, 1, "id-2")).await.unwrap_err();
+    assert_eq!(reused.reason(), Reason::RequestIdReused);
+    ledger.submit(add("d", 1, "")).await.unwrap();
+    ledger.close().await;
+
+    for _ in 0..2 {
+        let again = open(&folder);
+        assert_eq!((names(&again).len(), count(&again)), (5, 1));
+        let stretch = again.follow(None).unwrap().next().await.unwrap().unwrap();
+        let told = |event: &jiyao_proto::journal::v1::Event| match event.kind.as_ref().unwrap() {
+            Kind::OrganCreated(created) => created.organ.clone(),
+            Kind::MinutesErased(erased) => erased.confirmed_by.clone(),
+            _ => unreachable!(),
+        };
+        let told: Vec<_> = stretch.events.iter().map(told).collect();
+        assert_eq!(told, ["a", NAME, "c", NAME, NEEDED, "second", "d"]);
+        again.close().await;
+        // From the journal alone it comes to the same.
+        fs_remove(&folder, "state");
+    }
+}
+
+#[tokio::test]
+async fn what_others_cannot_do_without_is_not_erased() {
+    let folder = TempDir::new().unwrap();
+    let ledger = three(&folder).await;
+    let id = ask(&ledger, NEEDED).await.unwrap();
+    let (head, shown) = (ledger.head(), state_of(&ledger));
+    let refused = ledger.erase(by("second", &id)).await.unwrap_err();
+    assert_eq!(refused.reason(), Reason::StateForbids);
+    assert_eq!((ledger.head(), state_of(&ledger)), (head, shown));
+    assert!(!ledger.log().read(5).unwrap().is_erased);
+    ledger.submit(add("a", 1, "")).await.unwrap();
+    ledger.close().await;
+}
+
+#[tokio::test]
+async fn an_erasure_that_was_interrupted_is_finished_at_the_next_start() {
+    // What is on disk when the record is there: nothing erased, one segment of two, all but the state.
+    for done in 0..3 {
+        let folder = TempDir::new().unwrap();
+        let ledger = three(&folder).await;
+        ask(&ledger, NAME).await.unwrap();
+        let mut erasure = ledger.erasures().unwrap().remove(0);
+        let log = ledger.log();
+        let plan = erasure::plan(&Counters, &log, &erasure).unwrap();
+        erasure.records = erasure::named(&plan);
+        erasure.erase_time = erasure.ask_time;
+        ledger.close().await;
+        drop((ledger, log));
+        let places = Places::in_folder(folder.path());
+        let mut journal = jiyao_journal::Journal::open(&places.journal, OPTIONS).unwrap().journal;
+        let payload = prost::Message::encode_to_vec(&erasure::record(&erasure, &by("second", &erasure.id)));
+        journal.append(&[jiyao_journal::Entry { time_ms: journal.last_time_ms(), payload }]).unwrap();
+        let first: BTreeMap<_, _> = plan.remains.clone().into_iter().take(done).collect();
+        journal.erase(&first).unwrap();
+        drop(journal);
+        // What the process that was killed had begun beside the state in use.
+        std::fs::create_dir(places.beside()).unwrap();
+        std::fs::write(places.beside().join("db"), SECRET).unwrap();
+
+        let ledger = open(&folder);
+        assert_eq!(names(&ledger), ["a", "c", NEEDED, NAME]);
+        assert_eq!(ledger.erasures().unwrap(), [erasure]);
+        ledger.close().await;
+        assert!(!is_left(folder.path()), "after {done}");
+        assert!(!places.beside().exists());
+    }
 }

@@ -1,13 +1,13 @@
 //! The one thread that writes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiyao_calendar::{Clock, Timestamp};
 use jiyao_fault::{Fault, Reason, Result, chain};
 use jiyao_journal::{AppendError, Cursor, Entry, Journal, Log};
-use jiyao_proto::stored::v1::{Record, UsedRequest};
+use jiyao_proto::stored::v1::{Erasure, Record, UsedRequest};
 use jiyao_state::{Applied, State};
 use jiyao_telemetry::histogram;
 use prost::Message as _;
@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{error, warn};
 
 use crate::domain::{Context, Domain, Ids};
+use crate::erasure::{self, AskErasure, CarryOut};
 use crate::ledger::{
     Committed, OpenError, Places, Slot, Submission, damaged, decode_record, folder_size, open_state,
 };
@@ -31,13 +32,23 @@ const SYNCS: u32 = 4;
 const USED: &[u8] = b"\0used/";
 /// Pause before a state that cannot be opened is tried again.
 const STATE_RETRY: Duration = Duration::from_millis(500);
+/// How long an empty state may take to be opened, and a reader to let go of one.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// What a new state takes on the disk at first, beyond what the last one took.
 const STATE_ROOM: u64 = 8 << 20;
 
 type Reply = oneshot::Sender<Result<Committed>>;
 
+/// What is decided: the domain's, or that content should go.
+#[derive(Debug)]
+pub(crate) enum Asked<C> {
+    Command(C),
+    Erasure(AskErasure),
+}
+
 pub(crate) enum Job<D: Domain> {
-    Decide { submission: Submission<D::Command>, reply: Reply },
+    Decide { submission: Submission<Asked<D::Command>>, reply: Reply },
+    Erase { order: CarryOut, reply: oneshot::Sender<Result<Erasure>> },
     Rebuild,
     Stop { done: oneshot::Sender<()> },
 }
@@ -76,19 +87,37 @@ impl<D: Domain> Writer<D> {
             let mut group = Group::new(&state);
             let until = Instant::now() + self.last_sync * SYNCS;
             let mut next = Some(first);
+            let mut erase = None;
             while let Some(job) = next {
                 match job {
                     Job::Decide { submission, reply } => self.decide(&mut group, &submission, reply),
+                    Job::Erase { order, reply } => erase = Some((order, reply)),
                     Job::Rebuild => group.state_failed = true,
                     Job::Stop { done } => stop = Some(done),
                 }
                 let is_full = group.replies.len() >= GROUP_COMMANDS
                     || group.bytes >= GROUP_BYTES
                     || Instant::now() >= until;
-                next = if is_full || stop.is_some() { None } else { self.jobs.try_recv().ok() };
+                let is_last = is_full || stop.is_some() || erase.is_some();
+                next = if is_last { None } else { self.jobs.try_recv().ok() };
             }
             let sound = self.commit(group, &state);
-            if !sound {
+            if let Some((order, reply)) = erase {
+                let erased = if sound {
+                    self.erase(&order, &state)
+                } else {
+                    Err(Fault::new(Reason::StateUnavailable))
+                };
+                let is_new = erased.as_ref().is_ok_and(|erased| erased.is_new);
+                if is_new {
+                    self.change_over(state);
+                } else if !sound {
+                    self.state.set(None);
+                    state.retire();
+                }
+                // Whoever is told that it is gone finds nothing of it.
+                let _ = reply.send(erased.map(|erased| erased.erasure));
+            } else if !sound {
                 self.state.set(None);
                 state.retire();
             }
@@ -115,7 +144,7 @@ impl<D: Domain> Writer<D> {
             // So none is begun that is bound to fail.
             let opened = self
                 .has_room_for_state()
-                .then(|| open_state(&self.domain, &self.places, &self.journal.log(), false));
+                .then(|| open_state(&self.domain, &self.places, &mut self.journal, false));
             match opened {
                 Some(Ok(state)) => {
                     self.state.set(Some(Arc::new(state)));
@@ -128,6 +157,9 @@ impl<D: Domain> Writer<D> {
             while let Ok(job) = self.jobs.try_recv() {
                 match job {
                     Job::Decide { reply, .. } => {
+                        let _ = reply.send(Err(Fault::new(Reason::StateUnavailable)));
+                    }
+                    Job::Erase { reply, .. } => {
                         let _ = reply.send(Err(Fault::new(Reason::StateUnavailable)));
                     }
                     Job::Rebuild => {}
@@ -160,7 +192,7 @@ impl<D: Domain> Writer<D> {
         now.max(last)
     }
 
-    fn decide(&mut self, group: &mut Group<'_>, submission: &Submission<D::Command>, reply: Reply) {
+    fn decide(&mut self, group: &mut Group<'_>, submission: &Submission<Asked<D::Command>>, reply: Reply) {
         let time_ms = self.now_ms();
         let outcome = self.outcome(group, submission, time_ms);
         // It may have failed since the last group: what it took then was still on its way to the disk.
@@ -171,7 +203,7 @@ impl<D: Domain> Writer<D> {
     fn outcome(
         &mut self,
         group: &mut Group<'_>,
-        submission: &Submission<D::Command>,
+        submission: &Submission<Asked<D::Command>>,
         time_ms: i64,
     ) -> Result<Outcome> {
         let used = (!submission.request_id.is_empty()).then(|| used_key(submission));
@@ -192,7 +224,10 @@ impl<D: Domain> Writer<D> {
         }
         let now = Timestamp::from_millisecond(time_ms).map_err(Fault::internal)?;
         let mut context = Context { principal: &submission.principal, now, ids: &mut self.ids };
-        let decided = self.domain.decide(&group.overlay, &submission.command, &mut context)?;
+        let decided = match &submission.command {
+            Asked::Command(command) => self.domain.decide(&group.overlay, command, &mut context)?,
+            Asked::Erasure(ask) => erasure::ask(self.domain.as_ref(), &group.overlay, ask, &mut context)?,
+        };
         if decided.events.is_empty() {
             return Ok(Outcome::Unchanged { answer: decided.answer });
         }
@@ -220,15 +255,90 @@ impl<D: Domain> Writer<D> {
         Ok(Outcome::New { at, answer: decided.answer })
     }
 
+    /// Carries an erasure out, all but the change to the state that shows what is left: it is made beside the one in
+    /// use, from the records as they will be, before anything is written. What does not replay is refused.
+    fn erase(&mut self, order: &CarryOut, state: &State) -> Result<Erased> {
+        let time_ms = self.now_ms();
+        let (mut erasure, is_done) = erasure::begin(&Overlay::new(state), order, time_ms)?;
+        if is_done {
+            return Ok(Erased { erasure, is_new: false });
+        }
+        let log = self.journal.log();
+        let plan = erasure::plan(self.domain.as_ref(), &log, &erasure)?;
+        erasure.records = erasure::named(&plan);
+        let record = erasure::record(&erasure, order);
+        let payload = record.encode_to_vec();
+        if plan.remains.is_empty() {
+            // A follower that had nothing of it confirms that too.
+            let sequence = self.write_down(Entry { time_ms, payload })?;
+            let mut overlay = Overlay::new(state);
+            apply(self.domain.as_ref(), &mut overlay, &record, sequence, time_ms)?;
+            let head = log.head();
+            let applied = Applied { journal: *head.journal.as_bytes(), sequence, hash: head.hash };
+            state.apply(overlay.writes, applied).map_err(unavailable)?;
+            self.report.send_replace(sequence);
+            return Ok(Erased { erasure, is_new: false });
+        }
+        if !self.has_room_for_state() {
+            return Err(disk_full(&AppendError::NoRoom { free: 0, needed: STATE_ROOM }));
+        }
+        let beside = self.places.beside();
+        State::remove(&beside).map_err(Fault::internal)?;
+        let rehearsed =
+            State::open(&beside, D::PROJECTION, PATIENCE).map_err(OpenError::from).and_then(|(fresh, _)| {
+                replay(self.domain.as_ref(), &log, &fresh, &plan.remains)?;
+                Ok(fresh)
+            });
+        let fresh = rehearsed.map_err(|e| {
+            warn!(cause = %chain(&e), "an erasure is refused: the journal cannot be replayed without what should go");
+            let needed = Fault::new(Reason::StateForbids).with("state", "NEEDED").with("act", "ERASE");
+            needed.because(e)
+        })?;
+        self.write_down(Entry { time_ms, payload })?;
+        if let Err(e) = erasure::carry_out(self.domain.as_ref(), &mut self.journal, &plan) {
+            end_for("what was erased cannot be written anew", &e);
+        }
+        // The erasure itself. Where this fails the change-over finds a state to be made anew.
+        let shown =
+            replay(self.domain.as_ref(), &log, &fresh, &BTreeMap::new()).and_then(|_| Ok(fresh.settle()?));
+        if let Err(e) = shown {
+            warn!(cause = %chain(&e), "the state must be rebuilt after an erasure");
+        }
+        Ok(Erased { erasure, is_new: true })
+    }
+
+    /// Appends one record alone.
+    fn write_down(&mut self, entry: Entry) -> Result<u64> {
+        self.journal.append(&[entry]).map_err(|e| match e {
+            AppendError::Fatal(e) => end_for("the journal cannot be written", &e),
+            e => disk_full(&e),
+        })
+    }
+
+    /// Puts the state that was made beside the one in use in its place. Readers wait for what goes.
+    fn change_over(&mut self, old: Arc<State>) {
+        self.state.set(None);
+        let until = Instant::now() + PATIENCE;
+        while Arc::strong_count(&old) > 1 && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        match Arc::into_inner(old) {
+            Some(old) => drop(old),
+            None => warn!("a reader holds on to the state: what was erased stays in memory until it lets go"),
+        }
+        if let Err(e) = State::put_in_place(&self.places.beside(), &self.places.state) {
+            warn!(cause = %e, "the state must be rebuilt after an erasure");
+        }
+        // It is opened, or rebuilt, as after any failure; nobody is answered before.
+        let _ = self.sound_state();
+    }
+
     /// Writes, syncs, applies and answers a group. False: the state must be opened anew.
     fn commit(&mut self, mut group: Group<'_>, state: &State) -> bool {
         let began = Instant::now();
         let first = match self.journal.append(&group.entries) {
             Ok(first) => first,
-            Err(AppendError::Fatal(e)) => {
-                error!(cause = %e, "the journal cannot be written; ending the process");
-                std::process::exit(crate::EXIT_STORAGE);
-            }
+            Err(AppendError::Fatal(e)) => end_for("the journal cannot be written", &e),
             Err(e) => {
                 for (_, reply) in group.replies {
                     let _ = reply.send(Err(disk_full(&e)));
@@ -268,6 +378,12 @@ impl<D: Domain> Writer<D> {
         }
         sound
     }
+}
+
+struct Erased {
+    erasure: Erasure,
+    /// It was carried out now, and the state that shows what is left stands beside the one in use.
+    is_new: bool,
 }
 
 struct Group<'s> {
@@ -313,6 +429,12 @@ fn answer(log: &Log, head: Cursor, first: u64, outcome: Outcome) -> Result<Commi
     }
 }
 
+/// What is on disk is found out, and finished, at the next start.
+fn end_for(what: &str, e: &dyn std::error::Error) -> ! {
+    error!(cause = %chain(e), "{what}; ending the process");
+    std::process::exit(crate::EXIT_STORAGE);
+}
+
 fn disk_full(e: &AppendError) -> Fault {
     match e {
         AppendError::NoRoom { free, needed } => {
@@ -352,7 +474,9 @@ fn apply<D: Domain>(
     time_ms: i64,
 ) -> Result<()> {
     for event in &record.events {
-        domain.apply(overlay, event, sequence)?;
+        if !erasure::apply(overlay, event)? {
+            domain.apply(overlay, event, sequence)?;
+        }
     }
     if !record.request_id.is_empty() {
         let used =
@@ -370,19 +494,27 @@ pub(crate) fn timestamp(time_ms: i64) -> prost_types::Timestamp {
     }
 }
 
-/// Brings the state up to the journal's head.
-pub(crate) fn replay<D: Domain>(domain: &D, log: &Log, state: &State) -> Result<(), OpenError> {
+/// Brings the state up to the journal's head, with other payloads instead of those of some records. Answers the
+/// erasures that it met on the way.
+pub(crate) fn replay<D: Domain>(
+    domain: &D,
+    log: &Log,
+    state: &State,
+    instead: &BTreeMap<u64, Vec<u8>>,
+) -> Result<Vec<Erasure>, OpenError> {
     let head = log.head().sequence;
     let mut next = state.applied()?.sequence + 1;
+    let mut erasures = Vec::new();
     while next <= head {
         let mut overlay = Overlay::new(state);
         let mut reached = None;
         for record in log.read_some(next, head)? {
-            // Of an erased record nothing is left to show; its place in the chain is.
-            if let Some(payload) = &record.payload {
+            // Of an erased record nothing may be left to show; its place in the chain is.
+            if let Some(payload) = instead.get(&next).or(record.payload.as_ref()) {
                 let unknown = |fault| OpenError::Unknown { sequence: next, fault };
                 let decoded = decode_record(payload).map_err(unknown)?;
                 apply(domain, &mut overlay, &decoded, next, record.time_ms).map_err(unknown)?;
+                erasures.extend(erasure::carried_out_by(&decoded).map_err(unknown)?);
             }
             reached = Some(Applied { journal: *log.id().as_bytes(), sequence: next, hash: record.hash });
             next += 1;
@@ -393,5 +525,5 @@ pub(crate) fn replay<D: Domain>(domain: &D, log: &Log, state: &State) -> Result<
     }
     // Proves that the state can be read before anyone is served from it.
     state.applied().map_err(|e| OpenError::Unknown { sequence: head, fault: unavailable(e) })?;
-    Ok(())
+    Ok(erasures)
 }

@@ -1,25 +1,28 @@
 //! Keeping a service, the same on every service: where it stands, copies of it, whether every record verifies.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiyao_calendar::{Clock as _, SystemClock, Timestamp};
 use jiyao_fault::{Fault, Result};
-use jiyao_journal::{Log, ReadError};
-use jiyao_ledger::{Domain, Ledger, Places};
+use jiyao_journal::{Hash, Log, ReadError};
+use jiyao_ledger::{AskErasure, CarryOut, Domain, Ledger, Places, Submission, carried_out};
 use jiyao_proto::journal::v1::GetHeadRequest;
 use jiyao_proto::journal::v1::journal_service_client::JournalServiceClient;
 use jiyao_proto::operations::v1 as wire;
 use jiyao_proto::server::operations::v1::operations_service_server::OperationsService;
+use jiyao_proto::stored::v1 as stored;
 use jiyao_telemetry::gauge;
+use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 use tracing::{info, warn};
 
-use crate::answer::{Answers, answer, caller, failed, stream};
+use crate::answer::{Answers, answer, caller, check_request_id, failed, request_digest, stream};
 use crate::follower::{Following, Followings};
 use crate::guard::Right;
 use crate::identity::Role;
@@ -72,6 +75,9 @@ impl<D: Domain> OperationsApi<D> {
         Right { method: path!("GetStatus"), roles: &[Role::Operator, Role::Auditor] },
         Right { method: path!("Backup"), roles: &[Role::Operator] },
         Right { method: path!("VerifyJournal"), roles: &[Role::Operator, Role::Auditor] },
+        Right { method: path!("AskErasure"), roles: &[Role::Operator] },
+        Right { method: path!("ConfirmErasure"), roles: &[Role::Operator] },
+        Right { method: path!("ListErasures"), roles: &[Role::Operator, Role::Auditor] },
     ];
 
     #[must_use]
@@ -213,17 +219,30 @@ fn back_up(log: &Log, about: &About, to: &Sender<wire::BackupResponse>) -> io::R
     to.blocking_send(Ok(last)).map_err(|_| io::ErrorKind::BrokenPipe.into())
 }
 
-/// Verifies every record up to the head of now, with a report now and then and at the end.
+/// Verifies every record up to the head of now, with a report now and then and at the end. What remains of an erased
+/// record must be what the record of its erasure says.
 fn verify(log: &Log, to: &Sender<wire::VerifyJournalResponse>) -> Result<(), ReadError> {
     let head = log.head();
     let mut found = wire::VerifyJournalResponse::default();
+    let mut unproved: BTreeMap<u64, Hash> = BTreeMap::new();
     let mut before = log.cursor_at(0)?.hash;
     for sequence in 1..=head.sequence {
         match log.read_after(sequence, &before) {
             Ok(record) => {
                 found.records += 1;
-                found.erased += u64::from(record.payload.is_none());
                 before = record.hash;
+                let payload = record.payload.unwrap_or_default();
+                if record.is_erased {
+                    found.erased += 1;
+                    unproved.insert(sequence, Sha256::digest(&payload).into());
+                }
+                for named in carried_out(&payload).unwrap_or_default().into_iter().flat_map(|one| one.records)
+                {
+                    let remains = unproved.get(&named.sequence).is_some_and(|left| left[..] == named.remains);
+                    if remains {
+                        unproved.remove(&named.sequence);
+                    }
+                }
             }
             Err(e @ ReadError::Io { .. }) => return Err(e),
             Err(_) => {
@@ -238,6 +257,10 @@ fn verify(log: &Log, to: &Sender<wire::VerifyJournalResponse>) -> Result<(), Rea
             return Ok(());
         }
     }
+    found.records -= unproved.len() as u64;
+    found.erased -= unproved.len() as u64;
+    found.damaged.extend(unproved.into_keys().take(NAMED.saturating_sub(found.damaged.len())));
+    found.damaged.sort_unstable();
     found.through = Some(cursor_to(&head));
     // Nobody waits any more: that is no fault.
     let _ = to.blocking_send(Ok(found));
@@ -288,4 +311,56 @@ impl<D: Domain> OperationsService for OperationsApi<D> {
         });
         Ok(Response::new(stream(lang, self.stop.clone(), ReceiverStream::new(replies))))
     }
+
+    async fn ask_erasure(
+        &self,
+        request: Request<wire::AskErasureRequest>,
+    ) -> Result<Response<wire::AskErasureResponse>, Status> {
+        answer(request, async |caller, mut request| {
+            let request_id = std::mem::take(&mut request.request_id);
+            check_request_id(&request_id)?;
+            let submission = Submission {
+                principal: caller.principal.name,
+                method: path!("AskErasure"),
+                digest: request_digest(&request),
+                request_id,
+                command: AskErasure { minutes: request.minutes, basis: request.basis },
+            };
+            let asked = self.ledger.get()?.ask_erasure(submission).await?;
+            Ok(wire::AskErasureResponse { erasure: Some(erasure(asked)) })
+        })
+        .await
+    }
+
+    async fn confirm_erasure(
+        &self,
+        request: Request<wire::ConfirmErasureRequest>,
+    ) -> Result<Response<wire::ConfirmErasureResponse>, Status> {
+        answer(request, async |caller, request| {
+            let (principal, method) = (caller.principal.name, path!("ConfirmErasure"));
+            info!(%principal, id = %request.id, "an erasure is carried out");
+            let order = CarryOut::Confirmed { id: request.id, principal, method };
+            let erased = self.ledger.get()?.erase(order).await?;
+            Ok(wire::ConfirmErasureResponse { erasure: Some(erasure(erased)) })
+        })
+        .await
+    }
+
+    async fn list_erasures(
+        &self,
+        request: Request<wire::ListErasuresRequest>,
+    ) -> Result<Response<wire::ListErasuresResponse>, Status> {
+        answer(request, async |_, _| {
+            let erasures = self.ledger.get()?.erasures()?.into_iter().map(erasure).collect();
+            Ok(wire::ListErasuresResponse { erasures })
+        })
+        .await
+    }
+}
+
+fn erasure(of: stored::Erasure) -> wire::Erasure {
+    let stored::Erasure { id, minutes, basis, asked_by, ask_time, confirmed_by, erase_time, records, .. } =
+        of;
+    let records = records.len() as u64;
+    wire::Erasure { id, minutes, basis, asked_by, ask_time, confirmed_by, erase_time, records }
 }

@@ -4,12 +4,14 @@ use std::future::Future;
 
 use jiyao_fault::{Fault, Reason, Result};
 use jiyao_journal::Cursor;
-use jiyao_ledger::{Domain, Ledger, Overlay, Submission};
+use jiyao_ledger::{CarryOut, Domain, Ledger, Overlay, Submission};
 use jiyao_proto::journal::v1 as wire;
+use jiyao_proto::journal::v1::event::Kind;
 use jiyao_proto::records::v1::records_service_client::RecordsServiceClient;
 use jiyao_proto::records::v1::{GetMinutesRequest, Minutes};
 use prost::Message as _;
 use tokio_util::sync::CancellationToken;
+use tracing::info;
 
 use crate::follower::{Absorb, Link, Setback, Source, Step, follow};
 use crate::journal_service::{cursor_from, cursor_to};
@@ -105,6 +107,18 @@ impl<D: Domain, I: Intake<D>> Absorb for Takeover<D, I> {
     }
 
     async fn absorb(&self, link: &Link, through: Cursor, events: Vec<wire::Event>) -> Result<(), Setback> {
+        let (erased, events): (Vec<_>, Vec<_>) =
+            events.into_iter().partition(|event| matches!(event.kind, Some(Kind::MinutesErased(_))));
+        // Before the cursor moves on: a repeat finds it done.
+        for event in erased {
+            if let Some(Kind::MinutesErased(erased)) = event.kind {
+                info!(minutes = %erased.minutes, "the content of minutes is erased, as the other service says");
+                self.ledger.erase(CarryOut::Followed(erased)).await?;
+            }
+        }
+        if events.is_empty() {
+            return Ok(());
+        }
         let Some(command) = self.intake.command(link, events, cursor_to(&through)).await? else {
             return Ok(());
         };

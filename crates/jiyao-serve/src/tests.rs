@@ -1,5 +1,5 @@
 use jiyao_fault::Reason;
-use jiyao_ledger::{Context, Decided, Domain, Ledger, Overlay, Places};
+use jiyao_ledger::{Context, Decided, Domain, Erasing, Ledger, Overlay, Places};
 use jiyao_proto::journal::v1::event::Kind;
 use jiyao_proto::journal::v1::journal_service_client::JournalServiceClient;
 use jiyao_proto::journal::v1::{GetHeadRequest, OrganCreated};
@@ -36,6 +36,14 @@ impl Domain for Nothing {
 
     fn public(&self, _: &Event) -> jiyao_fault::Result<Vec<Kind>> {
         Ok(Vec::new())
+    }
+
+    fn may_erase(&self, _: &Overlay<'_>, _: &str) -> jiyao_fault::Result<()> {
+        Ok(())
+    }
+
+    fn erased(&self, _: &Event, _: &mut Erasing) -> jiyao_fault::Result<Option<Vec<Event>>> {
+        Ok(None)
     }
 }
 

@@ -124,6 +124,23 @@ impl State {
         Ok((Self::of(Store::create(folder, projection, patience)?)?, to))
     }
 
+    /// Removes a closed store and all that was set aside of it before: nothing of it is to be read again.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn remove(folder: &Path) -> std::io::Result<()> {
+        store::remove(folder)
+    }
+
+    /// Puts a closed store in the place of another, of which nothing is left, not even what was set aside.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn put_in_place(from: &Path, to: &Path) -> std::io::Result<()> {
+        store::remove(to)?;
+        fs_err::rename(from, to)
+    }
+
     /// Closes a store that failed, on a thread of its own and after its last reader: sled may wait for ever for what it
     /// cannot write.
     pub fn retire(self: Arc<Self>) {

@@ -254,22 +254,39 @@ pub(crate) fn guarded<T: Send + 'static>(
     receive.recv_timeout(patience).unwrap_or_else(|_| Err(format!("sled did not answer within {patience:?}")))
 }
 
-/// Moves a folder out of the way, and removes the oldest moved before.
-pub(crate) fn set_aside(folder: &Path) -> Result<PathBuf, std::io::Error> {
-    let aside = |n: u32| {
-        let mut name = folder.file_name().unwrap_or_default().to_owned();
-        name.push(format!(".aside-{n:04}"));
-        folder.with_file_name(name)
-    };
-    let prefix = aside(0).to_string_lossy().trim_end_matches("0000").to_owned();
+fn aside(folder: &Path, n: u32) -> PathBuf {
+    let mut name = folder.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".aside-{n:04}"));
+    folder.with_file_name(name)
+}
+
+/// Numbers of what was set aside of a folder, in order.
+fn asides(folder: &Path) -> Result<Vec<u32>, std::io::Error> {
+    let prefix = aside(folder, 0).to_string_lossy().trim_end_matches("0000").to_owned();
     let mut taken: Vec<u32> = fs_err::read_dir(folder.parent().unwrap_or(Path::new(".")))?
         .filter_map(|entry| entry.ok()?.path().to_string_lossy().strip_prefix(&prefix)?.parse().ok())
         .collect();
     taken.sort_unstable();
-    let to = aside(taken.last().map_or(1, |last| last + 1));
+    Ok(taken)
+}
+
+/// Moves a folder out of the way, and removes the oldest moved before.
+pub(crate) fn set_aside(folder: &Path) -> Result<PathBuf, std::io::Error> {
+    let taken = asides(folder)?;
+    let to = aside(folder, taken.last().map_or(1, |last| last + 1));
     fs_err::rename(folder, &to)?;
     for n in taken.iter().rev().skip(KEPT_ASIDE - 1) {
-        fs_err::remove_dir_all(aside(*n))?;
+        fs_err::remove_dir_all(aside(folder, *n))?;
     }
     Ok(to)
+}
+
+/// Removes a folder and all that was set aside of it.
+pub(crate) fn remove(folder: &Path) -> Result<(), std::io::Error> {
+    for path in asides(folder)?.into_iter().map(|n| aside(folder, n)).chain([folder.to_owned()]) {
+        if path.exists() {
+            fs_err::remove_dir_all(path)?;
+        }
+    }
+    Ok(())
 }

@@ -1,7 +1,7 @@
 //! What attendance decides, and what its state shows.
 
 use jiyao_fault::{Fault, Reason, Result};
-use jiyao_ledger::{Context, Decided, Domain, Overlay, decode_event, event, from_json, to_json};
+use jiyao_ledger::{Context, Decided, Domain, Erasing, Overlay, decode_event, event, from_json, to_json};
 use jiyao_names::{Meeting as MeetingName, Minutes, Organ, ROLL, Seat as SeatName};
 use jiyao_proto::attendance::v1::{self as api, Presence, Roll, RollEntry};
 use jiyao_proto::journal::v1::event::Kind;
@@ -263,6 +263,39 @@ impl Domain for AttendanceDomain {
             },
             _ => Vec::new(),
         })
+    }
+
+    fn may_erase(&self, view: &Overlay<'_>, minutes: &str) -> Result<()> {
+        view.roll(&Minutes::parse(minutes, "minutes")?, "minutes").map(drop)
+    }
+
+    /// Of a roll that it was stated remains; the meeting and who signed in there are no content of minutes.
+    fn erased(&self, of: &Event, erasing: &mut Erasing) -> Result<Option<Vec<Event>>> {
+        let is_one = |minutes: &str| minutes == erasing.minutes;
+        match of.r#type.as_str() {
+            ROLLS_STATED => {
+                let RollsStated { mut rolls, source } = decode_event(of)?;
+                if !rolls.iter().any(|roll| is_one(&roll.minutes)) {
+                    return Ok(None);
+                }
+                for roll in rolls.iter_mut().filter(|roll| is_one(&roll.minutes)) {
+                    let Roll { name, minutes, revision, meeting_date, meeting_kind, create_time, .. } =
+                        std::mem::take(roll);
+                    *roll = Roll {
+                        name,
+                        minutes,
+                        revision,
+                        meeting_date,
+                        meeting_kind,
+                        create_time,
+                        ..Roll::default()
+                    };
+                }
+                Ok(Some(vec![event(ROLLS_STATED, 1, &RollsStated { rolls, source })]))
+            }
+            FINDING_DECIDED if is_one(&decode_event::<Noted>(of)?.of) => Ok(Some(Vec::new())),
+            _ => Ok(None),
+        }
     }
 }
 

@@ -357,12 +357,13 @@ impl DeliveriesApi {
             is_system: false,
             act: Box::new(Act::Open { attempt }),
         };
-        let committed =
-            self.0.submit(&caller, path!("OpenDelivery"), &request.request_id, digest, command).await?;
+        // What was erased is not opened, and no receipt says so.
         let ledger = self.0.ledger.get()?.clone();
         let minutes = Minutes::parse(&delivery.minutes, "minutes")?;
         let read = move || outbox::content(&ledger, &minutes, &delivery.sha256);
         let held = tokio::task::spawn_blocking(read).await.map_err(Fault::internal)??;
+        let committed =
+            self.0.submit(&caller, path!("OpenDelivery"), &request.request_id, digest, command).await?;
         let (content, _) = held.ok_or_else(|| Fault::internal("content is not here"))?;
         let delivery = Some(self.delivery(&name)?.0);
         Ok(api::OpenDeliveryResponse { content, delivery, position: Some(cursor_to(&committed.cursor)) })

@@ -9,7 +9,9 @@ use jiyao_deliveries::{
     RequestEntry, Scope, State, Target, copy_number, expand,
 };
 use jiyao_fault::{Fault, Reason, Result};
-use jiyao_ledger::{Context, Decided, Domain, Lookup as _, Overlay, decode_event, event, from_json, to_json};
+use jiyao_ledger::{
+    Context, Decided, Domain, Erasing, Lookup as _, Overlay, decode_event, event, from_json, to_json,
+};
 use jiyao_minutes::Level;
 use jiyao_names::{Delivery as DeliveryName, DisclosureRequest, Minutes, Organ, unhex};
 use jiyao_proto::distribution::v1::DistributionList;
@@ -656,11 +658,14 @@ impl Domain for DistributionDomain {
             PUBLISHED => {
                 let name = Minutes::parse(&of, "of")?;
                 let entry = PublicEntry { sequence, ..from_json::<PublicEntry>(&body)? };
-                let value = to_json(&entry)?;
-                for place in keys::published_places(&name, &entry.published) {
-                    view.put(place, value.clone());
+                // Without its text, which was erased, it is no longer public.
+                if !parts.is_empty() {
+                    let value = to_json(&entry)?;
+                    for place in keys::published_places(&name, &entry.published) {
+                        view.put(place, value.clone());
+                    }
+                    view.put(keys::published_at(&name), value);
                 }
-                view.put(keys::published_at(&name), value);
                 let task = Task { publish: false, ..view.task(&name)? };
                 show_task(view, &name, task)?;
             }
@@ -728,6 +733,50 @@ impl Domain for DistributionDomain {
             }
             _ => Vec::new(),
         })
+    }
+
+    fn may_erase(&self, view: &Overlay<'_>, minutes: &str) -> Result<()> {
+        view.known(&Minutes::parse(minutes, "minutes")?, "minutes").map(drop)
+    }
+
+    /// That they were delivered, to whom, and the receipts remain; the text and its withheld passages go.
+    fn erased(&self, of: &Event, erasing: &mut Erasing) -> Result<Option<Vec<Event>>> {
+        let is_one = |minutes: &str| minutes == erasing.minutes;
+        if of.r#type == LISTS_STATED {
+            let ListsStated { mut lists, source } = decode_event(of)?;
+            if !lists.iter().any(|list| is_one(&list.minutes)) {
+                return Ok(None);
+            }
+            for list in lists.iter_mut().filter(|list| is_one(&list.minutes)) {
+                let DistributionList { name, minutes, revision, meeting_date, create_time, .. } =
+                    std::mem::take(list);
+                *list = DistributionList {
+                    name,
+                    minutes,
+                    revision,
+                    meeting_date,
+                    create_time,
+                    ..DistributionList::default()
+                };
+            }
+            return Ok(Some(vec![event(LISTS_STATED, 1, &ListsStated { lists, source })]));
+        }
+        let noted = known_event(of)?;
+        let left = match of.r#type.as_str() {
+            MINUTES_KNOWN => {
+                let mut known = from_json::<Vec<(Known, Move)>>(&noted.body)?;
+                if !known.iter().any(|(known, _)| is_one(&known.minutes)) {
+                    return Ok(None);
+                }
+                for (known, _) in known.iter_mut().filter(|(known, _)| is_one(&known.minutes)) {
+                    known.passages.clear();
+                }
+                Noted { body: to_json(&known)?, ..noted }
+            }
+            CONTENT_TAKEN | PUBLISHED if is_one(&noted.of) => Noted { parts: Vec::new(), ..noted },
+            _ => return Ok(None),
+        };
+        Ok(Some(vec![event(&of.r#type, 1, &left)]))
     }
 }
 

@@ -60,8 +60,10 @@ pub(crate) fn content(
     let record = ledger.record(sequence)?.unwrap_or_default();
     for event in &record.events {
         let noted: Noted = jiyao_ledger::decode_event(event)?;
-        if let [content, text] = noted.parts.as_slice() {
-            return Ok(Some((content.clone(), text.clone())));
+        match noted.parts.as_slice() {
+            [content, text] => return Ok(Some((content.clone(), text.clone()))),
+            [] => return Err(Fault::new(Reason::MinutesErased).with("minutes", minutes)),
+            _ => {}
         }
     }
     Err(Fault::internal(format!("record {sequence} holds no content")))
@@ -155,7 +157,11 @@ impl Outbox {
             Some(scope) => scope.sha256,
             None => known.sha256.clone(),
         };
-        let text = self.taken(minutes, &sha256).await?;
+        let text = match self.taken(minutes, &sha256).await {
+            // There is nothing any more that could be delivered or published.
+            Err(fault) if fault.reason() == Reason::MinutesErased => return Ok(false),
+            text => text?,
+        };
         if task.deliver.is_some() {
             self.submit("make deliveries", Command::Make { minutes: minutes.clone() }).await?;
         }
@@ -248,20 +254,24 @@ impl Outbox {
                 let minutes = Minutes::parse(&delivery.minutes, "minutes")?;
                 let ledger = self.ledger.clone();
                 let send = move || {
-                    let held = content(&ledger, &minutes, &delivery.sha256)?;
+                    let held = match content(&ledger, &minutes, &delivery.sha256) {
+                        Err(fault) if fault.reason() == Reason::MinutesErased => return Ok(Err(fault)),
+                        held => held?,
+                    };
                     let (content, _) = held.ok_or_else(|| Fault::internal("content is not here"))?;
-                    Ok::<_, Fault>(mailer.send(&address.email, &delivery, attempt, &content))
+                    Ok::<_, Fault>(Ok(mailer.send(&address.email, &delivery, attempt, &content)))
                 };
                 match tokio::task::spawn_blocking(send).await.map_err(Fault::internal)?? {
                     // Taken by a mail server is not received: its reports say what came of it.
-                    Ok(()) => Command::Act {
+                    Ok(Ok(())) => Command::Act {
                         delivery: name.clone(),
                         etag: 0,
                         unit: String::new(),
                         is_system: true,
                         act: Box::new(Act::Transit { attempt, action: "accepted".to_owned() }),
                     },
-                    Err(why) => failed(why, false),
+                    Ok(Err(why)) => failed(why, false),
+                    Err(erased) => failed(erased.reason().to_string(), true),
                 }
             }
             Channel::Inbox | Channel::Paper => return Ok(()),

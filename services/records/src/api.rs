@@ -26,7 +26,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::documents::{View as _, no_minutes};
+use crate::documents::{View as _, no_content, no_minutes};
 use crate::domain::{Command, Import, MINUTES_IMPORTED, RecordsDomain, Settle};
 use crate::keys;
 use crate::life::MINUTES_AMENDED;
@@ -385,7 +385,10 @@ impl Api {
         })?;
         let mut hits = Vec::new();
         for minutes in page.found {
-            let text = self.text_of(&Minutes::parse(&minutes.name, "name")?, 0).await?;
+            let text = match self.text_of(&Minutes::parse(&minutes.name, "name")?, 0).await {
+                Err(fault) if fault.reason() == Reason::MinutesErased => continue,
+                text => text?,
+            };
             if let Some(excerpt) = wanted.found_in(&text) {
                 hits.push(api::MinutesHit { minutes: Some(minutes), excerpt });
             }
@@ -518,6 +521,9 @@ impl Api {
 /// Original and extracted text of a revision of minutes, 0 the newest, from the journal. Blocks on the disk.
 fn imported_at(ledger: &Ledger<RecordsDomain>, name: &Minutes, revision: u64) -> Result<(Vec<u8>, String)> {
     let (document, _) = ledger.read(|view| view.revision(name, revision))?;
+    if document.minutes.as_ref().is_some_and(|minutes| minutes.erase_time.is_some()) {
+        return Err(no_content(name));
+    }
     let record = ledger.record(document.original_sequence)?;
     let events = record.map(|record| record.events).unwrap_or_default();
     let is_it = |minutes: &Option<api::Minutes>| {

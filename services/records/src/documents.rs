@@ -26,6 +26,11 @@ pub(crate) fn no_minutes(name: &Minutes, field: &str) -> Fault {
     Fault::new(Reason::MinutesNotFound).at(field).with("minutes", name)
 }
 
+/// Minutes whose content was erased.
+pub(crate) fn no_content(name: &Minutes) -> Fault {
+    Fault::new(Reason::MinutesErased).with("minutes", name)
+}
+
 /// No such matter, to blame on a field.
 pub(crate) fn no_matter(name: &MatterName, field: &str) -> Fault {
     Fault::new(Reason::MatterNotFound).at(field).with("matter", name)

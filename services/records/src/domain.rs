@@ -1,10 +1,12 @@
 //! What records decides, and what its state shows.
 
+use std::io;
 use std::sync::{Arc, LazyLock};
 
 use jiyao_calendar::Holidays;
 use jiyao_fault::{Fault, Reason, Result};
-use jiyao_ledger::{Context, Decided, Domain, Overlay, decode_event, event, from_json};
+use jiyao_journal::Attachments;
+use jiyao_ledger::{Context, Decided, Domain, Erasing, Overlay, decode_event, event, from_json};
 use jiyao_minutes::Identity;
 use jiyao_names::{Minutes, Organ};
 use jiyao_proto::journal::v1::event::Kind;
@@ -17,7 +19,8 @@ use prost::Message as _;
 use prost::bytes::Bytes;
 use prost_types::FieldMask;
 
-use crate::documents::{View as _, no_minutes};
+use crate::documents::{View as _, no_content, no_minutes};
+use crate::erasure;
 use crate::follow_up::{self, Desk, FollowUp, MATTER_ACTED, MATTER_ESTABLISHED, MATTER_LISTED, RULES_SET};
 use crate::intake::{self, Followed, SOURCE_FOLLOWED};
 use crate::keys;
@@ -26,7 +29,7 @@ use crate::settling::settle;
 
 const ORGAN_CREATED: &str = "organ.created";
 pub(crate) const MINUTES_IMPORTED: &str = "minutes.imported";
-const MINUTES_SETTLED: &str = "minutes.settled";
+pub(crate) const MINUTES_SETTLED: &str = "minutes.settled";
 /// Facts, doubts and repairs together: more comes of no real minutes, and would not fit an answer.
 const READING_LIMIT: usize = 2 << 20;
 
@@ -35,6 +38,8 @@ pub(crate) struct RecordsDomain {
     pub(crate) holidays: Arc<Holidays>,
     /// What this deployment takes.
     pub(crate) policy: Policy,
+    /// Files that were sent ahead of an import.
+    pub(crate) uploads: Attachments,
 }
 
 pub(crate) enum Command {
@@ -106,7 +111,12 @@ impl Domain for RecordsDomain {
                 let name = Minutes::parse(&minutes, "minutes")?;
                 let before = view.document(&name, "minutes")?;
                 let mut minutes = before.minutes.clone().unwrap_or_default();
-                settle(&mut minutes, &mut settlement.unwrap_or_default())?;
+                let mut settlement = settlement.unwrap_or_default();
+                if minutes.erase_time.is_some() {
+                    minutes.revision = settlement.revision;
+                } else {
+                    settle(&mut minutes, &mut settlement)?;
+                }
                 let old = before.minutes.as_ref().map_or(0, |minutes| minutes.revision);
                 view.put(keys::revision(&name, old), before.encode_to_vec());
                 show(view, minutes.encode_to_vec().into(), before.original_sequence)
@@ -179,6 +189,20 @@ impl Domain for RecordsDomain {
             }
             _ => Err(unknown(event)),
         }
+    }
+
+    fn may_erase(&self, view: &Overlay<'_>, minutes: &str) -> Result<()> {
+        let name = Minutes::parse(minutes, "minutes")?;
+        let minutes = view.document(&name, "minutes")?.minutes.unwrap_or_default();
+        if minutes.erase_time.is_some() { Err(no_content(&name)) } else { Ok(()) }
+    }
+
+    fn erased(&self, event: &Event, erasing: &mut Erasing) -> Result<Option<Vec<Event>>> {
+        erasure::remains(event, erasing)
+    }
+
+    fn sweep(&self, erasing: &Erasing) -> io::Result<()> {
+        erasing.digests.iter().try_for_each(|digest| self.uploads.remove(digest))
     }
 }
 

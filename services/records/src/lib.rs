@@ -5,6 +5,7 @@
 mod api;
 mod documents;
 mod domain;
+mod erasure;
 mod follow_up;
 mod intake;
 mod keys;
@@ -156,7 +157,7 @@ impl Program for Records {
                 .map_err(|source| ServeError::Io { what: "find this program", source })?,
             program => Extractor::with(program.into()),
         };
-        let records = api::Api::new(ledger.clone(), uploads, limit, extractor, stop.clone());
+        let records = api::Api::new(ledger.clone(), uploads.clone(), limit, extractor, stop.clone());
         let api = RecordsServiceServer::new(records.clone())
             .max_decoding_message_size(REQUEST_LIMIT)
             .max_encoding_message_size(RESPONSE_LIMIT);
@@ -184,6 +185,6 @@ impl Program for Records {
                 take_over(source, ledger, Receipts, Followed::new().0, ready, stop);
             }
         };
-        serve_domain(parts, RecordsDomain { holidays, policy }, ledger, add, opened, on_ready).await
+        serve_domain(parts, RecordsDomain { holidays, policy, uploads }, ledger, add, opened, on_ready).await
     }
 }

@@ -154,6 +154,10 @@ pub enum Reason {
     RequestNotFound = 71,
     /// NOT_FOUND: no copy of that number. Metadata: {"copy": "000012"}.
     CopyNotFound = 72,
+    /// NOT_FOUND: the content of these minutes was erased. Metadata: {"minutes": "…"}.
+    MinutesErased = 73,
+    /// NOT_FOUND: no such erasure. Metadata: {"erasure": "…"}.
+    ErasureNotFound = 74,
 }
 impl Reason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -235,6 +239,8 @@ impl Reason {
             Self::AddressMissing => "REASON_ADDRESS_MISSING",
             Self::RequestNotFound => "REASON_REQUEST_NOT_FOUND",
             Self::CopyNotFound => "REASON_COPY_NOT_FOUND",
+            Self::MinutesErased => "REASON_MINUTES_ERASED",
+            Self::ErasureNotFound => "REASON_ERASURE_NOT_FOUND",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -313,6 +319,8 @@ impl Reason {
             "REASON_ADDRESS_MISSING" => Some(Self::AddressMissing),
             "REASON_REQUEST_NOT_FOUND" => Some(Self::RequestNotFound),
             "REASON_COPY_NOT_FOUND" => Some(Self::CopyNotFound),
+            "REASON_MINUTES_ERASED" => Some(Self::MinutesErased),
+            "REASON_ERASURE_NOT_FOUND" => Some(Self::ErasureNotFound),
             _ => None,
         }
     }

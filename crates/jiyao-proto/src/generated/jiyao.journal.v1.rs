@@ -42,7 +42,7 @@ pub struct Event {
     #[prost(message, optional, tag = "2")]
     pub record_time: ::core::option::Option<::prost_types::Timestamp>,
     /// What happened. A follower stops at a kind that it does not know.
-    #[prost(oneof = "event::Kind", tags = "3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13")]
+    #[prost(oneof = "event::Kind", tags = "3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14")]
     pub kind: ::core::option::Option<event::Kind>,
 }
 /// Nested message and enum types in `Event`.
@@ -83,6 +83,9 @@ pub mod event {
         /// Something was done with a delivery.
         #[prost(message, tag = "13")]
         DeliveryMoved(super::DeliveryMoved),
+        /// The content of minutes was erased.
+        #[prost(message, tag = "14")]
+        MinutesErased(super::MinutesErased),
     }
 }
 /// An organ came into being.
@@ -215,6 +218,31 @@ pub struct DeliveryMoved {
     /// What, e.g. `SEND`.
     #[prost(string, tag = "3")]
     pub act: ::prost::alloc::string::String,
+}
+/// The content of minutes was erased: whoever has any of it erases it too.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MinutesErased {
+    /// UUID of the erasure.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// `organs/{organ}/minutes/{minutes}`.
+    #[prost(string, tag = "2")]
+    pub minutes: ::prost::alloc::string::String,
+    /// The law or decision that says that it must go.
+    #[prost(string, tag = "3")]
+    pub basis: ::prost::alloc::string::String,
+    /// Who asked for it.
+    #[prost(string, tag = "4")]
+    pub asked_by: ::prost::alloc::string::String,
+    /// When.
+    #[prost(message, optional, tag = "5")]
+    pub ask_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Who had it carried out.
+    #[prost(string, tag = "6")]
+    pub confirmed_by: ::prost::alloc::string::String,
+    /// When.
+    #[prost(message, optional, tag = "7")]
+    pub erase_time: ::core::option::Option<::prost_types::Timestamp>,
 }
 /// Nothing to say: there is one head.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]

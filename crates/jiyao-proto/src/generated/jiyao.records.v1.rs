@@ -894,6 +894,9 @@ pub struct Minutes {
     /// 文种: 纪要.
     #[prost(string, tag = "17")]
     pub document_kind: ::prost::alloc::string::String,
+    /// When its content was erased; what is left is what a register says of it. Absent: it was not.
+    #[prost(message, optional, tag = "18")]
+    pub erase_time: ::core::option::Option<::prost_types::Timestamp>,
 }
 /// What a person decided about a reading.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

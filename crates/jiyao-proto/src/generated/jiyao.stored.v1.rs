@@ -351,6 +351,49 @@ pub struct Noted {
     #[prost(string, tag = "6")]
     pub source: ::prost::alloc::string::String,
 }
+/// Body of `erasure.asked` version 1, which leaves `erase_time` and all behind it out, of `erasure.carried_out` version
+/// 1, and state value of both: that the content of minutes is erased.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Erasure {
+    /// UUID.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// `organs/{organ}/minutes/{minutes}`.
+    #[prost(string, tag = "2")]
+    pub minutes: ::prost::alloc::string::String,
+    /// The law or decision that says that it must go.
+    #[prost(string, tag = "3")]
+    pub basis: ::prost::alloc::string::String,
+    /// Who asked for it.
+    #[prost(string, tag = "4")]
+    pub asked_by: ::prost::alloc::string::String,
+    /// When.
+    #[prost(message, optional, tag = "5")]
+    pub ask_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// The other person, who had it carried out.
+    #[prost(string, tag = "6")]
+    pub confirmed_by: ::prost::alloc::string::String,
+    /// When.
+    #[prost(message, optional, tag = "7")]
+    pub erase_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Records of this journal whose content went, in order. It stands for what remains of them, which their headers
+    /// cannot.
+    #[prost(message, repeated, tag = "8")]
+    pub records: ::prost::alloc::vec::Vec<ErasedRecord>,
+    /// Another service's journal said so: this one tells nobody.
+    #[prost(bool, tag = "9")]
+    pub followed: bool,
+}
+/// A record whose content went.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ErasedRecord {
+    /// Which.
+    #[prost(uint64, tag = "1")]
+    pub sequence: u64,
+    /// SHA-256 of what remains of its payload.
+    #[prost(bytes = "vec", tag = "2")]
+    pub remains: ::prost::alloc::vec::Vec<u8>,
+}
 /// State value of a used request_id.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct UsedRequest {

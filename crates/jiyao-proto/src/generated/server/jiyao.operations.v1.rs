@@ -56,6 +56,36 @@ pub mod operations_service_server {
             tonic::Response<Self::VerifyJournalStream>,
             tonic::Status,
         >;
+        /// Asks that the content of minutes be erased, for good: their text and facts, what was made of it here, and what
+        /// their acts and matters say in words. Nothing happens until another person confirms it.
+        /// Errors: MINUTES_NOT_FOUND, MINUTES_ERASED, FIELD_REQUIRED, FIELD_INVALID.
+        async fn ask_erasure(
+            &self,
+            request: tonic::Request<crate::operations::v1::AskErasureRequest>,
+        ) -> std::result::Result<
+            tonic::Response<crate::operations::v1::AskErasureResponse>,
+            tonic::Status,
+        >;
+        /// Carries an erasure out. Whoever asked for it cannot confirm it. Its records are rewritten without the content, and
+        /// the state is made anew from them; services that follow this one do the same when they learn of it. Commands wait
+        /// meanwhile. A repeat answers the same.
+        /// Errors: ERASURE_NOT_FOUND, SAME_PERSON, STATE_FORBIDS, DISK_FULL.
+        async fn confirm_erasure(
+            &self,
+            request: tonic::Request<crate::operations::v1::ConfirmErasureRequest>,
+        ) -> std::result::Result<
+            tonic::Response<crate::operations::v1::ConfirmErasureResponse>,
+            tonic::Status,
+        >;
+        /// Every erasure that was asked for, the oldest first.
+        /// Errors: STARTING.
+        async fn list_erasures(
+            &self,
+            request: tonic::Request<crate::operations::v1::ListErasuresRequest>,
+        ) -> std::result::Result<
+            tonic::Response<crate::operations::v1::ListErasuresResponse>,
+            tonic::Status,
+        >;
     }
     /// Each service serves its own. Only principals with the role `operator` may call it; GetStatus and VerifyJournal are
     /// open to auditors too.
@@ -276,6 +306,152 @@ pub mod operations_service_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.operations.v1.OperationsService/AskErasure" => {
+                    #[allow(non_camel_case_types)]
+                    struct AskErasureSvc<T: OperationsService>(pub Arc<T>);
+                    impl<
+                        T: OperationsService,
+                    > tonic::server::UnaryService<
+                        crate::operations::v1::AskErasureRequest,
+                    > for AskErasureSvc<T> {
+                        type Response = crate::operations::v1::AskErasureResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                crate::operations::v1::AskErasureRequest,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as OperationsService>::ask_erasure(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = AskErasureSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.operations.v1.OperationsService/ConfirmErasure" => {
+                    #[allow(non_camel_case_types)]
+                    struct ConfirmErasureSvc<T: OperationsService>(pub Arc<T>);
+                    impl<
+                        T: OperationsService,
+                    > tonic::server::UnaryService<
+                        crate::operations::v1::ConfirmErasureRequest,
+                    > for ConfirmErasureSvc<T> {
+                        type Response = crate::operations::v1::ConfirmErasureResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                crate::operations::v1::ConfirmErasureRequest,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as OperationsService>::confirm_erasure(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ConfirmErasureSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.operations.v1.OperationsService/ListErasures" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListErasuresSvc<T: OperationsService>(pub Arc<T>);
+                    impl<
+                        T: OperationsService,
+                    > tonic::server::UnaryService<
+                        crate::operations::v1::ListErasuresRequest,
+                    > for ListErasuresSvc<T> {
+                        type Response = crate::operations::v1::ListErasuresResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                crate::operations::v1::ListErasuresRequest,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as OperationsService>::list_erasures(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListErasuresSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)
