@@ -72,14 +72,30 @@ pub struct Journal {
     _lock: File,
 }
 
-impl Journal {
-    /// Opens the journal in `folder`, or makes one. Verifies every record.
+/// A folder that no other process opens, nor what belongs to it.
+#[derive(Debug)]
+pub struct Locked {
+    folder: PathBuf,
+    lock: File,
+}
+
+impl Locked {
+    /// Takes the folder, which is made where it is missing.
     ///
     /// # Errors
-    /// `Locked`, `Damaged`, `Newer`, `NoRoom`, `Io`. What is there is never changed by opening.
-    pub fn open(folder: &Path, options: Options) -> Result<Opened, OpenError> {
+    /// `Locked`, `Io`.
+    pub fn take(folder: &Path) -> Result<Self, OpenError> {
         fs_err::create_dir_all(folder)?;
-        let lock = lock(&folder.join("lock"))?;
+        Ok(Self { folder: folder.to_owned(), lock: lock(&folder.join("lock"))? })
+    }
+
+    /// Opens the journal in it, or makes one. Verifies every record.
+    ///
+    /// # Errors
+    /// `Damaged`, `Newer`, `NoRoom`, `Io`. What is there is never changed by opening.
+    pub fn open(self, options: Options) -> Result<Opened, OpenError> {
+        let Self { folder, lock } = self;
+        let folder = folder.as_path();
         let mut paths = Vec::new();
         for entry in fs_err::read_dir(folder)? {
             let path = entry?.path();
@@ -106,9 +122,8 @@ impl Journal {
         let mut segments: Vec<Segment> = Vec::new();
         let mut head: Option<Cursor> = None;
         let (mut end, mut last_time_ms, mut cut) = (0, i64::MIN, None);
-        for (at, path) in paths.iter().enumerate() {
-            let bytes = fs_err::read(path)?;
-            let header = scan::segment_header(path, &bytes)?;
+        for (path, scanned) in paths.iter().zip(scan::scan_all(&paths)) {
+            let (header, found) = scanned?;
             let damaged = |what| {
                 Err(OpenError::Damaged { path: path.clone(), offset: 0, sequence: header.first, what })
             };
@@ -120,8 +135,7 @@ impl Journal {
             if header.first != before.sequence + 1 || header.previous != before.hash {
                 return damaged("the segment does not follow the one before: one is missing");
             }
-            let is_last = at + 1 == paths.len();
-            let found = scan::scan(path, &bytes, &header, is_last)?;
+            let found = found?;
             let file = OpenOptions::new().read(true).write(true).open(path)?;
             if let Some((from, to)) = found.torn {
                 cut = Some(Cut { path: path.clone(), offset: from, length: to - from });
@@ -141,7 +155,7 @@ impl Journal {
         };
         let active = last.file.try_clone()?;
         let shared = Shared { id: head.journal, contents: RwLock::new(Contents { segments, head }) };
-        let journal = Self {
+        let journal = Journal {
             folder: folder.to_owned(),
             options,
             shared: Arc::new(shared),
@@ -152,6 +166,16 @@ impl Journal {
             _lock: lock,
         };
         Ok(Opened { journal, created, cut })
+    }
+}
+
+impl Journal {
+    /// Takes the folder and opens the journal in it, or makes one.
+    ///
+    /// # Errors
+    /// Those of [`Locked::take`] and [`Locked::open`].
+    pub fn open(folder: &Path, options: Options) -> Result<Opened, OpenError> {
+        Locked::take(folder)?.open(options)
     }
 
     /// A reader.

@@ -39,7 +39,7 @@ mod scan;
 pub use attachments::{Attachments, Receiving};
 pub use copy::{Piece, Restoring};
 pub use error::{AppendError, OpenError, ReadError};
-pub use journal::{Cut, Entry, EraseError, Journal, Opened, Options, free_bytes, make_private};
+pub use journal::{Cut, Entry, EraseError, Journal, Locked, Opened, Options, free_bytes, make_private};
 pub use log::{Log, Record};
 
 use uuid::Uuid;

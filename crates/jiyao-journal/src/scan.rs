@@ -1,6 +1,9 @@
 //! Reading a segment at open: what is there, and what to make of what does not verify.
 
-use std::path::Path;
+use std::num::NonZero;
+use std::panic::resume_unwind;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::format::{
     HEADER, Header, SEGMENT_HEADER, SegmentHeader, SegmentHeaderError, decode_body, is_torn, place,
@@ -20,7 +23,7 @@ pub(crate) struct Scanned {
     pub(crate) torn: Option<(u64, u64)>,
 }
 
-pub(crate) fn segment_header(path: &Path, bytes: &[u8]) -> Result<SegmentHeader, OpenError> {
+fn segment_header(path: &Path, bytes: &[u8]) -> Result<SegmentHeader, OpenError> {
     let damaged = |what| OpenError::Damaged { path: path.to_owned(), offset: 0, sequence: 0, what };
     let head = bytes.first_chunk::<SEGMENT_HEADER>().ok_or_else(|| damaged("the segment is cut short"))?;
     SegmentHeader::decode(head).map_err(|e| match e {
@@ -29,13 +32,44 @@ pub(crate) fn segment_header(path: &Path, bytes: &[u8]) -> Result<SegmentHeader,
     })
 }
 
+/// What a segment's header says, and what its records come to: an order of segments can only be judged with the first.
+type OfSegment = Result<(SegmentHeader, Result<Scanned, OpenError>), OpenError>;
+
+/// Verifies every record of some segments in order, on all processors: each says what must have come before it, so
+/// they can be looked at one by one.
+pub(crate) fn scan_all(paths: &[PathBuf]) -> Vec<OfSegment> {
+    let next = AtomicUsize::new(0);
+    let of_one = |at: usize| {
+        let bytes = fs_err::read(&paths[at])?;
+        let header = segment_header(&paths[at], &bytes)?;
+        let scanned = scan(&paths[at], &bytes, &header, at + 1 == paths.len());
+        Ok((header, scanned))
+    };
+    let work = || {
+        let mut done = Vec::new();
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            if at >= paths.len() {
+                return done;
+            }
+            done.push((at, of_one(at)));
+        }
+    };
+    let processors = std::thread::available_parallelism().map_or(1, NonZero::get).min(paths.len());
+    let mut all: Vec<(usize, OfSegment)> = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..processors).map(|_| scope.spawn(work)).collect();
+        let mut all = work();
+        for other in others {
+            all.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        }
+        all
+    });
+    all.sort_by_key(|(at, _)| *at);
+    all.into_iter().map(|(_, scanned)| scanned).collect()
+}
+
 /// Verifies every record of a segment. Only the last segment may have a torn tail.
-pub(crate) fn scan(
-    path: &Path,
-    bytes: &[u8],
-    segment: &SegmentHeader,
-    is_last: bool,
-) -> Result<Scanned, OpenError> {
+fn scan(path: &Path, bytes: &[u8], segment: &SegmentHeader, is_last: bool) -> Result<Scanned, OpenError> {
     let mut found = Scanned {
         offsets: Vec::new(),
         end: SEGMENT_HEADER as u64,

@@ -1,12 +1,12 @@
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use jiyao_calendar::Clock;
 use jiyao_fault::{Fault, Reason, Result};
-use jiyao_journal::{Cursor, Journal, Log, Options};
+use jiyao_journal::{Cursor, Journal, Locked, Log, Options};
 use jiyao_proto::stored::v1;
 use jiyao_state::{Origin, State};
 use prost::Message as _;
@@ -165,13 +165,20 @@ impl<D: Domain> Ledger<D> {
         clock: impl Clock,
         ids: Ids,
     ) -> Result<Self, OpenError> {
-        let mut opened = Journal::open(&places.journal, options)?;
+        // Each takes long where there is much, and neither needs the other yet.
+        let locked = Locked::take(&places.journal)?;
+        let (opened, state) = std::thread::scope(|scope| {
+            let state = scope.spawn(|| find_state::<D>(places));
+            let opened = locked.open(options);
+            (opened, state.join().unwrap_or_else(|panic| resume_unwind(panic)))
+        });
+        let mut opened = opened?;
         let log = opened.journal.log();
         if let Some(cut) = &opened.cut {
             warn!(path = %cut.path.display(), offset = cut.offset, bytes = cut.length, "left out a torn tail that was never acknowledged");
         }
         let domain = Arc::new(domain);
-        let state = open_state(&domain, places, &mut opened.journal, opened.cut.is_some())?;
+        let state = catch_up(&domain, places, &mut opened.journal, opened.cut.is_some(), state?)?;
         let (report, progress) = watch::channel(log.head().sequence);
         let (queue, jobs) = mpsc::channel(QUEUE);
         let slot = Arc::new(Slot(RwLock::new(Some(Arc::new(state)))));
@@ -345,23 +352,42 @@ pub(crate) fn decode_record(payload: &[u8]) -> Result<v1::Record> {
     v1::Record::decode(payload).map_err(Fault::internal)
 }
 
-/// Opens the state and replays what it has not seen. A state that is ahead of the journal, or of another one, is set
-/// aside. Where the journal is empty, or its tail was left out as torn, that would hide a loss, so it is refused.
+/// How long a state may take to be opened: a sound one opens at hundreds of MB a second; one that hangs must not hold up
+/// its rebuilding for long.
+fn patience(places: &Places) -> Duration {
+    Duration::from_secs(5 + folder_size(&places.state) / (10 << 20))
+}
+
+/// The state as it lies there, or an empty one where that is not sound.
+fn find_state<D: Domain>(places: &Places) -> Result<State, OpenError> {
+    State::remove(&places.beside())?;
+    let (state, origin) = State::open(&places.state, D::PROJECTION, patience(places))?;
+    if let Origin::SetAside { why, to } = &origin {
+        warn!(%why, aside = %to.display(), "the state was set aside; rebuilding it from the journal");
+    }
+    Ok(state)
+}
+
+/// Opens the state and replays what it has not seen.
 pub(crate) fn open_state<D: Domain>(
     domain: &Arc<D>,
     places: &Places,
     journal: &mut Journal,
-    tail_torn: bool,
 ) -> Result<State, OpenError> {
-    State::remove(&places.beside())?;
+    let state = find_state::<D>(places)?;
+    catch_up(domain, places, journal, false, state)
+}
+
+/// Replays what a state has not seen. A state that is ahead of the journal, or of another one, is set aside. Where the
+/// journal is empty, or its tail was left out as torn, that would hide a loss, so it is refused.
+fn catch_up<D: Domain>(
+    domain: &Arc<D>,
+    places: &Places,
+    journal: &mut Journal,
+    tail_torn: bool,
+    mut state: State,
+) -> Result<State, OpenError> {
     let log = &journal.log();
-    let size: u64 = folder_size(&places.state);
-    // A sound state opens at hundreds of MB a second; one that hangs must not hold up its rebuilding for long.
-    let patience = Duration::from_secs(5 + size / (10 << 20));
-    let (mut state, origin) = State::open(&places.state, D::PROJECTION, patience)?;
-    if let Origin::SetAside { why, to } = &origin {
-        warn!(%why, aside = %to.display(), "the state was set aside; rebuilding it from the journal");
-    }
     let head = log.head();
     let applied = state.applied()?;
     let is_new = applied.sequence == 0;
@@ -378,7 +404,7 @@ pub(crate) fn open_state<D: Domain>(
                 held: head.sequence,
             });
         }
-        let (fresh, aside) = state.begin_anew(&places.state, patience)?;
+        let (fresh, aside) = state.begin_anew(&places.state, patience(places))?;
         warn!(shown = applied.sequence, head = head.sequence, aside = %aside.display(), "the state does not belong to this journal; rebuilding it");
         state = fresh;
     }
@@ -404,7 +430,7 @@ pub(crate) fn open_state<D: Domain>(
         info!("the state is made anew after an erasure");
         drop(state);
         State::remove(&places.state)?;
-        return open_state(domain, places, journal, tail_torn);
+        return catch_up(domain, places, journal, tail_torn, find_state::<D>(places)?);
     }
     info!(head = head.sequence, journal = %head.journal, "the state is up to date");
     Ok(state)

@@ -142,9 +142,8 @@ impl<D: Domain> Writer<D> {
             }
             // A store that failed is never quite gone while the process lives: what it holds on the disk stays taken.
             // So none is begun that is bound to fail.
-            let opened = self
-                .has_room_for_state()
-                .then(|| open_state(&self.domain, &self.places, &mut self.journal, false));
+            let opened =
+                self.has_room_for_state().then(|| open_state(&self.domain, &self.places, &mut self.journal));
             match opened {
                 Some(Ok(state)) => {
                     self.state.set(Some(Arc::new(state)));
