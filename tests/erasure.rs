@@ -17,7 +17,7 @@ use crate::distribution::{House, UNIT, draft, of, sign, to_registered, until};
 const CANARY: &str = "金丝雀";
 
 /// Files under a folder that have these bytes.
-fn found(folder: &Path, needle: &[u8]) -> Result<Vec<String>> {
+pub(crate) fn found(folder: &Path, needle: &[u8]) -> Result<Vec<String>> {
     let mut found = Vec::new();
     for entry in fs_err::read_dir(folder)? {
         let path = entry?.path();

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use jiyao_client::{Client, DisclosureRequest, Import, ListMinutes, NewMatter, NewMeeting};
+use jiyao_client::{Client, DisclosureRequest, Import, ListMinutes, NewMatter, NewMeeting, Service};
 use jiyao_testkit::{Dice, FullDisk, LoopDisk, Process, binary, may_mount, numbered, skip};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -107,11 +107,24 @@ impl Kind {
     }
 }
 
-fn records(program: &Path, folder: &Path) -> Result<Process> {
+/// The settings with which a service runs here.
+fn arguments(folder: &Path) -> Vec<String> {
     let folder = folder.display().to_string();
     let arguments =
         ["--listen", "127.0.0.1:0", "--data-dir", &folder, "--set", "log=error", "--set", "reserve_mb=1"];
-    Process::start(program, &arguments)
+    arguments.map(str::to_owned).to_vec()
+}
+
+fn records(program: &Path, folder: &Path) -> Result<Process> {
+    let arguments = arguments(folder);
+    Process::start(program, &arguments.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+/// The same, of a build with fail points, one of which acts after so many passes.
+fn records_until(program: &Path, folder: &Path, point: &str, passes: usize) -> Result<Process> {
+    let mut all = vec![format!("FAILPOINTS={point}={passes}*off->return"), program.display().to_string()];
+    all.extend(arguments(folder));
+    Process::start(Path::new("/usr/bin/env"), &all.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
 /// What was acknowledged: name to number of the text.
@@ -197,6 +210,103 @@ async fn kills_under_load_lose_nothing() -> Result<()> {
     Ok(())
 }
 
+/// Builds with this feature can be told to end at a point, or to have a bug.
+const PLANTED: &str = "planted-failpoints";
+/// Points that every group of writes passes, and those that only a new segment does.
+const OF_A_GROUP: [&str; 5] = ["group-decided", "group-written", "group-synced", "state-applied", "answered"];
+const OF_A_SEGMENT: [&str; 2] = ["segment-made", "segment-named"];
+/// Points of an erasure, in their order.
+const OF_AN_ERASURE: [&str; 7] = [
+    "erasure-rehearsed",
+    "erasure-recorded",
+    "segment-rewritten",
+    "segment-replaced",
+    "erasure-written",
+    "erasure-shown",
+    "state-replaced",
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kills_at_each_point_of_a_write_lose_nothing() -> Result<()> {
+    let program = binary("jiyao-records", "jiyao-records", Some(PLANTED))?;
+    let folder = TempDir::new()?;
+    // Before there is anything: the journal itself is on its way.
+    for point in OF_A_SEGMENT {
+        assert!(
+            records_until(&program, folder.path(), point, 0).is_err(),
+            "{point} is not passed at the start"
+        );
+    }
+    let (next, acknowledged) = (Arc::new(AtomicUsize::new(0)), Acknowledged::default());
+    let service = records(&program, folder.path())?;
+    create_organ(&service.address).await?;
+    service.kill()?;
+    let mut kills = 0;
+    let passes = rounds(3, 40);
+    let all = OF_A_GROUP.iter().map(|point| (*point, passes)).chain(OF_A_SEGMENT.map(|point| (point, 1)));
+    for (point, passes) in all {
+        for after in 0..passes {
+            let service = records_until(&program, folder.path(), point, after)?;
+            let load = Load::start(Kind::Records, &service.address, &next, &acknowledged).await?;
+            let ended = tokio::task::spawn_blocking(|| service.ended()).await??;
+            assert!(!ended.success(), "{point} is passed");
+            load.end();
+            kills += 1;
+            let all = acknowledged.lock().unwrap().clone();
+            let newest = all.iter().rev().take(40).map(|(name, n)| (name.clone(), *n)).collect();
+            let service = records(&program, folder.path())?;
+            assert_eq!(lost(Kind::Records, &service.address, &newest).await?, 0, "{point}, pass {after}");
+            service.kill()?;
+        }
+    }
+    let service = records(&program, folder.path())?;
+    let all = acknowledged.lock().unwrap().clone();
+    assert_eq!(lost(Kind::Records, &service.address, &all).await?, 0);
+    println!("{kills} kills at named points: {} imports acknowledged, 0 lost", all.len());
+    assert!(!all.is_empty(), "there was load");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_erasure_killed_at_any_point_is_whole_or_not_at_all() -> Result<()> {
+    let program = binary("jiyao-records", "jiyao-records", Some(PLANTED))?;
+    let canary = "金丝雀之言";
+    for point in OF_AN_ERASURE {
+        let folder = TempDir::new()?;
+        let service = records(&program, folder.path())?;
+        create_organ(&service.address).await?;
+        let client = |address: &str, name: &str| {
+            Client::builder().records(format!("http://{address}")).acting_as(name, "").build()
+        };
+        let first = client(&service.address, "甲")?;
+        let mut others = BTreeMap::new();
+        for n in 0..3 {
+            others.insert(Kind::Records.write(&first, n).await?, n);
+        }
+        let text = numbered(99) + canary;
+        let name = first.import_minutes(Import::new("organs/linlan", text.into_bytes())).await?.minutes.name;
+        let id = first.ask_erasure(&name, "某法第九条").await?.id;
+        service.kill()?;
+
+        let service = records_until(&program, folder.path(), point, 0)?;
+        let outcome = client(&service.address, "乙")?.confirm_erasure(&id).await;
+        assert!(outcome.is_err(), "{point} is passed");
+        assert!(!service.ended()?.success());
+        let service = records(&program, folder.path())?;
+        let second = client(&service.address, "乙")?;
+        let is_done = !second.erasures(Service::Records).await?[0].erased.is_empty();
+        assert_eq!(is_done, point != OF_AN_ERASURE[0], "{point}: it is done once it is on record");
+        let found = crate::erasure::found(folder.path(), canary.as_bytes())?;
+        assert_eq!(found.is_empty(), is_done, "{point}: {found:?}");
+        second.confirm_erasure(&id).await?;
+        assert_eq!(crate::erasure::found(folder.path(), canary.as_bytes())?, Vec::<String>::new(), "{point}");
+        assert_eq!(lost(Kind::Records, &service.address, &others).await?, 0);
+        let verified = second.verify_journal(Service::Records, |_| {}).await?;
+        assert!(verified.damaged.is_empty() && verified.erased == 1, "{point}: {verified:?}");
+    }
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn req_03_kills_leave_no_gap_and_no_double_in_numbers() -> Result<()> {
     let program = binary("jiyao-records", "jiyao-records", None)?;
@@ -263,7 +373,7 @@ async fn req_03_kills_leave_no_gap_and_no_double_in_numbers() -> Result<()> {
 /// open.
 async fn power_cuts(
     kind: Kind,
-    program: &Path,
+    start: impl Fn(&Path) -> Result<Process>,
     cuts: usize,
     until_loss: bool,
 ) -> Result<(usize, usize, usize)> {
@@ -281,7 +391,7 @@ async fn power_cuts(
                 fs_err::remove_dir_all(disk.folder().join(format!("data-{}", cut / 3 - 1)))?;
             }
         }
-        let service = records(program, &data)?;
+        let service = start(&data)?;
         if cut % 3 == 0 {
             kind.begin(&kind.client(&service.address)?).await?;
         }
@@ -293,7 +403,7 @@ async fn power_cuts(
         service.kill()?;
         load.end();
         acknowledged_writes += all.len();
-        match records(program, &after.folder().join(format!("data-{}", cut / 3))) {
+        match start(&after.folder().join(format!("data-{}", cut / 3))) {
             Ok(service) => lost_writes += lost(kind, &service.address, &all).await?,
             Err(e) => {
                 println!("{kind:?}, cut {cut}: {e:#}");
@@ -317,15 +427,17 @@ async fn power_cuts_lose_nothing_and_a_planted_missing_sync_is_found() -> Result
     for kind in Kind::ALL {
         let program = binary(kind.package(), kind.package(), None)?;
         let cuts = rounds(12, 200);
-        let (lost, acknowledged, refused) = power_cuts(kind, &program, cuts, false).await?;
+        let (lost, acknowledged, refused) =
+            power_cuts(kind, |data| records(&program, data), cuts, false).await?;
         println!(
             "{kind:?}, {cuts} power cuts: {acknowledged} writes acknowledged, {lost} lost, {refused} refusals to open"
         );
         assert_eq!((lost, refused), (0, 0));
         assert!(acknowledged > cuts);
     }
-    let planted = binary("jiyao-records", "jiyao-records", Some("planted-no-sync"))?;
-    let (lost, acknowledged, refused) = power_cuts(Kind::Records, &planted, 20, true).await?;
+    let planted = binary("jiyao-records", "jiyao-records", Some(PLANTED))?;
+    let without_sync = |data: &Path| records_until(&planted, data, "no-sync", 0);
+    let (lost, acknowledged, refused) = power_cuts(Kind::Records, without_sync, 20, true).await?;
     println!(
         "without fdatasync: {acknowledged} writes acknowledged, {lost} lost, {refused} refusals to open"
     );

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::format::{self, Header, SEGMENT_HEADER, SegmentHeader, place};
 use crate::log::{Contents, Segment, Shared};
 use crate::scan;
-use crate::{AppendError, Cursor, Log, OpenError, ReadError};
+use crate::{AppendError, Cursor, Log, OpenError, ReadError, kill_point};
 
 /// Sizes.
 #[derive(Clone, Copy, Debug)]
@@ -244,7 +244,9 @@ impl Journal {
             self.last_time_ms = self.last_time_ms.max(entry.time_ms);
         }
         self.active.file().write_all_at(&bytes, start).map_err(AppendError::Fatal)?;
+        kill_point("group-written");
         sync_data(&self.active).map_err(AppendError::Fatal)?;
+        kill_point("group-synced");
 
         self.end = start + bytes.len() as u64;
         let mut contents = self.shared.contents.write().unwrap_or_else(PoisonError::into_inner);
@@ -319,8 +321,10 @@ impl Journal {
             }
             let temporary = segment.path.with_extension("tmp");
             write_synced(&temporary, &bytes)?;
+            kill_point("segment-rewritten");
             fs_err::rename(&temporary, &segment.path)?;
             sync_folder(&self.folder)?;
+            kill_point("segment-replaced");
             segment.file = Arc::new(OpenOptions::new().read(true).write(true).open(&segment.path)?);
         }
         Ok(())
@@ -386,8 +390,10 @@ fn make_segment(folder: &Path, options: Options, header: &SegmentHeader) -> Resu
             _ => MakeError::Io(e),
         });
     }
+    kill_point("segment-made");
     fs_err::rename(&temporary, &path)?;
     sync_folder(folder)?;
+    kill_point("segment-named");
     Ok(path)
 }
 
@@ -425,16 +431,13 @@ pub(crate) fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
     sync_all(&File::open(path)?)
 }
 
-#[cfg(not(feature = "planted-no-sync"))]
 #[allow(clippy::disallowed_methods)]
 fn sync_data(file: &File) -> io::Result<()> {
+    #[cfg(feature = "planted-failpoints")]
+    if crate::points::is_planted("no-sync") {
+        return Ok(());
+    }
     file.sync_data()
-}
-
-#[cfg(feature = "planted-no-sync")]
-#[allow(clippy::unnecessary_wraps)]
-fn sync_data(_: &File) -> io::Result<()> {
-    Ok(())
 }
 
 #[allow(clippy::disallowed_methods)]

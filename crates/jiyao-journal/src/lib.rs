@@ -34,6 +34,8 @@ mod error;
 mod format;
 mod journal;
 mod log;
+#[cfg(feature = "planted-failpoints")]
+mod points;
 mod scan;
 
 pub use attachments::{Attachments, Receiving};
@@ -41,8 +43,15 @@ pub use copy::{Piece, Restoring};
 pub use error::{AppendError, OpenError, ReadError};
 pub use journal::{Cut, Entry, EraseError, Journal, Locked, Opened, Options, free_bytes, make_private};
 pub use log::{Log, Record};
+#[cfg(feature = "planted-failpoints")]
+pub use points::kill_point;
 
 use uuid::Uuid;
+
+/// Nothing, but in builds with the feature `planted-failpoints`: there a test may end the process here.
+#[cfg(not(feature = "planted-failpoints"))]
+#[inline]
+pub fn kill_point(_: &str) {}
 
 /// A SHA-256 hash.
 pub type Hash = [u8; 32];

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use jiyao_calendar::{Clock, Timestamp};
 use jiyao_fault::{Fault, Reason, Result, chain};
-use jiyao_journal::{AppendError, Cursor, Entry, Journal, Log};
+use jiyao_journal::{AppendError, Cursor, Entry, Journal, Log, kill_point};
 use jiyao_proto::stored::v1::{Erasure, Record, UsedRequest};
 use jiyao_state::{Applied, State};
 use jiyao_telemetry::histogram;
@@ -293,10 +293,13 @@ impl<D: Domain> Writer<D> {
             let needed = Fault::new(Reason::StateForbids).with("state", "NEEDED").with("act", "ERASE");
             needed.because(e)
         })?;
+        kill_point("erasure-rehearsed");
         self.write_down(Entry { time_ms, payload })?;
+        kill_point("erasure-recorded");
         if let Err(e) = erasure::carry_out(self.domain.as_ref(), &mut self.journal, &plan) {
             end_for("what was erased cannot be written anew", &e);
         }
+        kill_point("erasure-written");
         // The erasure itself. Where this fails the change-over finds a state to be made anew.
         let shown =
             replay(self.domain.as_ref(), &log, &fresh, &BTreeMap::new()).and_then(|_| Ok(fresh.settle()?));
@@ -317,6 +320,7 @@ impl<D: Domain> Writer<D> {
     /// Puts the state that was made beside the one in use in its place. Readers wait for what goes.
     fn change_over(&mut self, old: Arc<State>) {
         self.state.set(None);
+        kill_point("erasure-shown");
         let until = Instant::now() + PATIENCE;
         while Arc::strong_count(&old) > 1 && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(1));
@@ -328,6 +332,7 @@ impl<D: Domain> Writer<D> {
         if let Err(e) = State::put_in_place(&self.places.beside(), &self.places.state) {
             warn!(cause = %e, "the state must be rebuilt after an erasure");
         }
+        kill_point("state-replaced");
         // It is opened, or rebuilt, as after any failure; nobody is answered before.
         let _ = self.sound_state();
     }
@@ -335,6 +340,7 @@ impl<D: Domain> Writer<D> {
     /// Writes, syncs, applies and answers a group. False: the state must be opened anew.
     fn commit(&mut self, mut group: Group<'_>, state: &State) -> bool {
         let began = Instant::now();
+        kill_point("group-decided");
         let first = match self.journal.append(&group.entries) {
             Ok(first) => first,
             Err(AppendError::Fatal(e)) => end_for("the journal cannot be written", &e),
@@ -362,6 +368,7 @@ impl<D: Domain> Writer<D> {
             error!(cause = %chain(&e), "the state cannot be written; rebuilding it");
             sound = false;
         }
+        kill_point("state-applied");
         if sound {
             histogram!("jiyao_state_apply_seconds").record(began.elapsed());
             self.report.send_replace(head.sequence);
@@ -374,6 +381,7 @@ impl<D: Domain> Writer<D> {
                 Err(Fault::new(Reason::StateUnavailable))
             };
             let _ = reply.send(answer);
+            kill_point("answered");
         }
         sound
     }

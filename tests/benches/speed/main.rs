@@ -2,12 +2,8 @@
 //! floor in processes of their own. `just bench speed`; `JIYAO_MINUTES` says how many small minutes lie in the store
 //! (100,000). Prints a table, and draws `target/speed.svg`.
 
-use std::collections::HashMap;
-use std::convert::Infallible;
-use std::path::{Path, PathBuf};
-use std::pin::Pin;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
@@ -16,156 +12,20 @@ use jiyao_proto::journal::v1::FollowRequest;
 use jiyao_proto::records::v1::{GetMinutesRequest, ListMinutesRequest};
 use jiyao_testkit::{Process, SAMPLE, binary, numbered};
 use prost::Message as _;
-use prost::bytes::{Buf as _, BufMut as _, Bytes};
+use prost::bytes::Bytes;
 use tempfile::TempDir;
 use tokio_stream::StreamExt as _;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
-use tonic::transport::Channel;
-use tonic::{Request, Response, Status};
+use tonic::Request;
+
+use crate::floor::{Raw, ask, channel, keep};
+
+mod floor;
+mod postgres;
 
 const AT_ONCE: usize = 64;
 const CALLS: usize = 6400;
 /// A store to begin with, that a larger one is held against.
 const FEW: usize = 10_000;
-
-/// Messages as bytes: neither side encodes or decodes.
-#[derive(Clone, Copy, Default)]
-struct Raw;
-
-impl Codec for Raw {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
-    }
-
-    fn decoder(&mut self) -> Self {
-        Self
-    }
-}
-
-impl Encoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, item: Bytes, to: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        to.put(item);
-        Ok(())
-    }
-}
-
-impl Decoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        Ok(Some(from.copy_to_bytes(from.remaining())))
-    }
-}
-
-/// A tonic server that does nothing: answers each call with the bytes of a file of its name, and a stream with the
-/// messages in it.
-#[derive(Clone)]
-struct Floor {
-    folder: PathBuf,
-    answers: Arc<Mutex<HashMap<String, Vec<Bytes>>>>,
-}
-
-/// Messages of a file: each a length of four bytes and the bytes.
-fn messages(file: &Path) -> Vec<Bytes> {
-    let mut bytes = Bytes::from(std::fs::read(file).unwrap_or_default());
-    let mut found = Vec::new();
-    while bytes.remaining() >= 4 {
-        let length = bytes.get_u32() as usize;
-        found.push(bytes.copy_to_bytes(length));
-    }
-    found
-}
-
-fn keep(file: &Path, messages: &[Bytes]) -> Result<()> {
-    let mut bytes = Vec::new();
-    for message in messages {
-        bytes.put_u32(u32::try_from(message.len())?);
-        bytes.extend_from_slice(message);
-    }
-    Ok(fs_err::write(file, bytes)?)
-}
-
-type Messages = Pin<Box<dyn tokio_stream::Stream<Item = Result<Bytes, Status>> + Send>>;
-
-#[derive(Clone)]
-struct Answer(Vec<Bytes>);
-
-impl tonic::server::UnaryService<Bytes> for Answer {
-    type Response = Bytes;
-    type Future = std::future::Ready<Result<Response<Bytes>, Status>>;
-
-    fn call(&mut self, _: Request<Bytes>) -> Self::Future {
-        std::future::ready(Ok(Response::new(self.0.first().cloned().unwrap_or_default())))
-    }
-}
-
-impl tonic::server::ServerStreamingService<Bytes> for Answer {
-    type Response = Bytes;
-    type ResponseStream = Messages;
-    type Future = std::future::Ready<Result<Response<Messages>, Status>>;
-
-    fn call(&mut self, _: Request<Bytes>) -> Self::Future {
-        let all = std::mem::take(&mut self.0).into_iter().map(Ok);
-        std::future::ready(Ok(Response::new(Box::pin(tokio_stream::iter(all)) as Messages)))
-    }
-}
-
-impl tower::Service<http::Request<tonic::body::Body>> for Floor {
-    type Response = http::Response<tonic::body::Body>;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: http::Request<tonic::body::Body>) -> Self::Future {
-        let name = request.uri().path().rsplit('/').next().unwrap_or_default().to_owned();
-        let answer = {
-            let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-            let read = || messages(&self.folder.join(&name));
-            Answer(answers.entry(name.clone()).or_insert_with(read).clone())
-        };
-        Box::pin(async move {
-            let mut grpc = tonic::server::Grpc::new(Raw);
-            Ok(match name.as_str() {
-                "Follow" => grpc.server_streaming(answer, request).await,
-                _ => grpc.unary(answer, request).await,
-            })
-        })
-    }
-}
-
-impl tonic::server::NamedService for Floor {
-    const NAME: &'static str = "floor";
-}
-
-async fn floor(folder: PathBuf) -> Result<()> {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-    println!("listening on {}", listener.local_addr()?);
-    let incoming = tonic::transport::server::TcpIncoming::from(listener).with_nodelay(Some(true));
-    let floor = Floor { folder, answers: Arc::default() };
-    Ok(tonic::transport::Server::builder().add_service(floor).serve_with_incoming(incoming).await?)
-}
-
-async fn channel(address: &str) -> Result<Channel> {
-    Ok(Channel::from_shared(format!("http://{address}"))?.tcp_nodelay(true).connect().await?)
-}
-
-async fn ask(channel: &Channel, path: &str, message: &Bytes) -> Result<Bytes> {
-    let mut grpc = tonic::client::Grpc::new(channel.clone());
-    grpc.ready().await?;
-    Ok(grpc.unary(Request::new(message.clone()), path.parse()?, Raw).await?.into_inner())
-}
 
 /// Throughput and latency of one kind of call.
 #[derive(Clone, Copy)]
@@ -364,6 +224,30 @@ async fn to_accept(address: &str, minutes: &str) -> Result<Vec<String>> {
     Ok(names)
 }
 
+/// Imports of these texts; how many a second.
+async fn imports_of(client: &Client, texts: &Arc<Vec<String>>) -> Result<f64> {
+    let (client, texts) = (client.clone(), Arc::clone(texts));
+    let import_one = move |n: usize| {
+        let (client, texts) = (client.clone(), Arc::clone(&texts));
+        async move {
+            let import = Import::new("organs/linlan", texts[n].clone().into_bytes());
+            client.import_minutes(import).await.map(drop).map_err(anyhow::Error::from)
+        }
+    };
+    durable(CALLS, import_one).await
+}
+
+/// These matters accepted; how many a second.
+async fn accepts_of(address: &str, matters: Vec<String>) -> Result<f64> {
+    let unit = Client::builder().records(format!("http://{address}"));
+    let (unit, matters) = (unit.acting_as("住建张", "市住建局").build()?, Arc::new(matters));
+    let accept = move |n: usize| {
+        let (unit, matters) = (unit.clone(), Arc::clone(&matters));
+        async move { unit.act(&matters[n], Act::Accept, None).await.map(drop).map_err(anyhow::Error::from) }
+    };
+    durable(CALLS, accept).await
+}
+
 /// Records of 600 bytes, each appended and synced by one of so many threads; how many a second.
 #[expect(
     clippy::disallowed_methods,
@@ -436,8 +320,10 @@ fn client(address: &str) -> Result<Client> {
 #[tokio::main]
 async fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
-    if let (Some("floor"), Some(folder)) = (arguments.next().as_deref(), arguments.next()) {
-        return floor(folder.into()).await;
+    match (arguments.next().as_deref(), arguments.next()) {
+        (Some("floor"), Some(folder)) => return floor::serve(folder.into()).await,
+        (Some("postgres"), Some(folder)) => return postgres::front(folder.into()).await,
+        _ => {}
     }
     let many: usize = std::env::var("JIYAO_MINUTES").ok().and_then(|n| n.parse().ok()).unwrap_or(100_000);
     let (folder, mut report) = (TempDir::new()?, Report(Vec::new()));
@@ -475,26 +361,13 @@ async fn main() -> Result<()> {
         std::hint::black_box(jiyao_reader::read(text, &words));
     }
     let reader = texts.len() as f64 / start.elapsed().as_secs_f64();
-    let (importer, texts) = (client.clone(), Arc::new(texts));
-    let import_one = move |n: usize| {
-        let (client, texts) = (importer.clone(), Arc::clone(&texts));
-        async move {
-            let import = Import::new("organs/linlan", texts[n].clone().into_bytes());
-            client.import_minutes(import).await.map(drop).map_err(anyhow::Error::from)
-        }
-    };
-    let imports = durable(CALLS, import_one).await?;
+    let texts = Arc::new(texts);
+    let imports = imports_of(&client, &texts).await?;
     println!("imports of the sample: {imports:.0} a second; the reader alone {reader:.0}");
     report.at_least("ImportMinutes, of the reader alone", imports / reader, 0.5);
 
     let matters = to_accept(&service.address, &seed).await?;
-    let unit = Client::builder().records(format!("http://{}", service.address));
-    let (unit, matters) = (unit.acting_as("住建张", "市住建局").build()?, Arc::new(matters));
-    let accept = move |n: usize| {
-        let (unit, matters) = (unit.clone(), Arc::clone(&matters));
-        async move { unit.act(&matters[n], Act::Accept, None).await.map(drop).map_err(anyhow::Error::from) }
-    };
-    let commands = durable(CALLS, accept).await?;
+    let commands = accepts_of(&service.address, matters).await?;
     keep(&answers.join("NoOp"), &[Bytes::new()])?;
     let no_op = speed(&floor.address, "/floor/NoOp", &Bytes::new()).await?.per_second;
     let appends = [plain_append(folder.path())?, plain_append(folder.path())?, plain_append(folder.path())?];
@@ -503,6 +376,22 @@ async fn main() -> Result<()> {
         "small durable commands (AcceptMatter): {commands:.0} a second; no-op {no_op:.0}, plain append {append:.0}"
     );
     report.at_least("small durable command, of the lower floor", commands / no_op.min(append), 0.6);
+
+    match postgres::Server::start(folder.path()).await? {
+        None => println!(
+            "PostgreSQL is not at hand (JIYAO_POSTGRES: folder of its programs): not held against it"
+        ),
+        Some(server) => {
+            let matters = server.fill(CALLS).await?;
+            let socket = server.folder.display().to_string();
+            let front = Process::start(&std::env::current_exe()?, &["postgres", &socket])?;
+            let usual_imports = imports_of(&self::client(&front.address)?, &texts).await?;
+            let usual_commands = accepts_of(&front.address, matters).await?;
+            println!("on PostgreSQL: {usual_imports:.0} imports and {usual_commands:.0} commands a second");
+            report.at_least("ImportMinutes, of the same on PostgreSQL", imports / usual_imports, 3.0);
+            report.at_least("small command, of the same on PostgreSQL", commands / usual_commands, 3.0);
+        }
+    }
 
     println!("filling up to {many}");
     let rate = fill(&client, FEW, many).await?;
