@@ -21,10 +21,15 @@ up *ARGS:
 test *ARGS:
     cargo test --workspace {{ ARGS }}
 
-# The fault tests alone; `just faults long` runs their long forms
+# The fault tests alone: disks, kills, what is between services, hostile clients; `just faults long` runs their long forms
 [group('test')]
 faults form='short':
-    JIYAO_FAULTS={{ form }} cargo test -p jiyao-tests faults -- --nocapture --test-threads 1
+    JIYAO_FAULTS={{ form }} cargo test -p jiyao-tests --test jiyao -- faults between hostile --nocapture --test-threads 1
+
+# The ledger under so many orders of events (shuttle)
+[group('test')]
+orders many='10000':
+    JIYAO_ORDERS={{ many }} cargo test --manifest-path tests/shuttle/Cargo.toml --target-dir target/shuttle -- --nocapture
 
 # How well real and written minutes are read, by file and group, and how the doubts sit
 [group('test')]

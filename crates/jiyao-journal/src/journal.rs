@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::format::{self, Header, SEGMENT_HEADER, SegmentHeader, place};
 use crate::log::{Contents, Segment, Shared};
 use crate::scan;
-use crate::{AppendError, Cursor, Log, OpenError, ReadError, kill_point};
+use crate::{AppendError, Cursor, Log, OpenError, ReadError, is_planted, kill_point};
 
 /// Sizes.
 #[derive(Clone, Copy, Debug)]
@@ -433,8 +433,7 @@ pub(crate) fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 #[allow(clippy::disallowed_methods)]
 fn sync_data(file: &File) -> io::Result<()> {
-    #[cfg(feature = "planted-failpoints")]
-    if crate::points::is_planted("no-sync") {
+    if is_planted("no-sync") {
         return Ok(());
     }
     file.sync_data()

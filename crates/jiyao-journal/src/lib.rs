@@ -44,7 +44,7 @@ pub use error::{AppendError, OpenError, ReadError};
 pub use journal::{Cut, Entry, EraseError, Journal, Locked, Opened, Options, free_bytes, make_private};
 pub use log::{Log, Record};
 #[cfg(feature = "planted-failpoints")]
-pub use points::kill_point;
+pub use points::{is_planted, kill_point};
 
 use uuid::Uuid;
 
@@ -52,6 +52,14 @@ use uuid::Uuid;
 #[cfg(not(feature = "planted-failpoints"))]
 #[inline]
 pub fn kill_point(_: &str) {}
+
+/// No, but in builds with the feature `planted-failpoints`: there a test may plant a bug here.
+#[cfg(not(feature = "planted-failpoints"))]
+#[inline]
+#[must_use]
+pub fn is_planted(_: &str) -> bool {
+    false
+}
 
 /// A SHA-256 hash.
 pub type Hash = [u8; 32];

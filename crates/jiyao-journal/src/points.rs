@@ -20,6 +20,6 @@ pub fn kill_point(name: &str) {
 }
 
 /// Whether a bug is planted here.
-pub(crate) fn is_planted(name: &str) -> bool {
+pub fn is_planted(name: &str) -> bool {
     is_hit(name)
 }

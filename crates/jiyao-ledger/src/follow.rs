@@ -74,13 +74,25 @@ impl<D: Domain> Ledger<D> {
                                 return;
                             }
                         }
-                        () = send.closed() => return,
+                        () = left(&send) => return,
                     }
                 }
             }
         });
         Ok(ReceiverStream::new(receive))
     }
+}
+
+/// Returns when nobody follows any more.
+#[cfg(not(shuttle))]
+async fn left<T>(follower: &mpsc::Sender<T>) {
+    follower.closed().await;
+}
+
+/// Shuttle's channels do not say.
+#[cfg(shuttle)]
+async fn left<T>(_: &mpsc::Sender<T>) {
+    std::future::pending().await
 }
 
 fn check(log: &Log, cursor: &Cursor) -> Result<()> {

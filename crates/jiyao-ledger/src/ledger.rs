@@ -2,6 +2,8 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
+#[cfg(not(shuttle))]
+use std::thread;
 use std::time::Duration;
 
 use jiyao_calendar::Clock;
@@ -10,6 +12,8 @@ use jiyao_journal::{Cursor, Journal, Locked, Log, Options};
 use jiyao_proto::stored::v1;
 use jiyao_state::{Origin, State};
 use prost::Message as _;
+#[cfg(shuttle)]
+use shuttle::thread;
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{info, warn};
 
@@ -193,7 +197,7 @@ impl<D: Domain> Ledger<D> {
             report,
             last_sync: Duration::ZERO,
         };
-        std::thread::Builder::new()
+        thread::Builder::new()
             .name("ledger-writer".to_owned())
             .spawn(move || writer.run())
             .map_err(jiyao_journal::OpenError::Io)?;

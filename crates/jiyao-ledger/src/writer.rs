@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use jiyao_calendar::{Clock, Timestamp};
 use jiyao_fault::{Fault, Reason, Result, chain};
-use jiyao_journal::{AppendError, Cursor, Entry, Journal, Log, kill_point};
+use jiyao_journal::{AppendError, Cursor, Entry, Journal, Log, is_planted, kill_point};
 use jiyao_proto::stored::v1::{Erasure, Record, UsedRequest};
 use jiyao_state::{Applied, State};
 use jiyao_telemetry::histogram;
@@ -341,6 +341,9 @@ impl<D: Domain> Writer<D> {
     fn commit(&mut self, mut group: Group<'_>, state: &State) -> bool {
         let began = Instant::now();
         kill_point("group-decided");
+        if is_planted("report-early") {
+            self.report.send_replace(self.journal.log().head().sequence + group.entries.len() as u64);
+        }
         let first = match self.journal.append(&group.entries) {
             Ok(first) => first,
             Err(AppendError::Fatal(e)) => end_for("the journal cannot be written", &e),
