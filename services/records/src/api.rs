@@ -22,7 +22,6 @@ use jiyao_serve::{
 use jiyao_wire::Mask;
 use prost::Message as _;
 use sha2::{Digest as _, Sha256};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -30,6 +29,7 @@ use crate::documents::{View as _, no_content, no_minutes};
 use crate::domain::{Command, Import, MINUTES_IMPORTED, RecordsDomain, Settle};
 use crate::keys;
 use crate::life::MINUTES_AMENDED;
+use crate::readers::Readers;
 
 const CREATE_ORGAN: &str = "/jiyao.records.v1.RecordsService/CreateOrgan";
 const IMPORT_MINUTES: &str = "/jiyao.records.v1.RecordsService/ImportMinutes";
@@ -59,8 +59,6 @@ const LIFE: u32 = 16;
 const LOOKED_THROUGH: usize = 200;
 /// Largest piece of a file in one message.
 const CHUNK: usize = 64 << 10;
-/// Texts read at the same time: reading is work for a core.
-const READERS_AT_WORK: usize = 2;
 /// Largest text of an organ's name.
 const LONGEST_NAME: usize = 200;
 /// Largest reason or value that a person gives.
@@ -75,7 +73,7 @@ pub(crate) struct Api {
     upload_limit: u64,
     words: Arc<Words>,
     extractor: Extractor,
-    at_work: Arc<Semaphore>,
+    readers: Readers,
     stop: CancellationToken,
 }
 
@@ -112,16 +110,15 @@ impl Api {
         uploads: Attachments,
         upload_limit: u64,
         extractor: Extractor,
+        readers: Readers,
         stop: CancellationToken,
     ) -> Self {
-        let at_work = Arc::new(Semaphore::new(READERS_AT_WORK));
-        Self { ledger, uploads, upload_limit, words: Arc::new(Words::default()), extractor, at_work, stop }
+        Self { ledger, uploads, upload_limit, words: Arc::new(Words::default()), extractor, readers, stop }
     }
 
     /// Reads a source off the async thread.
     pub(crate) async fn read(&self, source: Option<api::Source>, keep_anyway: bool) -> Result<Read> {
         let from = source.and_then(|source| source.from).ok_or_else(|| Fault::required("source"))?;
-        let _place = Arc::clone(&self.at_work).acquire_owned().await.map_err(Fault::internal)?;
         let (uploads, words, extractor) =
             (self.uploads.clone(), Arc::clone(&self.words), self.extractor.clone());
         let read = move || {
@@ -142,7 +139,7 @@ impl Api {
             let text = if format == Format::Utf8 { String::new() } else { text };
             Ok(Read::of(original, text, format, reading))
         };
-        tokio::task::spawn_blocking(read).await.map_err(Fault::internal)?
+        self.readers.have(read).await?
     }
 
     /// Puts a command to the ledger; answers when it is durable.

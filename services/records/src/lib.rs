@@ -12,6 +12,7 @@ mod keys;
 mod life;
 mod lifecycle;
 mod matters;
+mod readers;
 mod settling;
 
 use std::net::SocketAddr;
@@ -39,6 +40,7 @@ use crate::intake::{Quorums, Receipts};
 use crate::life::Policy;
 use crate::lifecycle::LifecycleApi;
 use crate::matters::MattersApi;
+use crate::readers::Readers;
 
 /// Its port, unless settings say otherwise.
 pub const PORT: u16 = 7101;
@@ -157,7 +159,9 @@ impl Program for Records {
                 .map_err(|source| ServeError::Io { what: "find this program", source })?,
             program => Extractor::with(program.into()),
         };
-        let records = api::Api::new(ledger.clone(), uploads.clone(), limit, extractor, stop.clone());
+        let readers =
+            Readers::start().map_err(|source| ServeError::Io { what: "start the readers", source })?;
+        let records = api::Api::new(ledger.clone(), uploads.clone(), limit, extractor, readers, stop.clone());
         let api = RecordsServiceServer::new(records.clone())
             .max_decoding_message_size(REQUEST_LIMIT)
             .max_encoding_message_size(RESPONSE_LIMIT);
