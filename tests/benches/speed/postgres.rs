@@ -102,7 +102,8 @@ impl Server {
         // Its own settings but for these: fsync and synchronous_commit are on.
         let settings = ["-c", "listen_addresses=", "-c", "max_connections=100", "-k", "."];
         let server = command("postgres").args(["-D", "data"]).args(settings).spawn()?;
-        let server = Self { server, folder };
+        // It works in that folder, so there is its socket.
+        let server = Self { server, folder: folder.join("data") };
         for _ in 0..200 {
             if connect(&server.folder).await.is_ok() {
                 return Ok(Some(server));
