@@ -214,6 +214,59 @@ async fn house_unit(unit: &Client, deliveries: &[Delivery]) -> Result<Vec<u8>, j
     unit.open_delivery(&of(deliveries, UNIT).name).await.map(|(bytes, _)| bytes)
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_follower_erases_goes_no_further() -> Result<()> {
+    use jiyao_proto::operations::v1 as wire;
+    use jiyao_proto::operations::v1::operations_service_client::OperationsServiceClient;
+    let house = House::new().await?;
+    let text = numbered(7);
+    let import = Import::new(&house.organ, text.clone().into_bytes());
+    let minutes = house.client.import_minutes(import).await?.minutes.name;
+    until("the roll", async || Ok(house.client.roll(&minutes, None).await.ok())).await?;
+    let mut attendance =
+        OperationsServiceClient::connect(format!("http://{}", house.services.attendance)).await?;
+    let mut by = async |name: &str, id: Option<String>| -> Result<wire::Erasure> {
+        let name = name.parse()?;
+        let erasure = match id {
+            None => {
+                let ask = wire::AskErasureRequest {
+                    minutes: minutes.clone(),
+                    basis: "某法第九条".into(),
+                    ..wire::AskErasureRequest::default()
+                };
+                let mut request = tonic::Request::new(ask);
+                request.metadata_mut().insert("jiyao-as", name);
+                attendance.ask_erasure(request).await?.into_inner().erasure
+            }
+            Some(id) => {
+                let mut request = tonic::Request::new(wire::ConfirmErasureRequest { id });
+                request.metadata_mut().insert("jiyao-as", name);
+                attendance.confirm_erasure(request).await?.into_inner().erasure
+            }
+        };
+        erasure.context("an erasure")
+    };
+    let asked = by("first", None).await?;
+    assert_eq!(by("second", Some(asked.id)).await?.records, 1);
+    assert!(house.client.roll(&minutes, None).await?.entries.is_empty());
+    // Records and distribution follow attendance, and have gone past it.
+    let later = house.client.import_directory(
+        &house.organ,
+        "type,id,title,classes\nunit,new,市数据局,市各有关部门和单位\n".into(),
+        false,
+    );
+    later.await?;
+    let is_past = async || {
+        let head = house.client.status(Service::Attendance).await?.head;
+        let status = house.client.status(Service::Records).await?;
+        Ok(status.following.iter().any(|one| one.lag == 0 && one.through == head).then_some(()))
+    };
+    until("records has gone past it", is_past).await?;
+    assert_eq!(house.client.minutes_text(&minutes).await?, text.as_bytes());
+    assert!(house.client.erasures(Service::Records).await?.is_empty());
+    house.services.stop().await
+}
+
 #[tokio::test]
 async fn what_remains_of_an_erased_record_is_vouched_for() -> Result<()> {
     let folder = tempfile::TempDir::new()?;

@@ -50,6 +50,8 @@ pub trait Intake<D: Domain>: Send + Sync + 'static {
     const SOURCE: &'static str;
     /// What the journal says was called.
     const METHOD: &'static str;
+    /// Whether the source is the home of minutes: only what is erased there is erased here.
+    const ERASES: bool = false;
 
     /// The command that events become, with all that they name fetched over the link; None where nothing of them
     /// matters here. The command must keep the cursor with its effect.
@@ -111,7 +113,9 @@ impl<D: Domain, I: Intake<D>> Absorb for Takeover<D, I> {
             events.into_iter().partition(|event| matches!(event.kind, Some(Kind::MinutesErased(_))));
         // Before the cursor moves on: a repeat finds it done.
         for event in erased {
-            if let Some(Kind::MinutesErased(erased)) = event.kind {
+            if let Some(Kind::MinutesErased(erased)) = event.kind
+                && I::ERASES
+            {
                 info!(minutes = %erased.minutes, "the content of minutes is erased, as the other service says");
                 self.ledger.erase(CarryOut::Followed(erased)).await?;
             }

@@ -12,6 +12,7 @@ pub(crate) struct Rolls;
 impl Intake<AttendanceDomain> for Rolls {
     const SOURCE: &'static str = RECORDS;
     const METHOD: &'static str = "follow jiyao.records.v1";
+    const ERASES: bool = true;
 
     async fn command(
         &self,

@@ -20,6 +20,7 @@ pub(crate) struct Lists;
 impl Intake<DistributionDomain> for Lists {
     const SOURCE: &'static str = RECORDS;
     const METHOD: &'static str = "follow jiyao.records.v1";
+    const ERASES: bool = true;
 
     async fn command(
         &self,
