@@ -337,6 +337,21 @@ mod tests {
     }
 
     #[test]
+    fn a_store_that_another_still_has_is_waited_for_and_not_set_aside() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        let (state, _) = State::open(&path, 1, PATIENCE).unwrap();
+        state.apply(writes(&[("a", Some(b"1"))]), at(1)).unwrap();
+        let closing = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(200));
+            drop(state);
+        });
+        let (state, origin) = State::open(&path, 1, PATIENCE).unwrap();
+        closing.join().unwrap();
+        assert_eq!((origin, state.applied().unwrap()), (Origin::Kept, at(1)));
+    }
+
+    #[test]
     fn an_emptied_store_is_not_taken_for_a_new_one() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state");

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sha2::{Digest as _, Sha256};
 
@@ -13,6 +13,8 @@ use crate::{Applied, StateError, Writes};
 const FORMAT: u8 = 1;
 const CHUNK: usize = 32 << 10;
 pub(crate) const KEPT_ASIDE: usize = 2;
+/// How long sled's threads may take to let go of a store that was closed.
+const LETTING_GO: Duration = Duration::from_secs(3);
 
 // Key spaces inside the one tree (an atomic batch is per tree).
 const META_KEY: &[u8] = b"m";
@@ -72,7 +74,18 @@ impl Store {
     fn at(folder: PathBuf, projection: u32) -> Result<Self, String> {
         // 4 MB segments: with the default a tree node above 128 KB goes to a file that is never synced.
         let config = sled::Config::new().path(&folder).segment_size(4 << 20).cache_capacity(16 << 20);
-        let db = config.flush_every_ms(Some(500)).open().map_err(|e| e.to_string())?;
+        let config = config.flush_every_ms(Some(500));
+        // No other process is here: whoever has it open has the journal's lock. But a store that was closed a moment
+        // ago in this process is let go of by sled's own threads, when they have done what they were at.
+        let until = Instant::now() + LETTING_GO;
+        let db = loop {
+            match config.open() {
+                Err(e) if e.to_string().contains("could not acquire lock") && Instant::now() < until => {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                opened => break opened.map_err(|e| e.to_string())?,
+            }
+        };
         Ok(Self { db, projection, seal: Seal::of(folder) })
     }
 
