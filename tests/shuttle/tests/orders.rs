@@ -12,6 +12,8 @@ use jiyao_ledger::{Context, Decided, Domain, Erasing, Ledger, Overlay, Places, S
 use jiyao_proto::journal::v1::OrganCreated;
 use jiyao_proto::journal::v1::event::Kind;
 use jiyao_proto::stored::v1::Event;
+use shuttle::scheduler::{PctScheduler, RandomScheduler};
+use shuttle::{Config, Runner};
 use tokio_stream::StreamExt as _;
 
 /// One counter: a command adds one, and answers what it came to.
@@ -109,19 +111,26 @@ async fn story() {
     ledger.close().await;
 }
 
-fn orders(many: usize) {
-    shuttle::check_random(|| shuttle::future::block_on(story()), many);
-    shuttle::check_pct(|| shuttle::future::block_on(story()), many, 3);
+fn orders(seed: u64, many: usize) {
+    let at_random = RandomScheduler::new_from_seed(seed, many);
+    let by_priority = PctScheduler::new_from_seed(seed, 3, many);
+    Runner::new(at_random, Config::default()).run(|| shuttle::future::block_on(story()));
+    Runner::new(by_priority, Config::default()).run(|| shuttle::future::block_on(story()));
 }
 
 #[test]
 fn whatever_the_order_answers_and_followers_see_what_is_on_disk() {
     let many = std::env::var("JIYAO_ORDERS").ok().and_then(|n| n.parse().ok()).unwrap_or(500);
-    orders(many);
+    let seed = std::env::var("JIYAO_SEED")
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or_else(|| std::process::id().into());
+    println!("JIYAO_SEED={seed}");
+    orders(seed, many);
     println!("{} orders of {WRITERS} writers with twins and a follower", many * 2);
     // Told of a group before it is synced, a follower must be seen to read what is not there.
     fail::cfg("report-early", "return").unwrap();
-    let red = std::panic::catch_unwind(|| orders(many)).is_err();
+    let red = std::panic::catch_unwind(|| orders(seed, many)).is_err();
     fail::remove("report-early");
     assert!(red, "the harness does not see a report that comes too early");
 }
