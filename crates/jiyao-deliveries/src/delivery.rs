@@ -182,6 +182,10 @@ pub struct Delivery {
     pub version: u64,
     /// Attempts begun.
     pub attempt: u32,
+    /// Attempts begun before it was last made ready to go out: what is tried again begins its pauses anew.
+    pub earlier_attempts: u32,
+    /// When it was last made ready to go out.
+    pub ready: Option<Timestamp>,
     /// When it was sent first: set by the system (requirement 39).
     pub sent: Option<Timestamp>,
     /// When it was received.
@@ -353,10 +357,12 @@ impl Delivery {
         let is_repeat = matches!(act, Act::Receive { .. }) && matches!(self.state, Received | Signed);
         let allowed = match &act {
             Act::Send { .. } => matches!(self.state, Pending | Sent),
-            Act::Fail { .. } => matches!(self.state, Pending | Sent | Received),
+            Act::Fail { .. } => matches!(self.state, Sent | Received),
             Act::Transit { .. } => matches!(self.state, Sent | Received | Signed),
-            Act::Receive { .. } | Act::Open { .. } => matches!(self.state, Sent | Received | Signed),
-            Act::Sign { .. } | Act::Return { .. } => matches!(self.state, Sent | Received),
+            Act::Receive { .. } | Act::Open { .. } => {
+                self.channel != Channel::Paper && (self.is_out() || self.state == Signed)
+            }
+            Act::Sign { .. } | Act::Return { .. } => self.is_out(),
             Act::HandOver { .. } => {
                 self.channel == Channel::Paper && matches!(self.state, Pending | Sent | Received)
             }
@@ -407,6 +413,22 @@ impl Delivery {
         Ok(entry(act, is_repeat))
     }
 
+    /// Whether the recipient may have it: it went out, even where the sender has heard no answer and will try again.
+    #[must_use]
+    pub fn is_out(&self) -> bool {
+        match self.state {
+            State::Sent | State::Received => true,
+            State::Pending => self.channel.is_sent() && self.attempt > self.earlier_attempts,
+            _ => false,
+        }
+    }
+
+    /// Whether nothing shows that it arrived, although it has been ready since before an instant (requirement 42).
+    #[must_use]
+    pub fn is_unreceived_since(&self, instant: Timestamp) -> bool {
+        self.received.is_none() && self.ready.or(self.sent).is_some_and(|since| since <= instant)
+    }
+
     fn holds(&self, sha256: &str) -> Result<()> {
         if sha256 == self.sha256 {
             return Ok(());
@@ -430,8 +452,11 @@ impl Delivery {
                 self.failures.push(Failure { attempt, time, why });
                 let most = self.failures.len().saturating_sub(MOST_FAILURES);
                 self.failures.drain(..most);
-                self.next_try = retry;
-                self.state = if retry.is_some() { State::Pending } else { State::Failed };
+                // Where it arrived nevertheless, there is nothing left to try.
+                if self.state == State::Sent {
+                    self.next_try = retry;
+                    self.state = if retry.is_some() { State::Pending } else { State::Failed };
+                }
             }
             Act::Transit { action, .. } => {
                 // Reports overtake each other; nothing comes after delivered.
@@ -445,7 +470,7 @@ impl Delivery {
                 if self.channel == Channel::Email {
                     self.transit = "delivered".to_owned();
                 }
-                if self.state == State::Sent {
+                if self.is_out() {
                     self.state = State::Received;
                 }
             }
@@ -482,7 +507,10 @@ impl Delivery {
 
     /// Ready to go out: the inbox has it at once, what is sent waits for its sender, paper for a hand.
     pub fn goes_again(&mut self, time: Timestamp) {
-        self.returned = None;
+        (self.returned, self.sent, self.received) = (None, None, None);
+        self.closed.clear();
+        self.ready = Some(time);
+        self.earlier_attempts = self.attempt;
         match self.channel {
             Channel::Inbox => {
                 self.attempt += 1;

@@ -92,9 +92,27 @@ impl Publication {
 /// What stands where something was left out.
 const LEFT_OUT: &str = "［此处依法不予公开］";
 
-/// The separable part of a text (政府信息公开条例 art. 37): each withheld passage gives way to a note.
+/// The separable part of a text (政府信息公开条例 art. 37): each withheld passage, wherever it stands, gives way to a
+/// note. Passages that overlap or touch go as one: what belongs to any of them is not shown.
 #[must_use]
 pub fn public_part(text: &str, passages: &[Passage]) -> String {
     let withheld = passages.iter().filter(|passage| passage.class != DisclosureClass::Public);
-    withheld.fold(text.to_owned(), |text, passage| text.replace(&passage.quote, LEFT_OUT))
+    let mut places: Vec<(usize, usize)> =
+        withheld.flat_map(|passage| places_of(text, &passage.quote)).collect();
+    places.sort_unstable();
+    let (mut public, mut shown) = (String::with_capacity(text.len()), 0);
+    for (from, until) in places {
+        if from > shown || public.is_empty() {
+            public.push_str(&text[shown..from]);
+            public.push_str(LEFT_OUT);
+        }
+        shown = shown.max(until);
+    }
+    public + &text[shown..]
+}
+
+/// Wherever a quote stands in a text, places that overlap each other too.
+fn places_of<'t>(text: &'t str, quote: &'t str) -> impl Iterator<Item = (usize, usize)> + 't {
+    let starts = text.char_indices().map(|(at, _)| at).filter(move |_| !quote.is_empty());
+    starts.filter(move |at| text[*at..].starts_with(quote)).map(move |at| (at, at + quote.len()))
 }

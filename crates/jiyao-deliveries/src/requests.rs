@@ -85,6 +85,9 @@ pub struct RequestEntry {
     pub actor: String,
     /// The civil day.
     pub day: Date,
+    /// Working days that the clock stood still until then, where a third party was heard.
+    #[serde(default)]
+    pub stood_still: u32,
 }
 
 /// A request for disclosure.
@@ -203,11 +206,17 @@ impl Request {
             }
             RequestAct::Complete => {}
         }
-        Ok(RequestEntry { act, actor: actor.to_owned(), day: today })
+        let stood_still = match (&act, self.asked) {
+            (RequestAct::HearThirdParty { .. }, Some(asked)) => {
+                holidays.between(asked, today.max(asked)).map_err(unknown)?
+            }
+            _ => 0,
+        };
+        Ok(RequestEntry { act, actor: actor.to_owned(), day: today, stood_still })
     }
 
     /// Brings the request up to date.
-    pub fn apply(&mut self, entry: RequestEntry, holidays: &Holidays) {
+    pub fn apply(&mut self, entry: RequestEntry) {
         self.version += 1;
         match &entry.act {
             RequestAct::AskCompletion { .. } => self.state = RequestState::AwaitingCompletion,
@@ -222,9 +231,8 @@ impl Request {
             }
             RequestAct::HearThirdParty { .. } => {
                 self.state = RequestState::Open;
-                if let Some(asked) = self.asked.take() {
-                    self.stood_still += holidays.between(asked, entry.day).unwrap_or(0);
-                }
+                self.asked = None;
+                self.stood_still += entry.stood_still;
             }
             RequestAct::Extend { working_days, .. } => self.extended = *working_days,
             RequestAct::Answer { .. } => self.state = RequestState::Answered,

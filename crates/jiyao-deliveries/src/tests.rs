@@ -160,6 +160,76 @@ fn req_39_states_and_times_are_set_by_the_system() {
 }
 
 #[test]
+fn req_39_what_arrived_is_not_taken_back_by_an_answer_that_did_not() {
+    let fail = |attempt, retry| Act::Fail { attempt, why: "503".into(), retry };
+    let mut hook = delivery(Channel::Webhook);
+    assert!(!hook.is_out(), "nothing went out");
+    does(&mut hook, Act::Send { attempt: 1 }, "系统", 1).unwrap();
+    does(&mut hook, fail(1, Some(at(60))), "系统", 2).unwrap();
+    assert!(hook.state == State::Pending && hook.is_out(), "the call may have arrived");
+    does(&mut hook, Act::Open { attempt: 1 }, "市教育局", 3).unwrap();
+    assert_eq!((hook.state, hook.next_try), (State::Received, None), "and is not sent again");
+    does(
+        &mut hook,
+        Act::Sign {
+            attempt: 1,
+            sha256: "0f".repeat(32),
+            signer: "人".into(),
+            claim_signature: String::new(),
+        },
+        "市教育局",
+        4,
+    )
+    .unwrap();
+
+    let mut hook = delivery(Channel::Webhook);
+    does(&mut hook, Act::Send { attempt: 1 }, "系统", 1).unwrap();
+    does(&mut hook, Act::Open { attempt: 1 }, "市教育局", 2).unwrap();
+    does(&mut hook, fail(1, Some(at(60))), "系统", 3).unwrap();
+    assert_eq!((hook.state, hook.failures.len()), (State::Received, 1));
+
+    // Redirected while a call is under way: its answer concerns nobody any more.
+    let mut hook = delivery(Channel::Webhook);
+    does(&mut hook, Act::Send { attempt: 1 }, "系统", 1).unwrap();
+    does(&mut hook, Act::Redirect { channel: Channel::Paper, reason: "停机".into() }, "", 2).unwrap();
+    assert_eq!(does(&mut hook, fail(1, None), "系统", 3).unwrap_err(), Reason::StateForbids);
+    assert!(!hook.is_out() && hook.state == State::Pending);
+    assert_eq!(does(&mut hook, Act::Open { attempt: 1 }, "市教育局", 3).unwrap_err(), Reason::StateForbids);
+}
+
+#[test]
+fn req_43_paper_is_handed_over_and_nothing_else() {
+    let mut paper = delivery(Channel::Paper);
+    does(&mut paper, Act::HandOver { signer: "章树声".into(), note: String::new() }, "", 1).unwrap();
+    for act in [Act::Open { attempt: 1 }, Act::Receive { attempt: 1 }] {
+        assert_eq!(does(&mut paper, act, "市教育局", 2).unwrap_err(), Reason::StateForbids);
+    }
+}
+
+#[test]
+fn req_42_what_goes_again_is_waited_for_anew() {
+    let mut inbox = delivery(Channel::Inbox);
+    assert!(inbox.is_unreceived_since(at(0)) && !inbox.is_unreceived_since(at(-1)));
+    does(&mut inbox, Act::Open { attempt: 1 }, "市教育局", 5).unwrap();
+    assert!(!inbox.is_unreceived_since(at(99)));
+    let back = Act::Return { attempt: 1, codes: vec!["13".into()], text: String::new() };
+    does(&mut inbox, back, "市教育局", 6).unwrap();
+    does(&mut inbox, Act::Resend { reason: "已换".into() }, "", 100).unwrap();
+    assert_eq!((inbox.sent, inbox.received, inbox.earlier_attempts), (Some(at(100)), None, 1));
+    assert!(inbox.is_unreceived_since(at(100)) && !inbox.is_unreceived_since(at(99)));
+    assert!(delivery(Channel::Paper).is_unreceived_since(at(0)), "paper that nobody handed over");
+    // One that was given up and goes again may be given up again.
+    let mut mail = delivery(Channel::Email);
+    for attempt in [1, 2] {
+        does(&mut mail, Act::Send { attempt }, "系统", 1).unwrap();
+        does(&mut mail, Act::Fail { attempt, why: "550".into(), retry: None }, "系统", 2).unwrap();
+        does(&mut mail, Act::Close { reason: "停用".into() }, "", 3).unwrap();
+        does(&mut mail, Act::Resend { reason: "启用".into() }, "", 4).unwrap();
+    }
+    assert_eq!(mail.earlier_attempts, 2, "its pauses begin anew");
+}
+
+#[test]
 fn req_40_signing_names_the_bytes_is_idempotent_and_is_the_units_own() {
     let mut inbox = delivery(Channel::Inbox);
     assert_eq!(does(&mut inbox, sign(1, "0f"), "市财政局", 1).unwrap_err(), Reason::UnitForeign);
@@ -208,7 +278,7 @@ fn req_39_every_act_in_every_state() {
     let hash = "0f".repeat(32);
     let acts: [(Act, &[State]); 13] = [
         (Act::Send { attempt: 2 }, &[Pending, Sent]),
-        (Act::Fail { attempt: 1, why: "x".into(), retry: None }, &[Pending, Sent, Received]),
+        (Act::Fail { attempt: 1, why: "x".into(), retry: None }, &[Sent, Received]),
         (Act::Transit { attempt: 1, action: "relayed".into() }, &[Sent, Received, Signed]),
         (Act::Receive { attempt: 1 }, &[Sent, Received, Signed]),
         (Act::Open { attempt: 1 }, &[Sent, Received, Signed]),
@@ -350,6 +420,20 @@ fn req_45_the_separable_part_leaves_the_withheld_passages_out() {
     let passages =
         [passage("报价三亿元", DisclosureClass::Withheld), passage("通过", DisclosureClass::Public)];
     assert_eq!(public_part(text, &passages), "一、同意。\n二、某企业［此处依法不予公开］。\n三、通过。");
+    // What belongs to any of several passages goes, in whatever order they were marked.
+    let text = "甲。某企业报价三亿元，分两年付清。乙。报价三亿元。";
+    let overlapping = ["报价三亿元", "三亿元，分两年付清", "三亿", "企业报价"];
+    for turn in 0..overlapping.len() {
+        let mut quotes = overlapping;
+        quotes.rotate_left(turn);
+        let passages = quotes.map(|quote| passage(quote, DisclosureClass::Withheld));
+        let expected = "甲。某［此处依法不予公开］。乙。［此处依法不予公开］。";
+        assert_eq!(public_part(text, &passages), expected, "{quotes:?}");
+    }
+    let whole = [passage("一二", DisclosureClass::OnRequest), passage("二三", DisclosureClass::Withheld)];
+    assert_eq!(public_part("一二三", &whole), "［此处依法不予公开］");
+    let itself = [passage("ＡＡ", DisclosureClass::Withheld)];
+    assert_eq!(public_part("ＡＡＡ。", &itself), "［此处依法不予公开］。", "a passage that overlaps itself");
 }
 
 fn request() -> Request {
@@ -372,7 +456,7 @@ fn request() -> Request {
 fn asks(request: &mut Request, act: RequestAct, today: &str) -> Result<(), Reason> {
     let holidays = Holidays::shipped();
     let entry = request.decide(act, "公开办", day(today), holidays).map_err(|fault| fault.reason())?;
-    request.apply(entry, holidays);
+    request.apply(entry);
     Ok(())
 }
 
@@ -392,7 +476,10 @@ fn req_49_requests_are_answered_in_time_and_third_parties_do_not_count() {
     let answer = |kind: &str| RequestAct::Answer { kind: kind.into(), text: "予以公开".into() };
     assert_eq!(asks(&mut one, answer("GIVEN"), "2020-07-16"), Err(Reason::StateForbids));
     assert_eq!(due(&one, "2020-07-17"), "2020-08-13", "it stands still while they are asked");
-    asks(&mut one, RequestAct::HearThirdParty { text: "不同意".into() }, "2020-07-17").unwrap();
+    let hear = || RequestAct::HearThirdParty { text: "不同意".into() };
+    let unknown = one.decide(hear(), "公开办", day("2099-01-04"), holidays).unwrap_err();
+    assert_eq!(unknown.reason(), Reason::HolidaysUnknown, "how long it stood still is decided, not guessed");
+    asks(&mut one, hear(), "2020-07-17").unwrap();
     assert_eq!(due(&one, "2020-07-30"), "2020-08-13");
     assert_eq!(asks(&mut one, answer("PERHAPS"), "2020-07-30"), Err(Reason::FieldInvalid));
     assert!(

@@ -218,6 +218,14 @@ impl Fault {
         self.0.reason
     }
 
+    /// Whether what was asked is refused as it stands, so that the same again is refused again. Otherwise it was not
+    /// decided: somebody must repeat it, or look.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        let undecided = [Kind::Unavailable, Kind::ResourceExhausted, Kind::Internal, Kind::DataLoss];
+        !undecided.contains(&self.reason().kind())
+    }
+
     /// Public particulars.
     #[must_use]
     pub fn metadata(&self) -> &BTreeMap<&'static str, String> {

@@ -66,6 +66,8 @@ pub struct Journal {
     shared: Arc<Shared>,
     active: File,
     end: u64,
+    /// Bytes that the active segment has room for.
+    capacity: u64,
     /// A torn tail that the next append must clear first.
     torn: Option<Cut>,
     last_time_ms: i64,
@@ -89,6 +91,14 @@ impl Locked {
         Ok(Self { folder: folder.to_owned(), lock: lock(&folder.join("lock"))? })
     }
 
+    /// Whether this program reads what lies there, by the beginning of each segment alone: nothing is made or changed.
+    ///
+    /// # Errors
+    /// `Damaged`, `Newer`, `Io`.
+    pub fn check_format(&self) -> Result<(), OpenError> {
+        scan::segments(&self.folder)?.iter().try_for_each(|path| scan::check_header(path))
+    }
+
     /// Opens the journal in it, or makes one. Verifies every record.
     ///
     /// # Errors
@@ -96,21 +106,13 @@ impl Locked {
     pub fn open(self, options: Options) -> Result<Opened, OpenError> {
         let Self { folder, lock } = self;
         let folder = folder.as_path();
-        let mut paths = Vec::new();
-        for entry in fs_err::read_dir(folder)? {
-            let path = entry?.path();
-            match path.extension().and_then(|e| e.to_str()) {
-                Some("segment") => paths.push(path),
-                Some("tmp") => fs_err::remove_file(path)?,
-                _ => {}
-            }
-        }
-        paths.sort();
+        let mut paths = scan::segments(folder)?;
         let created = paths.is_empty();
         if created {
             let id = Uuid::now_v7();
             let first = SegmentHeader { id, first: 1, previous: format::genesis(id) };
-            paths.push(make_segment(folder, options, &first).map_err(|e| match e {
+            let size = (options.segment_size, options.reserve);
+            paths.push(make_segment(folder, size, &first).map_err(|e| match e {
                 MakeError::NoRoom { free, needed } => {
                     OpenError::NoRoom { path: folder.to_owned(), free, needed }
                 }
@@ -154,6 +156,8 @@ impl Locked {
             return Err(OpenError::Io(io::Error::other("the journal has no segment")));
         };
         let active = last.file.try_clone()?;
+        let capacity = active.metadata()?.len();
+        scan::remove_unfinished(folder)?;
         let shared = Shared { id: head.journal, contents: RwLock::new(Contents { segments, head }) };
         let journal = Journal {
             folder: folder.to_owned(),
@@ -161,6 +165,7 @@ impl Locked {
             shared: Arc::new(shared),
             active,
             end,
+            capacity,
             torn: cut.clone(),
             last_time_ms,
             _lock: lock,
@@ -213,13 +218,13 @@ impl Journal {
         }
         let group_size: usize =
             entries.iter().map(|entry| format::extent_of(entry.payload.len()) + 512).sum();
-        if group_size as u64 + SEGMENT_HEADER as u64 > self.options.segment_size {
+        if group_size > LARGEST_GROUP {
             return Err(AppendError::TooLarge { size: group_size });
         }
         self.room()?;
         self.clear_torn_tail()?;
-        if self.end + group_size as u64 > self.options.segment_size {
-            self.roll()?;
+        if self.end + group_size as u64 > self.capacity {
+            self.roll(group_size as u64)?;
         }
 
         let start = place(self.end);
@@ -268,18 +273,20 @@ impl Journal {
         Ok(())
     }
 
-    /// Begins a new segment.
-    fn roll(&mut self) -> Result<(), AppendError> {
+    /// Begins a new segment: of the usual size, or larger where a group needs it.
+    fn roll(&mut self, group_size: u64) -> Result<(), AppendError> {
         let head = self.log().head();
+        let size = self.options.segment_size.max(SEGMENT_HEADER as u64 + group_size);
         let header = SegmentHeader { id: head.journal, first: head.sequence + 1, previous: head.hash };
         // Nothing is written into the old segment any more, so whatever fails here leaves the journal as it was.
-        let path = make_segment(&self.folder, self.options, &header).map_err(|e| match e {
+        let path = make_segment(&self.folder, (size, self.options.reserve), &header).map_err(|e| match e {
             MakeError::NoRoom { free, needed } => AppendError::NoRoom { free, needed },
             MakeError::Io(e) => AppendError::Fatal(e),
         })?;
         let file = OpenOptions::new().read(true).write(true).open(&path).map_err(AppendError::Fatal)?;
         self.active = file.try_clone().map_err(AppendError::Fatal)?;
         self.end = SEGMENT_HEADER as u64;
+        self.capacity = size;
         let segment = Segment { first: header.first, path, file: Arc::new(file), offsets: Vec::new() };
         self.shared.contents.write().unwrap_or_else(PoisonError::into_inner).segments.push(segment);
         Ok(())
@@ -292,44 +299,79 @@ impl Journal {
     /// # Errors
     /// As reading the records; `TooLong` before anything is written.
     pub fn erase(&mut self, remains: &BTreeMap<u64, Vec<u8>>) -> Result<(), EraseError> {
-        let log = self.log();
-        let mut bodies = BTreeMap::new();
-        for (sequence, remains) in remains {
-            let length = log.payload_length(*sequence)?;
-            let body = format::erased_body(length, remains).ok_or(EraseError::TooLong(*sequence))?;
-            bodies.insert(*sequence, body);
-        }
-        let active = {
-            let contents = self.shared.contents.read().unwrap_or_else(PoisonError::into_inner);
-            contents.segments.last().map_or(1, |segment| segment.first)
-        };
-        if bodies.range(active..).next().is_some() {
+        let bodies = self.erased_bodies(remains)?;
+        if bodies.range(self.active_first()..).next().is_some() {
             self.clear_torn_tail()?;
-            self.roll()?;
+            self.roll(0)?;
         }
-        let mut contents = self.shared.contents.write().unwrap_or_else(PoisonError::into_inner);
-        for segment in &mut contents.segments {
-            let behind = segment.first + segment.offsets.len() as u64;
-            let mut bodies = bodies.range(segment.first..behind).peekable();
-            if bodies.peek().is_none() {
+        // Readers go on meanwhile: until the file of a segment is changed over they have the old one.
+        for at in 0.. {
+            let (path, places) = {
+                let contents = self.shared.contents.read().unwrap_or_else(PoisonError::into_inner);
+                let Some(segment) = contents.segments.get(at) else { break };
+                let behind = segment.first + segment.offsets.len() as u64;
+                let place = |(sequence, body)| (segment.offsets[(sequence - segment.first) as usize], body);
+                let own = bodies.range(segment.first..behind).map(|(sequence, body)| (*sequence, body));
+                (segment.path.clone(), own.map(place).collect::<Vec<_>>())
+            };
+            if places.is_empty() {
                 continue;
             }
-            let mut bytes = fs_err::read(&segment.path)?;
-            for (sequence, body) in bodies {
-                let at = segment.offsets[(sequence - segment.first) as usize] as usize + format::HEADER;
+            let mut bytes = fs_err::read(&path)?;
+            for (offset, body) in places {
+                let at = offset as usize + format::HEADER;
                 bytes[at..at + body.len()].copy_from_slice(body);
             }
-            let temporary = segment.path.with_extension("tmp");
+            let temporary = path.with_extension("tmp");
             write_synced(&temporary, &bytes)?;
             kill_point("segment-rewritten");
-            fs_err::rename(&temporary, &segment.path)?;
+            fs_err::rename(&temporary, &path)?;
             sync_folder(&self.folder)?;
             kill_point("segment-replaced");
-            segment.file = Arc::new(OpenOptions::new().read(true).write(true).open(&segment.path)?);
+            let file = Arc::new(OpenOptions::new().read(true).write(true).open(&path)?);
+            self.shared.contents.write().unwrap_or_else(PoisonError::into_inner).segments[at].file = file;
         }
         Ok(())
     }
+
+    /// Whether [`Journal::erase`] would find what it needs: asked before an erasure is on record, which commits to it.
+    ///
+    /// # Errors
+    /// As [`Journal::erase`]; `Seal` with `NoRoom` where the disk has no room for the segments beside each other.
+    pub fn can_erase(&self, remains: &BTreeMap<u64, Vec<u8>>) -> Result<(), EraseError> {
+        self.erased_bodies(remains)?;
+        let largest = {
+            let contents = self.shared.contents.read().unwrap_or_else(PoisonError::into_inner);
+            let sizes = contents.segments.iter().map(|segment| segment.file.metadata().map(|of| of.len()));
+            sizes.collect::<io::Result<Vec<_>>>()?.into_iter().max().unwrap_or(0)
+        };
+        // One sealed, one rewritten beside the old one, one for the record of the erasure itself.
+        let needed = self.options.segment_size * 2 + largest + self.options.reserve;
+        let free = free_bytes(&self.folder)?;
+        if free < needed {
+            return Err(EraseError::Seal(AppendError::NoRoom { free, needed }));
+        }
+        Ok(())
+    }
+
+    fn erased_bodies(&self, remains: &BTreeMap<u64, Vec<u8>>) -> Result<BTreeMap<u64, Vec<u8>>, EraseError> {
+        let log = self.log();
+        let body = |(sequence, remains): (&u64, &Vec<u8>)| {
+            let length = log.payload_length(*sequence)?;
+            let body = format::erased_body(length, remains).ok_or(EraseError::TooLong(*sequence))?;
+            Ok((*sequence, body))
+        };
+        remains.iter().map(body).collect()
+    }
+
+    fn active_first(&self) -> u64 {
+        let contents = self.shared.contents.read().unwrap_or_else(PoisonError::into_inner);
+        contents.segments.last().map_or(1, |segment| segment.first)
+    }
 }
+
+/// Largest group in bytes: segments are as large as one where they must.
+const LARGEST_GROUP: usize = 128 << 20;
 
 /// Why nothing was erased.
 #[derive(Debug, thiserror::Error)]
@@ -369,20 +411,23 @@ impl From<io::Error> for MakeError {
 }
 
 /// Makes a segment under another name, allocated and synced, then gives it its name: it is whole or not there.
-fn make_segment(folder: &Path, options: Options, header: &SegmentHeader) -> Result<PathBuf, MakeError> {
+fn make_segment(
+    folder: &Path,
+    (size, reserve): (u64, u64),
+    header: &SegmentHeader,
+) -> Result<PathBuf, MakeError> {
     let free = free_bytes(folder)?;
-    let needed = options.segment_size + options.reserve;
+    let needed = size + reserve;
     if free < needed {
         return Err(MakeError::NoRoom { free, needed });
     }
     let path = folder.join(format!("{:020}.segment", header.first));
     let temporary = path.with_extension("tmp");
     let file = OpenOptions::new().create(true).truncate(true).write(true).open(&temporary)?;
-    let made =
-        rustix::fs::fallocate(file.file(), rustix::fs::FallocateFlags::empty(), 0, options.segment_size)
-            .map_err(io::Error::from)
-            .and_then(|()| file.file().write_all_at(&header.encode(), 0))
-            .and_then(|()| sync_all(&file));
+    let made = rustix::fs::fallocate(file.file(), rustix::fs::FallocateFlags::empty(), 0, size)
+        .map_err(io::Error::from)
+        .and_then(|()| file.file().write_all_at(&header.encode(), 0))
+        .and_then(|()| sync_all(&file));
     if let Err(e) = made {
         fs_err::remove_file(&temporary)?;
         return Err(match e.kind() {

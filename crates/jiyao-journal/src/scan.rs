@@ -1,5 +1,6 @@
 //! Reading a segment at open: what is there, and what to make of what does not verify.
 
+use std::io::Read as _;
 use std::num::NonZero;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,36 @@ pub(crate) struct Scanned {
     pub(crate) last_time_ms: i64,
     /// Where a torn tail begins, and its last byte that is not zero, plus one.
     pub(crate) torn: Option<(u64, u64)>,
+}
+
+/// Segments of a folder in order.
+pub(crate) fn segments(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut paths = of_kind(folder, "segment")?;
+    paths.sort();
+    Ok(paths)
+}
+
+/// Removes segments that were never finished.
+pub(crate) fn remove_unfinished(folder: &Path) -> std::io::Result<()> {
+    of_kind(folder, "tmp")?.into_iter().try_for_each(fs_err::remove_file)
+}
+
+fn of_kind(folder: &Path, kind: &str) -> std::io::Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    for entry in fs_err::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == kind) {
+            paths.push(path);
+        }
+    }
+    Ok(paths)
+}
+
+/// Whether the beginning of a segment is of this program's format.
+pub(crate) fn check_header(path: &Path) -> Result<(), OpenError> {
+    let mut head = Vec::new();
+    fs_err::File::open(path)?.take(SEGMENT_HEADER as u64).read_to_end(&mut head)?;
+    segment_header(path, &head).map(drop)
 }
 
 fn segment_header(path: &Path, bytes: &[u8]) -> Result<SegmentHeader, OpenError> {

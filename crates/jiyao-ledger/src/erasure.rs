@@ -80,6 +80,11 @@ pub(crate) fn key(id: &str) -> Vec<u8> {
     [KEPT, id.as_bytes()].concat()
 }
 
+/// Where it stands that the content of minutes was erased.
+pub(crate) fn erased_key(minutes: &str) -> Vec<u8> {
+    [b"\0erased/", minutes.as_bytes()].concat()
+}
+
 pub(crate) fn find(view: &Overlay<'_>, id: &str) -> Result<Option<Erasure>> {
     let found = view.get(&key(id))?;
     found.map(|found| Erasure::decode(found.as_slice()).map_err(Fault::internal)).transpose()
@@ -96,6 +101,9 @@ pub(crate) fn apply(view: &mut Overlay<'_>, event: &Event) -> Result<bool> {
     }
     let erasure: Erasure = decode_event(event)?;
     view.put(key(&erasure.id), erasure.encode_to_vec());
+    if event.r#type == CARRIED_OUT {
+        view.put(erased_key(&erasure.minutes), erasure.id.into_bytes());
+    }
     Ok(true)
 }
 
@@ -262,10 +270,11 @@ pub(crate) fn is_finished(log: &Log, erasure: &Erasure) -> Result<bool, OpenErro
     Ok(true)
 }
 
-/// Writes the records of a plan anew, and removes files of their content.
+/// Removes files of what goes, then writes the records of a plan anew: as long as those are not, a start finds the
+/// erasure unfinished and does both.
 pub(crate) fn carry_out<D: Domain>(domain: &D, journal: &mut Journal, plan: &Plan) -> Result<(), EraseError> {
-    journal.erase(&plan.remains)?;
-    Ok(domain.sweep(&plan.erasing)?)
+    domain.sweep(&plan.erasing)?;
+    journal.erase(&plan.remains)
 }
 
 /// Finishes an erasure that is on record and was interrupted.

@@ -10,7 +10,7 @@ use jiyao_calendar::Clock;
 use jiyao_fault::{Fault, Reason, Result};
 use jiyao_journal::{Cursor, Journal, Locked, Log, Options};
 use jiyao_proto::stored::v1;
-use jiyao_state::{Origin, State};
+use jiyao_state::{Look, Origin, State};
 use prost::Message as _;
 #[cfg(shuttle)]
 use shuttle::thread;
@@ -171,12 +171,15 @@ impl<D: Domain> Ledger<D> {
     ) -> Result<Self, OpenError> {
         // Each takes long where there is much, and neither needs the other yet.
         let locked = Locked::take(&places.journal)?;
-        let (opened, state) = std::thread::scope(|scope| {
-            let state = scope.spawn(|| find_state::<D>(places));
+        // A newer program's folder is refused before anything in it is touched.
+        locked.check_format()?;
+        let (opened, found) = std::thread::scope(|scope| {
+            let found = scope.spawn(|| look_at_state::<D>(places));
             let opened = locked.open(options);
-            (opened, state.join().unwrap_or_else(|panic| resume_unwind(panic)))
+            (opened, found.join().unwrap_or_else(|panic| resume_unwind(panic)))
         });
         let mut opened = opened?;
+        let state = found_or_begun::<D>(places, found?);
         let log = opened.journal.log();
         if let Some(cut) = &opened.cut {
             warn!(path = %cut.path.display(), offset = cut.offset, bytes = cut.length, "left out a torn tail that was never acknowledged");
@@ -199,7 +202,7 @@ impl<D: Domain> Ledger<D> {
         };
         thread::Builder::new()
             .name("ledger-writer".to_owned())
-            .spawn(move || writer.run())
+            .spawn(move || writer.run_or_end())
             .map_err(jiyao_journal::OpenError::Io)?;
         Ok(Self { inner: Arc::new(Inner { domain, log, state: slot, queue, progress }) })
     }
@@ -280,13 +283,13 @@ impl<D: Domain> Ledger<D> {
             match attempt {
                 Ok((true, value, sequence)) => {
                     if value.as_ref().is_err_and(|fault| fault.reason() == Reason::StateUnavailable) {
-                        self.ask_for_a_rebuild();
+                        self.ask_for_another(&state);
                     }
                     return value.map(|value| (value, sequence));
                 }
                 Ok((false, ..)) => {}
                 Err(fault) => {
-                    self.ask_for_a_rebuild();
+                    self.ask_for_another(&state);
                     return Err(fault);
                 }
             }
@@ -294,9 +297,9 @@ impl<D: Domain> Ledger<D> {
         Err(Fault::new(Reason::Busy))
     }
 
-    fn ask_for_a_rebuild(&self) {
+    fn ask_for_another(&self, failed: &Arc<State>) {
         // A full queue means that the writer is at work and will meet the same fault.
-        let _ = self.inner.queue.try_send(Job::Rebuild);
+        let _ = self.inner.queue.try_send(Job::Replace { failed: Arc::downgrade(failed) });
     }
 
     /// Waits until the state shows this sequence.
@@ -362,29 +365,24 @@ fn patience(places: &Places) -> Duration {
     Duration::from_secs(5 + folder_size(&places.state) / (10 << 20))
 }
 
-/// The state as it lies there, or an empty one where that is not sound.
-fn find_state<D: Domain>(places: &Places) -> Result<State, OpenError> {
+/// What lies there.
+pub(crate) fn look_at_state<D: Domain>(places: &Places) -> Result<Look, OpenError> {
+    Ok(State::look(&places.state, D::PROJECTION, patience(places))?)
+}
+
+/// The state that was found, or an empty one where it is not sound.
+pub(crate) fn found_or_begun<D: Domain>(places: &Places, found: Look) -> Result<State, OpenError> {
     State::remove(&places.beside())?;
-    let (state, origin) = State::open(&places.state, D::PROJECTION, patience(places))?;
+    let (state, origin) = found.or_begin(&places.state, D::PROJECTION, patience(places))?;
     if let Origin::SetAside { why, to } = &origin {
         warn!(%why, aside = %to.display(), "the state was set aside; rebuilding it from the journal");
     }
     Ok(state)
 }
 
-/// Opens the state and replays what it has not seen.
-pub(crate) fn open_state<D: Domain>(
-    domain: &Arc<D>,
-    places: &Places,
-    journal: &mut Journal,
-) -> Result<State, OpenError> {
-    let state = find_state::<D>(places)?;
-    catch_up(domain, places, journal, false, state)
-}
-
 /// Replays what a state has not seen. A state that is ahead of the journal, or of another one, is set aside. Where the
 /// journal is empty, or its tail was left out as torn, that would hide a loss, so it is refused.
-fn catch_up<D: Domain>(
+pub(crate) fn catch_up<D: Domain>(
     domain: &Arc<D>,
     places: &Places,
     journal: &mut Journal,
@@ -434,7 +432,8 @@ fn catch_up<D: Domain>(
         info!("the state is made anew after an erasure");
         drop(state);
         State::remove(&places.state)?;
-        return catch_up(domain, places, journal, tail_torn, find_state::<D>(places)?);
+        let state = found_or_begun::<D>(places, Look::Nothing)?;
+        return catch_up(domain, places, journal, tail_torn, state);
     }
     info!(head = head.sequence, journal = %head.journal, "the state is up to date");
     Ok(state)

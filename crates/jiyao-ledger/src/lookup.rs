@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{Overlay, Reading};
+use crate::{Overlay, Reading, erasure};
 
 /// Whatever has values by key: the state as a decision sees it, which has what its group adds, or as a read does. A
 /// service puts its own documents on top as a trait of its own.
@@ -20,6 +20,14 @@ pub trait Lookup {
     /// # Errors
     /// `STATE_UNAVAILABLE`.
     fn under(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>>;
+
+    /// Whether the content of minutes was erased here: nothing of it may come in again.
+    ///
+    /// # Errors
+    /// `STATE_UNAVAILABLE`.
+    fn is_erased(&self, minutes: &str) -> Result<bool> {
+        Ok(self.value(&erasure::erased_key(minutes))?.is_some())
+    }
 }
 
 impl Lookup for Overlay<'_> {

@@ -1,14 +1,17 @@
 //! The one thread that writes.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use jiyao_calendar::{Clock, Timestamp};
 use jiyao_fault::{Fault, Reason, Result, chain};
-use jiyao_journal::{AppendError, Cursor, Entry, Journal, Log, is_planted, kill_point};
+use jiyao_journal::{
+    AppendError, Cursor, Entry, EraseError, Journal, Log, free_bytes, is_planted, kill_point,
+};
 use jiyao_proto::stored::v1::{Erasure, Record, UsedRequest};
-use jiyao_state::{Applied, State};
+use jiyao_state::{Applied, Look, State};
 use jiyao_telemetry::histogram;
 use prost::Message as _;
 use sha2::{Digest as _, Sha256};
@@ -18,10 +21,13 @@ use tracing::{error, warn};
 use crate::domain::{Context, Domain, Ids};
 use crate::erasure::{self, AskErasure, CarryOut};
 use crate::ledger::{
-    Committed, OpenError, Places, Slot, Submission, damaged, decode_record, folder_size, open_state,
+    Committed, OpenError, Places, Slot, Submission, catch_up, damaged, decode_record, folder_size,
+    found_or_begun, look_at_state,
 };
 use crate::overlay::{Overlay, unavailable};
 
+/// Exit code where the writer has a bug (EX_SOFTWARE): the next start reads all that was acknowledged.
+const EXIT_BUG: i32 = 70;
 /// Most commands of a group, and most bytes unless one record alone is larger.
 const GROUP_COMMANDS: usize = 256;
 const GROUP_BYTES: usize = 1 << 20;
@@ -49,7 +55,8 @@ pub(crate) enum Asked<C> {
 pub(crate) enum Job<D: Domain> {
     Decide { submission: Submission<Asked<D::Command>>, reply: Reply },
     Erase { order: CarryOut, reply: oneshot::Sender<Result<Erasure>> },
-    Rebuild,
+    /// A reader met a fault of this state: another is to take its place, if it is still in use.
+    Replace { failed: Weak<State> },
     Stop { done: oneshot::Sender<()> },
 }
 
@@ -78,7 +85,19 @@ enum Outcome {
 }
 
 impl<D: Domain> Writer<D> {
-    pub(crate) fn run(mut self) {
+    /// Works until it is stopped. Without it nothing is ever written again, so where it fails the process ends.
+    pub(crate) fn run_or_end(self) {
+        // Shuttle ends what it gives up with a panic.
+        if cfg!(shuttle) {
+            return self.run();
+        }
+        if catch_unwind(AssertUnwindSafe(|| self.run())).is_err() {
+            error!("the writer panicked; ending the process");
+            std::process::exit(EXIT_BUG);
+        }
+    }
+
+    fn run(mut self) {
         let mut stop = None;
         while stop.is_none() {
             // A state that failed is made good before anyone asks: readers wait for it too.
@@ -92,13 +111,16 @@ impl<D: Domain> Writer<D> {
                 match job {
                     Job::Decide { submission, reply } => self.decide(&mut group, &submission, reply),
                     Job::Erase { order, reply } => erase = Some((order, reply)),
-                    Job::Rebuild => group.state_failed = true,
+                    Job::Replace { failed } => {
+                        group.state_failed |= std::ptr::eq(failed.as_ptr(), Arc::as_ptr(&state));
+                    }
                     Job::Stop { done } => stop = Some(done),
                 }
                 let is_full = group.replies.len() >= GROUP_COMMANDS
                     || group.bytes >= GROUP_BYTES
                     || Instant::now() >= until;
-                let is_last = is_full || stop.is_some() || erase.is_some();
+                // Nothing more is decided against an overlay that may hold half of a record.
+                let is_last = is_full || stop.is_some() || erase.is_some() || group.state_failed;
                 next = if is_last { None } else { self.jobs.try_recv().ok() };
             }
             let sound = self.commit(group, &state);
@@ -136,22 +158,33 @@ impl<D: Domain> Writer<D> {
 
     /// The state; opened again, or rebuilt, when it failed. None when the process should end.
     fn sound_state(&mut self) -> Option<Arc<State>> {
+        if let Some(state) = self.state.get() {
+            return Some(state);
+        }
+        let (mut found, mut was_full) = (None, false);
         loop {
-            if let Some(state) = self.state.get() {
-                return Some(state);
-            }
+            let next = found.take().unwrap_or_else(|| look_at_state::<D>(&self.places));
+            let is_there = matches!(next, Ok(Look::Sound(_)));
             // A store that failed is never quite gone while the process lives: what it holds on the disk stays taken.
             // So none is begun that is bound to fail.
-            let opened =
-                self.has_room_for_state().then(|| open_state(&self.domain, &self.places, &mut self.journal));
-            match opened {
-                Some(Ok(state)) => {
-                    self.state.set(Some(Arc::new(state)));
-                    self.report.send_replace(self.journal.log().head().sequence);
-                    continue;
+            if is_there || self.has_room_for_state() {
+                let opened = next
+                    .and_then(|found| found_or_begun::<D>(&self.places, found))
+                    .and_then(|state| catch_up(&self.domain, &self.places, &mut self.journal, false, state));
+                match opened {
+                    Ok(state) => {
+                        let state = Arc::new(state);
+                        self.state.set(Some(Arc::clone(&state)));
+                        self.report.send_replace(self.journal.log().head().sequence);
+                        return Some(state);
+                    }
+                    Err(e) => error!(cause = %chain(&e), "the state cannot be opened; trying again"),
                 }
-                Some(Err(e)) => error!(cause = %chain(&e), "the state cannot be opened; trying again"),
-                None => {}
+            } else {
+                if !was_full {
+                    error!(needed = self.room_for_state(), "the disk has no room for another state; waiting");
+                }
+                (found, was_full) = (Some(next), true);
             }
             while let Ok(job) = self.jobs.try_recv() {
                 match job {
@@ -161,7 +194,7 @@ impl<D: Domain> Writer<D> {
                     Job::Erase { reply, .. } => {
                         let _ = reply.send(Err(Fault::new(Reason::StateUnavailable)));
                     }
-                    Job::Rebuild => {}
+                    Job::Replace { .. } => {}
                     Job::Stop { done } => {
                         let _ = done.send(());
                         return None;
@@ -172,13 +205,13 @@ impl<D: Domain> Writer<D> {
         }
     }
 
+    /// The reserve is kept for this.
     fn has_room_for_state(&self) -> bool {
-        let free = match self.journal.room() {
-            Ok(beyond_reserve) => beyond_reserve,
-            Err(AppendError::NoRoom { free, .. }) => free,
-            Err(_) => 0,
-        };
-        free >= folder_size(&self.places.state) + STATE_ROOM
+        free_bytes(&self.places.journal).is_ok_and(|free| free >= self.room_for_state())
+    }
+
+    fn room_for_state(&self) -> u64 {
+        folder_size(&self.places.state) + STATE_ROOM
     }
 
     /// Now, but not before the last record: the journal's time never goes back.
@@ -193,7 +226,12 @@ impl<D: Domain> Writer<D> {
 
     fn decide(&mut self, group: &mut Group<'_>, submission: &Submission<Asked<D::Command>>, reply: Reply) {
         let time_ms = self.now_ms();
-        let outcome = self.outcome(group, submission, time_ms);
+        // A rule that panics is a bug of this program; sled may panic on damaged pages that it reads late.
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.outcome(group, submission, time_ms)));
+        let outcome = outcome.unwrap_or_else(|_| {
+            group.state_failed = true;
+            Err(Fault::internal(format!("{} panicked", submission.method)))
+        });
         // It may have failed since the last group: what it took then was still on its way to the disk.
         group.state_failed |= outcome.as_ref().is_err_and(|fault| fault.reason() == Reason::StateUnavailable);
         group.replies.push((outcome.unwrap_or_else(Outcome::Refused), reply));
@@ -279,8 +317,12 @@ impl<D: Domain> Writer<D> {
             return Ok(Erased { erasure, is_new: false });
         }
         if !self.has_room_for_state() {
-            return Err(disk_full(&AppendError::NoRoom { free: 0, needed: STATE_ROOM }));
+            return Err(disk_full(&AppendError::NoRoom { free: 0, needed: self.room_for_state() }));
         }
+        self.journal.can_erase(&plan.remains).map_err(|e| match e {
+            EraseError::Seal(e) => disk_full(&e),
+            e => Fault::new(Reason::StateForbids).with("state", "NEEDED").with("act", "ERASE").because(e),
+        })?;
         let beside = self.places.beside();
         State::remove(&beside).map_err(Fault::internal)?;
         let rehearsed =

@@ -508,7 +508,10 @@ impl Life {
             Act::Register { .. } => is(here == Proofread, Registered),
             Act::Print { .. } => is(here == Registered, Printed),
             Act::Issue => is(here == Printed, Issued),
-            Act::RecordScope { .. } => is(matches!(here, Registered | Printed) || here.is_issued(), here),
+            // What came in as issued may get recipients here; what was issued here has those that it was issued to.
+            Act::RecordScope { .. } => {
+                is(matches!(here, Registered | Printed) || (here.is_issued() && self.issued.is_none()), here)
+            }
             Act::MarkPassage { .. } => is(here < Published, here),
             Act::Publish { .. } => is(here == Issued, Published),
             Act::Archive { .. } => is(matches!(here, Issued | Published), Stage::Archived),
@@ -643,10 +646,7 @@ impl Life {
                 }
             }
             Act::Amend { note, .. } => words(note, "note")?,
-            Act::RecordQuorum { outcome, reason } => {
-                if *outcome == Quorum::Unknown {
-                    return Err(Fault::required("outcome"));
-                }
+            Act::RecordQuorum { reason, .. } => {
                 words(reason, "reason")?;
             }
             Act::ProposeDisclosure { disclosure } => {

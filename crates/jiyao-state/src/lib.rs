@@ -61,6 +61,37 @@ pub enum Origin {
     },
 }
 
+/// What lies in a folder.
+#[derive(Debug)]
+pub enum Look {
+    /// Nothing.
+    Nothing,
+    /// A store that can be used.
+    Sound(Box<State>),
+    /// One that cannot, and why.
+    Unsound(String),
+}
+
+impl Look {
+    /// The store that was found; else an empty one, and what cannot be used is set aside.
+    ///
+    /// # Errors
+    /// Where not even an empty store can be made.
+    pub fn or_begin(
+        self,
+        folder: &Path,
+        projection: u32,
+        patience: Duration,
+    ) -> Result<(State, Origin), StateError> {
+        let origin = match self {
+            Self::Sound(state) => return Ok((*state, Origin::Kept)),
+            Self::Nothing => Origin::New,
+            Self::Unsound(why) => Origin::SetAside { why, to: set_aside(folder)? },
+        };
+        Ok((State::of(Store::create(folder, projection, patience)?)?, origin))
+    }
+}
+
 /// Why the state does not answer.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
@@ -70,6 +101,14 @@ pub enum StateError {
     /// sled refused, panicked or did not answer in time.
     #[error("state: {0}")]
     Failed(String),
+    /// A newer program wrote it: this one leaves it as it is.
+    #[error("state: it is of version {found}, this program knows {known}: a newer program wrote it")]
+    Newer {
+        /// Its version.
+        found: u32,
+        /// The newest that this program knows.
+        known: u32,
+    },
     /// What is stored is not of its form.
     #[error("state: {0}")]
     Malformed(&'static str),
@@ -88,22 +127,29 @@ pub struct State {
 }
 
 impl State {
-    /// Opens the store in `folder`. `projection` is the version of what the caller keeps in it: another version than
-    /// the stored one means a new beginning. `patience` bounds the opening of a store that hangs.
+    /// Opens the store in `folder`, or begins one. `projection` is the version of what the caller keeps in it: an older
+    /// version than this means a new beginning. `patience` bounds the opening of a store that hangs.
     ///
     /// # Errors
-    /// Only where not even an empty store can be made.
+    /// `Newer`; else only where not even an empty store can be made.
     pub fn open(folder: &Path, projection: u32, patience: Duration) -> Result<(Self, Origin), StateError> {
+        Self::look(folder, projection, patience)?.or_begin(folder, projection, patience)
+    }
+
+    /// Opens the store in `folder` if it is sound, and changes nothing else.
+    ///
+    /// # Errors
+    /// `Newer`.
+    pub fn look(folder: &Path, projection: u32, patience: Duration) -> Result<Look, StateError> {
         if !folder.exists() {
-            return Ok((Self::of(Store::create(folder, projection, patience)?)?, Origin::New));
+            return Ok(Look::Nothing);
         }
-        match Store::open_sound(folder, projection, patience) {
-            Ok(store) => Ok((Self::of(store)?, Origin::Kept)),
-            Err(why) => {
-                let to = set_aside(folder)?;
-                let store = Store::create(folder, projection, patience)?;
-                Ok((Self::of(store)?, Origin::SetAside { why, to }))
-            }
+        match store::version(folder) {
+            Some(found) if found > projection => Err(StateError::Newer { found, known: projection }),
+            _ => match Store::open_sound(folder, projection, patience) {
+                Ok(store) => Ok(Look::Sound(Box::new(Self::of(store)?))),
+                Err(why) => Ok(Look::Unsound(why)),
+            },
         }
     }
 
@@ -249,6 +295,28 @@ mod tests {
     }
 
     #[test]
+    fn a_state_of_a_newer_program_is_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        drop(State::open(&path, 2, PATIENCE).unwrap());
+        let files = || {
+            let mut all: Vec<_> = fs_err::read_dir(&path)
+                .unwrap()
+                .map(|entry| entry.unwrap().path())
+                .filter(|path| path.is_file())
+                .map(|path| (path.clone(), fs_err::read(path).unwrap()))
+                .collect();
+            all.sort();
+            all
+        };
+        let before = files();
+        let refused = State::open(&path, 1, PATIENCE).unwrap_err();
+        assert!(matches!(refused, StateError::Newer { found: 2, known: 1 }), "{refused}");
+        assert_eq!(files(), before);
+        assert_eq!(State::open(&path, 2, PATIENCE).unwrap().1, Origin::Kept);
+    }
+
+    #[test]
     fn another_projection_a_half_snapshot_and_rubbish_are_set_aside() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state");
@@ -262,6 +330,7 @@ mod tests {
         assert!(matches!(&origin, Origin::SetAside { why, .. } if why.contains("version 1")), "{origin:?}");
         assert_eq!(state.applied().unwrap(), Applied::default());
         drop(state);
+        fs_err::remove_dir_all(&path).unwrap();
         fill();
         fs_err::write(path.join("snap.0000.generating"), b"").unwrap();
         assert!(matches!(fill(), Origin::SetAside { why, .. } if why.contains("snapshot")));

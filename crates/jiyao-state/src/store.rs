@@ -5,16 +5,24 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use sha2::{Digest as _, Sha256};
+use twox_hash::XxHash3_128;
 
 use crate::seal::Seal;
 use crate::{Applied, StateError, Writes};
 
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 const CHUNK: usize = 32 << 10;
 pub(crate) const KEPT_ASIDE: usize = 2;
 /// How long sled's threads may take to let go of a store that was closed.
 const LETTING_GO: Duration = Duration::from_secs(3);
+
+/// File beside those of sled that says the version: it is read before sled touches anything.
+const VERSION: &str = "version";
+
+/// The version of what lies in a folder; None where the folder does not say.
+pub(crate) fn version(folder: &Path) -> Option<u32> {
+    fs_err::read_to_string(folder.join(VERSION)).ok()?.trim().parse().ok()
+}
 
 // Key spaces inside the one tree (an atomic batch is per tree).
 const META_KEY: &[u8] = b"m";
@@ -46,7 +54,8 @@ impl Store {
     pub(crate) fn create(folder: &Path, projection: u32, patience: Duration) -> Result<Self, StateError> {
         let owned = folder.to_owned();
         let created = guarded(patience, move || {
-            let store = Self::at(owned, projection)?;
+            let store = Self::at(owned.clone(), projection)?;
+            fs_err::write(owned.join(VERSION), projection.to_string()).map_err(|e| e.to_string())?;
             let meta = store.encode(&Meta { projection, ..Meta::default() });
             store.db.insert(META_KEY, meta).map_err(|e| e.to_string())?;
             Ok(store)
@@ -244,13 +253,12 @@ fn chunk_count(stored: &[u8]) -> Result<u32, StateError> {
     }
 }
 
+/// Hash of a pair for the sum of all: against accidents, so speed counts.
 fn pair_hash(key: &[u8], value: &[u8]) -> u128 {
-    let mut hasher = Sha256::new();
-    hasher.update((key.len() as u64).to_be_bytes());
-    hasher.update(key);
-    hasher.update(value);
-    let hash: [u8; 32] = hasher.finalize().into();
-    hash.first_chunk().map_or(0, |head| u128::from_be_bytes(*head))
+    let of_key = XxHash3_128::oneshot(key);
+    // Folded to what a seed takes.
+    let seed = (of_key >> 64) as u64 ^ of_key as u64;
+    XxHash3_128::oneshot_with_seed(seed, value)
 }
 
 /// Runs what calls sled on a thread of its own: it may panic, and it may hang; then the thread is left behind.

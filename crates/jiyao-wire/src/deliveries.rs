@@ -141,6 +141,7 @@ pub fn disclosure_request_to(
     holidays: &Holidays,
 ) -> wire::DisclosureRequest {
     let line = |entry: &domain::RequestEntry| format!("{} {} {}", entry.day, entry.act.name(), entry.actor);
+    let late = request.is_late(today, holidays);
     wire::DisclosureRequest {
         name: request.name.clone(),
         applicant: request.applicant.clone(),
@@ -149,7 +150,8 @@ pub fn disclosure_request_to(
         received: request.received.to_string(),
         state: request.state.as_str().to_owned(),
         due: request.due(today, holidays).map(|due| due.to_string()).unwrap_or_default(),
-        late: request.is_late(today, holidays).unwrap_or(false),
+        finding: late.as_ref().err().map(|fault| fault.reason().to_string()).unwrap_or_default(),
+        late: late.unwrap_or(false),
         version: request.version,
         history: request.history.iter().map(line).collect(),
     }

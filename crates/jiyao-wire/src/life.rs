@@ -331,7 +331,13 @@ asks! { Act;
         },
     };
     ArchiveMinutesRequest => |r| Act::Archive { file: r.file };
-    RecordQuorumOutcomeRequest => |r| Act::RecordQuorum { outcome: quorum_from(r.outcome)?, reason: r.reason };
+    RecordQuorumOutcomeRequest => |r| Act::RecordQuorum {
+        outcome: match quorum_from(r.outcome)? {
+            domain::Quorum::Unknown => return Err(Fault::required("outcome")),
+            outcome => outcome,
+        },
+        reason: r.reason,
+    };
     ProposeDisclosureRequest => |r| Act::ProposeDisclosure {
         disclosure: disclosure_from(r.disclosure)?.ok_or_else(|| Fault::required("disclosure.class"))?,
     };

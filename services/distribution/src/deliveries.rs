@@ -255,9 +255,9 @@ impl DeliveriesApi {
         let organ = Organ::parse(&request.parent, "parent")?;
         let query = PageQuery::of(&["ListSilent", &request.parent, &request.unreceived.to_string()]);
         let late = SystemClock.now().as_millisecond() - self.0.unreceived_after;
+        let late = jiyao_calendar::Timestamp::from_millisecond(late).map_err(Fault::internal)?;
         let wanted = move |delivery: &jiyao_deliveries::Delivery| {
-            let sent = delivery.sent.map_or(i64::MAX, jiyao_calendar::Timestamp::as_millisecond);
-            !request.unreceived || (delivery.received.is_none() && sent <= late)
+            !request.unreceived || delivery.is_unreceived_since(late)
         };
         let asked = (keys::silent(&organ), query, request.page_token, request.page_size);
         let (deliveries, next_page_token, sequence) = self.page(asked, wanted).await?;
@@ -313,16 +313,12 @@ impl DeliveriesApi {
         let read = move |view: &Reading<'_>| {
             let mut all = Vec::new();
             for id in &ids {
-                for pair in view.scan(&keys::inbox(&organ, id), &[]) {
+                let inbox = keys::inbox(&organ, id);
+                let from = if after.is_empty() { Vec::new() } else { [&inbox[..], &after].concat() };
+                for pair in view.scan(&inbox, &from).take(size + 1) {
                     let (key, name) = pair?;
                     // By the delivery's id: the oldest first, whichever of the units it is for.
-                    let place = key[key.len() - 16..].to_vec();
-                    if place > after {
-                        all.push((place, name));
-                    }
-                    if all.len() > 4 * size + 1 {
-                        break;
-                    }
+                    all.push((key[inbox.len()..].to_vec(), name));
                 }
             }
             all.sort();

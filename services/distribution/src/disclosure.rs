@@ -204,7 +204,7 @@ impl DisclosureApi {
             reassess: reassess.map(|date| from_json(&date)).transpose()?,
         };
         let standing =
-            of.standing(self.rules, &self.holidays, today).filter(|_| known.is_issued && !known.is_void);
+            of.standing(self.rules, &self.holidays, today).filter(|_| known.is_in_force());
         let Some(standing) = standing else { return Ok(None) };
         let named = STANDINGS.iter().find(|(known, _)| *known == standing).map_or("", |(_, name)| name);
         let date = |date: Option<Date>| date.map(|date| date.to_string()).unwrap_or_default();
@@ -347,7 +347,7 @@ impl DisclosureApi {
             for pair in view.scan(&keys::requests(&organ), &after) {
                 let (key, kept) = pair?;
                 let shown = jiyao_wire::disclosure_request_to(&from_json(&kept)?, today, &self.holidays);
-                if request.late && !shown.late {
+                if request.late && !shown.late && shown.finding.is_empty() {
                     continue;
                 }
                 if found.len() == size {

@@ -1,10 +1,10 @@
 //! What lies in the state, decoded.
 
 use jiyao_calendar::Date;
-use jiyao_deliveries::{Channel, Delivery, Request, Scope};
+use jiyao_deliveries::{Channel, Delivery, Request, Scope, Target};
 use jiyao_fault::{Fault, Reason, Result};
 use jiyao_ledger::{Lookup, from_json};
-use jiyao_minutes::{DisclosureClass, Level, Passage};
+use jiyao_minutes::{DisclosureClass, Level, Passage, Stage};
 use jiyao_names::{Delivery as DeliveryName, DisclosureRequest, Minutes, Organ};
 use jiyao_proto::distribution::v1::DistributionList;
 use jiyao_rolls::{Directory, Entry, Unit};
@@ -24,8 +24,10 @@ pub(crate) struct Known {
     pub(crate) revision: u64,
     /// SHA-256 of its bytes, in hexadecimal digits.
     pub(crate) sha256: String,
-    /// 印发 or later.
-    pub(crate) is_issued: bool,
+    /// How far it is.
+    pub(crate) stage: Stage,
+    /// Hash of the scope that records goes by; empty: none yet.
+    pub(crate) frozen: String,
     /// Came in as issued elsewhere.
     pub(crate) is_foreign: bool,
     /// Revoked or withdrawn.
@@ -41,6 +43,13 @@ pub(crate) struct Known {
     pub(crate) passages: Vec<Passage>,
     /// What it takes the place of.
     pub(crate) corrects: String,
+}
+
+impl Known {
+    /// 印发 or later, and not void since: what may be delivered.
+    pub(crate) fn is_in_force(&self) -> bool {
+        self.stage.is_issued() && !self.is_void
+    }
 }
 
 /// What is to be done with minutes in the background.
@@ -69,6 +78,17 @@ pub(crate) struct Address {
     pub(crate) url: String,
     /// The unit's own public key, in hexadecimal digits; empty: none.
     pub(crate) key: String,
+}
+
+impl Address {
+    /// Whether it says where a channel leads.
+    pub(crate) fn reaches(&self, channel: Channel) -> bool {
+        match channel {
+            Channel::Email => !self.email.is_empty(),
+            Channel::Webhook => !self.url.is_empty(),
+            Channel::Inbox | Channel::Paper => true,
+        }
+    }
 }
 
 /// Minutes that are public.
@@ -126,7 +146,9 @@ pub(crate) trait View: Lookup {
             if seen.contains(&id) {
                 continue;
             }
-            let Ok(unit) = self.unit(organ, &id, "unit") else { continue };
+            // Who may act hangs on it: only a body that is not there is passed over.
+            let Some(unit) = self.value(&keys::unit(organ, &id))? else { continue };
+            let unit: Unit = from_json(&unit)?;
             if unit.span.until.is_none_or(|until| day <= until) {
                 names.extend(unit.names().map(str::to_owned));
             } else {
@@ -152,6 +174,12 @@ pub(crate) trait View: Lookup {
         self.value(&keys::task(minutes))?.map_or_else(|| Ok(Task::default()), |kept| from_json(&kept))
     }
 
+    /// A scope that was frozen, by its hash, with its targets.
+    fn frozen(&self, minutes: &Minutes, hash: &str) -> Result<Option<(Scope, Vec<Target>)>> {
+        self.value(&keys::frozen(minutes, hash))?.map(|kept| from_json(&kept)).transpose()
+    }
+
+    /// The scope that goes: the one that was frozen last, after the issue the one that it was issued to.
     fn scope(&self, minutes: &Minutes) -> Result<Option<Scope>> {
         self.value(&keys::scope(minutes))?.map(|kept| from_json(&kept)).transpose()
     }

@@ -1,5 +1,6 @@
 //! What distribution decides, and what its state shows.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use jiyao_fault::{Fault, Reason, Result};
 use jiyao_ledger::{
     Context, Decided, Domain, Erasing, Lookup as _, Overlay, decode_event, event, from_json, to_json,
 };
-use jiyao_minutes::Level;
+use jiyao_minutes::{Level, Stage};
 use jiyao_names::{Delivery as DeliveryName, DisclosureRequest, Minutes, Organ, unhex};
 use jiyao_proto::distribution::v1::DistributionList;
 use jiyao_proto::journal::v1::event::Kind;
@@ -63,6 +64,8 @@ const KINDS: [&str; 13] = [
 const SLICE: usize = 200;
 /// Most copies for each recipient.
 const MOST_COPIES: u32 = 1000;
+/// 份号 have six digits.
+const MOST_NUMBERED: usize = 999_999;
 
 pub(crate) struct DistributionDomain {
     pub(crate) holidays: Arc<Holidays>,
@@ -176,6 +179,9 @@ struct Acted {
     minutes: String,
     unit: String,
     title: String,
+    /// Whatever else the unit is called.
+    #[serde(default)]
+    names: Vec<String>,
     day: Date,
 }
 
@@ -204,19 +210,31 @@ impl DistributionDomain {
         civil_date(now, &self.time_zone)
     }
 
+    /// Whether minutes go on paper alone (requirement 43).
+    fn is_paper_only(&self, known: &Known) -> bool {
+        known.secrecy.is_some_and(|level| level >= self.paper_from)
+    }
+
     fn freeze(&self, view: &Overlay<'_>, freeze: &Freeze, now: Timestamp) -> Result<(Vec<Event>, Vec<u8>)> {
         let name = &freeze.minutes;
         let (list, known) = (view.list(name, "minutes")?, view.known(name, "minutes")?);
         if freeze.date < self.today(now) && !known.is_foreign {
             return Err(Fault::invalid("date", freeze.date));
         }
-        if view.number(&keys::count_made(name))? > 0 || (known.is_issued && !known.is_foreign) {
+        let is_issued_here = known.stage.is_issued() && !known.is_foreign;
+        if view.number(&keys::count_made(name))? > 0 || view.task(name)?.deliver.is_some() || is_issued_here {
             return Err(Fault::new(Reason::ScopeFrozen).with("minutes", name));
         }
         if known.is_void {
             return Err(Fault::new(Reason::NotIssued).with("minutes", name));
         }
-        if known.secrecy.is_some_and(|level| level >= self.paper_from) && !freeze.is_paper {
+        // Scope and copies are fixed at 登记 (requirement 37): before, the text may still change.
+        if known.stage < Stage::Registered {
+            return Err(Fault::new(Reason::StateForbids)
+                .with("state", known.stage.as_str())
+                .with("act", "FREEZE_SCOPE"));
+        }
+        if self.is_paper_only(&known) && !freeze.is_paper {
             return Err(Fault::new(Reason::ChannelForbidden)
                 .at("paper")
                 .with("channel", "INBOX")
@@ -251,6 +269,10 @@ impl DistributionDomain {
         if targets.is_empty() {
             return Err(Fault::new(Reason::ClassEmpty).with("class", ""));
         }
+        let copies = freeze.copies.max(1);
+        if targets.len() * copies as usize > MOST_NUMBERED {
+            return Err(Fault::invalid("copies", freeze.copies));
+        }
         let mut scope = Scope {
             minutes: name.to_string(),
             revision: known.revision,
@@ -259,7 +281,7 @@ impl DistributionDomain {
             directory: view.directory_version(&name.organ)?,
             lines: lines.into_iter().map(|line| line.title).collect(),
             targets: u32::try_from(targets.len()).map_err(Fault::internal)?,
-            copies: freeze.copies.max(1),
+            copies,
             is_paper: freeze.is_paper,
             hash: String::new(),
         };
@@ -277,15 +299,9 @@ impl DistributionDomain {
         context: &mut Context<'_>,
     ) -> Result<(Delivery, Option<Event>)> {
         let address = view.address(&name.organ, &target.unit)?;
-        let is_classified = known.secrecy.is_some_and(|level| level >= self.paper_from);
-        let is_missing = match address.channel {
-            Channel::Email => address.email.is_empty(),
-            Channel::Webhook => address.url.is_empty(),
-            Channel::Inbox | Channel::Paper => false,
-        };
         let channel = match address.channel {
-            _ if scope.is_paper || is_classified => Channel::Paper,
-            _ if is_missing => Channel::Inbox,
+            _ if scope.is_paper || self.is_paper_only(known) => Channel::Paper,
+            channel if !address.reaches(channel) => Channel::Inbox,
             channel => channel,
         };
         let copies = if known.secrecy.is_some() {
@@ -341,9 +357,43 @@ impl DistributionDomain {
             parts.push(to_json(&delivery)?);
             events.extend(recalled);
         }
-        let is_last = u64::from(until >= scope.targets);
-        events.insert(0, noted(DELIVERIES_MADE, name, is_last, to_json(&until)?, parts));
+        let is_last = until >= scope.targets;
+        let mut made = until;
+        if is_last {
+            for held in self.left_out(view, name, &known)? {
+                if held.state == State::Pending || held.state == State::Failed {
+                    let reason = format!("更正重印件 {name}");
+                    let of = DeliveryName::parse(&held.name, "replaces")?;
+                    events.push(self.system(view, &of, &held, Act::Recall { reason }, context)?);
+                    continue;
+                }
+                let target = Target { unit: held.unit, title: held.title, via: known.corrects.clone() };
+                let (delivery, recalled) = self.made(view, (name, &known, &scope), (made, target), context)?;
+                parts.push(to_json(&delivery)?);
+                events.extend(recalled);
+                made += 1;
+            }
+        }
+        events.insert(0, noted(DELIVERIES_MADE, name, u64::from(is_last), to_json(&made)?, parts));
         Ok((events, Vec::new()))
+    }
+
+    /// Deliveries of what minutes correct, to units that are not in their scope: what went out after the scope was
+    /// frozen, or never arrived. Whoever holds the old text gets the new one (requirement 15), nobody else the old.
+    fn left_out(&self, view: &Overlay<'_>, name: &Minutes, known: &Known) -> Result<Vec<Delivery>> {
+        let Ok(old) = Minutes::parse(&known.corrects, "corrects") else { return Ok(Vec::new()) };
+        let in_scope = view.scan_prefix(&keys::targets(name))?.into_iter();
+        let in_scope: BTreeSet<String> =
+            in_scope.map(|(_, target)| Ok(from_json::<Target>(&target)?.unit)).collect::<Result<_>>()?;
+        let mut found = Vec::new();
+        for (_, held) in view.scan_prefix(&keys::by_minutes(&old))? {
+            let held = view.named(&held)?;
+            let goes_on = !matches!(held.state, State::Returned | State::Recalled);
+            if goes_on && !in_scope.contains(&held.unit) {
+                found.push(held);
+            }
+        }
+        Ok(found)
     }
 
     /// An act of the service itself on a delivery.
@@ -389,11 +439,16 @@ impl DistributionDomain {
             return Ok((None, entry));
         }
         let receipt = delivery.statement(&entry, key.as_ref()).map(|statement| self.key.sign(&statement));
+        let names = match view.value(&keys::unit(&name.organ, &delivery.unit))? {
+            Some(unit) => from_json::<Unit>(&unit)?.names().map(str::to_owned).collect(),
+            None => Vec::new(),
+        };
         let body = Acted {
             entry: entry.clone(),
             minutes: delivery.minutes.clone(),
             unit: delivery.unit.clone(),
             title: delivery.title.clone(),
+            names,
             day,
         };
         let parts = receipt.map(String::into_bytes).into_iter().collect();
@@ -408,19 +463,14 @@ impl DistributionDomain {
         channel: Channel,
     ) -> Result<()> {
         let address = view.address(&name.organ, &delivery.unit)?;
-        let is_missing = match channel {
-            Channel::Email => address.email.is_empty(),
-            Channel::Webhook => address.url.is_empty(),
-            Channel::Inbox | Channel::Paper => false,
-        };
-        if is_missing {
+        if !address.reaches(channel) {
             return Err(Fault::new(Reason::AddressMissing)
                 .at("channel")
                 .with("unit", &delivery.title)
                 .with("channel", channel.as_str()));
         }
         let known = view.known(&Minutes::parse(&delivery.minutes, "minutes")?, "minutes")?;
-        if channel != Channel::Paper && known.secrecy.is_some_and(|level| level >= self.paper_from) {
+        if channel != Channel::Paper && self.is_paper_only(&known) {
             return Err(Fault::new(Reason::ChannelForbidden)
                 .at("channel")
                 .with("channel", channel.as_str())
@@ -453,14 +503,19 @@ impl DistributionDomain {
         let known = view.known(name, "minutes")?;
         let scope = view.scope(name)?;
         let scope = scope.ok_or_else(|| Fault::new(Reason::ScopeNotFrozen).with("minutes", name))?;
-        if !known.is_issued || known.is_void {
+        if !known.is_in_force() {
             return Err(Fault::new(Reason::NotIssued).with("minutes", name));
+        }
+        // One more comes behind those of the scope, which must be there.
+        let made = view.number(&keys::count_made(name))?;
+        if made < scope.targets {
+            return Err(Fault::new(Reason::StateForbids).with("state", "NOT_DELIVERED").with("act", "ADD_RECIPIENT"));
         }
         let found = view.unit(&name.organ, unit, "unit")?;
         if view.value(&keys::by_unit(name, unit))?.is_some() {
             return Err(Fault::invalid("unit", unit));
         }
-        let index = view.number(&keys::count_made(name))?.max(scope.targets);
+        let index = made;
         let target = Target { unit: unit.to_owned(), title: found.called().to_owned(), via: String::new() };
         let (mut delivery, recalled) = self.made(view, (name, &known, &scope), (index, target), context)?;
         delivery.approved_by = approved_by.to_owned();
@@ -483,7 +538,7 @@ fn level_name(level: Option<Level>) -> &'static str {
 
 impl Domain for DistributionDomain {
     type Command = Command;
-    const PROJECTION: u32 = 3;
+    const PROJECTION: u32 = 4;
 
     fn decide(&self, view: &Overlay<'_>, command: &Command, context: &mut Context<'_>) -> Result<Decided> {
         let (events, answer) = match command {
@@ -513,12 +568,13 @@ impl Domain for DistributionDomain {
                 if view.scope(minutes)?.is_none() {
                     return Err(Fault::new(Reason::ScopeNotFrozen).with("minutes", minutes));
                 }
-                if !known.is_issued || known.is_void {
+                if !known.is_in_force() {
                     return Err(Fault::new(Reason::NotIssued).with("minutes", minutes));
                 }
                 (vec![noted(DISPATCHED, minutes, 0, Vec::new(), Vec::new())], answer(minutes))
             }
             Command::Take { minutes, sha256, content, text } => {
+                check_content(view, minutes)?;
                 if view.value(&keys::content(minutes, sha256))?.is_some() {
                     return Ok(Decided::default());
                 }
@@ -527,8 +583,9 @@ impl Domain for DistributionDomain {
             }
             Command::Make { minutes } => self.make(view, minutes, context)?,
             Command::Publish { minutes, text } => {
+                check_content(view, minutes)?;
                 let known = view.known(minutes, "minutes")?;
-                if !view.task(minutes)?.publish {
+                if !view.task(minutes)?.publish || known.is_void {
                     return Ok(Decided::default());
                 }
                 let is_separable = known
@@ -552,8 +609,9 @@ impl Domain for DistributionDomain {
                 self.act(view, delivery, (*etag, unit, *is_system), (**act).clone(), context)?
             }
             Command::Failed { delivery, attempt, why, is_final } => {
-                let made = usize::try_from(*attempt).unwrap_or(usize::MAX);
-                let pause = self.pauses.get(made.saturating_sub(1)).filter(|_| !is_final);
+                let before = view.delivery(delivery, "name")?.earlier_attempts;
+                let made = attempt.saturating_sub(before).saturating_sub(1) as usize;
+                let pause = self.pauses.get(made).filter(|_| !is_final);
                 let retry = pause.and_then(|pause| context.now.checked_add(*pause).ok());
                 let act = Act::Fail { attempt: *attempt, why: why.clone(), retry };
                 self.act(view, delivery, (0, "", true), act, context)?
@@ -627,13 +685,10 @@ impl Domain for DistributionDomain {
             }
             SCOPE_FROZEN => {
                 let name = Minutes::parse(&of, "of")?;
-                for (key, _) in view.scan_prefix(&keys::targets(&name))? {
-                    view.remove(key);
-                }
-                for (index, part) in (0..).zip(parts) {
-                    view.put(keys::target(&name, index), part);
-                }
-                view.put(keys::scope(&name), body);
+                let scope: Scope = from_json(&body)?;
+                let targets = parts.iter().map(|part| from_json(part)).collect::<Result<Vec<Target>>>()?;
+                view.put(keys::frozen(&name, &scope.hash), to_json(&(&scope, &targets))?);
+                show_scope(view, &name, &scope, &targets)?;
             }
             DISPATCHED => {
                 let name = Minutes::parse(&of, "of")?;
@@ -682,7 +737,7 @@ impl Domain for DistributionDomain {
             _ => {
                 let name = DisclosureRequest::parse(&of, "of")?;
                 let mut request = view.request(&name, "of")?;
-                request.apply(from_json::<RequestEntry>(&body)?, &self.holidays);
+                request.apply(from_json::<RequestEntry>(&body)?);
                 view.put(keys::request(&name), to_json(&request)?);
             }
         }
@@ -727,6 +782,7 @@ impl Domain for DistributionDomain {
                         minutes: acted.minutes,
                         unit: acted.title,
                         date: acted.day.to_string(),
+                        names: acted.names,
                     }));
                 }
                 kinds
@@ -827,10 +883,19 @@ fn show_units(view: &mut Overlay<'_>, changes: Vec<(String, u64, Vec<Unit>)>) ->
 fn show_known(view: &mut Overlay<'_>, known: &Known, moved: Move) -> Result<()> {
     let name = Minutes::parse(&known.minutes, "minutes")?;
     let mut task = view.task(&name)?;
-    if moved == Move::Issued && view.scope(&name)?.is_some() && view.number(&keys::count_made(&name))? == 0 {
-        task.deliver.get_or_insert(0);
+    if moved == Move::Issued && view.number(&keys::count_made(&name))? == 0 {
+        // Whatever was frozen since: those get it whom it was issued to.
+        if let Some((scope, targets)) = view.frozen(&name, &known.frozen)? {
+            show_scope(view, &name, &scope, &targets)?;
+        }
+        if view.scope(&name)?.is_some() {
+            task.deliver.get_or_insert(0);
+        }
     }
     task.publish |= moved == Move::Published;
+    if known.is_void {
+        task = Task::default();
+    }
     show_task(view, &name, task)?;
     view.put(keys::known(&name), to_json(known)?);
     // What is void or no longer open is no longer public.
@@ -840,6 +905,26 @@ fn show_known(view: &mut Overlay<'_>, known: &Known, moved: Move) -> Result<()> 
             view.remove(place);
         }
         view.remove(keys::published_at(&name));
+    }
+    Ok(())
+}
+
+/// Shows a scope as the one that goes.
+fn show_scope(view: &mut Overlay<'_>, name: &Minutes, scope: &Scope, targets: &[Target]) -> Result<()> {
+    for (key, _) in view.scan_prefix(&keys::targets(name))? {
+        view.remove(key);
+    }
+    for (index, target) in (0..).zip(targets) {
+        view.put(keys::target(name, index), to_json(target)?);
+    }
+    view.put(keys::scope(name), to_json(scope)?);
+    Ok(())
+}
+
+/// What was erased does not come in again.
+fn check_content(view: &Overlay<'_>, minutes: &Minutes) -> Result<()> {
+    if view.is_erased(&minutes.to_string())? {
+        return Err(Fault::new(Reason::MinutesErased).with("minutes", minutes));
     }
     Ok(())
 }
@@ -895,7 +980,6 @@ fn show_delivery(
 ) -> Result<()> {
     let minutes = Minutes::parse(&after.minutes, "minutes")?;
     let value = || after.name.clone().into_bytes();
-    let in_inbox = |delivery: &Delivery| matches!(delivery.state, State::Sent | State::Received);
     let mut place = |key: Vec<u8>, was: bool, is: bool| match (was, is) {
         (false, true) => view.put(key, value()),
         (true, false) => view.remove(key),
@@ -904,7 +988,7 @@ fn show_delivery(
     let was_silent = before.is_some_and(|before| before.state.is_silent());
     place(keys::silent_in(&minutes, after.index), was_silent, after.state.is_silent());
     place(keys::silent_at(name), was_silent, after.state.is_silent());
-    place(keys::in_inbox(name, &after.unit), before.is_some_and(in_inbox), in_inbox(after));
+    place(keys::in_inbox(name, &after.unit), before.is_some_and(Delivery::is_out), after.is_out());
     let due = |delivery: &Delivery| {
         delivery.next_try.filter(|_| delivery.channel.is_sent()).map(Timestamp::as_millisecond)
     };

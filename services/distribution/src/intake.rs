@@ -35,7 +35,7 @@ impl Intake<DistributionDomain> for Lists {
                 Some(Kind::MinutesRecorded(recorded)) => {
                     let minutes = fetch_minutes(link, event.sequence, recorded).await?;
                     lists.push(list(&minutes));
-                    known.push((known_of(&minutes), Move::Other));
+                    known.push((known_of(&minutes).map_err(Setback::Lasting)?, Move::Other));
                 }
                 Some(Kind::MinutesMoved(moved)) => {
                     // A step of a life, as it stands now: later steps come with their own events.
@@ -51,7 +51,7 @@ impl Intake<DistributionDomain> for Lists {
                         "PUBLISH" => Move::Published,
                         _ => Move::Other,
                     };
-                    known.push((known_of(&minutes), what));
+                    known.push((known_of(&minutes).map_err(Setback::Lasting)?, what));
                 }
                 Some(Kind::OrganCreated(_) | Kind::MatterChanged(_)) => {}
                 _ => return Err(unknown_kind(&event)),
@@ -113,31 +113,36 @@ pub(crate) async fn fetch_content(link: &Link, minutes: &Minutes) -> Result<(Vec
     Ok((content, text))
 }
 
-fn known_of(minutes: &records::Minutes) -> Known {
+/// What matters here of minutes. What a newer program says of them and this one does not know is no detail: guessed, a
+/// secret would be sent by mail, or a withheld passage published.
+fn known_of(minutes: &records::Minutes) -> Result<Known, Fault> {
     let life = minutes.life.clone().unwrap_or_default();
     let facts = minutes.facts.clone().unwrap_or_default();
     let said =
         |fact: &Option<records::Fact>| fact.as_ref().map(|fact| fact.value.clone()).unwrap_or_default();
     let day = |text: &str| jiyao_calendar::parse_iso(text);
     let is_foreign = minutes.standing == i32::from(records::Standing::IssuedElsewhere);
-    let stage = jiyao_wire::stage_from(life.stage).unwrap_or_default();
+    let stage =
+        jiyao_wire::stage_from(life.stage).ok_or_else(|| Fault::invalid("life.stage", life.stage))?;
     let decided = life.disclosure.as_ref().map_or(0, |disclosure| disclosure.class);
-    let class = jiyao_wire::class_from(decided, "class").ok().flatten();
+    let class = jiyao_wire::class_from(decided, "life.disclosure.class")?;
     let printed = said(&facts.disclosure);
     let claimed = is_foreign.then(|| jiyao_minutes::DisclosureClass::of_note(&printed)).flatten();
     let meeting = facts.meeting.clone().unwrap_or_default();
     let passage = |passage: &records::Passage| {
-        let class = jiyao_wire::class_from(passage.class, "class").ok().flatten()?;
-        Some(jiyao_minutes::Passage { quote: passage.quote.clone(), class, reason: passage.reason.clone() })
+        let class = jiyao_wire::class_from(passage.class, "life.passages.class")?;
+        let class = class.ok_or_else(|| Fault::required("life.passages.class"))?;
+        Ok(jiyao_minutes::Passage { quote: passage.quote.clone(), class, reason: passage.reason.clone() })
     };
     let printed_date = |fact: Option<records::Fact>| fact.and_then(|fact| day(&fact.value));
     let number = if life.number.is_empty() { said(&facts.document_number) } else { life.number.clone() };
     let title = [said(&facts.issuer), said(&meeting.kind), "纪要".to_owned()].concat();
-    Known {
+    Ok(Known {
         minutes: minutes.name.clone(),
         revision: minutes.revision,
         sha256: hex(&minutes.digest),
-        is_issued: stage.is_issued(),
+        stage,
+        frozen: life.frozen_scope.map(|scope| scope.hash).unwrap_or_default(),
         is_foreign,
         is_void: !life.revoked_date.is_empty() || !life.voided_date.is_empty(),
         number,
@@ -147,10 +152,10 @@ fn known_of(minutes: &records::Minutes) -> Known {
         issued: day(&life.issued_date).or(printed_date(facts.printed.clone().unwrap_or_default().date)),
         published: day(&life.published_date),
         class: class.or(claimed),
-        secrecy: jiyao_wire::secrecy_from(life.secrecy).ok().flatten().map(|secrecy| secrecy.level),
-        passages: life.passages.iter().filter_map(passage).collect(),
+        secrecy: jiyao_wire::secrecy_from(life.secrecy)?.map(|secrecy| secrecy.level),
+        passages: life.passages.iter().map(passage).collect::<Result<_, Fault>>()?,
         corrects: minutes.corrects.clone(),
-    }
+    })
 }
 
 fn list(minutes: &records::Minutes) -> DistributionList {

@@ -56,6 +56,11 @@ pub(crate) fn scope(minutes: &Minutes) -> Vec<u8> {
     of_minutes(b"f/", minutes, b"")
 }
 
+/// Scopes that were frozen, by hash.
+pub(crate) fn frozen(minutes: &Minutes, hash: &str) -> Vec<u8> {
+    of_minutes(b"F/", minutes, hash.as_bytes())
+}
+
 /// Its targets in order.
 pub(crate) fn targets(minutes: &Minutes) -> Vec<u8> {
     of_minutes(b"g/", minutes, b"")

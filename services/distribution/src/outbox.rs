@@ -151,14 +151,18 @@ impl Outbox {
     }
 
     async fn task(&self, minutes: &Minutes, task: Task) -> Result<bool> {
-        let (known, _) = self.ledger.read(|view| view.known(minutes, "minutes"))?;
-        let (scope, _) = self.ledger.read(|view| view.scope(minutes))?;
+        let ((known, scope), _) =
+            self.ledger.read(|view| Ok((view.known(minutes, "minutes")?, view.scope(minutes)?)))?;
+        let (is_erased, _) = self.ledger.read(|view| view.is_erased(&minutes.to_string()))?;
+        // There is nothing any more that could be delivered or published.
+        if is_erased {
+            return Ok(false);
+        }
         let sha256 = match scope.filter(|_| task.deliver.is_some()) {
             Some(scope) => scope.sha256,
             None => known.sha256.clone(),
         };
         let text = match self.taken(minutes, &sha256).await {
-            // There is nothing any more that could be delivered or published.
             Err(fault) if fault.reason() == Reason::MinutesErased => return Ok(false),
             text => text?,
         };
@@ -184,7 +188,8 @@ impl Outbox {
         let (content, text) = fetch_content(&link, minutes).await?;
         if hex(&Sha256::digest(&content)) != sha256 {
             // Records has a newer revision than was frozen: nobody may get that one.
-            return Err(Fault::new(Reason::RecordDamaged).with("sequence", 0));
+            let held = hex(&Sha256::digest(&content));
+            return Err(Fault::new(Reason::HashMismatch).with("sha256", held).with("sent", sha256));
         }
         let (minutes, sha256) = (minutes.clone(), sha256.to_owned());
         self.submit("take content", Command::Take { minutes, sha256, content, text: text.clone() }).await?;
@@ -229,9 +234,14 @@ impl Outbox {
             Err(fault) if fault.reason() == Reason::EtagStale => return Ok(()),
             other => other?,
         }
+        let minutes = Minutes::parse(&delivery.minutes, "minutes")?;
         let (address, _) = self.ledger.read(|view| view.address(&name.organ, &delivery.unit))?;
+        let (known, _) = self.ledger.read(|view| view.known(&minutes, "minutes"))?;
         let failed =
             |why: String, is_final| Command::Failed { delivery: name.clone(), attempt, why, is_final };
+        if known.is_void {
+            return self.submit("send", failed("the minutes are void".to_owned(), true)).await;
+        }
         let outcome = match delivery.channel {
             Channel::Webhook => {
                 let now = SystemClock.now().as_second();
@@ -251,7 +261,6 @@ impl Outbox {
                     let why = "this service has no mail server: set smtp".to_owned();
                     return self.submit("send", failed(why, true)).await;
                 };
-                let minutes = Minutes::parse(&delivery.minutes, "minutes")?;
                 let ledger = self.ledger.clone();
                 let send = move || {
                     let held = match content(&ledger, &minutes, &delivery.sha256) {

@@ -2,7 +2,7 @@
 //! redirects, and never to an address of a private network that no setting allows.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -48,7 +48,7 @@ fn may_call(address: IpAddr, port: u16, allowed: &[Allowed]) -> bool {
 }
 
 fn is_public(address: IpAddr) -> bool {
-    const CLOSED: [&str; 30] = [
+    const CLOSED: [&str; 31] = [
         "0.0.0.0/8",
         "10.0.0.0/8",
         "100.64.0.0/10",
@@ -67,8 +67,8 @@ fn is_public(address: IpAddr) -> bool {
         "203.0.113.0/24",
         "224.0.0.0/4",
         "240.0.0.0/4",
-        "::/128",
-        "::1/128",
+        "::/96",
+        "::ffff:0:0/96",
         "64:ff9b::/96",
         "64:ff9b:1::/48",
         "100::/64",
@@ -78,10 +78,12 @@ fn is_public(address: IpAddr) -> bool {
         "3fff::/20",
         "fc00::/7",
         "fe80::/10",
+        "fec0::/10",
         "ff00::/8",
     ];
-    let is_in = |net: &&str| net.parse::<IpNet>().is_ok_and(|net| net.contains(&address));
-    !CLOSED.iter().any(is_in)
+    static NETS: LazyLock<Vec<IpNet>> =
+        LazyLock::new(|| CLOSED.iter().filter_map(|net| net.parse().ok()).collect());
+    !NETS.iter().any(|net| net.contains(&address))
 }
 
 /// Resolves names, and leaves out what may not be called: the connection goes to what was checked, so an answer that

@@ -17,6 +17,7 @@ use jiyao_proto::stored::v1 as stored;
 use prost::Message as _;
 
 use crate::documents::View as _;
+use crate::intake::unless_refused;
 use crate::keys;
 
 pub(crate) const MATTER_ESTABLISHED: &str = "matter.established";
@@ -231,7 +232,9 @@ impl Desk<'_> {
         act: &Act,
         context: &Context<'_>,
     ) -> Result<(Matter, Option<stored::Event>)> {
-        let Ok(entry) = self.entry(name, &matter, "", act, context) else { return Ok((matter, None)) };
+        let Some(entry) = unless_refused(self.entry(name, &matter, "", act, context))? else {
+            return Ok((matter, None));
+        };
         let event = acted(name, matter.version + 1, &entry)?;
         matter.apply(entry);
         Ok((matter, Some(event)))

@@ -32,7 +32,13 @@ pub(crate) enum Settled {
     /// Recipients were frozen.
     Scope { minutes: Minutes, scope: FrozenScope },
     /// A recipient signed for minutes.
-    Signed { minutes: Minutes, unit: String, delivery: String, day: Date },
+    Signed {
+        minutes: Minutes,
+        /// Whatever it is called.
+        units: Vec<String>,
+        delivery: String,
+        day: Date,
+    },
 }
 
 /// What others settled, up to a place in their journal.
@@ -63,6 +69,7 @@ impl Intake<RecordsDomain> for Quorums {
                         "MET" => Quorum::Met,
                         "OVERRIDDEN" => Quorum::Overridden,
                         "NO_RULE" => Quorum::NoRule,
+                        "UNKNOWN" => Quorum::Unknown,
                         _ => return Err(unknown_kind(&event)),
                     };
                     let minutes = Minutes::parse(&said.minutes, "minutes")?;
@@ -104,7 +111,7 @@ impl Intake<RecordsDomain> for Receipts {
                 }
                 Some(Kind::DeliverySigned(signed)) => settled.push(Settled::Signed {
                     minutes: Minutes::parse(&signed.minutes, "minutes")?,
-                    unit: signed.unit.clone(),
+                    units: std::iter::once(&signed.unit).chain(&signed.names).cloned().collect(),
                     delivery: signed.delivery.clone(),
                     day: day(&signed.date)?,
                 }),
@@ -119,6 +126,15 @@ impl Intake<RecordsDomain> for Receipts {
 fn followed(source: &'static str, through: Cursor, settled: Vec<Settled>) -> Option<Command> {
     let is_some = !settled.is_empty();
     is_some.then_some(Command::Followed(Followed { source, through, settled }))
+}
+
+/// None for what records does not take. Whatever else went wrong must not let the cursor move on.
+pub(crate) fn unless_refused<T>(decided: Result<T>) -> Result<Option<T>> {
+    match decided {
+        Ok(decided) => Ok(Some(decided)),
+        Err(fault) if fault.is_refusal() => Ok(None),
+        Err(fault) => Err(fault),
+    }
 }
 
 /// The acts that follow of what others settled. What records itself no longer takes, such as a quorum after the issue,
@@ -144,16 +160,16 @@ pub(crate) fn decide(
                 (minutes, Act::RecordQuorum { outcome: *outcome, reason: meeting.clone() })
             }
             Settled::Scope { minutes, scope } => (minutes, Act::RecordScope { scope: scope.clone() }),
-            Settled::Signed { minutes, unit, delivery, day } => {
-                signed_for.push(stored::SignedFor {
+            Settled::Signed { minutes, units, delivery, day } => {
+                signed_for.extend(units.iter().map(|unit| stored::SignedFor {
                     minutes: minutes.to_string(),
                     unit: unit.clone(),
                     date: day.to_string(),
-                });
+                }));
                 for (_, summary) in view.scan_prefix(&keys::by_minutes(minutes))? {
                     let summary = api::MatterSummary::decode(summary.as_slice())
                         .map_err(jiyao_fault::Fault::internal)?;
-                    if summary.lead != *unit {
+                    if !units.contains(&summary.lead) {
                         continue;
                     }
                     let name = MatterName::parse(&summary.name, "name")?;
@@ -169,11 +185,11 @@ pub(crate) fn decide(
                 continue;
             }
         };
-        let Ok(mut case) = Case::of(view, minutes, "minutes", context) else { continue };
+        let Some(mut case) = unless_refused(Case::of(view, minutes, "minutes", context))? else { continue };
         if let Some(life) = lives.remove(minutes) {
             case.life = life;
         }
-        if let Ok(entry) = case.decide(act, context, policy) {
+        if let Some(entry) = unless_refused(case.decide(act, context, policy))? {
             events.push(case.event(&entry)?);
             case.life.apply(entry);
         }

@@ -432,7 +432,8 @@ fn an_unknown_quorum_or_another_number_stops_it() {
     let world = at(Stage::Printed);
     assert_eq!(world.refuses(Act::Issue), Reason::QuorumOpen);
     assert_eq!(world.clone().does([quorum(Quorum::NotMet)]).refuses(Act::Issue), Reason::QuorumOpen);
-    assert_eq!(world.refuses(quorum(Quorum::Unknown)), Reason::FieldRequired);
+    let forgotten = world.clone().does([quorum(Quorum::Met), quorum(Quorum::Unknown)]);
+    assert_eq!(forgotten.refuses(Act::Issue), Reason::QuorumOpen, "it was the quorum of another meeting");
     assert!(world.does([quorum(Quorum::Overridden)]).decide(Act::Issue).is_ok());
     let world = World { printed_number: Some("〔2025〕8号".into()), ..at(Stage::Proofread) };
     assert_eq!(world.refuses(register()), Reason::NumberMismatch);

@@ -154,7 +154,7 @@ pub struct ListDeliveriesResponse {
     #[prost(uint64, tag = "3")]
     pub sequence: u64,
 }
-/// Counts of deliveries of minutes by state, and how many are late: not received after the hours that are set: what is
+/// Counts of deliveries of minutes by state, and how many owe a signature: what is
 /// asked.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetDeliveryCountsRequest {
@@ -165,7 +165,7 @@ pub struct GetDeliveryCountsRequest {
     #[prost(message, optional, tag = "2")]
     pub read_after: ::core::option::Option<super::super::journal::v1::Cursor>,
 }
-/// Counts of deliveries of minutes by state, and how many are late: not received after the hours that are set: the
+/// Counts of deliveries of minutes by state, and how many owe a signature: the
 /// answer.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct GetDeliveryCountsResponse {
@@ -1271,7 +1271,7 @@ pub mod deliveries_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Counts of deliveries of minutes by state, and how many are late: not received after the hours that are set.
+        /// Counts of deliveries of minutes by state, and how many owe a signature.
         /// Errors: NOT_STATED.
         pub async fn get_delivery_counts(
             &mut self,
@@ -2081,7 +2081,7 @@ pub struct ListDisclosureRequestsRequest {
     /// `organs/{organ}`.
     #[prost(string, tag = "1")]
     pub parent: ::prost::alloc::string::String,
-    /// Only those that are late.
+    /// Only those that are late, or of which a year without a holiday table does not let anybody tell.
     #[prost(bool, tag = "2")]
     pub late: bool,
     /// As of this ISO date; empty: today.
@@ -2376,6 +2376,9 @@ pub struct DisclosureRequest {
     /// Day, act and principal of each act, oldest first.
     #[prost(string, repeated, tag = "10")]
     pub history: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// HOLIDAYS_UNKNOWN where nobody can tell whether it is late: a year has no holiday table. Shown among the late ones.
+    #[prost(string, tag = "11")]
+    pub finding: ::prost::alloc::string::String,
 }
 /// Generated client implementations.
 pub mod public_service_client {
@@ -2684,7 +2687,7 @@ pub mod disclosure_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Sets when withheld minutes are looked at again. Errors: MINUTES_NOT_FOUND, STATE_FORBIDS, FIELD_REQUIRED,
+        /// Sets when withheld minutes are looked at again. Errors: NOT_STATED, STATE_FORBIDS, FIELD_REQUIRED,
         /// FIELD_INVALID.
         pub async fn set_reassessment(
             &mut self,

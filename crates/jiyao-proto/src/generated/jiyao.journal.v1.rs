@@ -170,7 +170,7 @@ pub struct QuorumSettled {
     /// `organs/{organ}/meetings/{meeting}`.
     #[prost(string, tag = "2")]
     pub meeting: ::prost::alloc::string::String,
-    /// MET, OVERRIDDEN or NO_RULE.
+    /// MET, OVERRIDDEN or NO_RULE; UNKNOWN where the meeting turned out to be that of other minutes.
     #[prost(string, tag = "3")]
     pub outcome: ::prost::alloc::string::String,
 }
@@ -205,6 +205,9 @@ pub struct DeliverySigned {
     /// The civil day, ISO.
     #[prost(string, tag = "4")]
     pub date: ::prost::alloc::string::String,
+    /// Whatever else the unit is called: full title, short form, aliases.
+    #[prost(string, repeated, tag = "5")]
+    pub names: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// Something was done with a delivery: what an inbox watches.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -64,7 +64,7 @@ pub mod deliveries_service_server {
             tonic::Response<crate::distribution::v1::ListDeliveriesResponse>,
             tonic::Status,
         >;
-        /// Counts of deliveries of minutes by state, and how many are late: not received after the hours that are set.
+        /// Counts of deliveries of minutes by state, and how many owe a signature.
         /// Errors: NOT_STATED.
         async fn get_delivery_counts(
             &self,
@@ -2012,7 +2012,7 @@ pub mod disclosure_service_server {
             tonic::Response<crate::distribution::v1::ListPublicationsResponse>,
             tonic::Status,
         >;
-        /// Sets when withheld minutes are looked at again. Errors: MINUTES_NOT_FOUND, STATE_FORBIDS, FIELD_REQUIRED,
+        /// Sets when withheld minutes are looked at again. Errors: NOT_STATED, STATE_FORBIDS, FIELD_REQUIRED,
         /// FIELD_INVALID.
         async fn set_reassessment(
             &self,
