@@ -184,22 +184,19 @@ pub fn restore(from: impl Read, folder: &Path) -> Result<Manifest, BackupError> 
                 return Err(broken("an entry is not the one that was summed up"));
             }
             let manifest = manifest.ok_or_else(|| broken("it has no manifest"))?;
-            let head = restoring.finish()?;
-            if (head.journal.to_string(), head.sequence, hex(&head.hash))
-                != (manifest.journal.clone(), manifest.sequence, manifest.hash.clone())
-            {
-                fs_err::remove_dir_all(folder.join("journal"))?;
-                return Err(broken("its journal does not end where the manifest says"));
-            }
-            let kept = secrets.iter().try_for_each(|(name, bytes)| make_private(&keys.join(name), bytes));
-            if let Err(e) = kept {
-                // A half of it is worse than nothing: a service would start on it.
-                fs_err::remove_dir_all(folder.join("journal"))?;
-                if keys.exists() {
+            restoring.finish(|head| {
+                if (head.journal.to_string(), head.sequence, hex(&head.hash))
+                    != (manifest.journal.clone(), manifest.sequence, manifest.hash.clone())
+                {
+                    return Err(broken("its journal does not end where the manifest says"));
+                }
+                let kept = secrets.iter().try_for_each(|(name, bytes)| make_private(&keys.join(name), bytes));
+                // A half of them is worse than none.
+                if kept.is_err() && keys.exists() {
                     fs_err::remove_dir_all(&keys)?;
                 }
-                return Err(e.into());
-            }
+                Ok(kept?)
+            })?;
             return Ok(manifest);
         }
         let mut entry = Summed { from: entry, hasher: Sha256::new() };
@@ -227,6 +224,14 @@ pub fn restore(from: impl Read, folder: &Path) -> Result<Manifest, BackupError> 
         sums += &format!("{}  {name}\n", sum(entry.hasher));
     }
     Err(broken("its end is missing"))
+}
+
+/// Gives a backup that was written under another name its own: when this returns it survives a power cut.
+///
+/// # Errors
+/// Those of the file system.
+pub fn put_in_place(written: &Path, path: &Path) -> io::Result<()> {
+    jiyao_journal::put_in_place(written, path)
 }
 
 /// Checks a backup by restoring it into a temporary folder beside nothing of value.

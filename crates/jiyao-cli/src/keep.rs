@@ -211,7 +211,7 @@ impl Erase {
                         return Err(e).with_context(|| format!("erase in {}", file.display()));
                     }
                 };
-                fs_err::rename(&part, &file)?;
+                jiyao_backup::put_in_place(&part, &file)?;
                 let (path, erased) = (file.display().to_string(), erased.to_string());
                 let arguments = [("path", path.as_str()), ("records", &erased)];
                 print(&(speaker.say_with("erase-backup-done", &arguments) + "\n"));
@@ -240,6 +240,6 @@ async fn back_up(client: &Client, service: Service, folder: &Path) -> Result<(Pa
             return Err(e.into());
         }
     };
-    fs_err::rename(&part, &path)?;
+    jiyao_backup::put_in_place(&part, &path)?;
     Ok((path, position.to_string()))
 }

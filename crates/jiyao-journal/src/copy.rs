@@ -106,28 +106,32 @@ impl Restoring {
         sync_all(&file)
     }
 
-    /// Verifies every record and the whole chain, and puts the journal in its place. Answers its head.
+    /// Verifies every record and the whole chain, and puts the journal in its place. Before it gets its name,
+    /// `verified` is told its head: what belongs to it is put in place there, so that a journal with a name is whole.
     ///
     /// # Errors
-    /// As opening does; nothing is left then. A torn tail is damage here: a copy has none.
-    pub fn finish(mut self) -> Result<Cursor, OpenError> {
+    /// As opening does, and those of `verified`; nothing is left then. A torn tail is damage here: a copy has none.
+    pub fn finish<E: From<OpenError> + From<io::Error>>(
+        mut self,
+        verified: impl FnOnce(Cursor) -> Result<(), E>,
+    ) -> Result<(), E> {
         let opened = Journal::open(&self.temporary, Options { reserve: 0, ..Options::default() })?;
         if let Some(cut) = opened.cut {
             let what = "the copy ends in the middle of a record";
             let sequence = opened.journal.log().head().sequence + 1;
-            return Err(OpenError::Damaged { path: cut.path, offset: cut.offset, sequence, what });
+            return Err(OpenError::Damaged { path: cut.path, offset: cut.offset, sequence, what }.into());
         }
         if opened.created {
             let what = "the copy holds no segment";
-            return Err(OpenError::Damaged { path: self.folder.clone(), offset: 0, sequence: 0, what });
+            return Err(OpenError::Damaged { path: self.folder.clone(), offset: 0, sequence: 0, what }.into());
         }
         let head = opened.journal.log().head();
         drop(opened);
         sync_folder(&self.temporary)?;
+        verified(head)?;
         fs_err::rename(&self.temporary, &self.folder)?;
         self.is_finished = true;
-        sync_parent(&self.folder)?;
-        Ok(head)
+        Ok(sync_parent(&self.folder)?)
     }
 }
 

@@ -279,10 +279,11 @@ impl Journal {
         let size = self.options.segment_size.max(SEGMENT_HEADER as u64 + group_size);
         let header = SegmentHeader { id: head.journal, first: head.sequence + 1, previous: head.hash };
         // Nothing is written into the old segment any more, so whatever fails here leaves the journal as it was.
-        let path = make_segment(&self.folder, (size, self.options.reserve), &header).map_err(|e| match e {
-            MakeError::NoRoom { free, needed } => AppendError::NoRoom { free, needed },
-            MakeError::Io(e) => AppendError::Fatal(e),
-        })?;
+        let path =
+            make_segment(&self.folder, (size, self.options.reserve), &header).map_err(|e| match e {
+                MakeError::NoRoom { free, needed } => AppendError::NoRoom { free, needed },
+                MakeError::Io(e) => AppendError::Fatal(e),
+            })?;
         let file = OpenOptions::new().read(true).write(true).open(&path).map_err(AppendError::Fatal)?;
         self.active = file.try_clone().map_err(AppendError::Fatal)?;
         self.end = SEGMENT_HEADER as u64;
@@ -460,6 +461,7 @@ pub fn make_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     use fs_err::os::unix::fs::OpenOptionsExt as _;
     let folder = path.parent().unwrap_or(Path::new("."));
     fs_err::create_dir_all(folder)?;
+    sync_parent(folder)?;
     let temporary = path.with_extension("new");
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
     io::Write::write_all(&mut file, bytes)?;
@@ -468,6 +470,16 @@ pub fn make_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     fs_err::hard_link(&temporary, path)?;
     fs_err::remove_file(&temporary)?;
     sync_folder(folder)
+}
+
+/// Gives a file that was written under another name its own, and returns when both are on disk.
+///
+/// # Errors
+/// Those of the file system.
+pub fn put_in_place(written: &Path, path: &Path) -> io::Result<()> {
+    sync_all(&File::open(written)?)?;
+    fs_err::rename(written, path)?;
+    sync_parent(path)
 }
 
 /// Writes a whole file and syncs it; its folder is the caller's.
@@ -497,7 +509,7 @@ pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
 pub(crate) fn sync_parent(folder: &Path) -> io::Result<()> {
     match folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         Some(parent) => sync_folder(parent),
-        None => Ok(()),
+        None => sync_folder(Path::new(".")),
     }
 }
 

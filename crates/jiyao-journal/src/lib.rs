@@ -41,7 +41,9 @@ mod scan;
 pub use attachments::{Attachments, Receiving};
 pub use copy::{Piece, Restoring};
 pub use error::{AppendError, OpenError, ReadError};
-pub use journal::{Cut, Entry, EraseError, Journal, Locked, Opened, Options, free_bytes, make_private};
+pub use journal::{
+    Cut, Entry, EraseError, Journal, Locked, Opened, Options, free_bytes, make_private, put_in_place,
+};
 pub use log::{Log, Record};
 #[cfg(feature = "planted-failpoints")]
 pub use points::{is_planted, kill_point};

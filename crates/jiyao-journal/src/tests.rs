@@ -84,7 +84,7 @@ fn segments_follow_each_other_and_a_missing_one_is_named() {
         }
         let large = "y".repeat(70_000);
         let sequence = journal.append(&[entry(&large)]).unwrap();
-        assert_eq!(journal.log().read(sequence).unwrap().payload, Some(large.clone().into_bytes()));
+        assert_eq!(journal.log().read(sequence).unwrap().payload, Some(large.into_bytes()));
         assert_eq!(journal.append(&[entry("after a large one")]).unwrap(), 32);
     }
     let paths = segments(folder.path());

@@ -20,6 +20,9 @@ pub(crate) struct Counters;
 /// A counter that others could not do without.
 const NEEDED: &str = "needed";
 
+/// A counter that the rules have a bug with.
+const BUG: &str = "bug";
+
 pub(crate) struct Add(&'static str, i64);
 
 impl Domain for Counters {
@@ -32,6 +35,7 @@ impl Domain for Counters {
         Add(name, by): &Add,
         _: &mut Context<'_>,
     ) -> jiyao_fault::Result<Decided> {
+        assert_ne!(*name, BUG, "a rule with a bug");
         let before =
             view.get(name.as_bytes())?.map_or(0, |bytes| i64::from_be_bytes(bytes.try_into().unwrap()));
         let answer = (before + by).to_be_bytes().to_vec();
@@ -143,6 +147,76 @@ async fn commands_of_one_group_see_each_other_and_survive() {
 
 fn fs_remove(folder: &TempDir, name: &str) {
     std::fs::remove_dir_all(folder.path().join(name)).unwrap();
+}
+
+#[tokio::test]
+async fn a_rule_that_panics_fails_its_command_alone() {
+    let folder = TempDir::new().unwrap();
+    let ledger = open(&folder);
+    for turn in 1..=3 {
+        let (before, bug, behind) = tokio::join!(
+            ledger.submit(add("a", 1, "")),
+            ledger.submit(add(BUG, 1, "")),
+            ledger.submit(add("b", 1, ""))
+        );
+        assert_eq!(bug.unwrap_err().reason(), Reason::Internal);
+        // Whoever was in its group is told to repeat; nothing that was acknowledged is missing.
+        for told in [before, behind] {
+            assert!(told.is_ok() || told.unwrap_err().reason() == Reason::StateUnavailable);
+        }
+        let again = async {
+            loop {
+                if let Ok(committed) = ledger.submit(add("c", 1, "")).await {
+                    return total(committed);
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let total = tokio::time::timeout(Duration::from_secs(20), again).await.unwrap();
+        assert_eq!(total, turn, "the service goes on");
+    }
+    ledger.close().await;
+}
+
+#[tokio::test]
+async fn a_start_that_is_refused_leaves_everything_as_it_is() {
+    let folder = TempDir::new().unwrap();
+    let ledger = open(&folder);
+    ledger.submit(add("a", 1, "")).await.unwrap();
+    ledger.close().await;
+    let files = || {
+        let mut all = Vec::new();
+        for place in ["journal", "state"] {
+            for entry in std::fs::read_dir(folder.path().join(place)).unwrap() {
+                let path = entry.unwrap().path();
+                all.push((
+                    path.clone(),
+                    if path.is_file() { std::fs::read(&path).unwrap() } else { Vec::new() },
+                ));
+            }
+        }
+        all.sort();
+        all
+    };
+    // A segment of a newer format: the version is in the first bytes behind the mark.
+    let journal = folder.path().join("journal");
+    let segment = std::fs::read_dir(&journal).unwrap().map(|entry| entry.unwrap().path());
+    let segment =
+        segment.into_iter().find(|path| path.extension().is_some_and(|of| of == "segment")).unwrap();
+    let old = std::fs::read(&segment).unwrap();
+    let newer = [&old[..7], &[old[7] + 1], &old[8..]].concat();
+    std::fs::write(&segment, &newer).unwrap();
+    let before = files();
+    let refused = open_with(&folder, OPTIONS).err().unwrap();
+    assert!(matches!(refused, OpenError::Journal(jiyao_journal::OpenError::Newer { .. })), "{refused}");
+    assert_eq!(files(), before);
+    // A state of a newer program.
+    std::fs::write(&segment, &old).unwrap();
+    std::fs::write(folder.path().join("state/version"), "2").unwrap();
+    let before = files();
+    let refused = open_with(&folder, OPTIONS).err().unwrap();
+    assert!(refused.to_string().contains("a newer program wrote it"), "{refused}");
+    assert_eq!(files(), before);
 }
 
 #[tokio::test]

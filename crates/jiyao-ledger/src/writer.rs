@@ -53,11 +53,21 @@ pub(crate) enum Asked<C> {
 }
 
 pub(crate) enum Job<D: Domain> {
-    Decide { submission: Submission<Asked<D::Command>>, reply: Reply },
-    Erase { order: CarryOut, reply: oneshot::Sender<Result<Erasure>> },
+    Decide {
+        submission: Submission<Asked<D::Command>>,
+        reply: Reply,
+    },
+    Erase {
+        order: CarryOut,
+        reply: oneshot::Sender<Result<Erasure>>,
+    },
     /// A reader met a fault of this state: another is to take its place, if it is still in use.
-    Replace { failed: Weak<State> },
-    Stop { done: oneshot::Sender<()> },
+    Replace {
+        failed: Weak<State>,
+    },
+    Stop {
+        done: oneshot::Sender<()>,
+    },
 }
 
 pub(crate) struct Writer<D: Domain> {

@@ -102,6 +102,14 @@ pub fn check(
     let members = day.map(|day| directory.members_on(kind, day)).unwrap_or_default();
     let seats = meeting.map(|(_, seats)| seats).unwrap_or_default();
     let mut found_seats = vec![false; seats.len()];
+    // Whatever a unit is called, it is the same one.
+    let is_same_unit = |one: &str, other: &str| {
+        plain(one) == plain(other)
+            || day.is_some_and(|day| {
+                let others = directory.units_called(other, day);
+                directory.units_called(one, day).iter().any(|unit| others.contains(unit))
+            })
+    };
     for (place, entry) in (1..).zip(roll) {
         let about = format!("{}{}", entry.unit, entry.person);
         let before = agreement.findings.len();
@@ -120,7 +128,7 @@ pub fn check(
                 ),
             }
             let is_member = members.iter().any(|(person, _)| plain(&person.name) == plain(&entry.person));
-            if entry.presence == Presence::Present && !people.is_empty() && !is_member {
+            if entry.presence == Presence::Present && day.is_some() && !people.is_empty() && !is_member {
                 find(FindingCode::NotAMember, kind.to_owned());
             }
         }
@@ -132,8 +140,8 @@ pub fn check(
         if meeting.is_some() {
             // Of two of a name, the one of that unit.
             let at = (0..seats.len())
-                .filter(|at| !found_seats[*at] && is_same(&seats[*at], entry))
-                .max_by_key(|at| (plain(&seats[*at].unit) == plain(&entry.unit), std::cmp::Reverse(*at)));
+                .filter(|at| !found_seats[*at] && is_same(&seats[*at], entry, &is_same_unit))
+                .max_by_key(|at| (is_same_unit(&seats[*at].unit, &entry.unit), std::cmp::Reverse(*at)));
             if let Some(at) = at {
                 found_seats[at] = true;
             }
@@ -158,7 +166,9 @@ pub fn check(
         agreement.agreeing += usize::from(agreement.findings.len() == before);
     }
     for (person, post) in &members {
-        if !roll.iter().any(|entry| plain(&entry.person) == plain(&person.name)) {
+        // An observer or a recorder of the same name is somebody else.
+        let is_said_of = |entry: &&Stated| matches!(entry.presence, Presence::Present | Presence::Absent);
+        if !roll.iter().filter(is_said_of).any(|entry| plain(&entry.person) == plain(&person.name)) {
             agreement.findings.push(Finding {
                 code: FindingCode::MemberUnmentioned,
                 entry: 0,
@@ -182,12 +192,12 @@ pub fn check(
 }
 
 /// A seat and an entry are the same: the person where both name one, else the unit.
-fn is_same(seat: &Seat, entry: &Stated) -> bool {
+fn is_same(seat: &Seat, entry: &Stated, is_same_unit: &impl Fn(&str, &str) -> bool) -> bool {
     if entry.person.is_empty() || (seat.person.is_empty() && seat.who().is_empty()) {
-        return !entry.unit.is_empty() && plain(&seat.unit) == plain(&entry.unit);
+        return !entry.unit.is_empty() && is_same_unit(&seat.unit, &entry.unit);
     }
     let is_person = [seat.person.as_str(), seat.who()].iter().any(|name| plain(name) == plain(&entry.person));
-    is_person && (entry.unit.is_empty() || seat.unit.is_empty() || plain(&seat.unit) == plain(&entry.unit))
+    is_person && (entry.unit.is_empty() || seat.unit.is_empty() || is_same_unit(&seat.unit, &entry.unit))
 }
 
 fn name_of(shown: Shown) -> &'static str {

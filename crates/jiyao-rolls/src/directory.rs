@@ -74,6 +74,11 @@ impl Span {
         self.from.is_none_or(|from| from <= day) && self.until.is_none_or(|until| day <= until)
     }
 
+    /// The first day; empty where it is open.
+    fn begin(&self) -> String {
+        self.from.map(|from| from.to_string()).unwrap_or_default()
+    }
+
     /// Whether two have a day in common.
     #[must_use]
     pub fn meets(&self, other: &Self) -> bool {
@@ -111,6 +116,20 @@ impl Unit {
             .chain(&self.aliases)
             .map(String::as_str)
             .filter(|name| !name.is_empty())
+    }
+
+    /// Whether it is called so, blanks and punctuation aside.
+    #[must_use]
+    pub fn is_called(&self, name: &str) -> bool {
+        let wanted = plain(name);
+        self.names().any(|name| plain(name) == wanted)
+    }
+
+    /// Whether it belongs to a recipient class. Punctuation does not tell classes apart.
+    #[must_use]
+    pub fn is_of(&self, class: &str) -> bool {
+        let wanted = plain(class);
+        self.classes.iter().any(|class| plain(class) == wanted)
     }
 
     /// What it is called on lists: the short form where there is one.
@@ -167,6 +186,16 @@ pub struct Post {
     pub rank: Rank,
     /// Kinds of meeting that it is a member of, e.g. 常务会议.
     pub member_of: Vec<String>,
+    /// Since when, until when it was so: another rank or another membership is another entry of the same id.
+    #[serde(default)]
+    pub span: Span,
+}
+
+impl Post {
+    /// Id and first day: `/` stands in no id.
+    fn key(&self) -> String {
+        format!("{}/{}", self.id, self.span.begin())
+    }
 }
 
 /// Somebody holds a post.
@@ -201,11 +230,8 @@ impl Entry {
         match self {
             Self::Unit(unit) => format!("u/{}", unit.id),
             Self::Person(person) => format!("p/{}", person.id),
-            Self::Post(post) => format!("o/{}", post.id),
-            Self::Tenure(tenure) => {
-                let from = tenure.span.from.map(|from| from.to_string()).unwrap_or_default();
-                format!("t/{}/{}/{from}", tenure.post, tenure.person)
-            }
+            Self::Post(post) => format!("o/{}", post.key()),
+            Self::Tenure(tenure) => format!("t/{}/{}/{}", tenure.post, tenure.person, tenure.span.begin()),
         }
     }
 }
@@ -220,7 +246,7 @@ pub struct Directory {
     pub units: BTreeMap<String, Unit>,
     /// People by id.
     pub people: BTreeMap<String, Person>,
-    /// Posts by id.
+    /// Posts by id and first day.
     pub posts: BTreeMap<String, Post>,
     /// Who holds what, by key.
     pub tenures: BTreeMap<String, Tenure>,
@@ -233,7 +259,7 @@ impl Directory {
         match entry {
             Entry::Unit(unit) => drop(self.units.insert(unit.id.clone(), unit)),
             Entry::Person(person) => drop(self.people.insert(person.id.clone(), person)),
-            Entry::Post(post) => drop(self.posts.insert(post.id.clone(), post)),
+            Entry::Post(post) => drop(self.posts.insert(post.key(), post)),
             Entry::Tenure(tenure) => drop(self.tenures.insert(key, tenure)),
         }
     }
@@ -247,14 +273,14 @@ impl Directory {
     #[must_use]
     pub fn units_called(&self, name: &str, day: Date) -> Vec<&Unit> {
         let wanted = plain(name);
-        self.units_on(day).filter(|unit| unit.names().any(|name| plain(name) == wanted)).collect()
+        self.units_on(day).filter(|unit| unit.is_called(&wanted)).collect()
     }
 
     /// Those that belong to a recipient class. Punctuation does not tell classes apart.
     #[must_use]
     pub fn units_of(&self, class: &str, day: Date) -> Vec<&Unit> {
         let wanted = plain(class);
-        self.units_on(day).filter(|unit| unit.classes.iter().any(|class| plain(class) == wanted)).collect()
+        self.units_on(day).filter(|unit| unit.is_of(&wanted)).collect()
     }
 
     /// What has taken an organisation's place by a day: itself while it lasts, else what stands at the end of its
@@ -282,23 +308,28 @@ impl Directory {
         self.people.values().filter(|person| plain(&person.name) == wanted).collect()
     }
 
-    /// Posts that a person holds on a day.
-    #[must_use]
-    pub fn posts_of(&self, person: &str, day: Date) -> Vec<&Post> {
-        let held = |tenure: &&Tenure| tenure.person == person && tenure.span.holds(day);
-        self.tenures.values().filter(held).filter_map(|tenure| self.posts.get(&tenure.post)).collect()
+    /// What is kept of a post: one entry, or several one after the other.
+    pub fn entries_of(&self, post: &str) -> impl Iterator<Item = &Post> {
+        let begin = format!("{post}/");
+        self.posts
+            .range(begin.clone()..)
+            .take_while(move |(key, _)| key.starts_with(&begin))
+            .map(|(_, post)| post)
+    }
+
+    /// Who holds which post on a day, with the post as it was then.
+    pub fn holders_on(&self, day: Date) -> impl Iterator<Item = Membership<'_>> {
+        self.tenures.values().filter(move |tenure| tenure.span.holds(day)).filter_map(move |tenure| {
+            let post = self.entries_of(&tenure.post).find(|post| post.span.holds(day))?;
+            Some((self.people.get(&tenure.person)?, post))
+        })
     }
 
     /// Members of a kind of meeting on a day, in the order of rank, post and person; each once, with the highest post.
     #[must_use]
     pub fn members_on(&self, kind: &str, day: Date) -> Vec<Membership<'_>> {
-        let mut found: Vec<Membership<'_>> = self
-            .tenures
-            .values()
-            .filter(|tenure| tenure.span.holds(day))
-            .filter_map(|tenure| Some((self.people.get(&tenure.person)?, self.posts.get(&tenure.post)?)))
-            .filter(|(_, post)| post.member_of.iter().any(|of| of == kind))
-            .collect();
+        let is_member = |(_, post): &Membership<'_>| post.member_of.iter().any(|of| of == kind);
+        let mut found: Vec<Membership<'_>> = self.holders_on(day).filter(is_member).collect();
         found.sort_by(|(person, post), (other, other_post)| {
             (post.rank, &post.id, &person.id).cmp(&(other_post.rank, &other_post.id, &other.id))
         });

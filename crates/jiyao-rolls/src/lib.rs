@@ -17,11 +17,11 @@ pub use meeting::{
     Item, ItemQuorum, Level, Meeting, MeetingAct, MeetingEntry, QuorumResult, RollRules, Stage,
 };
 pub use quorum::{Base, Comparison, Count, Interval, Member, QuorumRule, Sweep};
-pub use report::{Rate, rates};
+pub use report::{Rate, RatesOf, rates};
 pub use rows::{Preview, RowCode, RowError, preview};
 pub use seat::{
     Actor, Capacity, Ground, Leave, ObserverKind, Recusal, Reply, Seat, SeatAct, SeatContext, SeatEntry,
-    Shown, Stay, Substitute,
+    Shown, Stay, Substitute, moved,
 };
 pub use stated::{Presence, Stated, stated};
 

@@ -4,9 +4,9 @@ use jiyao_calendar::{Date, Timestamp};
 use jiyao_fault::{Fault, Reason, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::directory::{Directory, Rank};
+use crate::directory::{Directory, Membership, Rank};
 use crate::quorum::{Count, Interval, Member, QuorumRule};
-use crate::seat::{Capacity, ObserverKind, Seat, Shown};
+use crate::seat::{Capacity, ObserverKind, Seat, bounded, words};
 
 /// How far a meeting is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -53,10 +53,24 @@ pub struct Item {
 }
 
 impl Item {
-    /// Its times, where both are known.
+    /// Its times, once it was begun: as long as it lasts, until now and at least for the moment that it began.
     #[must_use]
-    pub fn time(&self) -> Option<(i64, i64)> {
-        Some((self.from?, self.until?))
+    pub fn time(&self, now: i64) -> Option<(i64, i64)> {
+        let from = self.from?;
+        Some((from, self.until.unwrap_or(now.max(from + 1))))
+    }
+
+    /// Whether it is being taken.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.from.is_some() && self.until.is_none()
+    }
+
+    /// Whether somebody may be in the room for it (requirement 27): for a 人事 item members and the people who keep
+    /// the record, and of observers those of its units alone.
+    #[must_use]
+    pub fn admits(&self, seat: &Seat) -> bool {
+        !self.is_personnel || seat.capacity != Capacity::Observer || self.units.contains(&seat.unit)
     }
 }
 
@@ -151,7 +165,7 @@ pub struct QuorumResult {
     pub has_rule: bool,
     /// Why it stands although too few were there: by whom, and the reason.
     pub overridden: Option<(String, String)>,
-    /// Of each item whose times are known.
+    /// Of each item that was begun.
     pub items: Vec<ItemQuorum>,
     /// Names of the members that it counted as there.
     pub present: Vec<String>,
@@ -279,16 +293,14 @@ impl Meeting {
                 }
             }
             MeetingAct::SetAgenda { items } => {
-                check_items(items)?;
+                check_items(items, "items")?;
                 if self.items.iter().any(|item| item.from.is_some()) {
                     return forbids("ITEM_TAKEN");
                 }
             }
             MeetingAct::KeepItem { item: index, by } => {
                 item(*index)?;
-                if by.trim().is_empty() {
-                    return Err(Fault::required("by"));
-                }
+                words(by, "by")?;
             }
             MeetingAct::StartItem { item: index } => {
                 if item(*index)?.from.is_some() {
@@ -350,15 +362,19 @@ impl Meeting {
             MeetingAct::Hold { result } => {
                 self.stage = Stage::Held;
                 self.quorum = Some(result.clone());
+                // What was still being taken ended with it.
+                for item in self.items.iter_mut().filter(|item| item.is_running()) {
+                    item.until = item.time(now).map(|(_, until)| until);
+                }
             }
             MeetingAct::LinkMinutes { minutes } => self.minutes.clone_from(minutes),
         }
         self.history.push(entry);
     }
 
-    /// Counts a quorum at a moment, and over each item whose times are known.
+    /// Counts a quorum at a moment, and over each item that was begun: one that is still being taken until now.
     #[must_use]
-    pub fn count(&self, rule: Option<&QuorumRule>, seats: &[Seat], at: i64) -> QuorumResult {
+    pub fn count(&self, rule: Option<&QuorumRule>, seats: &[Seat], at: i64, now: i64) -> QuorumResult {
         let held: Vec<_> = seats
             .iter()
             .filter(|seat| seat.capacity == Capacity::Member)
@@ -374,7 +390,7 @@ impl Meeting {
         let free = QuorumRule::default();
         let counted = rule.unwrap_or(&free);
         let item = |(index, item): (u32, &Item)| {
-            let (from, until) = item.time()?;
+            let (from, until) = item.time(now)?;
             let sweep = counted.over(&members, from, until, Some(index));
             let recused = held.iter().filter(|(_, _, recused)| recused.contains(&index));
             Some(ItemQuorum {
@@ -404,7 +420,8 @@ impl Meeting {
     #[must_use]
     pub fn members_of(&self, directory: &Directory, rules: &RollRules) -> (Vec<Seat>, Vec<String>) {
         let members = directory.members_on(&self.kind, self.date);
-        let lawful = rules.level.members();
+        // To a plenary (全体会议) belong the heads of departments too: the law lists the 常务会议.
+        let lawful = if self.kind.contains("全体") { &[] } else { rules.level.members() };
         let mut findings: Vec<String> = members
             .iter()
             .filter(|(_, post)| !lawful.is_empty() && !lawful.contains(&post.rank))
@@ -414,6 +431,12 @@ impl Meeting {
             if !members.iter().any(|(_, post)| post.rank == *rank) {
                 let name = Rank::ALL.iter().find(|(known, _)| known == rank).map_or("", |(_, name)| name);
                 findings.push(format!("MEMBER_LACKING {name}"));
+            }
+        }
+        let is_member = |person: &str| members.iter().any(|(member, _)| member.id == person);
+        for (person, post) in directory.holders_on(self.date) {
+            if lawful.contains(&post.rank) && !is_member(&person.id) {
+                findings.push(format!("MEMBER_LACKING {}（{}）", person.name, post.title));
             }
         }
         let seats = (1..)
@@ -431,28 +454,89 @@ impl Meeting {
         (seats, findings)
     }
 
-    /// Whether a seat may be added (requirement 27): a 人事 item admits nobody but members and its units.
+    /// Whether a seat may be added (requirement 27): nobody is asked for a 人事 item who may not be in the room for it,
+    /// nor to a meeting that has no other. Whoever comes for the whole meeting goes out for it.
     ///
     /// # Errors
-    /// `OBSERVER_REFUSED`, `FIELD_INVALID`.
-    pub fn admits(&self, seat: &Seat) -> Result<()> {
-        for index in &seat.items {
-            let item = self.items.get(*index as usize).ok_or_else(|| Fault::invalid("items", index))?;
-            if item.is_personnel && seat.capacity == Capacity::Observer && !item.units.contains(&seat.unit) {
-                return Err(Fault::new(Reason::ObserverRefused)
-                    .at("unit")
-                    .with("unit", &seat.unit)
-                    .with("item", index + 1));
-            }
-        }
-        let for_items = seat.observer == ObserverKind::ByItem || seat.observer == ObserverKind::Assistant;
-        if seat.capacity == Capacity::Observer && for_items && seat.items.is_empty() {
-            return Err(Fault::required("items"));
+    /// `OBSERVER_REFUSED`, `FIELD_REQUIRED`, `FIELD_INVALID`, with paths below `field`.
+    pub fn admits(&self, seat: &Seat, field: &str) -> Result<()> {
+        let at = |name: &str| format!("{field}.{name}");
+        for (value, name) in [(&seat.person, "person"), (&seat.unit, "unit"), (&seat.person_id, "person_id")]
+        {
+            bounded(value, &at(name))?;
         }
         if seat.person.trim().is_empty() && seat.unit.trim().is_empty() {
-            return Err(Fault::required("person"));
+            return Err(Fault::required(&at("person")));
+        }
+        if seat.is_for_items() && seat.items.is_empty() {
+            return Err(Fault::required(&at("items")));
+        }
+        for (place, index) in seat.items.iter().enumerate() {
+            if *index as usize >= self.items.len() {
+                return Err(Fault::invalid(&at(&format!("items[{place}]")), index));
+            }
+        }
+        let refusing = |(index, item): (u32, &Item)| {
+            let is_asked_for = seat.items.is_empty() || seat.items.contains(&index);
+            (is_asked_for, (!item.admits(seat)).then_some(index))
+        };
+        let asked: Vec<Option<u32>> = (0..)
+            .zip(&self.items)
+            .map(refusing)
+            .filter(|(is_asked, _)| *is_asked)
+            .map(|(_, of)| of)
+            .collect();
+        let is_refused = if seat.items.is_empty() {
+            !asked.is_empty() && asked.iter().all(Option::is_some)
+        } else {
+            asked.iter().any(Option::is_some)
+        };
+        match asked.into_iter().flatten().next().filter(|_| is_refused) {
+            Some(index) => Err(Fault::new(Reason::ObserverRefused)
+                .at(at("unit"))
+                .with("unit", &seat.unit)
+                .with("item", index + 1)),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether another agenda fits the seats that there are: an item that somebody is asked for or recused from stays
+    /// where it is, and admits them.
+    ///
+    /// # Errors
+    /// `STATE_FORBIDS`, `OBSERVER_REFUSED`.
+    pub fn check_agenda(&self, items: &[Item], seats: &[Seat]) -> Result<()> {
+        let after = Self { items: items.to_vec(), ..Self::default() };
+        for seat in seats {
+            let recused = seat.recusals.iter().map(|recusal| recusal.item);
+            for index in seat.items.iter().copied().chain(recused) {
+                let title = |items: &[Item]| items.get(index as usize).map(|item| item.title.clone());
+                if title(items) != title(&self.items) {
+                    return Err(Fault::new(Reason::StateForbids)
+                        .at(format!("items[{index}].title"))
+                        .with("state", "ITEM_IN_USE")
+                        .with("act", "SET_AGENDA"));
+                }
+            }
+            after.admits(seat, "items").map_err(|fault| match fault.reason() {
+                Reason::ObserverRefused => fault,
+                _ => Fault::internal("a seat that was taken is not of its form"),
+            })?;
         }
         Ok(())
+    }
+
+    /// How the directory of the day differs from the seats that its members were given: it was changed since the
+    /// meeting was planned (requirement 22).
+    #[must_use]
+    pub fn member_changes(&self, seats: &[Seat], directory: &Directory) -> Vec<(&'static str, String)> {
+        let members = directory.members_on(&self.kind, self.date);
+        let seated = seats.iter().filter(|seat| seat.capacity == Capacity::Member);
+        let is_gone = |seat: &&Seat| !members.iter().any(|(person, _)| person.id == seat.person_id);
+        let gone = seated.clone().filter(is_gone).map(|seat| ("MEMBER_GONE", seat.person.clone()));
+        let is_new = |(person, _): &&Membership<'_>| !seated.clone().any(|seat| seat.person_id == person.id);
+        let new = members.iter().filter(is_new).map(|(person, _)| ("MEMBER_NEW", person.name.clone()));
+        gone.chain(new).collect()
     }
 
     /// What the room shows that should be looked at: code, whom or what it concerns.
@@ -469,15 +553,38 @@ impl Meeting {
                 found.push(("NO_REPLY", who()));
             }
         }
+        let quorum = self.quorum.iter().filter(|quorum| quorum.has_rule);
+        for item in quorum.flat_map(|quorum| &quorum.items).filter(|item| !item.is_met) {
+            let Count { present, needed, .. } = item.lowest;
+            found.push(("ITEM_NOT_MET", format!("{} {present}/{needed}", item.item + 1)));
+        }
         for (index, item) in (0_u32..).zip(&self.items) {
-            let deputy = seats.iter().find(|seat| !item.deputy.is_empty() && seat.person == item.deputy);
-            let is_away = |seat: &Seat| match seat.shown() {
-                Shown::OnLeave => true,
-                Shown::Absent => self.stage == Stage::Held || seat.leave.is_some(),
-                _ => false,
+            let deputy = seats.iter().find(|seat| seat.person == item.deputy);
+            let is_away = |seat: &Seat| {
+                let own = seat.own_intervals();
+                let is_there = |(from, until)| own.iter().any(|stay| stay.meets(from, until));
+                match (self.stage, item.from.zip(item.until)) {
+                    (Stage::Held, Some(time)) => !is_there(time),
+                    (Stage::Held, None) => own.is_empty(),
+                    _ => seat.is_away() && own.is_empty(),
+                }
             };
-            if deputy.is_some_and(is_away) && item.stays_by.is_empty() {
-                found.push(("DEPUTY_ABSENT", format!("{} {}", index + 1, item.deputy)));
+            match deputy {
+                _ if item.deputy.is_empty() || !item.stays_by.is_empty() => {}
+                None => found.push(("DEPUTY_UNKNOWN", format!("{} {}", index + 1, item.deputy))),
+                Some(seat) if is_away(seat) => {
+                    found.push(("DEPUTY_ABSENT", format!("{} {}", index + 1, item.deputy)));
+                }
+                Some(_) => {}
+            }
+            if let Some((from, until)) = item.from.zip(item.until) {
+                let stayed = |seat: &&Seat| seat.stays.iter().any(|stay| stay.interval.meets(from, until));
+                for seat in seats.iter().filter(|seat| !item.admits(seat)).filter(stayed) {
+                    found.push((
+                        "OBSERVER_AT_PERSONNEL",
+                        format!("{} {}{}", index + 1, seat.unit, seat.who()),
+                    ));
+                }
             }
             let mut brought: Vec<(&str, u32)> = Vec::new();
             for seat in seats
@@ -508,14 +615,18 @@ const MOST_ITEMS: usize = 200;
 ///
 /// # Errors
 /// `FIELD_REQUIRED`, `FIELD_INVALID`.
-pub(crate) fn check_items(items: &[Item]) -> Result<()> {
+pub(crate) fn check_items(items: &[Item], field: &str) -> Result<()> {
     if items.len() > MOST_ITEMS {
-        return Err(Fault::invalid("items", items.len()));
+        return Err(Fault::invalid(field, items.len()));
     }
-    match items.iter().position(|item| item.title.trim().is_empty()) {
-        Some(at) => Err(Fault::required(&format!("items[{at}].title"))),
-        None => Ok(()),
+    for (at, item) in items.iter().enumerate() {
+        words(&item.title, &format!("{field}[{at}].title"))?;
+        bounded(&item.deputy, &format!("{field}[{at}].deputy"))?;
+        for (unit_at, unit) in item.units.iter().enumerate() {
+            bounded(unit, &format!("{field}[{at}].units[{unit_at}]"))?;
+        }
     }
+    Ok(())
 }
 
 impl Meeting {
@@ -524,9 +635,9 @@ impl Meeting {
     /// # Errors
     /// `FIELD_REQUIRED`, `FIELD_INVALID`.
     pub fn check(&self) -> Result<()> {
-        if self.kind.trim().is_empty() {
-            return Err(Fault::required("meeting.kind"));
-        }
-        check_items(&self.items)
+        words(&self.kind, "meeting.kind")?;
+        let others = [(&self.title, "title"), (&self.place, "place"), (&self.chair, "chair")];
+        others.into_iter().try_for_each(|(value, name)| bounded(value, &format!("meeting.{name}")))?;
+        check_items(&self.items, "meeting.items")
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! One line of headings, then one line an entry. `type` is `unit`, `person`, `post` or `tenure`; the other columns are
 //! `id`, `title` (of a person: the name), `short`, `aliases`, `kind`, `classes`, `unit`, `rank`, `member_of`, `person`,
-//! `post`, `from`, `until`, `successors`. Several values in a cell are parted by `；` or `;`.
+//! `post`, `from`, `until`, `successors`; of a post `from` and `until` are the days that it had this rank and these
+//! memberships. Several values in a cell are parted by `；` or `;`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,7 +33,7 @@ pub enum RowCode {
     Missing,
     /// Its successors lead back to itself.
     Cycle,
-    /// The same person holds the same post twice in the same time.
+    /// The same person holds the same post twice in the same time, or a post is two things in the same time.
     Overlap,
 }
 
@@ -192,6 +193,7 @@ impl Cells<'_> {
                 unit: self.get("unit"),
                 rank: self.one_of("rank", &Rank::ALL),
                 member_of: self.list("member_of"),
+                span: self.span(),
             }),
             "tenure" => {
                 Entry::Tenure(Tenure { post: self.id("post"), person: self.id("person"), span: self.span() })
@@ -264,7 +266,10 @@ fn known(directory: &Directory, entry: &Entry) -> Option<bool> {
     match entry {
         Entry::Unit(unit) => directory.units.get(&unit.id).map(|known| known == unit),
         Entry::Person(person) => directory.people.get(&person.id).map(|known| known == person),
-        Entry::Post(post) => directory.posts.get(&post.id).map(|known| known == post),
+        Entry::Post(post) => directory
+            .entries_of(&post.id)
+            .find(|known| known.span.from == post.span.from)
+            .map(|known| known == post),
         Entry::Tenure(tenure) => directory.tenures.get(&entry.key()).map(|known| known == tenure),
     }
 }
@@ -300,14 +305,18 @@ fn check(after: &Directory, lines: &BTreeMap<String, u64>, errors: &mut Vec<RowE
             wrong(&format!("u/{}", unit.id), "successors", RowCode::Cycle, &unit.id);
         }
     }
-    for post in after.posts.values().filter(|post| !post.unit.is_empty()) {
-        if !after.units.contains_key(&post.unit) {
-            wrong(&format!("o/{}", post.id), "unit", RowCode::Missing, &post.unit);
+    for (key, post) in &after.posts {
+        if !post.unit.is_empty() && !after.units.contains_key(&post.unit) {
+            wrong(&format!("o/{key}"), "unit", RowCode::Missing, &post.unit);
+        }
+        let others = after.entries_of(&post.id).filter(|other| other.span.from < post.span.from);
+        if others.into_iter().any(|other| other.span.meets(&post.span)) {
+            wrong(&format!("o/{key}"), "from", RowCode::Overlap, &post.id);
         }
     }
     let mut held: BTreeMap<(&str, &str), Vec<&Tenure>> = BTreeMap::new();
     for (key, tenure) in &after.tenures {
-        if !after.posts.contains_key(&tenure.post) {
+        if after.entries_of(&tenure.post).next().is_none() {
             wrong(key, "post", RowCode::Missing, &tenure.post);
         }
         if !after.people.contains_key(&tenure.person) {

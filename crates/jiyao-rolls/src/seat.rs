@@ -4,7 +4,7 @@ use jiyao_calendar::Timestamp;
 use jiyao_fault::{Fault, Reason, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::directory::Rank;
+use crate::directory::{Rank, plain};
 use crate::meeting::{Meeting, RollRules, Stage};
 use crate::quorum::Interval;
 
@@ -222,6 +222,8 @@ pub struct Actor {
     pub name: String,
     /// The unit.
     pub unit: String,
+    /// Of the office that holds the meeting: what it records it records for anybody, and late too.
+    pub is_office: bool,
 }
 
 /// What a decision may know besides the seat.
@@ -250,12 +252,16 @@ pub struct SeatEntry {
 
 const LONGEST_WORDS: usize = 2000;
 
-fn words(value: &str, field: &str) -> Result<()> {
-    match value.trim() {
-        "" => Err(Fault::required(field)),
-        value if value.len() > LONGEST_WORDS => Err(Fault::invalid(field, format!("{} bytes", value.len()))),
-        _ => Ok(()),
+pub(crate) fn words(value: &str, field: &str) -> Result<()> {
+    if value.trim().is_empty() { Err(Fault::required(field)) } else { bounded(value, field) }
+}
+
+/// Words that may be absent.
+pub(crate) fn bounded(value: &str, field: &str) -> Result<()> {
+    if value.len() > LONGEST_WORDS {
+        return Err(Fault::invalid(field, format!("{} bytes", value.len())));
     }
+    Ok(())
 }
 
 impl Seat {
@@ -283,20 +289,23 @@ impl Seat {
             // What was decided on stays; the order of a printed list alone may be mended.
             _ if meeting.stage == Stage::Held => return forbids("HELD"),
             SeatAct::Answer { reply } => {
-                if !actor.unit.is_empty() && actor.unit != self.unit {
+                let is_own = !actor.unit.is_empty() && actor.unit == self.unit;
+                if !is_own && !actor.is_office {
                     return Err(Fault::new(Reason::UnitForeign)
                         .with("unit", &actor.unit)
                         .with("lead", &self.unit));
                 }
-                if meeting.stage != Stage::Notified {
+                if meeting.stage != Stage::Notified && !actor.is_office {
                     return forbids(meeting.stage.as_str());
                 }
-                if let Some(by) = meeting.reply_by.filter(|by| now > *by) {
+                // Who falls ill that morning tells the office.
+                if let Some(by) = meeting.reply_by.filter(|by| now > *by && !actor.is_office) {
                     return Err(Fault::new(Reason::TooLate).with("due", by).with("today", now));
                 }
                 match reply {
                     Reply::Comes => {}
                     Reply::Sends { person } => words(person, "substitute")?,
+                    Reply::Leave { .. } if self.is_on_leave() => return forbids("LEAVE_GRANTED"),
                     Reply::Leave { reason } => words(reason, "reason")?,
                 }
             }
@@ -312,8 +321,16 @@ impl Seat {
                 }
                 self.authority(post, context)?;
             }
-            SeatAct::SignIn { terminal, .. } => {
+            SeatAct::SignIn { terminal, person } => {
                 words(terminal, "terminal")?;
+                bounded(person, "person")?;
+                let running =
+                    (1..).zip(&meeting.items).find(|(_, item)| item.is_running() && !item.admits(self));
+                if let Some((number, _)) = running {
+                    return Err(Fault::new(Reason::ObserverRefused)
+                        .with("unit", &self.unit)
+                        .with("item", number));
+                }
                 if let Some(stay) = self.open_stay() {
                     return Err(Fault::new(Reason::AlreadyIn)
                         .with("terminal", &stay.terminals[0])
@@ -330,7 +347,8 @@ impl Seat {
                     return Err(Fault::new(Reason::NotIn));
                 }
             }
-            SeatAct::RecordStay { from, until, .. } => {
+            SeatAct::RecordStay { from, until, person } => {
+                bounded(person, "person")?;
                 if from >= until || *until > instant {
                     return Err(Fault::invalid("until", instant_of(*until)));
                 }
@@ -382,7 +400,8 @@ impl Seat {
                         self.substitute =
                             Some(Substitute { person: person.clone(), approved: None, decided: None });
                     }
-                    Reply::Comes => {}
+                    // Whoever comes after all needs neither.
+                    Reply::Comes => (self.leave, self.substitute) = (None, None),
                 }
                 self.reply = Some((reply, time));
             }
@@ -400,7 +419,7 @@ impl Seat {
             }
             SeatAct::SignIn { terminal, person } => self.stays.push(Stay {
                 interval: Interval { from: time.as_millisecond(), until: None },
-                by: if person == self.person { String::new() } else { person },
+                by: self.other_than_invited(&person),
                 terminals: [terminal, String::new()],
             }),
             SeatAct::SignOut { terminal } => {
@@ -411,7 +430,7 @@ impl Seat {
                 }
             }
             SeatAct::RecordStay { from, until, person } => {
-                let by = if person == self.person { String::new() } else { person };
+                let by = self.other_than_invited(&person);
                 let interval = Interval { from, until: Some(until) };
                 self.stays.push(Stay { interval, by, terminals: Default::default() });
                 self.stays.sort_by_key(|stay| stay.interval.from);
@@ -420,47 +439,75 @@ impl Seat {
                 self.recusals.retain(|recusal| recusal.item != item);
                 self.recusals.push(Recusal { item, ground, reason, decided_by });
             }
-            SeatAct::Move { order } => self.order = order,
+            // Where it stands then is decided with the others of its list.
+            SeatAct::Move { .. } => {}
         }
+    }
+
+    /// Who came, where it was not the invited person.
+    fn other_than_invited(&self, person: &str) -> String {
+        if plain(person) == plain(&self.person) { String::new() } else { person.trim().to_owned() }
+    }
+
+    /// Whether it was the invited person; of a unit that names nobody, whoever it sent (requirement 30).
+    fn is_own(&self, stay: &Stay) -> bool {
+        stay.by.is_empty() || self.person.is_empty()
+    }
+
+    /// Whether whoever it was may: the invited one, or an approved substitute.
+    fn may(&self, stay: &Stay) -> bool {
+        self.is_own(stay) || self.is_approved(&stay.by)
     }
 
     /// When the invited person themself was there: what counts to a quorum.
     #[must_use]
     pub fn own_intervals(&self) -> Vec<Interval> {
-        self.stays.iter().filter(|stay| stay.by.is_empty()).map(|stay| stay.interval).collect()
+        self.stays.iter().filter(|stay| self.is_own(stay)).map(|stay| stay.interval).collect()
     }
 
-    /// Whether somebody who may was there at all: the invited one, or an approved substitute.
+    /// Whether somebody who may was there at all.
     fn is_filled(&self) -> bool {
-        self.stays.iter().any(|stay| stay.by.is_empty() || self.is_approved(&stay.by))
+        self.stays.iter().any(|stay| self.may(stay))
+    }
+
+    /// Whether it is asked for items, not for the whole meeting.
+    #[must_use]
+    pub fn is_for_items(&self) -> bool {
+        self.capacity == Capacity::Observer
+            && matches!(self.observer, ObserverKind::ByItem | ObserverKind::Assistant)
+    }
+
+    fn is_on_leave(&self) -> bool {
+        self.leave.as_ref().is_some_and(|leave| leave.granted == Some(true))
+    }
+
+    /// Whether the invited person has said that they do not come.
+    #[must_use]
+    pub fn is_away(&self) -> bool {
+        self.leave.as_ref().is_some_and(|leave| leave.granted != Some(false)) || self.substitute.is_some()
     }
 
     fn is_approved(&self, person: &str) -> bool {
-        self.substitute
-            .as_ref()
-            .is_some_and(|substitute| substitute.approved == Some(true) && substitute.person == person)
+        let is_one = |one: &Substitute| one.approved == Some(true) && plain(&one.person) == plain(person);
+        self.substitute.as_ref().is_some_and(is_one)
     }
 
     /// People who came instead and were not approved: a finding each (requirement 28).
     #[must_use]
     pub fn unapproved(&self) -> Vec<&str> {
-        self.stays
-            .iter()
-            .map(|stay| stay.by.as_str())
-            .filter(|by| !by.is_empty() && !self.is_approved(by))
-            .collect()
+        self.stays.iter().filter(|stay| !self.may(stay)).map(|stay| stay.by.as_str()).collect()
     }
 
     /// What a roll shows of it. Only members are 出席; whoever stands in for a member is 列席.
     #[must_use]
     pub fn shown(&self) -> Shown {
-        let own = self.stays.iter().any(|stay| stay.by.is_empty());
+        let own = self.stays.iter().any(|stay| self.is_own(stay));
         match self.capacity {
             Capacity::Recorder => Shown::Recorder,
             Capacity::Staff => Shown::Staff,
             Capacity::Member if own => Shown::Present,
             _ if self.is_filled() => Shown::Observer,
-            _ if self.leave.as_ref().is_some_and(|leave| leave.granted == Some(true)) => Shown::OnLeave,
+            _ if self.is_on_leave() => Shown::OnLeave,
             _ => Shown::Absent,
         }
     }
@@ -468,30 +515,30 @@ impl Seat {
     /// The kind of observer that it shows.
     #[must_use]
     pub fn observed_as(&self) -> ObserverKind {
-        let own = self.stays.iter().any(|stay| stay.by.is_empty());
+        let own = self.stays.iter().any(|stay| self.is_own(stay));
         if !own && self.is_filled() { ObserverKind::Substitute } else { self.observer }
     }
 
-    /// Who was in the room for it, as far as they may: the invited one, or the approved substitute.
+    /// Who was in the room for it, as far as they may: the invited one, else the approved substitute; of a unit that
+    /// names nobody, whom it sent.
     #[must_use]
     pub fn who(&self) -> &str {
-        let came = self.stays.iter().find(|stay| stay.by.is_empty() || self.is_approved(&stay.by));
+        let own = self.stays.iter().find(|stay| self.is_own(stay));
+        let came = own.or_else(|| self.stays.iter().find(|stay| self.may(stay)));
         came.filter(|stay| !stay.by.is_empty()).map_or(&self.person, |stay| &stay.by)
     }
 
-    /// Whether somebody was in the room for an item (requirement 26): by the item's times where they are known;
-    /// otherwise an observer by item for the named ones, and everybody else for all.
+    /// Whether somebody was in the room for an item (requirement 26): by the item's times once it was begun; without
+    /// times an observer or assistant by item for the named ones, and everybody else for all that admit them.
     #[must_use]
-    pub fn was_there_for(&self, index: u32, meeting: &Meeting) -> bool {
+    pub fn was_there_for(&self, index: u32, meeting: &Meeting, now: i64) -> bool {
         let Some(item) = meeting.items.get(index as usize) else { return false };
-        let may = |stay: &&Stay| stay.by.is_empty() || self.is_approved(&stay.by);
-        match item.time() {
-            Some((from, until)) => self.stays.iter().filter(may).any(|stay| stay.interval.meets(from, until)),
+        match item.time(now) {
+            Some((from, until)) => {
+                self.stays.iter().filter(|stay| self.may(stay)).any(|stay| stay.interval.meets(from, until))
+            }
             None => {
-                self.is_filled()
-                    && (self.capacity != Capacity::Observer
-                        || self.observer != ObserverKind::ByItem
-                        || self.items.contains(&index))
+                self.is_filled() && item.admits(self) && (!self.is_for_items() || self.items.contains(&index))
             }
         }
     }
@@ -501,6 +548,29 @@ impl Seat {
     pub fn is_absent_without_leave(&self) -> bool {
         matches!(self.capacity, Capacity::Member | Capacity::Observer) && self.shown() == Shown::Absent
     }
+}
+
+/// The order of a list after one of its seats was put at another place: the order of each that changes, by number of the
+/// seat. Others give way, and none shares a place (requirement 32).
+#[must_use]
+pub fn moved(seats: &[(u32, Seat)], number: u32, to: u32) -> Vec<(u32, u32)> {
+    let Some((_, moving)) = seats.iter().find(|(known, _)| *known == number) else { return Vec::new() };
+    let mut list: Vec<(u32, u32)> = seats
+        .iter()
+        .filter(|(_, seat)| seat.capacity == moving.capacity)
+        .map(|(number, seat)| (seat.order, *number))
+        .collect();
+    list.sort_unstable();
+    let places: Vec<u32> = list.iter().map(|(order, _)| *order).collect();
+    let others = list.iter().filter(|(_, known)| *known != number);
+    // Down the list it stands behind whoever had the place, up the list before them.
+    let is_before = |order: u32| if to > moving.order { order <= to } else { order < to };
+    let at = others.clone().filter(|(order, _)| is_before(*order)).count();
+    let mut numbers: Vec<u32> = others.map(|(_, number)| *number).collect();
+    numbers.insert(at, number);
+    let order_of = |number: u32| list.iter().find(|(_, known)| *known == number).map(|(order, _)| *order);
+    let after = numbers.into_iter().zip(places);
+    after.filter(|(number, place)| order_of(*number) != Some(*place)).collect()
 }
 
 fn instant_of(milliseconds: i64) -> Timestamp {

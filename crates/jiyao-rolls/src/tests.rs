@@ -59,8 +59,19 @@ fn member(person: &str, rank: Rank) -> Seat {
 }
 
 fn did(seat: &mut Seat, act: SeatAct, meeting: &Meeting, minute: i64) -> Result<(), Reason> {
-    let (rules, actor) = (RollRules::default(), Actor { name: "会务".into(), unit: String::new() });
-    let context = SeatContext { actor: &actor, now: at(minute), meeting, rules: &rules };
+    let office = Actor { name: "会务".into(), unit: String::new(), is_office: true };
+    did_as(&office, seat, act, meeting, minute)
+}
+
+fn did_as(
+    actor: &Actor,
+    seat: &mut Seat,
+    act: SeatAct,
+    meeting: &Meeting,
+    minute: i64,
+) -> Result<(), Reason> {
+    let rules = RollRules::default();
+    let context = SeatContext { actor, now: at(minute), meeting, rules: &rules };
     let entry = seat.decide(act, &context).map_err(|fault| fault.reason())?;
     seat.apply(entry);
     Ok(())
@@ -129,7 +140,10 @@ fn req_21_the_baseline_of_members_is_the_laws_and_more_is_a_finding() {
     assert_eq!(findings, Vec::<String>::new());
     let county = RollRules { level: Level::County, ..RollRules::default() };
     assert_eq!(meeting.members_of(&directory, &county).1, ["MEMBER_BEYOND_LAW 章树声（秘书长）"]);
-    let aide = Post { member_of: vec!["常务会议".into()], ..directory.posts["aide"].clone() };
+    let aide = Post {
+        member_of: vec!["常务会议".into()],
+        ..directory.entries_of("aide").next().unwrap().clone()
+    };
     directory.put(Entry::Post(aide));
     directory.put(Entry::Tenure(Tenure { post: "aide".into(), person: "p4".into(), span: Span::default() }));
     let (seats, findings) = meeting.members_of(&directory, &RollRules::default());
@@ -137,9 +151,63 @@ fn req_21_the_baseline_of_members_is_the_laws_and_more_is_a_finding() {
         (seats.len(), findings.as_slice()),
         (4, ["MEMBER_BEYOND_LAW 阮微（市长助理）".to_owned()].as_slice())
     );
-    let nobody = Meeting { kind: "专题会议".into(), ..meeting };
+    // A second deputy whom the local list leaves out.
+    let post = |id: &str, member_of: &[&str]| Post {
+        id: id.into(),
+        title: "副市长".into(),
+        rank: Rank::Deputy,
+        member_of: member_of.iter().map(|of| (*of).to_owned()).collect(),
+        ..Post::default()
+    };
+    directory.put(Entry::Post(post("dm9", &[])));
+    directory.put(Entry::Person(Person { id: "p9".into(), name: "祝连山".into() }));
+    directory.put(Entry::Tenure(Tenure { post: "dm9".into(), person: "p9".into(), span: Span::default() }));
+    let (_, findings) = meeting.members_of(&directory, &RollRules::default());
+    assert!(findings.contains(&"MEMBER_LACKING 祝连山（副市长）".to_owned()), "{findings:?}");
+    let nobody = Meeting { kind: "专题会议".into(), ..meeting.clone() };
     let (seats, findings) = nobody.members_of(&directory, &RollRules::default());
-    assert_eq!((seats.len(), findings.len()), (0, 3), "every rank of the law lacks");
+    assert_eq!((seats.len(), findings.len()), (0, 3 + 4), "every rank of the law lacks, and who holds it");
+    // To a plenary belong more than the law lists for the executive meeting.
+    let plenary = Meeting { kind: "全体会议".into(), ..meeting };
+    assert_eq!(plenary.members_of(&directory, &RollRules::default()).1, Vec::<String>::new());
+}
+
+#[test]
+fn req_22_membership_is_that_of_the_day_whatever_the_directory_says_of_other_days() {
+    let mut directory = directory();
+    let span = |from: &str, until: &str| Span { from: day_or_open(from), until: day_or_open(until) };
+    let aide = directory.entries_of("aide").next().unwrap().clone();
+    let from_2021 =
+        Post { member_of: vec!["常务会议".into()], span: span("2021-01-01", ""), ..aide.clone() };
+    directory.put(Entry::Post(Post { span: span("", "2020-12-31"), ..aide }));
+    directory.put(Entry::Post(from_2021));
+    directory.put(Entry::Tenure(Tenure { post: "aide".into(), person: "p5".into(), span: Span::default() }));
+    directory.put(Entry::Person(Person { id: "p5".into(), name: "柳依".into() }));
+    let names = |on: &str| {
+        let members = directory.members_on("常务会议", day(on));
+        members.iter().map(|(person, _)| person.name.clone()).collect::<Vec<_>>()
+    };
+    assert!(!names("2020-12-31").contains(&"柳依".to_owned()));
+    assert!(names("2021-01-01").contains(&"柳依".to_owned()));
+    // A post that is two things on one day is refused, with the row.
+    let table = "type,id,title,rank,from,until\npost,aide,市长助理,OTHER,2022-01-01,\n";
+    let refused = preview(table, &directory).unwrap().errors;
+    let told: Vec<_> = refused.iter().map(|e| (e.line, e.column, e.code.as_str())).collect();
+    assert_eq!(told, [(2, "from", "OVERLAP")]);
+    // What changed between planning and the day shows.
+    let meeting = meeting(Vec::new());
+    let (mut seats, _) = meeting.members_of(&directory, &RollRules::default());
+    assert_eq!(meeting.member_changes(&seats, &directory), []);
+    let gone = seats.remove(0);
+    seats.push(Seat { person_id: "p77".into(), ..member("旧人", Rank::Deputy) });
+    assert_eq!(
+        meeting.member_changes(&seats, &directory),
+        [("MEMBER_GONE", "旧人".to_owned()), ("MEMBER_NEW", gone.person)]
+    );
+}
+
+fn day_or_open(text: &str) -> Option<Date> {
+    jiyao_calendar::parse_iso(text)
 }
 
 #[test]
@@ -292,7 +360,8 @@ fn req_24_a_meeting_without_a_quorum_is_not_held_but_by_an_override_with_author_
     let mut meeting = meeting(Vec::new());
     let seats = vec![member("甲", Rank::Head), member("乙", Rank::Deputy), member("丙", Rank::Deputy)];
     let rules = RollRules::default();
-    let result = meeting.count(rules.quorum(&meeting.kind), &seats, at(0).as_millisecond());
+    let result =
+        meeting.count(rules.quorum(&meeting.kind), &seats, at(0).as_millisecond(), at(0).as_millisecond());
     assert_eq!((result.outcome(), result.count.base, result.count.needed), ("NOT_MET", 3, 2));
     let hold = |result: QuorumResult| MeetingAct::Hold { result };
     assert_eq!(meeting.decide(hold(result.clone()), "会务", at(0)).unwrap_err().reason(), Reason::QuorumOpen);
@@ -304,7 +373,7 @@ fn req_24_a_meeting_without_a_quorum_is_not_held_but_by_an_override_with_author_
     assert_eq!((stored.outcome(), stored.rule.as_str()), ("OVERRIDDEN", "半数以上组成人员到会"));
     let again = meeting.decide(hold(result), "会务", at(1)).unwrap_err();
     assert_eq!(again.reason(), Reason::StateForbids, "what is stored stays");
-    let none = meeting.count(None, &seats, 0);
+    let none = meeting.count(None, &seats, 0, 0);
     assert_eq!(none.outcome(), "NO_RULE");
 }
 
@@ -318,7 +387,12 @@ fn req_25_only_members_are_present_and_observers_never_count() {
     assert_eq!(member.shown(), Shown::Absent);
     did(&mut member, sign_in("方知远"), &meeting, 0).unwrap();
     assert_eq!(member.shown(), Shown::Present);
-    let result = meeting.count(RollRules::default().quorum(""), &[member, observer], at(1).as_millisecond());
+    let result = meeting.count(
+        RollRules::default().quorum(""),
+        &[member, observer],
+        at(1).as_millisecond(),
+        at(1).as_millisecond(),
+    );
     assert_eq!((result.count.base, result.count.present), (1, 1));
     for (capacity, shown) in [(Capacity::Recorder, Shown::Recorder), (Capacity::Staff, Shown::Staff)] {
         assert_eq!(Seat { capacity, ..Seat::default() }.shown(), shown);
@@ -341,8 +415,8 @@ fn req_26_who_was_in_the_room_for_an_item() {
     did(&mut fixed, sign_in(""), &meeting, 0).unwrap();
     did(&mut by_item, sign_in(""), &meeting, 20).unwrap();
     // Without times: the named items.
-    assert!(fixed.was_there_for(0, &meeting) && !by_item.was_there_for(0, &meeting));
-    assert!(by_item.was_there_for(1, &meeting) && !by_item.was_there_for(9, &meeting));
+    assert!(fixed.was_there_for(0, &meeting, 0) && !by_item.was_there_for(0, &meeting, 0));
+    assert!(by_item.was_there_for(1, &meeting, 0) && !by_item.was_there_for(9, &meeting, 0));
     // With times: who was there then.
     for (index, from, until) in [(0, 5, 15), (1, 15, 25)] {
         let act = MeetingAct::TimeItem {
@@ -354,22 +428,96 @@ fn req_26_who_was_in_the_room_for_an_item() {
         meeting.apply(entry);
     }
     did(&mut fixed, sign_out(), &meeting, 15).unwrap();
-    assert!(fixed.was_there_for(0, &meeting) && !fixed.was_there_for(1, &meeting), "gone when it began");
-    assert!(!by_item.was_there_for(0, &meeting) && by_item.was_there_for(1, &meeting));
+    assert!(
+        fixed.was_there_for(0, &meeting, 0) && !fixed.was_there_for(1, &meeting, 0),
+        "gone when it began"
+    );
+    assert!(!by_item.was_there_for(0, &meeting, 0) && by_item.was_there_for(1, &meeting, 0));
     let nameless = Seat { observer: ObserverKind::ByItem, ..seat(3, "丙") };
-    assert_eq!(meeting.admits(&nameless).unwrap_err().fields(), ["items"]);
+    assert_eq!(meeting.admits(&nameless, "seats[4]").unwrap_err().fields(), ["seats[4].items"]);
+    let beyond = Seat { observer: ObserverKind::ByItem, items: vec![1, 7], ..seat(3, "丙") };
+    assert_eq!(meeting.admits(&beyond, "seats[4]").unwrap_err().fields(), ["seats[4].items[1]"]);
+}
+
+#[test]
+fn req_26_an_item_that_is_still_being_taken_knows_who_is_there() {
+    let mut meeting = meeting(vec![item("一", &[]), item("二", &[])]);
+    let (mut went, mut stays) = (seat(1, "甲"), seat(2, "乙"));
+    for one in [&mut went, &mut stays] {
+        did(one, sign_in(""), &meeting, 0).unwrap();
+    }
+    did(&mut went, sign_out(), &meeting, 10).unwrap();
+    let entry = meeting.decide(MeetingAct::StartItem { item: 1 }, "会务", at(20)).unwrap();
+    meeting.apply(entry);
+    let now = at(30).as_millisecond();
+    assert!(!went.was_there_for(1, &meeting, now), "gone before it began");
+    assert!(stays.was_there_for(1, &meeting, now));
+    // An assistant is there for the items that they were brought for.
+    let mut assistant = Seat { observer: ObserverKind::Assistant, items: vec![1], ..seat(3, "助理") };
+    did(&mut assistant, sign_in(""), &meeting, 21).unwrap();
+    assert!(!assistant.was_there_for(0, &meeting, now) && assistant.was_there_for(1, &meeting, now));
+    // It counts to now, and ends with the meeting.
+    let members =
+        [Seat { stays: stays.stays, ..member("乙", Rank::Head) }, member("丙", Rank::Deputy)];
+    let rule = rule(Comparison::MoreThanHalf);
+    let result = meeting.count(Some(&rule), &members, at(5).as_millisecond(), now);
+    assert_eq!((result.items.len(), result.items[0].item, result.items[0].is_met), (1, 1, false));
+    let overridden = Some(("市长".to_owned(), "急".to_owned()));
+    let hold = MeetingAct::Hold { result: QuorumResult { overridden, ..result } };
+    let entry = meeting.decide(hold, "会务", at(40)).unwrap();
+    meeting.apply(entry);
+    assert_eq!(meeting.items[1].until, Some(at(40).as_millisecond()));
+    let found = meeting.room_findings(&members, &RollRules::default());
+    assert!(found.contains(&("ITEM_NOT_MET", "2 1/2".to_owned())), "{found:?}");
 }
 
 #[test]
 fn req_27_an_item_of_personnel_admits_members_and_its_units_alone() {
-    let meeting = meeting(vec![Item { is_personnel: true, ..item("人事", &["市人社局"]) }]);
-    let of = |unit: &str, capacity| Seat { unit: unit.into(), capacity, items: vec![0], ..seat(1, "甲") };
-    assert_eq!(
-        meeting.admits(&of("市教育局", Capacity::Observer)).unwrap_err().reason(),
-        Reason::ObserverRefused
-    );
-    assert!(meeting.admits(&of("市人社局", Capacity::Observer)).is_ok());
-    assert!(meeting.admits(&of("市教育局", Capacity::Member)).is_ok());
+    let personnel = || Item { is_personnel: true, ..item("人事", &["市人社局"]) };
+    let mut meeting = meeting(vec![personnel(), item("二", &[])]);
+    let of = |unit: &str, capacity, items: &[u32]| Seat {
+        unit: unit.into(),
+        capacity,
+        items: items.to_vec(),
+        ..seat(1, "甲")
+    };
+    let refused = |meeting: &Meeting, seat: &Seat| {
+        meeting.admits(seat, "seats[0]").map_err(|fault| (fault.reason(), fault.fields().to_vec()))
+    };
+    let outsider = of("市教育局", Capacity::Observer, &[0]);
+    let no = Err((Reason::ObserverRefused, vec!["seats[0].unit".to_owned()]));
+    assert_eq!(refused(&meeting, &outsider), no);
+    assert!(refused(&meeting, &of("市人社局", Capacity::Observer, &[0])).is_ok());
+    assert!(refused(&meeting, &of("市教育局", Capacity::Member, &[0])).is_ok());
+    // Whoever comes for the whole meeting comes for its other items; to a meeting without others not at all.
+    let mut fixed = of("市教育局", Capacity::Observer, &[]);
+    assert!(refused(&meeting, &fixed).is_ok());
+    let only = Meeting { items: vec![personnel()], ..meeting.clone() };
+    assert_eq!(refused(&only, &fixed), no);
+    // While the item is taken they do not come in, and if they stayed that shows.
+    did(&mut fixed, sign_in(""), &meeting, 0).unwrap();
+    let mut late = of("市教育局", Capacity::Observer, &[]);
+    for act in [MeetingAct::StartItem { item: 0 }, MeetingAct::EndItem { item: 0 }] {
+        let minute = if act.name() == "START_ITEM" { 5 } else { 9 };
+        let entry = meeting.decide(act, "会务", at(minute)).unwrap();
+        meeting.apply(entry);
+        let expected = if minute == 5 { Err(Reason::ObserverRefused) } else { Ok(()) };
+        assert_eq!(did(&mut late, sign_in(""), &meeting, minute), expected);
+    }
+    let found = meeting.room_findings(&[fixed.clone(), late], &RollRules::default());
+    let stayed = |(code, _): &&(&str, String)| *code == "OBSERVER_AT_PERSONNEL";
+    assert_eq!(found.iter().filter(stayed).map(|(_, of)| of.as_str()).collect::<Vec<_>>(), ["1 市教育局甲"]);
+    assert!(!fixed.was_there_for(0, &only, 0), "without times nobody is said to have been there who may not");
+    // Another agenda admits those who were asked, and leaves the items where they are that somebody is asked for.
+    let by_item = Seat { observer: ObserverKind::ByItem, ..of("市教育局", Capacity::Observer, &[1]) };
+    let agenda = |items: Vec<Item>| {
+        let planned = Meeting { items: vec![item("一", &[]), item("二", &[])], ..Meeting::default() };
+        planned.check_agenda(&items, std::slice::from_ref(&by_item)).map_err(|fault| fault.reason())
+    };
+    assert_eq!(agenda(vec![personnel(), item("二", &[]), item("三", &[])]), Ok(()));
+    assert_eq!(agenda(vec![item("新", &[]), item("一", &[]), item("二", &[])]), Err(Reason::StateForbids));
+    let now_personnel = Item { is_personnel: true, ..item("二", &[]) };
+    assert_eq!(agenda(vec![item("一", &[]), now_personnel]), Err(Reason::ObserverRefused));
 }
 
 fn notified(items: Vec<Item>) -> Meeting {
@@ -398,6 +546,22 @@ fn req_28_leave_has_an_authority_and_a_substitute_is_approved() {
     did(&mut member, decide("市长"), &meeting, 1).unwrap();
     assert_eq!(member.shown(), Shown::OnLeave);
     assert_eq!(did(&mut member, decide("市长"), &meeting, 2), Err(Reason::StateForbids), "once");
+    assert_eq!(did(&mut member, leave(), &meeting, 3), Err(Reason::StateForbids), "it is granted already");
+    did(&mut member, SeatAct::Answer { reply: Reply::Comes }, &meeting, 4).unwrap();
+    assert_eq!(
+        (member.shown(), member.leave.is_none()),
+        (Shown::Absent, true),
+        "who comes after all has no leave"
+    );
+    let mut refused = self::member("甲", Rank::Deputy);
+    did(&mut refused, leave(), &meeting, 0).unwrap();
+    did(&mut refused, SeatAct::DecideLeave { post: "市长".into(), grant: false }, &meeting, 1).unwrap();
+    assert!(refused.is_absent_without_leave() && !refused.is_away());
+    // The office takes what comes too late, or before the notice.
+    let mut ill = seat(7, "乙");
+    did(&mut ill, leave(), &meeting, 101).unwrap();
+    did(&mut ill, SeatAct::DecideLeave { post: "秘书长".into(), grant: true }, &meeting, 102).unwrap();
+    assert_eq!(ill.shown(), Shown::OnLeave, "an observer asks the secretary-general");
 
     let mut observer = seat(2, "章树声");
     did(&mut observer, SeatAct::Answer { reply: Reply::Sends { person: "阮微".into() } }, &meeting, 0)
@@ -415,6 +579,14 @@ fn req_28_leave_has_an_authority_and_a_substitute_is_approved() {
         (Shown::Observer, ObserverKind::Substitute, "阮微")
     );
     assert_eq!(observer.unapproved(), Vec::<&str>::new());
+    let mut came_too = observer.clone();
+    did(&mut came_too, sign_out(), &meeting, 7).unwrap();
+    did(&mut came_too, sign_in(" 章树声"), &meeting, 8).unwrap();
+    assert_eq!(
+        (came_too.who(), came_too.observed_as()),
+        ("章树声", ObserverKind::Fixed),
+        "blanks are no other name"
+    );
     let stranger = Seat { stays: Vec::new(), substitute: None, ..observer };
     let mut stranger = stranger;
     did(&mut stranger, sign_in("路人"), &meeting, 7).unwrap();
@@ -436,6 +608,16 @@ fn req_29_an_item_whose_deputy_is_on_leave_needs_consent() {
     let entry = meeting.decide(keep("市长同意，已有书面意见"), "会务", at(2)).unwrap();
     meeting.apply(entry);
     assert!(!meeting.room_findings(&seats, &rules).iter().any(|(code, _)| *code == "DEPUTY_ABSENT"));
+    // Whoever sends somebody is away as well, and a name that has no seat is not overlooked.
+    let meeting = notified(vec![Item { deputy: "贺兰舟".into(), ..item("一", &[]) }]);
+    let mut deputy = member("贺兰舟", Rank::Deputy);
+    did(&mut deputy, SeatAct::Answer { reply: Reply::Sends { person: "阮微".into() } }, &meeting, 0).unwrap();
+    let codes = |seats: &[Seat]| {
+        let found = meeting.room_findings(seats, &rules).into_iter();
+        found.map(|(code, _)| code).filter(|code| code.starts_with("DEPUTY")).collect::<Vec<_>>()
+    };
+    assert_eq!(codes(&[deputy]), ["DEPUTY_ABSENT"]);
+    assert_eq!(codes(&[member("方知远", Rank::Head)]), ["DEPUTY_UNKNOWN"]);
 }
 
 #[test]
@@ -445,8 +627,46 @@ fn req_30_a_seat_is_a_unit_and_name_a_name_or_a_unit_alone() {
         [("市教育局", "章树声", true), ("", "章树声", true), ("市法院", "", true), ("", " ", false)]
     {
         let seat = Seat { unit: unit.into(), person: person.into(), ..Seat::default() };
-        assert_eq!(meeting.admits(&seat).is_ok(), is_form, "{unit}{person}");
+        assert_eq!(meeting.admits(&seat, "seats[0]").is_ok(), is_form, "{unit}{person}");
     }
+    // Whoever a unit sends that named nobody is its representative.
+    let mut court = Seat { unit: "市法院".into(), ..seat(1, "") };
+    did(&mut court, sign_in("李某"), &meeting, 0).unwrap();
+    assert_eq!((court.shown(), court.who(), court.unapproved().len()), (Shown::Observer, "李某", 0));
+    let long = Seat { person: "长".repeat(1000), ..Seat::default() };
+    assert_eq!(meeting.admits(&long, "seats[0]").unwrap_err().fields(), ["seats[0].person"]);
+    let titled = |title: &str| Meeting {
+        kind: "常务会议".into(),
+        items: vec![item(title, &[])],
+        ..Meeting::default()
+    };
+    assert_eq!(titled(" ").check().unwrap_err().fields(), ["meeting.items[0].title"]);
+    assert_eq!(titled(&"长".repeat(1000)).check().unwrap_err().fields(), ["meeting.items[0].title"]);
+}
+
+#[test]
+fn req_32_a_seat_that_is_moved_makes_others_give_way() {
+    let list = |names: &[&str]| -> Vec<(u32, Seat)> {
+        (1..).zip(names).map(|(number, name)| (number, seat(number + 10, name))).collect()
+    };
+    let moved_to = |number: u32, to: u32| {
+        let mut seats = list(&["甲", "乙", "丙", "丁"]);
+        seats.push((5, member("市长", Rank::Head)));
+        for (number, order) in moved(&seats, number, to) {
+            seats.iter_mut().find(|(known, _)| *known == number).unwrap().1.order = order;
+        }
+        let orders: std::collections::BTreeSet<u32> = seats.iter().map(|(_, seat)| seat.order).collect();
+        assert_eq!(orders.len(), 5, "no two share a place");
+        seats.retain(|(_, seat)| seat.capacity == Capacity::Observer);
+        seats.sort_by_key(|(_, seat)| seat.order);
+        seats.iter().map(|(_, seat)| seat.person.clone()).collect::<String>()
+    };
+    assert_eq!(moved_to(1, 12), "乙甲丙丁");
+    assert_eq!(moved_to(1, 14), "乙丙丁甲");
+    assert_eq!(moved_to(1, 99), "乙丙丁甲");
+    assert_eq!(moved_to(4, 12), "甲丁乙丙");
+    assert_eq!(moved_to(4, 1), "丁甲乙丙");
+    assert_eq!(moved_to(2, 12), "甲乙丙丁");
 }
 
 #[test]
@@ -474,7 +694,7 @@ fn req_33_a_recused_member_does_not_count_for_that_item_alone() {
         meeting.apply(entry);
     }
     let more = rule(Comparison::MoreThanHalf);
-    let result = meeting.count(Some(&more), &seats, at(3).as_millisecond());
+    let result = meeting.count(Some(&more), &seats, at(3).as_millisecond(), at(3).as_millisecond());
     assert_eq!((result.outcome(), result.items[0].is_met, result.items[1].is_met), ("MET", false, true));
     assert_eq!(result.items[0].recused, ["乙"]);
     let mut observer = seat(3, "丙");
@@ -496,14 +716,20 @@ fn req_34_notices_are_answered_in_time_and_silence_shows() {
             .room_findings(std::slice::from_ref(&asked), &rules)
             .contains(&("NO_REPLY", "市教育局章树声".to_owned()))
     );
-    let foreign = Actor { name: "人".into(), unit: "市财政局".into() };
-    let context = SeatContext { actor: &foreign, now: at(0), meeting: &meeting, rules: &rules };
-    assert_eq!(asked.decide(comes(), &context).unwrap_err().reason(), Reason::UnitForeign);
-    assert_eq!(did(&mut asked, comes(), &meeting, 101), Err(Reason::TooLate));
-    did(&mut asked, comes(), &meeting, 99).unwrap();
+    let of = |unit: &str| Actor { name: "人".into(), unit: unit.into(), is_office: false };
+    for nobody in ["市财政局", ""] {
+        assert_eq!(
+            did_as(&of(nobody), &mut asked, comes(), &meeting, 0),
+            Err(Reason::UnitForeign),
+            "{nobody}"
+        );
+    }
+    let own = of("市教育局");
+    assert_eq!(did_as(&own, &mut asked, comes(), &meeting, 101), Err(Reason::TooLate));
+    did_as(&own, &mut asked, comes(), &meeting, 99).unwrap();
     assert_eq!(meeting.room_findings(&[asked], &rules), []);
     let planned = self::meeting(Vec::new());
-    assert_eq!(did(&mut seat(1, "甲"), comes(), &planned, 0), Err(Reason::StateForbids));
+    assert_eq!(did_as(&own, &mut seat(1, "甲"), comes(), &planned, 0), Err(Reason::StateForbids));
 }
 
 #[test]
@@ -568,7 +794,8 @@ fn a_stated_roll_is_held_against_directory_and_room() {
         stated(Presence::Present, "", "方知远"),
         stated(Presence::Present, "", "阮微"),
         stated(Presence::Present, "", "无名氏"),
-        stated(Presence::Observer, "市教育局", "章树声"),
+        // By an alias of the unit.
+        stated(Presence::Observer, "市教委", "章树声"),
         stated(Presence::Observer, "市规划局", "某人"),
         stated(Presence::Absent, "", "贺兰舟"),
     ];
@@ -587,6 +814,8 @@ fn a_stated_roll_is_held_against_directory_and_room() {
             ("NOT_SIGNED_IN", 3, "无名氏"),
             ("UNIT_UNKNOWN", 5, "市规划局某人"),
             ("NOT_SIGNED_IN", 5, "市规划局某人"),
+            // The observer of that name is somebody else.
+            ("MEMBER_UNMENTIONED", 0, "章树声"),
             ("NOT_STATED", 0, "市财政局未列名"),
         ]
     );
@@ -604,9 +833,24 @@ fn rates_count_who_came_who_had_leave_and_who_did_not() {
     let mut came = seat(1, "甲");
     did(&mut came, sign_in(""), &meeting, 0).unwrap();
     let seats = [came.clone(), seat(1, "甲"), came, seat(2, "")];
-    let rates = rates(&seats, |seat| seat.person.clone());
-    assert_eq!(rates.len(), 1);
-    assert_eq!((rates[0].asked, rates[0].came, rates[0].absent, rates[0].percent()), (3, 2, 1, 67));
+    let people = rates(&seats, RatesOf::People);
+    assert_eq!(people.len(), 1);
+    assert_eq!((people[0].asked, people[0].came, people[0].absent, people[0].percent()), (3, 2, 1, 67));
+    let units = rates(&seats, RatesOf::Units);
+    assert_eq!(units.len(), 1);
+    assert_eq!((units[0].of.as_str(), units[0].asked, units[0].came), ("市教育局", 4, 2));
+    // Two of a name are two, and whoever sent somebody did not come.
+    let namesake = |id: &str| Seat { person_id: id.into(), ..member("王伟", Rank::Deputy) };
+    assert_eq!(rates(&[namesake("p1"), namesake("p2")], RatesOf::People).len(), 2);
+    let mut sent = seat(3, "丙");
+    did(&mut sent, SeatAct::Answer { reply: Reply::Sends { person: "丁".into() } }, &meeting, 0).unwrap();
+    did(&mut sent, SeatAct::DecideSubstitute { post: "秘书长".into(), approve: true }, &meeting, 1).unwrap();
+    did(&mut sent, sign_in("丁"), &meeting, 2).unwrap();
+    let of = |which| {
+        let rate = rates([&sent], which).remove(0);
+        (rate.came, rate.sent)
+    };
+    assert_eq!((of(RatesOf::People), of(RatesOf::Units)), ((0, 1), (1, 0)));
 }
 
 #[test]

@@ -385,6 +385,7 @@ pub fn rate_to(rate: &domain::Rate) -> wire::AttendanceRate {
         of: rate.of.clone(),
         asked: rate.asked,
         came: rate.came,
+        sent: rate.sent,
         on_leave: rate.on_leave,
         absent: rate.absent,
         percent: rate.percent(),

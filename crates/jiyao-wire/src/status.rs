@@ -5,6 +5,19 @@ use jiyao_phrases::{Lang, say_fault};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
+/// A status travels in headers, of which clients take some 16 KB: longer values are cut, and of many fields the first
+/// are named.
+const LONGEST_VALUE: usize = 300;
+const LONGEST_PATH: usize = 60;
+const MOST_FIELDS: usize = 40;
+
+fn cut(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text.to_owned(),
+    }
+}
+
 /// The domain of every ErrorInfo.
 const DOMAIN: &str = "jiyao";
 
@@ -29,13 +42,18 @@ fn code(kind: Kind) -> Code {
 #[must_use]
 pub fn to_status(fault: &Fault, lang: Lang) -> Status {
     let reason = fault.reason();
-    let metadata = || fault.metadata().iter().map(|(key, value)| (*key, value.as_str()));
+    let values: BTreeMap<&str, String> =
+        fault.metadata().iter().map(|(k, v)| (*k, cut(v, LONGEST_VALUE))).collect();
+    let metadata = || values.iter().map(|(key, value)| (*key, value.as_str()));
     let mut details = ErrorDetails::new();
     let owned: HashMap<String, String> = metadata().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
     details.set_error_info(reason.as_str(), DOMAIN, owned);
     let message = say_fault(Lang::En, reason.as_str(), metadata());
-    for field in fault.fields() {
-        details.add_bad_request_violation(field.as_str(), message.as_str());
+    for (at, field) in fault.fields().iter().take(MOST_FIELDS).enumerate() {
+        details.add_bad_request_violation(
+            cut(field, LONGEST_PATH),
+            if at == 0 { message.as_str() } else { reason.as_str() },
+        );
     }
     details.set_localized_message(lang.tag(), say_fault(lang, reason.as_str(), metadata()));
     Status::with_error_details(code(reason.kind()), message, details)
@@ -85,6 +103,22 @@ mod tests {
             .collect();
         let code: Vec<&str> = Reason::ALL.iter().map(|reason| reason.as_str()).collect();
         assert_eq!(wire, code);
+    }
+
+    #[test]
+    fn a_fault_of_many_fields_and_long_values_fits_the_headers() {
+        let long = "长".repeat(100_000);
+        let fault = (0..500).fold(Fault::new(Reason::TableRefused).with("errors", 500), |fault, line| {
+            fault.at(format!("table[{line}].{long}"))
+        });
+        let status = to_status(&fault.with("first", &long), Lang::Zh);
+        let size = status.details().len() * 4 / 3 + status.message().len() * 3;
+        assert!(size < 12_000, "{size}");
+        assert_eq!(from_status(&status).fields.len(), MOST_FIELDS);
+        let usual = (0..500)
+            .fold(Fault::new(Reason::TableRefused), |fault, line| fault.at(format!("table[{line}].from")));
+        let status = to_status(&usual.with("errors", 500).with("first", &long), Lang::Zh);
+        assert!(status.details().len() * 4 / 3 + status.message().len() * 3 < 12_000);
     }
 
     #[test]

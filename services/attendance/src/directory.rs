@@ -6,7 +6,7 @@ use jiyao_ledger::{Ledger, Lookup as _, Reading, from_json};
 use jiyao_names::Organ;
 use jiyao_proto::attendance::v1::{self as api};
 use jiyao_proto::server::attendance::v1::directory_service_server::DirectoryService;
-use jiyao_rolls::{Directory, Entry, preview};
+use jiyao_rolls::{Directory, Entry, Preview, RowError, preview};
 use jiyao_serve::{CLERKS, Caller, PageQuery, READERS, cursor_to, page_size, request_digest, service};
 use prost::Message as _;
 
@@ -17,8 +17,6 @@ use crate::keys;
 
 /// Largest table taken.
 const LARGEST_TABLE: usize = 768 << 10;
-/// How often a table is checked again because somebody else changed the directory meanwhile.
-const ATTEMPTS: usize = 5;
 
 macro_rules! path {
     ($method:literal) => {
@@ -28,6 +26,29 @@ macro_rules! path {
 
 #[derive(Clone)]
 pub(crate) struct DirectoryApi(pub(crate) Api);
+
+/// What a table would do to a version of a directory.
+pub(crate) fn answer_of(version: u64, preview: &Preview) -> api::ImportDirectoryResponse {
+    let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    api::ImportDirectoryResponse {
+        version,
+        added: count(preview.added),
+        changed: count(preview.changed),
+        unchanged: count(preview.unchanged),
+        errors: preview.errors.iter().map(jiyao_wire::row_error_to).collect(),
+        position: None,
+    }
+}
+
+/// The refusal of a table with errors.
+pub(crate) fn check_table(preview: &Preview) -> Result<()> {
+    let Some(first) = preview.errors.first() else { return Ok(()) };
+    let told = format!("line {}, {}: {} {}", first.line, first.column, first.code.as_str(), first.value);
+    let fault =
+        Fault::new(Reason::TableRefused).with("errors", preview.errors.len()).with("first", told.trim_end());
+    let place = |error: &RowError| format!("table[{}].{}", error.line, error.column);
+    Err(preview.errors.iter().fold(fault, |fault, error| fault.at(place(error))))
+}
 
 fn required_day(text: &str, field: &str) -> Result<Date> {
     jiyao_wire::required_date(text, field)
@@ -49,52 +70,21 @@ impl DirectoryApi {
         let digest =
             request_digest(&api::ImportDirectoryRequest { request_id: String::new(), ..request.clone() });
         let (text, _) = jiyao_extract::decode(&request.table, "table")?;
-        let text = std::sync::Arc::new(text);
-        for attempt in 1.. {
-            let (of, table) = (organ.clone(), std::sync::Arc::clone(&text));
+        let table = text.trim_start_matches('\u{feff}').to_owned();
+        if request.preview {
             let read = move |view: &Reading<'_>| {
-                let version = view.directory_version(&of)?;
-                Ok((version, preview(table.trim_start_matches('\u{feff}'), &view.directory(&of)?)?))
+                let version = view.directory_version(&organ)?;
+                Ok(answer_of(version, &preview(&table, &view.directory(&organ)?)?))
             };
-            let ((checked, found), _) = self.0.read(read).await?;
-            let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-            let answer = api::ImportDirectoryResponse {
-                version: checked,
-                added: count(found.added),
-                changed: count(found.changed),
-                unchanged: count(found.unchanged),
-                errors: found.errors.iter().map(jiyao_wire::row_error_to).collect(),
-                position: None,
-            };
-            if request.preview {
-                return Ok(answer);
-            }
-            if let Some(first) = found.errors.first() {
-                let told = |error: &jiyao_rolls::RowError| {
-                    format!("line {}, {}: {} {}", error.line, error.column, error.code.as_str(), error.value)
-                };
-                let fault = Fault::new(Reason::TableRefused)
-                    .with("errors", found.errors.len())
-                    .with("first", told(first).trim_end());
-                return Err(found.errors.iter().fold(fault, |fault, error| {
-                    fault.at(format!("table[{}].{}", error.line, error.column))
-                }));
-            }
-            let command =
-                Command::ChangeDirectory { organ: organ.clone(), checked, entries: found.entries, answer };
-            match self.0.submit(&caller, path!("ImportDirectory"), &request.request_id, digest, command).await
-            {
-                Err(fault) if fault.reason() == Reason::EtagStale && attempt < ATTEMPTS => {}
-                Err(fault) => return Err(fault),
-                Ok(committed) => {
-                    let made = api::ImportDirectoryResponse::decode(committed.answer.as_slice())
-                        .map_err(Fault::internal)?;
-                    let position = Some(cursor_to(&committed.cursor));
-                    return Ok(api::ImportDirectoryResponse { position, ..made });
-                }
-            }
+            return Ok(self.0.read(read).await?.0);
         }
-        Err(Fault::new(Reason::Busy))
+        // Decided where it is written: a repeat gets its first answer, whatever the directory has become.
+        let command = Command::ChangeDirectory { organ, table };
+        let committed =
+            self.0.submit(&caller, path!("ImportDirectory"), &request.request_id, digest, command).await?;
+        let made =
+            api::ImportDirectoryResponse::decode(committed.answer.as_slice()).map_err(Fault::internal)?;
+        Ok(api::ImportDirectoryResponse { position: Some(cursor_to(&committed.cursor)), ..made })
     }
 
     /// Reads the directory of an organ.
@@ -117,10 +107,9 @@ impl DirectoryApi {
             // Without a day all that ever were count, each by what it was.
             let wanted = |unit: &&jiyao_rolls::Unit| {
                 let on = day.or(unit.span.until).or(unit.span.from).unwrap_or(Date::MAX);
-                let has = |found: Vec<&jiyao_rolls::Unit>| found.iter().any(|other| other.id == unit.id);
                 unit.span.holds(on)
-                    && (request.class.is_empty() || has(directory.units_of(&request.class, on)))
-                    && (request.called.is_empty() || has(directory.units_called(&request.called, on)))
+                    && (request.class.is_empty() || unit.is_of(&request.class))
+                    && (request.called.is_empty() || unit.is_called(&request.called))
             };
             let units = directory.units.values().filter(|unit| unit.id > after);
             let found = units.filter(wanted).take(size + 1).map(jiyao_wire::unit_to);

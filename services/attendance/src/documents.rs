@@ -1,14 +1,24 @@
 //! What lies in the state, decoded.
 
+use std::collections::BTreeMap;
+
 use jiyao_fault::{Fault, Reason, Result};
 use jiyao_ledger::{Lookup, from_json};
 use jiyao_names::{Meeting as MeetingName, Minutes, Organ, Seat as SeatName};
-use jiyao_proto::attendance::v1::Roll;
-use jiyao_rolls::{Directory, Entry, Meeting, RollRules, Seat};
+use jiyao_proto::attendance::v1::{self as api, Roll};
+use jiyao_rolls::{Agreement, Decision, Directory, Entry, Meeting, Presence, RollRules, Seat, Stated, check};
 use jiyao_serve::document_of;
 use prost::Message as _;
 
 use crate::keys;
+
+/// The stated roll of minutes, held against what is known.
+pub(crate) struct Checked {
+    pub(crate) agreement: Agreement,
+    pub(crate) entries: usize,
+    pub(crate) decisions: BTreeMap<String, Decision>,
+    pub(crate) meeting: String,
+}
 
 /// The documents of this service.
 pub(crate) trait View: Lookup {
@@ -58,6 +68,51 @@ pub(crate) trait View: Lookup {
         }
         found.sort_by_key(|(name, seat)| (seat.capacity, seat.order, name.number));
         Ok(found)
+    }
+
+    /// A meeting with all of its seats.
+    fn whole(&self, name: &MeetingName, field: &str) -> Result<(Meeting, Vec<(SeatName, Seat)>)> {
+        Ok((self.meeting(name, field)?, self.seats(name, &keys::seats(name))?))
+    }
+
+    /// The roll that minutes state, held against the directory and, where it is linked, the meeting.
+    fn checked(&self, minutes: &Minutes) -> Result<Checked> {
+        let roll = self.roll(minutes, "minutes")?;
+        let stated: Vec<Stated> = roll
+            .entries
+            .iter()
+            .map(|entry| Stated {
+                presence: match entry.presence() {
+                    api::Presence::Present | api::Presence::Unspecified => Presence::Present,
+                    api::Presence::Observer => Presence::Observer,
+                    api::Presence::Absent => Presence::Absent,
+                    api::Presence::Recorder => Presence::Recorder,
+                },
+                unit: entry.unit.clone(),
+                person: entry.person.clone(),
+            })
+            .collect();
+        let linked = self.value(&keys::meeting_of(minutes))?;
+        let meeting = linked.map(|name| String::from_utf8_lossy(&name).into_owned()).unwrap_or_default();
+        let held = match meeting.as_str() {
+            "" => None,
+            name => {
+                let (meeting, seats) = self.whole(&MeetingName::parse(name, "meeting")?, "meeting")?;
+                Some((meeting, seats.into_iter().map(|(_, seat)| seat).collect::<Vec<_>>()))
+            }
+        };
+        let day =
+            held.as_ref().map(|(meeting, _)| meeting.date).or(jiyao_calendar::parse_iso(&roll.meeting_date));
+        let kind = held.as_ref().map_or(roll.meeting_kind.as_str(), |(meeting, _)| meeting.kind.as_str());
+        let directory = self.directory(&minutes.organ)?;
+        let room = held.as_ref().map(|(meeting, seats)| (meeting, seats.as_slice()));
+        let mut decisions = BTreeMap::new();
+        for (_, value) in self.under(&keys::decision(minutes, ""))? {
+            let decision: Decision = from_json(&value)?;
+            decisions.insert(decision.finding.clone(), decision);
+        }
+        let agreement = check(&stated, kind, day, &directory, room);
+        Ok(Checked { agreement, entries: stated.len(), decisions, meeting })
     }
 
     /// The roll that minutes state.

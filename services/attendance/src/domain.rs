@@ -1,5 +1,7 @@
 //! What attendance decides, and what its state shows.
 
+use std::collections::BTreeSet;
+
 use jiyao_fault::{Fault, Reason, Result};
 use jiyao_ledger::{Context, Decided, Domain, Erasing, Overlay, decode_event, event, from_json, to_json};
 use jiyao_names::{Meeting as MeetingName, Minutes, Organ, ROLL, Seat as SeatName};
@@ -9,12 +11,13 @@ use jiyao_proto::journal::v1::{Cursor, DirectoryChanged, QuorumSettled, RollStat
 use jiyao_proto::records::v1 as records;
 use jiyao_proto::stored::v1::{Event, Noted, RollsStated};
 use jiyao_rolls::{
-    Actor, Decision, Entry, Meeting, MeetingAct, MeetingEntry, RollRules, Seat, SeatAct, SeatContext,
-    SeatEntry, Stage,
+    Actor, Capacity, Decision, Entry, Meeting, MeetingAct, MeetingEntry, RollRules, Seat, SeatAct,
+    SeatContext, SeatEntry, Stage, preview,
 };
 use jiyao_serve::{document_of, is_new, keep, put_listed};
 use prost::Message as _;
 
+use crate::directory::{answer_of, check_table};
 use crate::documents::View as _;
 use crate::keys;
 
@@ -39,12 +42,10 @@ pub(crate) enum Command {
         minutes: Vec<records::Minutes>,
         source: Cursor,
     },
-    /// Entries that were checked against this version of the directory.
+    /// A table of entries.
     ChangeDirectory {
         organ: Organ,
-        checked: u64,
-        entries: Vec<Entry>,
-        answer: api::ImportDirectoryResponse,
+        table: String,
     },
     SetRules {
         organ: Organ,
@@ -73,6 +74,7 @@ pub(crate) enum Command {
         seat: SeatName,
         etag: u64,
         unit: String,
+        is_office: bool,
         act: Box<SeatAct>,
     },
     DecideFinding {
@@ -99,7 +101,7 @@ fn stub(name: &impl ToString) -> Vec<u8> {
 
 impl Domain for AttendanceDomain {
     type Command = Command;
-    const PROJECTION: u32 = 2;
+    const PROJECTION: u32 = 3;
 
     fn decide(&self, view: &Overlay<'_>, command: &Command, context: &mut Context<'_>) -> Result<Decided> {
         let (events, answer) = match command {
@@ -114,18 +116,17 @@ impl Domain for AttendanceDomain {
                     Vec::new(),
                 )
             }
-            Command::ChangeDirectory { organ, checked, entries, answer } => {
+            Command::ChangeDirectory { organ, table } => {
                 let version = view.directory_version(organ)?;
-                if version != *checked {
-                    return Err(Fault::new(Reason::EtagStale).with("etag", checked).with("newest", version));
-                }
-                if entries.is_empty() {
-                    let same = api::ImportDirectoryResponse { version, ..answer.clone() };
-                    return Ok(Decided { events: Vec::new(), answer: same.encode_to_vec() });
+                let found = preview(table, &view.directory(organ)?)?;
+                check_table(&found)?;
+                if found.entries.is_empty() {
+                    let answer = answer_of(version, &found).encode_to_vec();
+                    return Ok(Decided { events: Vec::new(), answer });
                 }
                 let version = version + 1;
-                let parts = entries.iter().map(to_json).collect::<Result<_>>()?;
-                let answer = api::ImportDirectoryResponse { version, ..answer.clone() };
+                let parts = found.entries.iter().map(to_json).collect::<Result<_>>()?;
+                let answer = answer_of(version, &found);
                 (vec![noted(DIRECTORY_CHANGED, organ, version, Vec::new(), parts)], answer.encode_to_vec())
             }
             Command::SetRules { organ, rules } => {
@@ -136,6 +137,10 @@ impl Domain for AttendanceDomain {
             Command::Meet { meeting: name, etag, act } => {
                 let meeting = view.meeting(name, "name")?;
                 check_etag(*etag, meeting.version)?;
+                if let MeetingAct::SetAgenda { items } = &**act {
+                    let seats = view.seats(name, &keys::seats(name))?.into_iter().map(|(_, seat)| seat);
+                    meeting.check_agenda(items, &seats.collect::<Vec<_>>())?;
+                }
                 if let MeetingAct::LinkMinutes { minutes } = &**act {
                     let minutes = Minutes::parse(minutes, "minutes")?;
                     if minutes.organ != name.organ {
@@ -152,40 +157,53 @@ impl Domain for AttendanceDomain {
             Command::Hold { meeting: name, etag, at, overridden } => {
                 let meeting = view.meeting(name, "name")?;
                 check_etag(*etag, meeting.version)?;
-                let at = at.unwrap_or_else(|| context.now.as_millisecond());
-                if at > context.now.as_millisecond() {
+                let now = context.now.as_millisecond();
+                let at = at.unwrap_or(now);
+                if at > now {
                     return Err(Fault::invalid("at", at));
                 }
                 let rules = view.rules(&name.organ)?;
                 let seats: Vec<Seat> =
                     view.seats(name, &keys::member_seats(name))?.into_iter().map(|(_, seat)| seat).collect();
-                let mut result = meeting.count(rules.quorum(&meeting.kind), &seats, at);
+                let mut result = meeting.count(rules.quorum(&meeting.kind), &seats, at, now);
                 if result.outcome() == "NOT_MET" {
                     result.overridden.clone_from(overridden);
                 }
                 let entry = meeting.decide(MeetingAct::Hold { result }, context.principal, context.now)?;
                 (vec![acted(name, &meeting, &entry)?], stub(name))
             }
-            Command::Sit { seat: name, etag, unit, act } => {
+            Command::Sit { seat: name, etag, unit, is_office, act } => {
                 let (seat, _) = view.seat(name, "name")?;
                 check_etag(*etag, seat.version)?;
                 let meeting = view.meeting(&name.meeting, "name")?;
                 let rules = view.rules(&name.meeting.organ)?;
-                let actor = Actor { name: context.principal.to_owned(), unit: unit.clone() };
+                let actor =
+                    Actor { name: context.principal.to_owned(), unit: unit.clone(), is_office: *is_office };
                 let known = SeatContext { actor: &actor, now: context.now, meeting: &meeting, rules: &rules };
                 let entry = seat.decide((**act).clone(), &known)?;
                 let answer = api::Seat { name: name.to_string(), ..api::Seat::default() };
-                let happened = noted(SEAT_ACTED, name, seat.version + 1, to_json(&entry)?, Vec::new());
+                let mut orders = Vec::new();
+                if let SeatAct::Move { order } = &entry.act {
+                    let seats = view.seats(&name.meeting, &keys::seats(&name.meeting))?;
+                    let seats: Vec<_> = seats.into_iter().map(|(name, seat)| (name.number, seat)).collect();
+                    for one in jiyao_rolls::moved(&seats, name.number, *order) {
+                        orders.push(to_json(&one)?);
+                    }
+                }
+                let happened = noted(SEAT_ACTED, name, seat.version + 1, to_json(&entry)?, orders);
                 (vec![happened], answer.encode_to_vec())
             }
             Command::DecideFinding { minutes, finding, reason } => {
-                view.roll(minutes, "minutes")?;
+                let found = view.checked(minutes)?.agreement.findings;
+                let found = found.iter().find(|found| found.key() == *finding);
+                let found = found.ok_or_else(|| Fault::invalid("finding", finding))?;
                 let decision = Decision {
                     finding: finding.clone(),
                     reason: reason.clone(),
                     actor: context.principal.to_owned(),
                 };
-                (vec![noted(FINDING_DECIDED, minutes, 0, to_json(&decision)?, Vec::new())], Vec::new())
+                let answer = jiyao_wire::roll_finding_to(found, Some(&decision)).encode_to_vec();
+                (vec![noted(FINDING_DECIDED, minutes, 0, to_json(&decision)?, Vec::new())], answer)
             }
         };
         Ok(Decided { events, answer })
@@ -232,9 +250,17 @@ impl Domain for AttendanceDomain {
                 show_seats(view, &MeetingName::parse(&of, "of")?, first, parts)?;
             }
             SEAT_ACTED => {
-                let (mut seat, key) = view.seat(&SeatName::parse(&of, "of")?, "of")?;
+                let name = SeatName::parse(&of, "of")?;
+                let (mut seat, key) = view.seat(&name, "of")?;
                 seat.apply(from_json::<SeatEntry>(&body)?);
                 view.put(key, to_json(&seat)?);
+                for part in parts {
+                    let (number, order) = from_json(&part)?;
+                    let other = SeatName { meeting: name.meeting.clone(), number };
+                    let (mut seat, key) = view.seat(&other, "of")?;
+                    seat.order = order;
+                    view.put(key, to_json(&seat)?);
+                }
             }
             _ => {
                 let decision: Decision = from_json(&body)?;
@@ -254,13 +280,13 @@ impl Domain for AttendanceDomain {
         Ok(match event.r#type.as_str() {
             DIRECTORY_CHANGED => vec![Kind::DirectoryChanged(DirectoryChanged { organ: of, version })],
             // The event has the outcome where both are known: the meeting was held, and its minutes are linked.
-            MEETING_ACTED => match parts.first() {
-                Some(settled) => {
-                    let (minutes, outcome): (String, String) = from_json(settled)?;
-                    vec![Kind::QuorumSettled(QuorumSettled { minutes, meeting: of, outcome })]
-                }
-                None => Vec::new(),
-            },
+            MEETING_ACTED => {
+                let settled = |part: Vec<u8>| {
+                    let (minutes, outcome): (String, String) = from_json(&part)?;
+                    Ok(Kind::QuorumSettled(QuorumSettled { minutes, meeting: of.clone(), outcome }))
+                };
+                parts.into_iter().map(settled).collect::<Result<_>>()?
+            }
             _ => Vec::new(),
         })
     }
@@ -320,11 +346,16 @@ fn known(event: &Event) -> Result<Noted> {
 fn acted(name: &MeetingName, meeting: &Meeting, entry: &MeetingEntry) -> Result<Event> {
     let mut after = meeting.clone();
     after.apply(entry.clone());
-    let outcome = after.quorum.as_ref().map(jiyao_rolls::QuorumResult::outcome);
-    let settled = match outcome.filter(|_| after.stage == Stage::Held && !after.minutes.is_empty()) {
-        Some(outcome) => vec![to_json(&(&after.minutes, outcome))?],
-        None => Vec::new(),
-    };
+    let mut settled = Vec::new();
+    if let Some(quorum) = after.quorum.as_ref().filter(|_| after.stage == Stage::Held) {
+        // Those that were linked by mistake have no quorum of it.
+        if !meeting.minutes.is_empty() && meeting.minutes != after.minutes {
+            settled.push(to_json(&(&meeting.minutes, "UNKNOWN"))?);
+        }
+        if !after.minutes.is_empty() {
+            settled.push(to_json(&(&after.minutes, quorum.outcome()))?);
+        }
+    }
     Ok(noted(MEETING_ACTED, name, after.version, to_json(entry)?, settled))
 }
 
@@ -358,8 +389,18 @@ fn add_seats(view: &Overlay<'_>, name: &MeetingName, seats: &[Seat]) -> Result<(
         return Err(Fault::invalid("seats", format!("{total} seats, more than {MOST_SEATS}")));
     }
     let mut parts = Vec::new();
+    let of = |seat: &Seat| (seat.person.clone(), seat.unit.clone());
+    let there = view.seats(name, &keys::seats(name))?;
+    let members = there.iter().filter(|(_, seat)| seat.capacity == Capacity::Member);
+    let members: BTreeSet<String> = members.map(|(_, seat)| seat.person.clone()).collect();
+    let mut known: BTreeSet<_> = there.iter().map(|(_, seat)| of(seat)).collect();
     for (at, (order, seat)) in (count + 1..).zip(seats).enumerate() {
-        meeting.admits(seat).map_err(|fault| fault.at(format!("seats[{at}]")))?;
+        meeting.admits(seat, &format!("seats[{at}]"))?;
+        // Twice at a meeting, somebody could be signed in twice.
+        let is_member = members.contains(&seat.person) && seat.unit.is_empty();
+        if !seat.person.is_empty() && (is_member || !known.insert(of(seat))) {
+            return Err(Fault::invalid(&format!("seats[{at}].person"), &seat.person));
+        }
         parts.push(to_json(&Seat { order, ..seat.clone() })?);
     }
     let answer = api::AddSeatsRequest {
@@ -378,7 +419,7 @@ fn add_seats(view: &Overlay<'_>, name: &MeetingName, seats: &[Seat]) -> Result<(
 fn show_seats(view: &mut Overlay<'_>, meeting: &MeetingName, first: u32, parts: Vec<Vec<u8>>) -> Result<()> {
     let mut count = first - 1;
     for (number, part) in (first..).zip(parts) {
-        let is_member = from_json::<Seat>(&part)?.capacity == jiyao_rolls::Capacity::Member;
+        let is_member = from_json::<Seat>(&part)?.capacity == Capacity::Member;
         view.put(keys::seat(&SeatName { meeting: meeting.clone(), number }, is_member), part);
         count = number;
     }

@@ -1,17 +1,13 @@
 //! Meetings over gRPC.
 
-use std::collections::BTreeMap;
-
 use jiyao_calendar::{Clock as _, SystemClock};
 use jiyao_fault::{Fault, Result};
-use jiyao_ledger::{Lookup as _, Reading, from_json};
+use jiyao_ledger::Reading;
 use jiyao_names::{Meeting as MeetingName, Minutes, Organ, Seat as SeatName};
 use jiyao_proto::attendance::v1::{self as api};
 use jiyao_proto::journal::v1::Cursor;
 use jiyao_proto::server::attendance::v1::meetings_service_server::MeetingsService;
-use jiyao_rolls::{
-    Agreement, Decision, Meeting, MeetingAct, Presence, Seat, SeatAct, Stage, Stated, check, rates,
-};
+use jiyao_rolls::{Meeting, MeetingAct, RatesOf, Seat, SeatAct, Stage, rates};
 use jiyao_serve::{
     CLERKS, Caller, LEADERS, PageQuery, READERS, Role, cursor_to, page_size, request_digest, service,
     wait_for,
@@ -38,65 +34,14 @@ macro_rules! path {
 #[derive(Clone)]
 pub(crate) struct MeetingsApi(pub(crate) Api);
 
-/// A meeting with all of its seats and what they show.
-fn whole(view: &Reading<'_>, name: &MeetingName, field: &str) -> Result<(Meeting, Vec<(SeatName, Seat)>)> {
-    let meeting = view.meeting(name, field)?;
-    let seats = view.seats(name, &keys::seats(name))?;
-    Ok((meeting, seats))
-}
-
 fn shown(view: &Reading<'_>, name: &MeetingName) -> Result<api::Meeting> {
-    let (meeting, seats) = whole(view, name, "name")?;
+    let (meeting, seats) = view.whole(name, "name")?;
     let seats: Vec<Seat> = seats.into_iter().map(|(_, seat)| seat).collect();
-    let findings = meeting.room_findings(&seats, &view.rules(&name.organ)?);
-    Ok(jiyao_wire::meeting_to(&meeting, &findings))
-}
-
-/// The stated roll of minutes, held against what is known.
-struct Checked {
-    agreement: Agreement,
-    entries: usize,
-    decisions: BTreeMap<String, Decision>,
-    meeting: String,
-}
-
-fn checked(view: &Reading<'_>, minutes: &Minutes) -> Result<Checked> {
-    let roll = view.roll(minutes, "minutes")?;
-    let stated: Vec<Stated> = roll
-        .entries
-        .iter()
-        .map(|entry| Stated {
-            presence: match entry.presence() {
-                api::Presence::Present | api::Presence::Unspecified => Presence::Present,
-                api::Presence::Observer => Presence::Observer,
-                api::Presence::Absent => Presence::Absent,
-                api::Presence::Recorder => Presence::Recorder,
-            },
-            unit: entry.unit.clone(),
-            person: entry.person.clone(),
-        })
-        .collect();
-    let linked = view.value(&keys::meeting_of(minutes))?;
-    let linked = linked.map(|name| String::from_utf8_lossy(&name).into_owned()).unwrap_or_default();
-    let held = match linked.as_str() {
-        "" => None,
-        name => {
-            let (meeting, seats) = whole(view, &MeetingName::parse(name, "meeting")?, "meeting")?;
-            Some((meeting, seats.into_iter().map(|(_, seat)| seat).collect::<Vec<_>>()))
-        }
-    };
-    let day =
-        held.as_ref().map(|(meeting, _)| meeting.date).or(jiyao_calendar::parse_iso(&roll.meeting_date));
-    let kind = held.as_ref().map_or(roll.meeting_kind.as_str(), |(meeting, _)| meeting.kind.as_str());
-    let directory = view.directory(&minutes.organ)?;
-    let room = held.as_ref().map(|(meeting, seats)| (meeting, seats.as_slice()));
-    let mut decisions = BTreeMap::new();
-    for (_, value) in view.under(&keys::decision(minutes, ""))? {
-        let decision: Decision = from_json(&value)?;
-        decisions.insert(decision.finding.clone(), decision);
+    let mut findings = meeting.room_findings(&seats, &view.rules(&name.organ)?);
+    if meeting.stage != Stage::Held {
+        findings.extend(meeting.member_changes(&seats, &view.directory(&name.organ)?));
     }
-    let agreement = check(&stated, kind, day, &directory, room);
-    Ok(Checked { agreement, entries: stated.len(), decisions, meeting: linked })
+    Ok(jiyao_wire::meeting_to(&meeting, &findings))
 }
 
 impl MeetingsApi {
@@ -130,8 +75,10 @@ impl MeetingsApi {
         let (name, etag, request_id) = request.about();
         let seat = SeatName::parse(name, "name")?;
         let digest = request_digest(&request.without_id());
-        let (unit, act) = (caller.principal.unit.clone(), Box::new(request.act()?));
-        let command = Command::Sit { seat: seat.clone(), etag, unit, act };
+        let principal = &caller.principal;
+        let is_office = principal.unit.is_empty() && principal.roles.contains(&Role::Clerk);
+        let (unit, act) = (principal.unit.clone(), Box::new(request.act()?));
+        let command = Command::Sit { seat: seat.clone(), etag, unit, is_office, act };
         let committed = self.0.submit(&caller, method, request_id, digest, command).await?;
         let ((now, _), _) = self.0.ledger.get()?.read(|view| view.seat(&seat, "name"))?;
         Ok((jiyao_wire::seat_to(name, &now), cursor_to(&committed.cursor)))
@@ -265,7 +212,8 @@ impl MeetingsApi {
         let name = MeetingName::parse(&request.name, "name")?;
         let asked = instant_from(request.at.as_ref(), "at")?;
         self.wait(request.read_after.as_ref()).await?;
-        let at = asked.unwrap_or_else(|| SystemClock.now()).as_millisecond();
+        let now = SystemClock.now();
+        let at = asked.unwrap_or(now).as_millisecond();
         let ((result, stored), sequence) = self.0.ledger.get()?.read(|view| {
             let meeting = view.meeting(&name, "name")?;
             if let Some(stored) = meeting.quorum.as_ref().filter(|_| asked.is_none()) {
@@ -274,7 +222,7 @@ impl MeetingsApi {
             let rules = view.rules(&name.organ)?;
             let seats: Vec<Seat> =
                 view.seats(&name, &keys::member_seats(&name))?.into_iter().map(|(_, seat)| seat).collect();
-            let counted = meeting.count(rules.quorum(&meeting.kind), &seats, at);
+            let counted = meeting.count(rules.quorum(&meeting.kind), &seats, at, now.as_millisecond());
             Ok((jiyao_wire::quorum_result_to(&counted), false))
         })?;
         Ok(api::GetQuorumResponse { result: Some(result), stored, sequence })
@@ -286,12 +234,14 @@ impl MeetingsApi {
         request: api::ListPresentRequest,
     ) -> Result<api::ListPresentResponse> {
         let name = MeetingName::parse(&request.name, "name")?;
+        let now = SystemClock.now().as_millisecond();
         let read = move |view: &Reading<'_>| {
-            let (meeting, seats) = whole(view, &name, "name")?;
+            let (meeting, seats) = view.whole(&name, "name")?;
             if request.item_index as usize >= meeting.items.len() {
                 return Err(Fault::invalid("item_index", request.item_index));
             }
-            let there = seats.iter().filter(|(_, seat)| seat.was_there_for(request.item_index, &meeting));
+            let there =
+                seats.iter().filter(|(_, seat)| seat.was_there_for(request.item_index, &meeting, now));
             Ok(there.map(|(name, seat)| jiyao_wire::seat_to(&name.to_string(), seat)).collect())
         };
         let (seats, sequence) = self.0.read(read).await?;
@@ -301,7 +251,7 @@ impl MeetingsApi {
     async fn check_roll(&self, _: Caller, request: api::CheckRollRequest) -> Result<api::CheckRollResponse> {
         let minutes = Minutes::parse(&request.minutes, "minutes")?;
         self.wait(request.read_after.as_ref()).await?;
-        let (found, sequence) = self.0.read(move |view| checked(view, &minutes)).await?;
+        let (found, sequence) = self.0.read(move |view| view.checked(&minutes)).await?;
         let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         let finding = |finding: &jiyao_rolls::Finding| {
             jiyao_wire::roll_finding_to(finding, found.decisions.get(&finding.key()))
@@ -326,19 +276,11 @@ impl MeetingsApi {
         if request.reason.trim().is_empty() {
             return Err(Fault::required("reason"));
         }
-        let of = minutes.clone();
-        let (found, _) = self.0.read(move |view| checked(view, &of)).await?;
-        let finding = found.agreement.findings.into_iter().find(|finding| finding.key() == request.finding);
-        let finding = finding.ok_or_else(|| Fault::invalid("finding", &request.finding))?;
-        let decision = Decision {
-            finding: request.finding.clone(),
-            reason: request.reason.clone(),
-            actor: caller.principal.name.clone(),
-        };
         let command = Command::DecideFinding { minutes, finding: request.finding, reason: request.reason };
         let committed =
             self.0.submit(&caller, path!("DecideRollFinding"), &request.request_id, digest, command).await?;
-        let finding = Some(jiyao_wire::roll_finding_to(&finding, Some(&decision)));
+        let finding = api::RollFinding::decode(committed.answer.as_slice()).map_err(Fault::internal)?;
+        let finding = Some(finding);
         Ok(api::DecideRollFindingResponse { finding, position: Some(cursor_to(&committed.cursor)) })
     }
 
@@ -400,7 +342,7 @@ impl MeetingsApi {
                     all.push(seat);
                 }
             }
-            let of = |seat: &Seat| if request.by_unit { seat.unit.clone() } else { seat.person.clone() };
+            let of = if request.by_unit { RatesOf::Units } else { RatesOf::People };
             answer.rates = rates(&all, of).iter().map(jiyao_wire::rate_to).collect();
             Ok(answer)
         };

@@ -203,8 +203,7 @@ impl DisclosureApi {
             published: known.published,
             reassess: reassess.map(|date| from_json(&date)).transpose()?,
         };
-        let standing =
-            of.standing(self.rules, &self.holidays, today).filter(|_| known.is_in_force());
+        let standing = of.standing(self.rules, &self.holidays, today).filter(|_| known.is_in_force());
         let Some(standing) = standing else { return Ok(None) };
         let named = STANDINGS.iter().find(|(known, _)| *known == standing).map_or("", |(_, name)| name);
         let date = |date: Option<Date>| date.map(|date| date.to_string()).unwrap_or_default();

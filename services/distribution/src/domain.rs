@@ -368,7 +368,8 @@ impl DistributionDomain {
                     continue;
                 }
                 let target = Target { unit: held.unit, title: held.title, via: known.corrects.clone() };
-                let (delivery, recalled) = self.made(view, (name, &known, &scope), (made, target), context)?;
+                let (delivery, recalled) =
+                    self.made(view, (name, &known, &scope), (made, target), context)?;
                 parts.push(to_json(&delivery)?);
                 events.extend(recalled);
                 made += 1;
@@ -509,7 +510,9 @@ impl DistributionDomain {
         // One more comes behind those of the scope, which must be there.
         let made = view.number(&keys::count_made(name))?;
         if made < scope.targets {
-            return Err(Fault::new(Reason::StateForbids).with("state", "NOT_DELIVERED").with("act", "ADD_RECIPIENT"));
+            return Err(Fault::new(Reason::StateForbids)
+                .with("state", "NOT_DELIVERED")
+                .with("act", "ADD_RECIPIENT"));
         }
         let found = view.unit(&name.organ, unit, "unit")?;
         if view.value(&keys::by_unit(name, unit))?.is_some() {

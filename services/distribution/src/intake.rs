@@ -122,8 +122,7 @@ fn known_of(minutes: &records::Minutes) -> Result<Known, Fault> {
         |fact: &Option<records::Fact>| fact.as_ref().map(|fact| fact.value.clone()).unwrap_or_default();
     let day = |text: &str| jiyao_calendar::parse_iso(text);
     let is_foreign = minutes.standing == i32::from(records::Standing::IssuedElsewhere);
-    let stage =
-        jiyao_wire::stage_from(life.stage).ok_or_else(|| Fault::invalid("life.stage", life.stage))?;
+    let stage = jiyao_wire::stage_from(life.stage).ok_or_else(|| Fault::invalid("life.stage", life.stage))?;
     let decided = life.disclosure.as_ref().map_or(0, |disclosure| disclosure.class);
     let class = jiyao_wire::class_from(decided, "life.disclosure.class")?;
     let printed = said(&facts.disclosure);

@@ -1909,8 +1909,8 @@ pub struct Meeting {
 /// What is to be looked at.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct MeetingFinding {
-    /// MEMBER_BEYOND_LAW, MEMBER_LACKING, SUBSTITUTE_UNAPPROVED, ABSENT_WITHOUT_LEAVE, NO_REPLY, DEPUTY_ABSENT or
-    /// ASSISTANTS.
+    /// MEMBER_BEYOND_LAW, MEMBER_LACKING, MEMBER_GONE, MEMBER_NEW, SUBSTITUTE_UNAPPROVED, ABSENT_WITHOUT_LEAVE, NO_REPLY,
+    /// DEPUTY_ABSENT, DEPUTY_UNKNOWN, OBSERVER_AT_PERSONNEL, ITEM_NOT_MET or ASSISTANTS.
     #[prost(string, tag = "1")]
     pub code: ::prost::alloc::string::String,
     /// Whom or what it concerns.
@@ -2130,7 +2130,7 @@ pub struct AttendanceRate {
     /// Meetings that they were asked to.
     #[prost(uint64, tag = "2")]
     pub asked: u64,
-    /// Came.
+    /// Came; of a unit, whoever was approved counts too.
     #[prost(uint64, tag = "3")]
     pub came: u64,
     /// On leave.
@@ -2142,6 +2142,9 @@ pub struct AttendanceRate {
     /// Came, of those asked, in whole percent.
     #[prost(uint64, tag = "6")]
     pub percent: u64,
+    /// Sent somebody who was approved.
+    #[prost(uint64, tag = "7")]
+    pub sent: u64,
 }
 /// How far a meeting is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
