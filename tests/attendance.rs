@@ -232,7 +232,8 @@ async fn req_25_26_27_32_observers_have_kinds_items_and_an_order_that_stays() ->
             .collect())
     };
     assert_eq!(who(0).await?, ["成员0", "市住建局某", "市审计局"]);
-    assert_eq!(who(1).await?, ["成员0", "市人社局某", "市审计局"]);
+    // A matter of personnel: whoever comes for the whole meeting goes out for it.
+    assert_eq!(who(1).await?, ["成员0", "市人社局某"]);
     assert_eq!(reason(client.present_for(&meeting, 5).await), "FIELD_INVALID");
 
     // With the items' times it is who was there then.
@@ -242,6 +243,14 @@ async fn req_25_26_27_32_observers_have_kinds_items_and_an_order_that_stays() ->
     assert_eq!(reason(client.meet(&meeting, MeetingAct::EndItem { item: 0 }, None).await), "STATE_FORBIDS");
     client.meet(&meeting, MeetingAct::EndItem { item: 1 }, None).await?;
     assert_eq!(who(1).await?, ["成员0", "市人社局某", "市审计局"]);
+    let found = client.meeting(&meeting).await?.findings;
+    assert!(
+        found.contains(&("OBSERVER_AT_PERSONNEL".into(), "2 市审计局".into())),
+        "who stayed shows: {found:?}"
+    );
+    let twice = NewSeat { items: vec![0], ..by_item("市住建局", 0) };
+    let refused = client.add_seats(&meeting, vec![by_item("市财政局", 0), twice]).await.unwrap_err();
+    assert_eq!(refused.fields(), ["seats[1].person"], "twice at a meeting somebody could sign in twice");
 
     // The printed order changes only where somebody says so.
     client.sit(&seats[2].name, SeatAct::Move { order: 1 }, None).await?;
@@ -259,17 +268,22 @@ async fn req_28_29_33_34_35_answers_leave_substitutes_recusal_and_what_should_be
     let meeting = house.meeting(agenda).await?;
     let client = &house.client;
     let observer = NewSeat { unit: "市教育局".into(), person: "章树声".into(), ..NewSeat::default() };
-    let assistant = NewSeat { observer: ObserverKind::Assistant, items: vec![0], ..observer.clone() };
+    let assistant = NewSeat {
+        observer: ObserverKind::Assistant,
+        items: vec![0],
+        person: "林小满".into(),
+        ..observer.clone()
+    };
     let added = client.add_seats(&meeting, vec![observer, assistant]).await?;
     let seat = added[0].name.as_str();
     let comes = || SeatAct::Answer { reply: NoticeReply::Comes };
-    assert_eq!(reason(client.sit(seat, comes(), None).await), "STATE_FORBIDS", "no notice, no answer");
+    let own = house.as_of("联络员", "市教育局").await?;
+    assert_eq!(reason(own.sit(seat, comes(), None).await), "STATE_FORBIDS", "no notice, no answer");
     let past = MeetingAct::Notify { reply_by: "2020-01-01T00:00:00Z".parse().ok() };
     assert_eq!(reason(client.meet(&meeting, past, None).await), "FIELD_INVALID");
     client.meet(&meeting, MeetingAct::Notify { reply_by: None }, None).await?;
     let foreign = house.as_of("外人", "市财政局").await?;
     assert_eq!(reason(foreign.sit(seat, comes(), None).await), "UNIT_FOREIGN");
-    let own = house.as_of("联络员", "市教育局").await?;
     own.sit(seat, SeatAct::Answer { reply: NoticeReply::Sends { person: "阮微".into() } }, None).await?;
     let approve = |post: &str| SeatAct::DecideSubstitute { post: post.into(), approve: true };
     assert_eq!(reason(client.sit(seat, approve("市长"), None).await), "POST_FORBIDS");

@@ -6,8 +6,8 @@ use anyhow::{Result, bail};
 use jiyao_calendar::{Clock as _, SystemClock, civil_date, days_later};
 use jiyao_client::{
     AgendaItem, Channel, Client, Delivery, DeliveryAct, DeliveryState, Disclosure, DisclosureClass,
-    DisclosureRequest, Error, FreezeScope, Import, Key, LifeAct, Mark, MeetingAct, NewMeeting, Passage,
-    Quorum, Rejected, RequestAct, SeatAct, Standing, verify_receipt,
+    DisclosureRequest, Error, FreezeScope, Import, Key, LifeAct, Mark, MeetingAct, NewMatter, NewMeeting,
+    Passage, Quorum, Rejected, RequestAct, SeatAct, Standing, verify_receipt,
 };
 use jiyao_testkit::{DIRECTORY, Local, SAMPLE};
 use tempfile::TempDir;
@@ -123,7 +123,8 @@ impl House {
     pub(crate) async fn frozen(&self, freeze: FreezeScope) -> Result<jiyao_client::FrozenScope> {
         until("freeze", async || match self.client.freeze_scope(freeze.clone()).await {
             Err(error) => match error.reason().map(|reason| reason.to_string()).as_deref() {
-                Some("NOT_STATED" | "CLASS_EMPTY" | "UNIT_NOT_FOUND") => Ok(None),
+                // The last: it has not heard of the registration yet.
+                Some("NOT_STATED" | "CLASS_EMPTY" | "UNIT_NOT_FOUND" | "STATE_FORBIDS") => Ok(None),
                 _ => Err(error.into()),
             },
             Ok(scope) => Ok(Some(scope)),
@@ -584,6 +585,23 @@ async fn a_receipt_of_records_starts_the_clock_and_attendance_settles_the_quorum
     })
     .await?;
     assert!(history.iter().any(|entry| entry.words.starts_with(&today())), "{history:?}");
+    // A unit is the same under its full title and its short form.
+    let by_hand = NewMatter {
+        minutes: minutes.clone(),
+        text: "每季度向市政府报告一次进度".into(),
+        content: "按季报告进度".into(),
+        lead: "青禾县人民政府".into(),
+        due: "2099-12-31".into(),
+        ..NewMatter::default()
+    };
+    let matter = client.create_matter(by_hand).await?.summary.name;
+    let theirs = of(&deliveries, "青禾县");
+    house.as_unit("青禾县")?.deliver(&theirs.name, sign(theirs), None).await?;
+    until("the clock of a unit with two names", async || {
+        let history = client.matter(&matter).await?.history;
+        Ok(history.iter().any(|entry| entry.act == "SIGN_FOR").then_some(()))
+    })
+    .await?;
     house.services.stop().await
 }
 
@@ -635,6 +653,47 @@ async fn req_44_45_46_50_the_public_reads_what_is_public_and_no_hint_of_the_rest
     let revoke = LifeAct::Revoke { document: "撤销决定".into(), reason: "违法".into() };
     client.step(&minutes, revoke, None).await?;
     until("the end of it", async || Ok(listed().await?.is_empty().then_some(()))).await?;
+    house.services.stop().await
+}
+
+#[tokio::test]
+async fn req_37_50_what_is_void_before_distribution_hears_of_it_goes_nowhere() -> Result<()> {
+    let house = House::new().await?;
+    let client = &house.client;
+    // Scope and copies are fixed at 登记, not before.
+    let import = Import {
+        standing: Standing::Draft,
+        ..Import::new(&house.organ, draft().replace("第42次", "第44次").into_bytes())
+    };
+    let early = client.import_minutes(import).await?.minutes.name;
+    until("refusal", async || {
+        let refused = reason(client.freeze_scope(house.freeze(&early)).await);
+        Ok((refused == "STATE_FORBIDS").then_some(()))
+    })
+    .await?;
+    let minutes = house.drafted(&draft(), DisclosureClass::Public).await?;
+    house.frozen(house.freeze(&minutes)).await?;
+    // Issued, published and revoked before distribution looks again: nothing of it may show afterwards.
+    let until_bound = async || match client.step(&minutes, LifeAct::Issue, None).await {
+        Ok(_) => Ok(Some(())),
+        Err(error) if error.reason().is_some_and(|reason| reason.as_str() == "SCOPE_NOT_FROZEN") => Ok(None),
+        Err(error) => Err(error.into()),
+    };
+    until("issue", until_bound).await?;
+    client.step(&minutes, LifeAct::Publish { place: "门户网站".into(), separable: false }, None).await?;
+    let revoke = LifeAct::Revoke { document: "撤销决定".into(), reason: "违法".into() };
+    client.step(&minutes, revoke, None).await?;
+    let life = client.import_minutes(Import::new(&house.organ, SAMPLE.as_bytes().to_vec())).await?;
+    // What came later has been followed, so all of that has.
+    until("the list of what came later", async || {
+        Ok(client.distribution_list(&life.minutes.name, None).await.ok())
+    })
+    .await?;
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    assert_eq!(reason(client.published(&minutes).await), "MINUTES_NOT_FOUND");
+    let out = client.list_deliveries(&minutes, false, None).await?.entries;
+    let mail_or_call = |delivery: &&Delivery| matches!(delivery.channel, Channel::Email | Channel::Webhook);
+    assert_eq!(out.iter().filter(mail_or_call).count(), 0, "nothing is sent of it");
     house.services.stop().await
 }
 

@@ -610,7 +610,13 @@ pub(crate) fn seats(seats: &[jiyao_client::Seat], speaker: &Speaker) -> String {
     for seat in seats {
         let shown = speaker.say(&format!("shown-{}", seat.shown));
         let unit = if seat.unit.is_empty() { &seat.post } else { &seat.unit };
-        rows.add_row([&seat.order.to_string(), unit, &seat.person, &shown, &seat.name]);
+        // Whoever came is named, with whom they came for.
+        let person = match seat.came.as_str() {
+            "" => seat.person.clone(),
+            came if came == seat.person || seat.person.is_empty() => came.to_owned(),
+            came => format!("{came}（{}）", seat.person),
+        };
+        rows.add_row([&seat.order.to_string(), unit, &person, &shown, &seat.name]);
     }
     format!("{rows}\n")
 }
@@ -625,6 +631,9 @@ pub(crate) fn quorum(counted: &jiyao_client::QuorumCount, speaker: &Speaker) -> 
     let arguments: Vec<_> = arguments.iter().map(|(key, value)| (*key, value.as_str())).collect();
     let outcome = speaker.say(&format!("quorum-{}", counted.outcome));
     let mut out = format!("{outcome}: {}\n", speaker.say_with("quorum-count", &arguments));
+    for rank in &counted.lacking {
+        out.push_str(&format!("  {}\n", speaker.say_with("quorum-lacking", &[("rank", rank)])));
+    }
     if let Some((by, reason)) = &counted.overridden {
         out.push_str(&format!("  {by}: {reason}\n"));
     }

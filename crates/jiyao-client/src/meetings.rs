@@ -66,6 +66,8 @@ pub struct Quorum {
     pub present: u32,
     /// How many are enough.
     pub needed: u32,
+    /// Ranks of which somebody had to be there and nobody was, e.g. HEAD.
+    pub lacking: Vec<String>,
     /// The rule's words.
     pub rule: String,
     /// Who overrode it, and why.
@@ -100,8 +102,20 @@ pub struct Seat {
     pub order: u32,
     /// Unit as printed.
     pub unit: String,
-    /// Name.
+    /// Name of whoever was asked; empty for a unit's unnamed representative.
     pub person: String,
+    /// Who came, as far as they may; empty: nobody yet.
+    pub came: String,
+    /// FIXED, BY_ITEM, INVITED, SUBSTITUTE, PUBLIC or ASSISTANT; of observers.
+    pub observer: String,
+    /// COMES, SENDS or LEAVE; empty: no answer to the notice yet.
+    pub reply: String,
+    /// Why leave was asked for, and GRANTED or REFUSED with the post that decided.
+    pub leave: (String, String),
+    /// Who was to come instead, and APPROVED or REFUSED with the post that decided.
+    pub substitute: (String, String),
+    /// Items, from 0, that they took no part in, and why.
+    pub recusals: Vec<(u32, String)>,
     /// Post that a member is one by.
     pub post: String,
     /// PRESENT, OBSERVER, ON_LEAVE, ABSENT, RECORDER or STAFF.
@@ -149,6 +163,8 @@ pub struct AttendanceRate {
     pub of: String,
     /// Asked, came, on leave, absent.
     pub counts: [u64; 4],
+    /// Sent somebody who was approved.
+    pub sent: u64,
     /// Came, of those asked.
     pub percent: u64,
 }
@@ -158,7 +174,7 @@ fn instant(milliseconds: Option<i64>) -> Option<prost_types::Timestamp> {
 }
 
 fn milliseconds(instant: &prost_types::Timestamp) -> i64 {
-    instant.seconds * 1000 + i64::from(instant.nanos) / 1_000_000
+    instant.seconds.saturating_mul(1000).saturating_add(i64::from(instant.nanos) / 1_000_000)
 }
 
 fn short(name: &str, prefix: &str) -> String {
@@ -175,6 +191,7 @@ fn quorum(of: wire::QuorumResult, is_stored: bool) -> Quorum {
         base: count.base,
         present: count.present,
         needed: count.needed,
+        lacking: count.lacking().map(|rank| short(rank.as_str_name(), "RANK_")).collect(),
         rule: of.rule,
         overridden: (!of.override_by.is_empty()).then_some((of.override_by, of.override_reason)),
         items: of.items.into_iter().map(item).collect(),
@@ -203,6 +220,18 @@ fn seat(of: wire::Seat) -> Seat {
     };
     Seat {
         shown: short(of.shown().as_str_name(), "SHOWN_"),
+        observer: match of.capacity() {
+            wire::Capacity::Observer => short(of.observer().as_str_name(), "OBSERVER_KIND_"),
+            _ => String::new(),
+        },
+        reply: match of.reply() {
+            wire::ReplyKind::Unspecified => String::new(),
+            reply => short(reply.as_str_name(), "REPLY_KIND_"),
+        },
+        came: of.came,
+        leave: (of.leave_reason, of.leave_decision),
+        substitute: (of.substitute, of.substitute_decision),
+        recusals: of.recusals.into_iter().map(|recusal| (recusal.item_index, recusal.reason)).collect(),
         stays: of.stays.iter().map(stay).collect(),
         name: of.name,
         order: of.order,
@@ -487,6 +516,7 @@ impl Client {
         let rate = |rate: wire::AttendanceRate| AttendanceRate {
             of: rate.of,
             counts: [rate.asked, rate.came, rate.on_leave, rate.absent],
+            sent: rate.sent,
             percent: rate.percent,
         };
         Ok((answer.rates.into_iter().map(rate).collect(), answer.absent_without_leave))

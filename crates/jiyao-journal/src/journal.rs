@@ -205,16 +205,17 @@ impl Journal {
             .ok_or(AppendError::NoRoom { free, needed: self.options.reserve })
     }
 
-    /// Appends a group: one write, one `fdatasync`, and only then are the records visible. Answers the sequence of
-    /// the first. An empty group does nothing.
+    /// Appends a group: one write, one `fdatasync`, and only then are the records visible. Answers where each stands. An
+    /// empty group does nothing.
     ///
     /// # Errors
     /// `NoRoom` and `TooLarge`: nothing was written. `Fatal`: the process must end.
-    pub fn append(&mut self, entries: &[Entry]) -> Result<u64, AppendError> {
+    pub fn append(&mut self, entries: &[Entry]) -> Result<Vec<Cursor>, AppendError> {
         let head = self.log().head();
         let first = head.sequence + 1;
+        let mut appended = Vec::with_capacity(entries.len());
         if entries.is_empty() {
-            return Ok(first);
+            return Ok(appended);
         }
         let group_size: usize =
             entries.iter().map(|entry| format::extent_of(entry.payload.len()) + 512).sum();
@@ -245,6 +246,7 @@ impl Journal {
             bytes.extend_from_slice(&header.encode());
             bytes.extend_from_slice(&format::body(&salt, &entry.payload));
             hash = header.hash();
+            appended.push(Cursor { journal: head.journal, sequence: header.sequence, hash });
             offsets.push(offset as u32);
             self.last_time_ms = self.last_time_ms.max(entry.time_ms);
         }
@@ -255,12 +257,11 @@ impl Journal {
 
         self.end = start + bytes.len() as u64;
         let mut contents = self.shared.contents.write().unwrap_or_else(PoisonError::into_inner);
-        contents.head =
-            Cursor { journal: head.journal, sequence: head.sequence + entries.len() as u64, hash };
+        contents.head = appended.last().copied().unwrap_or(head);
         if let Some(segment) = contents.segments.last_mut() {
             segment.offsets.extend(offsets);
         }
-        Ok(first)
+        Ok(appended)
     }
 
     fn clear_torn_tail(&mut self) -> Result<(), AppendError> {

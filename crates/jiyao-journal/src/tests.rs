@@ -50,9 +50,9 @@ fn what_is_appended_is_there_after_reopening() {
     assert!(first.created);
     let mut journal = first.journal;
     let log = journal.log();
-    assert_eq!(journal.append(&[entry("one"), entry("two")]).unwrap(), 1);
-    assert_eq!(journal.append(&[]).unwrap(), 3);
-    assert_eq!(journal.append(&[entry("three")]).unwrap(), 3);
+    assert_eq!(journal.append(&[entry("one"), entry("two")]).unwrap()[0].sequence, 1);
+    assert_eq!(journal.append(&[]).unwrap(), []);
+    assert_eq!(journal.append(&[entry("three")]).unwrap()[0].sequence, 3);
     let head = log.head();
     drop((journal, log));
     let again = open(folder.path());
@@ -83,9 +83,9 @@ fn segments_follow_each_other_and_a_missing_one_is_named() {
             journal.append(&[entry(&text)]).unwrap();
         }
         let large = "y".repeat(70_000);
-        let sequence = journal.append(&[entry(&large)]).unwrap();
+        let sequence = journal.append(&[entry(&large)]).unwrap()[0].sequence;
         assert_eq!(journal.log().read(sequence).unwrap().payload, Some(large.into_bytes()));
-        assert_eq!(journal.append(&[entry("after a large one")]).unwrap(), 32);
+        assert_eq!(journal.append(&[entry("after a large one")]).unwrap()[0].sequence, 32);
     }
     let paths = segments(folder.path());
     assert!(paths.len() > 3);
@@ -115,7 +115,7 @@ fn a_tail_torn_at_any_byte_is_cut_and_the_groups_before_stay() {
         // What was cut is gone for good, and appending goes on.
         assert_eq!(fs_err::read(&path).unwrap(), torn, "opening changes nothing");
         let mut again = open(folder.path());
-        assert_eq!(again.journal.append(&[entry("next")]).unwrap(), kept + 1);
+        assert_eq!(again.journal.append(&[entry("next")]).unwrap()[0].sequence, kept + 1);
         drop(again);
         let last = open(folder.path());
         assert!(last.cut.is_none());
@@ -241,7 +241,7 @@ fn without_room_nothing_is_appended() {
     journal.options.reserve = u64::MAX / 2;
     assert!(matches!(journal.append(&[entry("b")]), Err(AppendError::NoRoom { .. })));
     journal.options.reserve = 0;
-    assert_eq!(journal.append(&[entry("c")]).unwrap(), 2);
+    assert_eq!(journal.append(&[entry("c")]).unwrap()[0].sequence, 2);
     let refused = Journal::open(&folder.path().join("new"), Options { reserve: u64::MAX / 2, ..SMALL });
     assert!(matches!(refused, Err(OpenError::NoRoom { .. })));
 }

@@ -212,11 +212,16 @@ async fn a_start_that_is_refused_leaves_everything_as_it_is() {
     assert_eq!(files(), before);
     // A state of a newer program.
     std::fs::write(&segment, &old).unwrap();
-    std::fs::write(folder.path().join("state/version"), "2").unwrap();
+    drop(jiyao_state::State::open(&folder.path().join("newer"), 2, Duration::from_secs(20)).unwrap());
+    let (newer, kept) = (folder.path().join("newer/version"), folder.path().join("state/version"));
+    std::fs::copy(newer, &kept).unwrap();
     let before = files();
     let refused = open_with(&folder, OPTIONS).err().unwrap();
     assert!(refused.to_string().contains("a newer program wrote it"), "{refused}");
     assert_eq!(files(), before);
+    // A damaged one says nothing: the state is looked at, as ever.
+    std::fs::write(&kept, "7 00000000").unwrap();
+    open_with(&folder, OPTIONS).unwrap().close().await;
 }
 
 #[tokio::test]

@@ -266,8 +266,9 @@ impl<D: Domain> Writer<D> {
                 return Ok(Outcome::Repeat { sequence: found.sequence });
             }
         }
-        if let Err(e) = self.journal.room() {
-            return Err(disk_full(&e));
+        // Asked once for a group: the append asks again.
+        if group.records.is_empty() {
+            self.journal.room().map_err(|e| disk_full(&e))?;
         }
         let now = Timestamp::from_millisecond(time_ms).map_err(Fault::internal)?;
         let mut context = Context { principal: &submission.principal, now, ids: &mut self.ids };
@@ -363,10 +364,11 @@ impl<D: Domain> Writer<D> {
 
     /// Appends one record alone.
     fn write_down(&mut self, entry: Entry) -> Result<u64> {
-        self.journal.append(&[entry]).map_err(|e| match e {
+        let appended = self.journal.append(&[entry]).map_err(|e| match e {
             AppendError::Fatal(e) => end_for("the journal cannot be written", &e),
             e => disk_full(&e),
-        })
+        })?;
+        Ok(appended.last().map_or(0, |cursor| cursor.sequence))
     }
 
     /// Puts the state that was made beside the one in use in its place. Readers wait for what goes.
@@ -397,8 +399,8 @@ impl<D: Domain> Writer<D> {
             self.report.send_replace(self.journal.log().head().sequence + group.entries.len() as u64);
         }
         others_have_turns();
-        let first = match self.journal.append(&group.entries) {
-            Ok(first) => first,
+        let appended = match self.journal.append(&group.entries) {
+            Ok(appended) => appended,
             Err(AppendError::Fatal(e)) => end_for("the journal cannot be written", &e),
             Err(e) => {
                 for (_, reply) in group.replies {
@@ -430,11 +432,11 @@ impl<D: Domain> Writer<D> {
             self.report.send_replace(head.sequence);
         }
         for (outcome, reply) in group.replies {
-            // Everything may rest on a state that is not there: a repeat with the same request_id finds out.
-            let answer = if sound {
-                answer(&log, head, first, outcome)
-            } else {
-                Err(Fault::new(Reason::StateUnavailable))
+            let answer = match outcome {
+                Outcome::Refused(fault) if fault.reason() == Reason::Internal => Err(fault),
+                outcome if sound => answer(&log, head, &appended, outcome),
+                // Everything may rest on a state that is not there: a repeat with the same request_id finds out.
+                _ => Err(Fault::new(Reason::StateUnavailable)),
             };
             let _ = reply.send(answer);
             kill_point("answered");
@@ -473,13 +475,12 @@ impl<'s> Group<'s> {
     }
 }
 
-fn answer(log: &Log, head: Cursor, first: u64, outcome: Outcome) -> Result<Committed> {
+fn answer(log: &Log, head: Cursor, appended: &[Cursor], outcome: Outcome) -> Result<Committed> {
     match outcome {
         Outcome::Refused(fault) => Err(fault),
         Outcome::Unchanged { answer } => Ok(Committed { answer, cursor: head }),
         Outcome::New { at, answer } => {
-            let cursor = log.cursor_at(first + at as u64).map_err(damaged)?;
-            Ok(Committed { answer, cursor })
+            Ok(Committed { answer, cursor: appended.get(at).copied().unwrap_or(head) })
         }
         Outcome::Repeat { sequence } => {
             let cursor = log.cursor_at(sequence).map_err(damaged)?;

@@ -693,6 +693,7 @@ quorum-MET = Quorum met
 quorum-NOT_MET = No quorum
 quorum-OVERRIDDEN = No quorum, overridden
 quorum-NO_RULE = No rule of quorum
+quorum-lacking = nobody of the rank that must be there: { $rank }
 quorum-count = { $present } of { $base } present, { $needed } needed ({ $rule })
 roll-agrees = { $agreeing } of { $entries } entries agree
 roll-PERSON_UNKNOWN = not in the directory

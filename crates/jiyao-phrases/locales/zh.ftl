@@ -693,6 +693,7 @@ quorum-MET = 达到法定人数
 quorum-NOT_MET = 未达到法定人数
 quorum-OVERRIDDEN = 未达到法定人数，另行决定有效
 quorum-NO_RULE = 无法定人数规定
+quorum-lacking = 缺少必须到会的职务：{ $rank }
 quorum-count = 应到 { $base } 人，到会 { $present } 人，须 { $needed } 人（{ $rule }）
 roll-agrees = { $entries } 条中 { $agreeing } 条相符
 roll-PERSON_UNKNOWN = 通讯录中无此人

@@ -457,8 +457,7 @@ fn req_26_an_item_that_is_still_being_taken_knows_who_is_there() {
     did(&mut assistant, sign_in(""), &meeting, 21).unwrap();
     assert!(!assistant.was_there_for(0, &meeting, now) && assistant.was_there_for(1, &meeting, now));
     // It counts to now, and ends with the meeting.
-    let members =
-        [Seat { stays: stays.stays, ..member("乙", Rank::Head) }, member("丙", Rank::Deputy)];
+    let members = [Seat { stays: stays.stays, ..member("乙", Rank::Head) }, member("丙", Rank::Deputy)];
     let rule = rule(Comparison::MoreThanHalf);
     let result = meeting.count(Some(&rule), &members, at(5).as_millisecond(), now);
     assert_eq!((result.items.len(), result.items[0].item, result.items[0].is_met), (1, 1, false));

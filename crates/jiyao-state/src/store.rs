@@ -19,9 +19,16 @@ const LETTING_GO: Duration = Duration::from_secs(3);
 /// File beside those of sled that says the version: it is read before sled touches anything.
 const VERSION: &str = "version";
 
-/// The version of what lies in a folder; None where the folder does not say.
+/// The version of what lies in a folder; None where the folder does not say, or its file is damaged.
 pub(crate) fn version(folder: &Path) -> Option<u32> {
-    fs_err::read_to_string(folder.join(VERSION)).ok()?.trim().parse().ok()
+    let line = fs_err::read_to_string(folder.join(VERSION)).ok()?;
+    let version = line.split(' ').next()?.parse().ok()?;
+    (line == version_line(version)).then_some(version)
+}
+
+/// With its CRC-32C: a flipped bit must not make a newer version of this one.
+pub(crate) fn version_line(version: u32) -> String {
+    format!("{version} {:08x}", crc32c::crc32c(version.to_string().as_bytes()))
 }
 
 // Key spaces inside the one tree (an atomic batch is per tree).
@@ -55,7 +62,7 @@ impl Store {
         let owned = folder.to_owned();
         let created = guarded(patience, move || {
             let store = Self::at(owned.clone(), projection)?;
-            fs_err::write(owned.join(VERSION), projection.to_string()).map_err(|e| e.to_string())?;
+            fs_err::write(owned.join(VERSION), version_line(projection)).map_err(|e| e.to_string())?;
             let meta = store.encode(&Meta { projection, ..Meta::default() });
             store.db.insert(META_KEY, meta).map_err(|e| e.to_string())?;
             Ok(store)
