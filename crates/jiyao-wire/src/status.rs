@@ -7,9 +7,9 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 
 /// A status travels in headers, of which clients take some 16 KB: longer values are cut, and of many fields the first
 /// are named.
-const LONGEST_VALUE: usize = 300;
+const LONGEST_VALUE: usize = 200;
 const LONGEST_PATH: usize = 60;
-const MOST_FIELDS: usize = 40;
+const MOST_FIELDS: usize = 20;
 
 fn cut(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
