@@ -141,17 +141,27 @@ async fn three_services_on_three_addresses_with_tls_and_tokens() -> Result<()> {
             Channel::from_shared(format!("https://{}", process.address))?.tls_config(tls)?.connect().await?;
         let mut paths = jiyao_serve::paths_of(DESCRIPTORS, service)?;
         assert!(!paths.is_empty(), "{address}");
+        let package = service.rsplit_once('.').map_or("", |(package, _)| package);
+        for beside in ["Matters", "Lifecycle", "Directory", "Meetings", "Deliveries", "Disclosure", "Public"]
+        {
+            paths.extend(jiyao_serve::paths_of(DESCRIPTORS, &format!("{package}.{beside}Service"))?);
+        }
         paths.extend(jiyao_serve::paths_of(DESCRIPTORS, "jiyao.journal.v1.JournalService")?);
         paths.extend(jiyao_serve::paths_of(DESCRIPTORS, "jiyao.operations.v1.OperationsService")?);
         for path in paths {
             let status = call(&channel, &path, None).await;
-            assert_eq!(status.code(), Code::Unauthenticated, "{path}: {status}");
-            if path.contains("JournalService") {
-                assert_eq!(
-                    call(&channel, &path, Some("clerk-token")).await.code(),
-                    Code::PermissionDenied,
-                    "{path}"
-                );
+            // What is public is read by whoever comes, and a token that is wrong is wrong everywhere.
+            let is_public = path.contains("PublicService");
+            assert_eq!(status.code() == Code::Unauthenticated, !is_public, "{path}: {status}");
+            assert_eq!(call(&channel, &path, Some("wrong")).await.code(), Code::Unauthenticated, "{path}");
+            let method = path.rsplit('/').next().unwrap_or_default();
+            let reads = ["Get", "List", "Search", "Watch", "Read", "Check", "What", "Compare"];
+            let is_reading = reads.iter().any(|word| method.starts_with(word));
+            let is_kept = path.contains("JournalService") || path.contains("OperationsService");
+            if is_kept || !is_reading {
+                let token = if is_kept { "clerk-token" } else { "reader-token" };
+                let refused = call(&channel, &path, Some(token)).await;
+                assert_eq!(refused.code(), Code::PermissionDenied, "{path} with {token}: {refused}");
             }
         }
         assert_eq!(

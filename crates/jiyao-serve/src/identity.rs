@@ -31,6 +31,9 @@ pub enum Role {
     Leader,
     /// Keeps the service: status, backups, verification. Reads no minutes by that.
     Operator,
+    /// Whoever reaches the port, with a token or without: a table of rights alone has it, never a token.
+    #[serde(skip)]
+    Anyone,
 }
 
 impl Role {
@@ -47,7 +50,7 @@ impl Role {
 }
 
 /// Who asks.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Principal {
     /// Recorded with everything that it does.
     pub name: String,

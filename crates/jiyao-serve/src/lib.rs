@@ -41,6 +41,8 @@ pub const READERS: &[Role] =
     &[Role::Clerk, Role::Reader, Role::Service, Role::Auditor, Role::Unit, Role::Supervisor, Role::Leader];
 /// Roles that may record.
 pub const CLERKS: &[Role] = &[Role::Clerk];
+/// Whoever reaches the port: what is public.
+pub const ANYONE: &[Role] = &[Role::Anyone];
 /// Roles that may act for a unit in follow-through.
 pub const UNITS: &[Role] = &[Role::Unit];
 /// Roles that follow up (督查).

@@ -13,7 +13,7 @@ use jiyao_proto::server::distribution::v1::disclosure_service_server::Disclosure
 use jiyao_proto::server::distribution::v1::public_service_server::PublicService;
 use jiyao_proto::stored::v1::Noted;
 use jiyao_serve::{
-    CLERKS, Caller, PageQuery, READERS, Wanted, cursor_to, page_size, request_digest, service,
+    ANYONE, CLERKS, Caller, PageQuery, READERS, Wanted, cursor_to, page_size, request_digest, service,
 };
 use jiyao_wire::Asks;
 
@@ -147,16 +147,16 @@ impl PublicApi {
     }
 }
 
-/// Everybody: reading what is public needs no role of its own.
+/// Everybody, with a token or without.
 mod public {
     use super::*;
 
     service! {
         PublicService for PublicApi, at "/jiyao.distribution.v1.PublicService";
         calls {
-            list_published: ListPublishedRequest => ListPublishedResponse, "ListPublished", READERS;
-            get_published: GetPublishedRequest => GetPublishedResponse, "GetPublished", READERS;
-            search_published: SearchPublishedRequest => SearchPublishedResponse, "SearchPublished", READERS;
+            list_published: ListPublishedRequest => ListPublishedResponse, "ListPublished", ANYONE;
+            get_published: GetPublishedRequest => GetPublishedResponse, "GetPublished", ANYONE;
+            search_published: SearchPublishedRequest => SearchPublishedResponse, "SearchPublished", ANYONE;
         }
         others {}
     }
