@@ -465,3 +465,41 @@ async fn reports_give_rates_by_person_unit_and_period() -> Result<()> {
     );
     house.services.stop().await
 }
+
+/// Observers of a roll: without a unit, with unit and name, with a unit alone.
+fn observers(roll: &jiyao_client::Roll) -> [usize; 3] {
+    let observers = roll.entries.iter().filter(|entry| entry.presence == jiyao_client::Presence::Observer);
+    observers.fold([0; 3], |mut counts, entry| {
+        counts[if entry.person.is_empty() { 2 } else { usize::from(!entry.unit.is_empty()) }] += 1;
+        counts
+    })
+}
+
+#[tokio::test]
+async fn req_31_entries_that_a_line_break_splits_are_joined_and_those_that_end_there_are_not() -> Result<()> {
+    let house = House::new().await?;
+    let client = &house.client;
+    let imported = client.import_minutes(Import::new(&house.organ, SAMPLE.as_bytes().to_vec())).await?;
+    let roll = client.roll(&imported.minutes.name, Some(&imported.position)).await?;
+    assert_eq!(observers(&roll), [4, 46, 1]);
+    let has = |unit: &str, person: &str| {
+        roll.entries.iter().any(|entry| entry.unit == unit && entry.person == person)
+    };
+    // Broken within the unit, behind it, and within a name.
+    for (unit, person) in [("市纪委监委", "潘立言"), ("市图书馆", "谢长卿"), ("市文广旅局", "俞小楼")]
+    {
+        assert!(has(unit, person), "{unit}{person}");
+    }
+    // A line that ends where an entry ends.
+    assert!(has("市水务局", "韩江月") && has("市农业农村局", "丁禾"));
+    let Some(seed) = jiyao_testkit::corpus().into_iter().find(|folder| folder.ends_with("suzhou-2020-17"))
+    else {
+        println!("SKIPPED the seed: the corpus is not beside the project");
+        return house.services.stop().await;
+    };
+    let text = fs_err::read(seed.join("minutes.txt"))?;
+    let imported = client.import_minutes(Import::new(&house.organ, text)).await?;
+    let roll = client.roll(&imported.minutes.name, Some(&imported.position)).await?;
+    assert_eq!(observers(&roll), [10, 75, 1]);
+    house.services.stop().await
+}
