@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::path::{Component, Path, PathBuf};
 
+pub use jiyao_journal::put_in_place;
 use jiyao_journal::{Cursor, Journal, Log, OpenError, Options, ReadError, Restoring, make_private};
 use jiyao_names::hex;
 use serde::{Deserialize, Serialize};
@@ -224,14 +225,6 @@ pub fn restore(from: impl Read, folder: &Path) -> Result<Manifest, BackupError> 
         sums += &format!("{}  {name}\n", sum(entry.hasher));
     }
     Err(broken("its end is missing"))
-}
-
-/// Gives a backup that was written under another name its own: when this returns it survives a power cut.
-///
-/// # Errors
-/// Those of the file system.
-pub fn put_in_place(written: &Path, path: &Path) -> io::Result<()> {
-    jiyao_journal::put_in_place(written, path)
 }
 
 /// Checks a backup by restoring it into a temporary folder beside nothing of value.

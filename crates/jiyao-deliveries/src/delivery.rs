@@ -359,9 +359,7 @@ impl Delivery {
             Act::Send { .. } => matches!(self.state, Pending | Sent),
             Act::Fail { .. } => matches!(self.state, Sent | Received),
             Act::Transit { .. } => matches!(self.state, Sent | Received | Signed),
-            Act::Receive { .. } | Act::Open { .. } => {
-                self.channel != Channel::Paper && (self.is_out() || self.state == Signed)
-            }
+            Act::Receive { .. } | Act::Open { .. } => self.channel != Channel::Paper && self.is_held(),
             Act::Sign { .. } | Act::Return { .. } => self.is_out(),
             Act::HandOver { .. } => {
                 self.channel == Channel::Paper && matches!(self.state, Pending | Sent | Received)
@@ -421,6 +419,12 @@ impl Delivery {
             State::Pending => self.channel.is_sent() && self.attempt > self.earlier_attempts,
             _ => false,
         }
+    }
+
+    /// Whether the recipient has it, or may.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.is_out() || self.state == State::Signed
     }
 
     /// Whether nothing shows that it arrived, although it has been ready since before an instant (requirement 42).

@@ -171,9 +171,11 @@ impl<D: Domain> Writer<D> {
         if let Some(state) = self.state.get() {
             return Some(state);
         }
-        let (mut found, mut was_full) = (None, false);
+        // What was found, while there is no room for another.
+        let mut waiting = None;
         loop {
-            let next = found.take().unwrap_or_else(|| look_at_state::<D>(&self.places));
+            let was_full = waiting.is_some();
+            let next = waiting.take().unwrap_or_else(|| look_at_state::<D>(&self.places));
             let is_there = matches!(next, Ok(Look::Sound(_)));
             // A store that failed is never quite gone while the process lives: what it holds on the disk stays taken.
             // So none is begun that is bound to fail.
@@ -194,7 +196,7 @@ impl<D: Domain> Writer<D> {
                 if !was_full {
                     error!(needed = self.room_for_state(), "the disk has no room for another state; waiting");
                 }
-                (found, was_full) = (Some(next), true);
+                waiting = Some(next);
             }
             while let Ok(job) = self.jobs.try_recv() {
                 match job {

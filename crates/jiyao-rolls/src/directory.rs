@@ -272,15 +272,13 @@ impl Directory {
     /// Those of them that are called so: title, short form or alias, blanks aside.
     #[must_use]
     pub fn units_called(&self, name: &str, day: Date) -> Vec<&Unit> {
-        let wanted = plain(name);
-        self.units_on(day).filter(|unit| unit.is_called(&wanted)).collect()
+        self.units_on(day).filter(|unit| unit.is_called(name)).collect()
     }
 
     /// Those that belong to a recipient class. Punctuation does not tell classes apart.
     #[must_use]
     pub fn units_of(&self, class: &str, day: Date) -> Vec<&Unit> {
-        let wanted = plain(class);
-        self.units_on(day).filter(|unit| unit.is_of(&wanted)).collect()
+        self.units_on(day).filter(|unit| unit.is_of(class)).collect()
     }
 
     /// What has taken an organisation's place by a day: itself while it lasts, else what stands at the end of its

@@ -18,7 +18,7 @@ pub use meeting::{
 };
 pub use quorum::{Base, Comparison, Count, Interval, Member, QuorumRule, Sweep};
 pub use report::{Rate, RatesOf, rates};
-pub use rows::{Preview, RowCode, RowError, preview};
+pub use rows::{Preview, RowCode, RowError, Table};
 pub use seat::{
     Actor, Capacity, Ground, Leave, ObserverKind, Recusal, Reply, Seat, SeatAct, SeatContext, SeatEntry,
     Shown, Stay, Substitute, moved,

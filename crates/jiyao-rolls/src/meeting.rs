@@ -476,23 +476,13 @@ impl Meeting {
                 return Err(Fault::invalid(&at(&format!("items[{place}]")), index));
             }
         }
-        let refusing = |(index, item): (u32, &Item)| {
-            let is_asked_for = seat.items.is_empty() || seat.items.contains(&index);
-            (is_asked_for, (!item.admits(seat)).then_some(index))
-        };
-        let asked: Vec<Option<u32>> = (0..)
-            .zip(&self.items)
-            .map(refusing)
-            .filter(|(is_asked, _)| *is_asked)
-            .map(|(_, of)| of)
-            .collect();
-        let is_refused = if seat.items.is_empty() {
-            !asked.is_empty() && asked.iter().all(Option::is_some)
-        } else {
-            asked.iter().any(Option::is_some)
-        };
-        match asked.into_iter().flatten().next().filter(|_| is_refused) {
-            Some(index) => Err(Fault::new(Reason::ObserverRefused)
+        let is_asked = |(index, _): &(u32, &Item)| seat.items.is_empty() || seat.items.contains(index);
+        let (admitting, refusing): (Vec<_>, Vec<_>) =
+            (0..).zip(&self.items).filter(is_asked).partition(|(_, item)| item.admits(seat));
+        // Whoever is asked for named items comes for each; for the whole meeting, for those that admit them.
+        let is_refused = !seat.items.is_empty() || admitting.is_empty();
+        match refusing.first().filter(|_| is_refused) {
+            Some((index, _)) => Err(Fault::new(Reason::ObserverRefused)
                 .at(at("unit"))
                 .with("unit", &seat.unit)
                 .with("item", index + 1)),
@@ -518,10 +508,7 @@ impl Meeting {
                         .with("act", "SET_AGENDA"));
                 }
             }
-            after.admits(seat, "items").map_err(|fault| match fault.reason() {
-                Reason::ObserverRefused => fault,
-                _ => Fault::internal("a seat that was taken is not of its form"),
-            })?;
+            after.admits(seat, "items")?;
         }
         Ok(())
     }

@@ -31,7 +31,7 @@ pub enum RowCode {
     NameTaken,
     /// Names something that is neither in the table nor in the directory.
     Missing,
-    /// Its successors lead back to itself.
+    /// Its successors lead in a circle.
     Cycle,
     /// The same person holds the same post twice in the same time, or a post is two things in the same time.
     Overlap,
@@ -209,56 +209,78 @@ impl Cells<'_> {
     }
 }
 
-/// What a table would do to a directory.
-///
-/// # Errors
-/// `FIELD_INVALID` at `table` where it is no table: no line of headings, an unknown or doubled heading, a row of
-/// another length.
-pub fn preview(table: &str, directory: &Directory) -> Result<Preview> {
-    let no_table = |why: &str| Fault::invalid("table", why);
-    let mut reader = csv::ReaderBuilder::new().flexible(false).from_reader(table.as_bytes());
-    let headings = reader.headers().map_err(|e| no_table(&e.to_string()))?.clone();
-    let mut places = BTreeMap::new();
-    for (at, heading) in headings.iter().enumerate() {
-        let heading = heading.trim();
-        let column = COLUMNS.into_iter().find(|column| *column == heading);
-        let column = column.ok_or_else(|| no_table(&format!("heading {heading:?}")))?;
-        if places.insert(column, at).is_some() {
-            return Err(no_table(&format!("heading {heading:?} twice")));
+/// A table that was read: its entries with their lines, and what is wrong with its rows whatever is there already.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Table {
+    rows: Vec<(u64, Entry)>,
+    errors: Vec<RowError>,
+}
+
+impl Table {
+    /// Reads a table.
+    ///
+    /// # Errors
+    /// `FIELD_INVALID` at `table` where it is no table: no line of headings, an unknown or doubled heading, a row of
+    /// another length.
+    pub fn parse(table: &str) -> Result<Self> {
+        let no_table = |why: &str| Fault::invalid("table", why);
+        let mut reader = csv::ReaderBuilder::new().flexible(false).from_reader(table.as_bytes());
+        let headings = reader.headers().map_err(|e| no_table(&e.to_string()))?.clone();
+        let mut places = BTreeMap::new();
+        for (at, heading) in headings.iter().enumerate() {
+            let heading = heading.trim();
+            let column = COLUMNS.into_iter().find(|column| *column == heading);
+            let column = column.ok_or_else(|| no_table(&format!("heading {heading:?}")))?;
+            if places.insert(column, at).is_some() {
+                return Err(no_table(&format!("heading {heading:?} twice")));
+            }
         }
-    }
-    if !places.contains_key("type") {
-        return Err(no_table("no heading \"type\""));
-    }
-    let (mut preview, mut after, mut lines) = (Preview::default(), directory.clone(), BTreeMap::new());
-    for record in reader.records() {
-        let record = record.map_err(|e| no_table(&e.to_string()))?;
-        let line = record.position().map_or(0, csv::Position::line);
-        let mut cells = Cells { line, record: &record, places: &places, errors: &mut preview.errors };
-        let Some(entry) = cells.entry() else { continue };
-        let key = entry.key();
-        if lines.insert(key.clone(), line).is_some() {
-            cells.wrong("id", RowCode::Duplicate, &key);
-            continue;
+        if !places.contains_key("type") {
+            return Err(no_table("no heading \"type\""));
         }
-        match known(directory, &entry) {
-            None => preview.added += 1,
-            Some(true) => {
-                preview.unchanged += 1;
+        let (mut read, mut seen) = (Self::default(), BTreeSet::new());
+        for record in reader.records() {
+            let record = record.map_err(|e| no_table(&e.to_string()))?;
+            let line = record.position().map_or(0, csv::Position::line);
+            let mut cells = Cells { line, record: &record, places: &places, errors: &mut read.errors };
+            let Some(entry) = cells.entry() else { continue };
+            let key = entry.key();
+            if seen.contains(&key) {
+                cells.wrong("id", RowCode::Duplicate, &key);
                 continue;
             }
-            Some(false) => preview.changed += 1,
+            seen.insert(key);
+            read.rows.push((line, entry));
+            if read.errors.len() > MOST_ERRORS {
+                break;
+            }
         }
-        after.put(entry.clone());
-        preview.entries.push(entry);
-        if preview.errors.len() > MOST_ERRORS {
-            break;
-        }
+        Ok(read)
     }
-    check(&after, &lines, &mut preview.errors);
-    preview.errors.sort_by_key(|error| error.line);
-    preview.errors.truncate(MOST_ERRORS);
-    Ok(preview)
+
+    /// What it would do to a directory.
+    #[must_use]
+    pub fn against(&self, directory: &Directory) -> Preview {
+        let mut preview = Preview { errors: self.errors.clone(), ..Preview::default() };
+        let mut after = directory.clone();
+        for (_, entry) in &self.rows {
+            match known(directory, entry) {
+                None => preview.added += 1,
+                Some(true) => {
+                    preview.unchanged += 1;
+                    continue;
+                }
+                Some(false) => preview.changed += 1,
+            }
+            after.put(entry.clone());
+            preview.entries.push(entry.clone());
+        }
+        let lines = self.rows.iter().map(|(line, entry)| (entry.key(), *line)).collect();
+        check(&after, &lines, &mut preview.errors);
+        preview.errors.sort_by_key(|error| error.line);
+        preview.errors.truncate(MOST_ERRORS);
+        preview
+    }
 }
 
 /// Whether an entry is there: the same, or another.
@@ -281,6 +303,7 @@ fn check(after: &Directory, lines: &BTreeMap<String, u64>, errors: &mut Vec<RowE
         let line = lines.get(key).copied().unwrap_or(1);
         errors.push(RowError { line, column, code, value: value.to_owned() });
     };
+    let circle = in_circles(after);
     let mut names: BTreeMap<String, Vec<&Unit>> = BTreeMap::new();
     for unit in after.units.values() {
         let own: BTreeSet<String> = unit.names().map(plain).collect();
@@ -301,7 +324,7 @@ fn check(after: &Directory, lines: &BTreeMap<String, u64>, errors: &mut Vec<RowE
                 wrong(&format!("u/{}", unit.id), "successors", RowCode::Missing, successor);
             }
         }
-        if leads_back(after, unit) {
+        if circle.contains(unit.id.as_str()) {
             wrong(&format!("u/{}", unit.id), "successors", RowCode::Cycle, &unit.id);
         }
     }
@@ -330,15 +353,43 @@ fn check(after: &Directory, lines: &BTreeMap<String, u64>, errors: &mut Vec<RowE
     }
 }
 
-fn leads_back(directory: &Directory, unit: &Unit) -> bool {
-    let (mut seen, mut open) = (BTreeSet::new(), unit.successors.iter().collect::<Vec<_>>());
-    while let Some(id) = open.pop() {
-        if *id == unit.id {
-            return true;
-        }
-        if seen.insert(id) {
-            open.extend(directory.units.get(id).into_iter().flat_map(|unit| &unit.successors));
+/// Ids of organisations whose successors lead in a circle: what is left when those that nothing follows, and then those
+/// that follow nothing, are taken away one after the other.
+fn in_circles(directory: &Directory) -> BTreeSet<&str> {
+    let links = directory.units.values().flat_map(|unit| {
+        let follows = |next: &&String| directory.units.contains_key(*next);
+        unit.successors.iter().filter(follows).map(|next| (unit.id.as_str(), next.as_str()))
+    });
+    let (mut forth, mut back): (Links<'_>, Links<'_>) = (BTreeMap::new(), BTreeMap::new());
+    for (one, next) in links {
+        forth.entry(one).or_default().push(next);
+        back.entry(next).or_default().push(one);
+    }
+    let all: BTreeSet<&str> = directory.units.keys().map(String::as_str).collect();
+    let lasting = without_ends(all, &forth, &back);
+    without_ends(lasting, &back, &forth)
+}
+
+type Links<'d> = BTreeMap<&'d str, Vec<&'d str>>;
+
+/// Takes away, until there is none, what leads to nothing that is left.
+fn without_ends<'d>(mut left: BTreeSet<&'d str>, to: &Links<'d>, from: &Links<'d>) -> BTreeSet<&'d str> {
+    let none = Vec::new();
+    let leads_to = |id: &str| to.get(id).unwrap_or(&none);
+    let mut open: BTreeMap<&str, usize> = left
+        .iter()
+        .map(|id| (*id, leads_to(id).iter().filter(|next| left.contains(*next)).count()))
+        .collect();
+    let mut ends: Vec<&str> = open.iter().filter(|(_, count)| **count == 0).map(|(id, _)| *id).collect();
+    while let Some(end) = ends.pop() {
+        left.remove(end);
+        for before in from.get(end).unwrap_or(&none) {
+            let Some(count) = open.get_mut(before).filter(|count| **count > 0) else { continue };
+            *count -= 1;
+            if *count == 0 {
+                ends.push(before);
+            }
         }
     }
-    false
+    left
 }

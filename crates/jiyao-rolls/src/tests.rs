@@ -33,7 +33,7 @@ tenure,,,,,,,,,,p4,vice,2020-07-01,,
 ";
 
 fn directory() -> Directory {
-    let preview = preview(TABLE, &Directory::default()).unwrap();
+    let preview = Table::parse(TABLE).unwrap().against(&Directory::default());
     assert_eq!(preview.errors, []);
     let mut directory = Directory::default();
     preview.entries.into_iter().for_each(|entry| directory.put(entry));
@@ -87,7 +87,7 @@ fn sign_out() -> SeatAct {
 
 #[test]
 fn a_table_is_taken_whole_or_not_at_all_and_says_what_is_wrong_where() {
-    let again = preview(TABLE, &directory()).unwrap();
+    let again = Table::parse(TABLE).unwrap().against(&directory());
     assert_eq!((again.entries.len(), again.added, again.changed, again.unchanged), (0, 0, 0, 17));
     let wrong = "type,id,title,from,until,successors,rank,person,post\n\
         unit,a,甲局,2020-02-30,,,,,\n\
@@ -101,7 +101,7 @@ fn a_table_is_taken_whole_or_not_at_all_and_says_what_is_wrong_where() {
         post,h,主任,,,,BOSS,,\n\
         tenure,,,,,,,nobody,h\n\
         unit,ä,庚局,,,,,,\n";
-    let found = preview(wrong, &Directory::default()).unwrap();
+    let found = Table::parse(wrong).unwrap().against(&Directory::default());
     let short: Vec<_> =
         found.errors.iter().map(|error| (error.line, error.column, error.code.as_str())).collect();
     assert_eq!(
@@ -122,10 +122,25 @@ fn a_table_is_taken_whole_or_not_at_all_and_says_what_is_wrong_where() {
         ]
     );
     for no_table in ["", "id,title\n", "type,type\n", "type,colour\n", "type,id\nunit,a,b\n"] {
-        let fault = preview(no_table, &Directory::default());
+        let fault = Table::parse(no_table);
         let is_empty = no_table.is_empty();
         assert_eq!(fault.unwrap_err().fields(), ["table"], "{no_table:?} {is_empty}");
     }
+}
+
+#[test]
+fn successors_that_lead_in_a_circle_are_those_of_the_circle_alone() {
+    let table = "type,id,title,successors\n\
+        unit,into,甲局,a\n\
+        unit,a,乙局,b\n\
+        unit,b,丙局,c；out\n\
+        unit,c,丁局,a\n\
+        unit,out,戊局,end\n\
+        unit,end,己局,\n\
+        unit,self,庚局,self\n";
+    let errors = Table::parse(table).unwrap().against(&Directory::default()).errors;
+    let told: Vec<_> = errors.iter().map(|error| (error.line, error.code.as_str())).collect();
+    assert_eq!(told, [(3, "CYCLE"), (4, "CYCLE"), (5, "CYCLE"), (8, "CYCLE")]);
 }
 
 #[test]
@@ -191,7 +206,7 @@ fn req_22_membership_is_that_of_the_day_whatever_the_directory_says_of_other_day
     assert!(names("2021-01-01").contains(&"柳依".to_owned()));
     // A post that is two things on one day is refused, with the row.
     let table = "type,id,title,rank,from,until\npost,aide,市长助理,OTHER,2022-01-01,\n";
-    let refused = preview(table, &directory).unwrap().errors;
+    let refused = Table::parse(table).unwrap().against(&directory).errors;
     let told: Vec<_> = refused.iter().map(|e| (e.line, e.column, e.code.as_str())).collect();
     assert_eq!(told, [(2, "from", "OVERLAP")]);
     // What changed between planning and the day shows.

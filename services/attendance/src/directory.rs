@@ -6,7 +6,7 @@ use jiyao_ledger::{Ledger, Lookup as _, Reading, from_json};
 use jiyao_names::Organ;
 use jiyao_proto::attendance::v1::{self as api};
 use jiyao_proto::server::attendance::v1::directory_service_server::DirectoryService;
-use jiyao_rolls::{Directory, Entry, Preview, RowError, preview};
+use jiyao_rolls::{Directory, Entry, Preview, RowError, Table};
 use jiyao_serve::{CLERKS, Caller, PageQuery, READERS, cursor_to, page_size, request_digest, service};
 use prost::Message as _;
 
@@ -70,11 +70,12 @@ impl DirectoryApi {
         let digest =
             request_digest(&api::ImportDirectoryRequest { request_id: String::new(), ..request.clone() });
         let (text, _) = jiyao_extract::decode(&request.table, "table")?;
-        let table = text.trim_start_matches('\u{feff}').to_owned();
+        // Read here; the writer only holds it against what is there.
+        let table = Table::parse(text.trim_start_matches('\u{feff}'))?;
         if request.preview {
             let read = move |view: &Reading<'_>| {
                 let version = view.directory_version(&organ)?;
-                Ok(answer_of(version, &preview(&table, &view.directory(&organ)?)?))
+                Ok(answer_of(version, &table.against(&view.directory(&organ)?)))
             };
             return Ok(self.0.read(read).await?.0);
         }

@@ -12,7 +12,7 @@ use jiyao_proto::records::v1 as records;
 use jiyao_proto::stored::v1::{Event, Noted, RollsStated};
 use jiyao_rolls::{
     Actor, Capacity, Decision, Entry, Meeting, MeetingAct, MeetingEntry, RollRules, Seat, SeatAct,
-    SeatContext, SeatEntry, Stage, preview,
+    SeatContext, SeatEntry, Stage, Table,
 };
 use jiyao_serve::{document_of, is_new, keep, put_listed};
 use prost::Message as _;
@@ -45,7 +45,7 @@ pub(crate) enum Command {
     /// A table of entries.
     ChangeDirectory {
         organ: Organ,
-        table: String,
+        table: Table,
     },
     SetRules {
         organ: Organ,
@@ -118,7 +118,7 @@ impl Domain for AttendanceDomain {
             }
             Command::ChangeDirectory { organ, table } => {
                 let version = view.directory_version(organ)?;
-                let found = preview(table, &view.directory(organ)?)?;
+                let found = table.against(&view.directory(organ)?);
                 check_table(&found)?;
                 if found.entries.is_empty() {
                     let answer = answer_of(version, &found).encode_to_vec();

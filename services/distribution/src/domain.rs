@@ -1,32 +1,36 @@
 //! What distribution decides, and what its state shows.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiyao_calendar::{Date, Holidays, Timestamp, civil_date};
 use jiyao_deliveries::{
-    Act, Channel, Copies, Copy, CopyEnd, Delivery, Entry, Recipient, RecipientKind, Request, RequestAct,
-    RequestEntry, Scope, State, Target, copy_number, expand,
+    Act, Copies, Copy, CopyEnd, Delivery, Request, RequestAct, RequestEntry, Scope, Target,
 };
 use jiyao_fault::{Fault, Reason, Result};
 use jiyao_ledger::{
     Context, Decided, Domain, Erasing, Lookup as _, Overlay, decode_event, event, from_json, to_json,
 };
-use jiyao_minutes::{Level, Stage};
+use jiyao_minutes::Level;
 use jiyao_names::{Delivery as DeliveryName, DisclosureRequest, Minutes, Organ, unhex};
 use jiyao_proto::distribution::v1::DistributionList;
 use jiyao_proto::journal::v1::event::Kind;
 use jiyao_proto::journal::v1::{Cursor, DeliveryMoved, DeliverySigned, ListStated, ScopeFrozen};
 use jiyao_proto::stored::v1::{Event, ListsStated, Noted};
-use jiyao_receipts::{Key, PublicKey};
+use jiyao_receipts::Key;
 use jiyao_rolls::Unit;
-use jiyao_serve::{document_of, is_new, keep, put_listed};
-use prost::Message as _;
+use jiyao_serve::{is_new, keep};
 use serde::{Deserialize, Serialize};
 
 use crate::documents::{Address, Known, PublicEntry, Task, View as _};
 use crate::keys;
+use acts::Acted;
+pub(crate) use scope::Freeze;
+use show::{show_delivery, show_known, show_lists, show_made, show_scope, show_task, show_units};
+
+mod acts;
+mod scope;
+mod show;
 
 /// The journals that are followed, by name.
 pub(crate) const RECORDS: &str = "records";
@@ -60,12 +64,6 @@ const KINDS: [&str; 13] = [
     REQUEST_MADE,
     REQUEST_ACTED,
 ];
-/// Deliveries made in one commit.
-const SLICE: usize = 200;
-/// Most copies for each recipient.
-const MOST_COPIES: u32 = 1000;
-/// 份号 have six digits.
-const MOST_NUMBERED: usize = 999_999;
 
 pub(crate) struct DistributionDomain {
     pub(crate) holidays: Arc<Holidays>,
@@ -163,28 +161,6 @@ pub(crate) enum Move {
     Published,
 }
 
-/// A scope to freeze.
-pub(crate) struct Freeze {
-    pub(crate) minutes: Minutes,
-    pub(crate) date: Date,
-    pub(crate) copies: u32,
-    pub(crate) is_paper: bool,
-    pub(crate) extra: Vec<String>,
-}
-
-/// Body of an act on a delivery, with what followers are told.
-#[derive(Serialize, Deserialize)]
-struct Acted {
-    entry: Entry,
-    minutes: String,
-    unit: String,
-    title: String,
-    /// Whatever else the unit is called.
-    #[serde(default)]
-    names: Vec<String>,
-    day: Date,
-}
-
 fn noted(kind: &str, of: &impl ToString, version: u64, body: Vec<u8>, parts: Vec<Vec<u8>>) -> Event {
     event(kind, 1, &Noted { of: of.to_string(), version, body, parts, ..Noted::default() })
 }
@@ -208,334 +184,6 @@ fn answer(name: &impl ToString) -> Vec<u8> {
 impl DistributionDomain {
     fn today(&self, now: Timestamp) -> Date {
         civil_date(now, &self.time_zone)
-    }
-
-    /// Whether minutes go on paper alone (requirement 43).
-    fn is_paper_only(&self, known: &Known) -> bool {
-        known.secrecy.is_some_and(|level| level >= self.paper_from)
-    }
-
-    fn freeze(&self, view: &Overlay<'_>, freeze: &Freeze, now: Timestamp) -> Result<(Vec<Event>, Vec<u8>)> {
-        let name = &freeze.minutes;
-        let (list, known) = (view.list(name, "minutes")?, view.known(name, "minutes")?);
-        if freeze.date < self.today(now) && !known.is_foreign {
-            return Err(Fault::invalid("date", freeze.date));
-        }
-        let is_issued_here = known.stage.is_issued() && !known.is_foreign;
-        if view.number(&keys::count_made(name))? > 0 || view.task(name)?.deliver.is_some() || is_issued_here {
-            return Err(Fault::new(Reason::ScopeFrozen).with("minutes", name));
-        }
-        if known.is_void {
-            return Err(Fault::new(Reason::NotIssued).with("minutes", name));
-        }
-        // Scope and copies are fixed at 登记 (requirement 37): before, the text may still change.
-        if known.stage < Stage::Registered {
-            return Err(Fault::new(Reason::StateForbids)
-                .with("state", known.stage.as_str())
-                .with("act", "FREEZE_SCOPE"));
-        }
-        if self.is_paper_only(&known) && !freeze.is_paper {
-            return Err(Fault::new(Reason::ChannelForbidden)
-                .at("paper")
-                .with("channel", "INBOX")
-                .with("level", level_name(known.secrecy)));
-        }
-        if freeze.copies > MOST_COPIES {
-            return Err(Fault::invalid("copies", freeze.copies));
-        }
-        let directory = view.directory(&name.organ)?;
-        let listed = list.recipients.iter().map(|recipient| Recipient {
-            title: recipient.title.clone(),
-            kind: if recipient.kind() == jiyao_proto::distribution::v1::RecipientKind::Class {
-                RecipientKind::Class
-            } else {
-                RecipientKind::Unit
-            },
-        });
-        let extra =
-            freeze.extra.iter().map(|title| Recipient { title: title.clone(), kind: RecipientKind::Unit });
-        let lines: Vec<Recipient> = listed.chain(extra).collect();
-        let mut targets = expand(&lines, &list.attending_units, &directory, freeze.date)?;
-        // Whoever holds what this corrects gets the correction, and must sign for it (requirement 15).
-        if let Ok(old) = Minutes::parse(&known.corrects, "corrects") {
-            for (_, held) in view.scan_prefix(&keys::by_minutes(&old))? {
-                let held = view.named(&held)?;
-                let holds = matches!(held.state, State::Sent | State::Received | State::Signed);
-                if holds && !targets.iter().any(|target| target.unit == held.unit) {
-                    targets.push(Target { unit: held.unit, title: held.title, via: known.corrects.clone() });
-                }
-            }
-        }
-        if targets.is_empty() {
-            return Err(Fault::new(Reason::ClassEmpty).with("class", ""));
-        }
-        let copies = freeze.copies.max(1);
-        if targets.len() * copies as usize > MOST_NUMBERED {
-            return Err(Fault::invalid("copies", freeze.copies));
-        }
-        let mut scope = Scope {
-            minutes: name.to_string(),
-            revision: known.revision,
-            sha256: known.sha256,
-            date: freeze.date,
-            directory: view.directory_version(&name.organ)?,
-            lines: lines.into_iter().map(|line| line.title).collect(),
-            targets: u32::try_from(targets.len()).map_err(Fault::internal)?,
-            copies,
-            is_paper: freeze.is_paper,
-            hash: String::new(),
-        };
-        scope.hash = scope.hash_with(&targets);
-        let parts = targets.iter().map(to_json).collect::<Result<_>>()?;
-        Ok((vec![noted(SCOPE_FROZEN, name, 0, to_json(&scope)?, parts)], answer(name)))
-    }
-
-    /// A delivery of a scope, and the recall of what it takes the place of.
-    fn made(
-        &self,
-        view: &Overlay<'_>,
-        (name, known, scope): (&Minutes, &Known, &Scope),
-        (index, target): (u32, Target),
-        context: &mut Context<'_>,
-    ) -> Result<(Delivery, Option<Event>)> {
-        let address = view.address(&name.organ, &target.unit)?;
-        let channel = match address.channel {
-            _ if scope.is_paper || self.is_paper_only(known) => Channel::Paper,
-            channel if !address.reaches(channel) => Channel::Inbox,
-            channel => channel,
-        };
-        let copies = if known.secrecy.is_some() {
-            (0..scope.copies).map(|copy| copy_number(index * scope.copies + copy + 1)).collect()
-        } else {
-            Vec::new()
-        };
-        let id = DeliveryName { organ: name.organ.clone(), id: context.new_id() };
-        let mut delivery = Delivery {
-            name: id.to_string(),
-            minutes: name.to_string(),
-            revision: scope.revision,
-            sha256: scope.sha256.clone(),
-            unit: target.unit,
-            title: target.title,
-            index,
-            channel,
-            copies,
-            ..Delivery::default()
-        };
-        delivery.goes_again(context.now);
-        let mut recalled = None;
-        if let Ok(old) = Minutes::parse(&known.corrects, "corrects")
-            && let Some(held) = view.value(&keys::by_unit(&old, &delivery.unit))?
-        {
-            let held = view.named(&held)?;
-            delivery.replaces.clone_from(&held.name);
-            if held.state != State::Recalled {
-                let reason = format!("更正重印件 {name}");
-                let of = DeliveryName::parse(&held.name, "replaces")?;
-                recalled = Some(self.system(view, &of, &held, Act::Recall { reason }, context)?);
-            }
-        }
-        Ok((delivery, recalled))
-    }
-
-    fn make(
-        &self,
-        view: &Overlay<'_>,
-        name: &Minutes,
-        context: &mut Context<'_>,
-    ) -> Result<(Vec<Event>, Vec<u8>)> {
-        let Some(from) = view.task(name)?.deliver else { return Ok((Vec::new(), Vec::new())) };
-        let known = view.known(name, "minutes")?;
-        let not_frozen = || Fault::new(Reason::ScopeNotFrozen).with("minutes", name);
-        let scope = view.scope(name)?.ok_or_else(not_frozen)?;
-        let (mut parts, mut events) = (Vec::new(), Vec::new());
-        let until = scope.targets.min(from + u32::try_from(SLICE).map_err(Fault::internal)?);
-        for index in from..until {
-            let target = view.value(&keys::target(name, index))?.ok_or_else(not_frozen)?;
-            let (delivery, recalled) =
-                self.made(view, (name, &known, &scope), (index, from_json(&target)?), context)?;
-            parts.push(to_json(&delivery)?);
-            events.extend(recalled);
-        }
-        let is_last = until >= scope.targets;
-        let mut made = until;
-        if is_last {
-            for held in self.left_out(view, name, &known)? {
-                if held.state == State::Pending || held.state == State::Failed {
-                    let reason = format!("更正重印件 {name}");
-                    let of = DeliveryName::parse(&held.name, "replaces")?;
-                    events.push(self.system(view, &of, &held, Act::Recall { reason }, context)?);
-                    continue;
-                }
-                let target = Target { unit: held.unit, title: held.title, via: known.corrects.clone() };
-                let (delivery, recalled) =
-                    self.made(view, (name, &known, &scope), (made, target), context)?;
-                parts.push(to_json(&delivery)?);
-                events.extend(recalled);
-                made += 1;
-            }
-        }
-        events.insert(0, noted(DELIVERIES_MADE, name, u64::from(is_last), to_json(&made)?, parts));
-        Ok((events, Vec::new()))
-    }
-
-    /// Deliveries of what minutes correct, to units that are not in their scope: what went out after the scope was
-    /// frozen, or never arrived. Whoever holds the old text gets the new one (requirement 15), nobody else the old.
-    fn left_out(&self, view: &Overlay<'_>, name: &Minutes, known: &Known) -> Result<Vec<Delivery>> {
-        let Ok(old) = Minutes::parse(&known.corrects, "corrects") else { return Ok(Vec::new()) };
-        let in_scope = view.scan_prefix(&keys::targets(name))?.into_iter();
-        let in_scope: BTreeSet<String> =
-            in_scope.map(|(_, target)| Ok(from_json::<Target>(&target)?.unit)).collect::<Result<_>>()?;
-        let mut found = Vec::new();
-        for (_, held) in view.scan_prefix(&keys::by_minutes(&old))? {
-            let held = view.named(&held)?;
-            let goes_on = !matches!(held.state, State::Returned | State::Recalled);
-            if goes_on && !in_scope.contains(&held.unit) {
-                found.push(held);
-            }
-        }
-        Ok(found)
-    }
-
-    /// An act of the service itself on a delivery.
-    fn system(
-        &self,
-        view: &Overlay<'_>,
-        name: &DeliveryName,
-        delivery: &Delivery,
-        act: Act,
-        context: &Context<'_>,
-    ) -> Result<Event> {
-        let (event, _) = self.acted(view, name, delivery, act, ("", true), context)?;
-        event.ok_or_else(|| Fault::new(Reason::StateForbids).with("state", "REPEAT").with("act", "SYSTEM"))
-    }
-
-    /// An act on a delivery: its event, unless nothing changes, and the entry.
-    fn acted(
-        &self,
-        view: &Overlay<'_>,
-        name: &DeliveryName,
-        delivery: &Delivery,
-        act: Act,
-        (unit, is_system): (&str, bool),
-        context: &Context<'_>,
-    ) -> Result<(Option<Event>, Entry)> {
-        let day = self.today(context.now);
-        let recipients = view.acting_for(&name.organ, &delivery.unit, day)?;
-        if let Act::Redirect { channel, .. } = &act {
-            self.check_redirect(view, name, delivery, *channel)?;
-        }
-        let address = view.address(&name.organ, &delivery.unit)?;
-        let key = if address.key.is_empty() { None } else { PublicKey::parse(&address.key).ok() };
-        let known = jiyao_deliveries::Context {
-            actor: context.principal,
-            unit,
-            recipients: &recipients,
-            is_system,
-            now: context.now,
-            key: key.as_ref(),
-        };
-        let entry = delivery.decide(act, &known)?;
-        if entry.is_repeat {
-            return Ok((None, entry));
-        }
-        let receipt = delivery.statement(&entry, key.as_ref()).map(|statement| self.key.sign(&statement));
-        let names = match view.value(&keys::unit(&name.organ, &delivery.unit))? {
-            Some(unit) => from_json::<Unit>(&unit)?.names().map(str::to_owned).collect(),
-            None => Vec::new(),
-        };
-        let body = Acted {
-            entry: entry.clone(),
-            minutes: delivery.minutes.clone(),
-            unit: delivery.unit.clone(),
-            title: delivery.title.clone(),
-            names,
-            day,
-        };
-        let parts = receipt.map(String::into_bytes).into_iter().collect();
-        Ok((Some(noted(DELIVERY_ACTED, name, delivery.version + 1, to_json(&body)?, parts)), entry))
-    }
-
-    fn check_redirect(
-        &self,
-        view: &Overlay<'_>,
-        name: &DeliveryName,
-        delivery: &Delivery,
-        channel: Channel,
-    ) -> Result<()> {
-        let address = view.address(&name.organ, &delivery.unit)?;
-        if !address.reaches(channel) {
-            return Err(Fault::new(Reason::AddressMissing)
-                .at("channel")
-                .with("unit", &delivery.title)
-                .with("channel", channel.as_str()));
-        }
-        let known = view.known(&Minutes::parse(&delivery.minutes, "minutes")?, "minutes")?;
-        if channel != Channel::Paper && self.is_paper_only(&known) {
-            return Err(Fault::new(Reason::ChannelForbidden)
-                .at("channel")
-                .with("channel", channel.as_str())
-                .with("level", level_name(known.secrecy)));
-        }
-        Ok(())
-    }
-
-    fn act(
-        &self,
-        view: &Overlay<'_>,
-        name: &DeliveryName,
-        (etag, unit, is_system): (u64, &str, bool),
-        act: Act,
-        context: &Context<'_>,
-    ) -> Result<(Vec<Event>, Vec<u8>)> {
-        let delivery = view.delivery(name, "name")?;
-        check_etag(etag, delivery.version)?;
-        let (event, _) = self.acted(view, name, &delivery, act, (unit, is_system), context)?;
-        Ok((event.into_iter().collect(), answer(name)))
-    }
-
-    fn add(
-        &self,
-        view: &Overlay<'_>,
-        name: &Minutes,
-        (unit, approved_by): (&str, &str),
-        context: &mut Context<'_>,
-    ) -> Result<(Vec<Event>, Vec<u8>)> {
-        let known = view.known(name, "minutes")?;
-        let scope = view.scope(name)?;
-        let scope = scope.ok_or_else(|| Fault::new(Reason::ScopeNotFrozen).with("minutes", name))?;
-        if !known.is_in_force() {
-            return Err(Fault::new(Reason::NotIssued).with("minutes", name));
-        }
-        // One more comes behind those of the scope, which must be there.
-        let made = view.number(&keys::count_made(name))?;
-        if made < scope.targets {
-            return Err(Fault::new(Reason::StateForbids)
-                .with("state", "NOT_DELIVERED")
-                .with("act", "ADD_RECIPIENT"));
-        }
-        let found = view.unit(&name.organ, unit, "unit")?;
-        if view.value(&keys::by_unit(name, unit))?.is_some() {
-            return Err(Fault::invalid("unit", unit));
-        }
-        let index = made;
-        let target = Target { unit: unit.to_owned(), title: found.called().to_owned(), via: String::new() };
-        let (mut delivery, recalled) = self.made(view, (name, &known, &scope), (index, target), context)?;
-        delivery.approved_by = approved_by.to_owned();
-        let made = delivery.name.clone();
-        let body = to_json(&(index + 1))?;
-        let mut events = vec![noted(DELIVERIES_MADE, name, 2, body, vec![to_json(&delivery)?])];
-        events.extend(recalled);
-        Ok((events, answer(&made)))
-    }
-}
-
-fn level_name(level: Option<Level>) -> &'static str {
-    match level {
-        None => "",
-        Some(Level::Secret) => "SECRET",
-        Some(Level::Confidential) => "CONFIDENTIAL",
-        Some(Level::TopSecret) => "TOP_SECRET",
     }
 }
 
@@ -847,175 +495,10 @@ fn known_event(event: &Event) -> Result<Noted> {
     Err(Fault::internal(format!("event {} version {} is not known", event.r#type, event.version)))
 }
 
-fn show_lists(view: &mut Overlay<'_>, event: &Event) -> Result<()> {
-    let ListsStated { lists, source } = decode_event(event)?;
-    for list in lists {
-        let minutes = Minutes::parse(&list.minutes, "list.minutes")?;
-        let before = view.get(&document_of(&minutes))?;
-        let before = before
-            .map(|list| DistributionList::decode(list.as_slice()))
-            .transpose()
-            .map_err(Fault::internal)?;
-        view.put(document_of(&minutes), list.encode_to_vec());
-        let date = before.as_ref().map(|list| list.meeting_date.as_str());
-        put_listed(view, &minutes, date, &list.meeting_date, &list.encode_to_vec());
-    }
-    keep(view, RECORDS, &source.unwrap_or_default());
-    Ok(())
-}
-
-fn show_units(view: &mut Overlay<'_>, changes: Vec<(String, u64, Vec<Unit>)>) -> Result<()> {
-    for (organ, version, units) in changes {
-        let organ = Organ::parse(&organ, "organ")?;
-        for unit in units {
-            if let Some(before) = view.get(&keys::unit(&organ, &unit.id))? {
-                for name in from_json::<Unit>(&before)?.names() {
-                    view.remove([keys::called(&organ, name), unit.id.clone().into_bytes()].concat());
-                }
-            }
-            for name in unit.names() {
-                view.put([keys::called(&organ, name), unit.id.clone().into_bytes()].concat(), Vec::new());
-            }
-            view.put(keys::unit(&organ, &unit.id), to_json(&unit)?);
-        }
-        view.put(keys::directory_version(&organ), version.to_be_bytes().to_vec());
-    }
-    Ok(())
-}
-
-fn show_known(view: &mut Overlay<'_>, known: &Known, moved: Move) -> Result<()> {
-    let name = Minutes::parse(&known.minutes, "minutes")?;
-    let mut task = view.task(&name)?;
-    if moved == Move::Issued && view.number(&keys::count_made(&name))? == 0 {
-        // Whatever was frozen since: those get it whom it was issued to.
-        if let Some((scope, targets)) = view.frozen(&name, &known.frozen)? {
-            show_scope(view, &name, &scope, &targets)?;
-        }
-        if view.scope(&name)?.is_some() {
-            task.deliver.get_or_insert(0);
-        }
-    }
-    task.publish |= moved == Move::Published;
-    if known.is_void {
-        task = Task::default();
-    }
-    show_task(view, &name, task)?;
-    view.put(keys::known(&name), to_json(known)?);
-    // What is void or no longer open is no longer public.
-    if known.is_void {
-        let Some(entry) = view.get(&keys::published_at(&name))? else { return Ok(()) };
-        for place in keys::published_places(&name, &from_json::<PublicEntry>(&entry)?.published) {
-            view.remove(place);
-        }
-        view.remove(keys::published_at(&name));
-    }
-    Ok(())
-}
-
-/// Shows a scope as the one that goes.
-fn show_scope(view: &mut Overlay<'_>, name: &Minutes, scope: &Scope, targets: &[Target]) -> Result<()> {
-    for (key, _) in view.scan_prefix(&keys::targets(name))? {
-        view.remove(key);
-    }
-    for (index, target) in (0..).zip(targets) {
-        view.put(keys::target(name, index), to_json(target)?);
-    }
-    view.put(keys::scope(name), to_json(scope)?);
-    Ok(())
-}
-
 /// What was erased does not come in again.
 fn check_content(view: &Overlay<'_>, minutes: &Minutes) -> Result<()> {
     if view.is_erased(&minutes.to_string())? {
         return Err(Fault::new(Reason::MinutesErased).with("minutes", minutes));
     }
-    Ok(())
-}
-
-fn show_task(view: &mut Overlay<'_>, name: &Minutes, task: Task) -> Result<()> {
-    if task.is_done() {
-        view.remove(keys::task(name));
-    } else {
-        view.put(keys::task(name), to_json(&task)?);
-    }
-    Ok(())
-}
-
-fn show_made(
-    view: &mut Overlay<'_>,
-    name: &Minutes,
-    end: u64,
-    until: u32,
-    parts: Vec<Vec<u8>>,
-) -> Result<()> {
-    for part in parts {
-        let delivery: Delivery = from_json(&part)?;
-        let of = DeliveryName::parse(&delivery.name, "name")?;
-        view.put(keys::in_minutes(name, delivery.index), delivery.name.clone().into_bytes());
-        view.put(keys::by_unit(name, &delivery.unit), delivery.name.clone().into_bytes());
-        for number in &delivery.copies {
-            let copy = Copy {
-                number: number.clone(),
-                unit: delivery.title.clone(),
-                delivery: delivery.name.clone(),
-                end: None,
-            };
-            view.put(keys::copy(name, number), to_json(&copy)?);
-        }
-        show_delivery(view, &of, None, &delivery)?;
-    }
-    view.put(keys::count_made(name), until.to_be_bytes().to_vec());
-    // 0: more of the scope follow, 1: these were the last, 2: one that was added later.
-    if end < 2 {
-        let deliver = (end == 0).then_some(until);
-        let task = Task { deliver, ..view.task(name)? };
-        show_task(view, name, task)?;
-    }
-    Ok(())
-}
-
-/// Keeps a delivery and its places in the lists.
-fn show_delivery(
-    view: &mut Overlay<'_>,
-    name: &DeliveryName,
-    before: Option<&Delivery>,
-    after: &Delivery,
-) -> Result<()> {
-    let minutes = Minutes::parse(&after.minutes, "minutes")?;
-    let value = || after.name.clone().into_bytes();
-    let mut place = |key: Vec<u8>, was: bool, is: bool| match (was, is) {
-        (false, true) => view.put(key, value()),
-        (true, false) => view.remove(key),
-        _ => {}
-    };
-    let was_silent = before.is_some_and(|before| before.state.is_silent());
-    place(keys::silent_in(&minutes, after.index), was_silent, after.state.is_silent());
-    place(keys::silent_at(name), was_silent, after.state.is_silent());
-    place(keys::in_inbox(name, &after.unit), before.is_some_and(Delivery::is_out), after.is_out());
-    let due = |delivery: &Delivery| {
-        delivery.next_try.filter(|_| delivery.channel.is_sent()).map(Timestamp::as_millisecond)
-    };
-    let (was, is) = (before.and_then(due), due(after));
-    if was != is {
-        if let Some(was) = was {
-            view.remove(keys::due(was, name));
-        }
-        if let Some(is) = is {
-            view.put(keys::due(is, name), value());
-        }
-    }
-    let state = |state: State| u8::try_from(State::ALL.iter().position(|known| *known == state).unwrap_or(0));
-    let was = before.map(|before| before.state);
-    if was != Some(after.state) {
-        if let Some(was) = was {
-            let key = keys::count(&minutes, state(was).unwrap_or(0));
-            let count = view.number(&key)?.saturating_sub(1);
-            view.put(key, count.to_be_bytes().to_vec());
-        }
-        let key = keys::count(&minutes, state(after.state).unwrap_or(0));
-        let count = view.number(&key)? + 1;
-        view.put(key, count.to_be_bytes().to_vec());
-    }
-    view.put(keys::delivery(name), to_json(after)?);
     Ok(())
 }

@@ -151,9 +151,10 @@ impl Outbox {
     }
 
     async fn task(&self, minutes: &Minutes, task: Task) -> Result<bool> {
-        let ((known, scope), _) =
-            self.ledger.read(|view| Ok((view.known(minutes, "minutes")?, view.scope(minutes)?)))?;
-        let (is_erased, _) = self.ledger.read(|view| view.is_erased(&minutes.to_string()))?;
+        let ((known, scope, is_erased), _) = self.ledger.read(|view| {
+            let is_erased = view.is_erased(&minutes.to_string())?;
+            Ok((view.known(minutes, "minutes")?, view.scope(minutes)?, is_erased))
+        })?;
         // There is nothing any more that could be delivered or published.
         if is_erased {
             return Ok(false);
@@ -235,8 +236,9 @@ impl Outbox {
             other => other?,
         }
         let minutes = Minutes::parse(&delivery.minutes, "minutes")?;
-        let (address, _) = self.ledger.read(|view| view.address(&name.organ, &delivery.unit))?;
-        let (known, _) = self.ledger.read(|view| view.known(&minutes, "minutes"))?;
+        let ((address, known), _) = self.ledger.read(|view| {
+            Ok((view.address(&name.organ, &delivery.unit)?, view.known(&minutes, "minutes")?))
+        })?;
         let failed =
             |why: String, is_final| Command::Failed { delivery: name.clone(), attempt, why, is_final };
         if known.is_void {

@@ -1,0 +1,219 @@
+//! Calls of the system fail, and disks are full.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Result;
+use jiyao_client::Import;
+use jiyao_testkit::{FullDisk, Process, binary, may_mount, skip};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use super::{Kind, create_organ, lost, records, rounds};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failed_sync_ends_the_process_and_nothing_acknowledged_is_lost() -> Result<()> {
+    let strace = Path::new("/usr/bin/strace");
+    if !strace.exists() {
+        skip("failed syncs", "strace is not installed");
+        return Ok(());
+    }
+    let program = binary("jiyao-records", "jiyao-records", None)?;
+    for nth in [2, 5, 9] {
+        let folder = TempDir::new()?;
+        let data = folder.path().display().to_string();
+        let inject = format!("inject=fdatasync:error=EIO:when={nth}");
+        let program_name = program.display().to_string();
+        let traced = ["-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync", "-e", &inject, &program_name];
+        let arguments =
+            ["--listen", "127.0.0.1:0", "--data-dir", &data, "--set", "log=off", "--set", "reserve_mb=1"];
+        let service = Process::start(strace, &[&traced[..], &arguments].concat())?;
+        create_organ(&service.address).await?;
+        let importer = Kind::Records.client(&service.address)?;
+        let mut acknowledged = BTreeMap::new();
+        for n in 0..20 {
+            match importer
+                .import_minutes(Import::new("organs/linlan", Kind::Records.text(n).into_bytes()))
+                .await
+            {
+                Ok(imported) => acknowledged.insert(imported.minutes.name, n),
+                Err(e) => {
+                    assert!(e.is_unavailable(), "{e}");
+                    break;
+                }
+            };
+        }
+        // The organ took the first sync; the import that met the failure was not acknowledged.
+        assert_eq!(acknowledged.len(), nth - 2);
+        assert_eq!(service.ended()?.code(), Some(74));
+        let again = records(&program, folder.path())?;
+        assert_eq!(lost(Kind::Records, &again.address, &acknowledged).await?, 0);
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_state_that_cannot_be_written_is_rebuilt_when_there_is_room_again() -> Result<()> {
+    if let Err(why) = may_mount() {
+        skip("a state without room", &format!("{why:#}"));
+        return Ok(());
+    }
+    let program = binary("jiyao-records", "jiyao-records", None)?;
+    let folder = TempDir::new()?;
+    let disk = FullDisk::new(folder.path(), 96)?;
+    // Without a reserve the journal's segment has room when nothing else has.
+    let data = folder.path().join("records").display().to_string();
+    let arguments =
+        ["--listen", "127.0.0.1:0", "--data-dir", &data, "--set", "log=error", "--set", "reserve_mb=0"];
+    let service = Process::start(&program, &arguments)?;
+    create_organ(&service.address).await?;
+    let importer = Kind::Records.client(&service.address)?;
+    let mut acknowledged = BTreeMap::new();
+    let first =
+        importer.import_minutes(Import::new("organs/linlan", Kind::Records.text(0).into_bytes())).await?;
+    acknowledged.insert(first.minutes.name, 0);
+    let ballast = disk.fill()?;
+    // Imports go on until the state has no room; from then on the answer is: not now.
+    let mut refused = None;
+    for n in 1..150 {
+        match importer.import_minutes(Import::new("organs/linlan", Kind::Records.text(n).into_bytes())).await
+        {
+            Ok(imported) => {
+                acknowledged.insert(imported.minutes.name, n);
+            }
+            Err(e) => {
+                refused = Some(e);
+                break;
+            }
+        }
+    }
+    let refused = refused.expect("a state of its own needs room");
+    assert_eq!(refused.reason(), Some(jiyao_fault::Reason::StateUnavailable));
+    println!(
+        "without room for the state: {} acknowledged, then {:?}",
+        acknowledged.len(),
+        refused.to_string()
+    );
+    fs_err::remove_file(&ballast)?;
+    let mut resumed = false;
+    for n in 150..200 {
+        if let Ok(imported) =
+            importer.import_minutes(Import::new("organs/linlan", Kind::Records.text(n).into_bytes())).await
+        {
+            acknowledged.insert(imported.minutes.name, n);
+            resumed = true;
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert!(resumed, "the service goes on without a restart");
+    assert_eq!(lost(Kind::Records, &service.address, &acknowledged).await?, 0);
+    service.kill()?;
+    let again = records(&program, &folder.path().join("records"))?;
+    assert_eq!(lost(Kind::Records, &again.address, &acknowledged).await?, 0);
+    Ok(())
+}
+
+/// One run under strace with a call that fails the n-th time in each thread: whether it was hit, and what was
+/// acknowledged.
+async fn with_failing_call(
+    kind: Kind,
+    program: &Path,
+    folder: &Path,
+    inject: &str,
+) -> Result<(bool, BTreeMap<String, usize>)> {
+    let (data, hits) = (folder.join("data"), folder.join("hits"));
+    // Only what touches the data directory: the network and the loader are others' business.
+    let (journal, state) = (data.join("journal"), data.join("state"));
+    let segment = journal.join("00000000000000000001.segment");
+    let paths = [
+        journal.join("lock"),
+        segment.with_extension("tmp"),
+        segment,
+        state.join("db"),
+        state.join("conf"),
+        state.join("blobs"),
+        journal,
+        state,
+    ]
+    .map(|path| path.display().to_string());
+    let call = inject.split_once(':').map_or(inject, |(call, _)| call);
+    let (hits_file, data_dir) = (hits.display().to_string(), data.display().to_string());
+    let (program_name, trace) = (program.display().to_string(), format!("trace={call}"));
+    let inject = format!("inject={inject}");
+    let mut traced = vec!["-f", "-qq", "-o", &hits_file, "-e", &trace, "-e", &inject];
+    for path in &paths {
+        traced.extend(["-P", path]);
+    }
+    let arguments =
+        ["--listen", "127.0.0.1:0", "--data-dir", &data_dir, "--set", "log=off", "--set", "reserve_mb=1"];
+    traced.push(&program_name);
+    traced.extend(arguments);
+    let mut acknowledged = BTreeMap::new();
+    // A service that does not start with a failing disk has promised nothing.
+    if let Ok(service) = Process::start(Path::new("/usr/bin/strace"), &traced) {
+        let client = kind.client(&service.address)?;
+        if kind.begin(&client).await.is_ok() {
+            for n in 0..4 {
+                if let Ok(name) = kind.write(&client, n).await {
+                    acknowledged.insert(name, n);
+                }
+            }
+        }
+        // strace ends with what it traces, not the other way round.
+        let children = format!("/proc/{0}/task/{0}/children", service.id());
+        for child in fs_err::read_to_string(children)?.split_whitespace() {
+            if let Some(child) = Pid::from_raw(child.parse()?) {
+                // It may have ended by itself, as a failed sync makes it.
+                let _ = kill_process(child, Signal::KILL);
+            }
+        }
+        service.ended()?;
+    }
+    let was_hit = fs_err::read_to_string(&hits).unwrap_or_default().contains("(INJECTED)");
+    Ok((was_hit, acknowledged))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_call_fails_nothing_acknowledged_is_lost() -> Result<()> {
+    if !Path::new("/usr/bin/strace").exists() {
+        skip("failing calls", "strace is not installed");
+        return Ok(());
+    }
+    let is_long = rounds(0, 1) == 1;
+    let calls: &[&str] = if is_long {
+        &["write", "pwrite64", "fdatasync", "fsync", "rename", "openat", "ftruncate", "fallocate"]
+    } else {
+        &["pwrite64", "fsync", "rename", "openat"]
+    };
+    let errors: &[&str] = if is_long { &["EIO", "ENOSPC"] } else { &["EIO"] };
+    let kinds = if is_long { &Kind::ALL[..] } else { &Kind::ALL[..1] };
+    let most = if is_long { usize::MAX } else { 3 };
+    let (mut runs, mut hit) = (0, 0);
+    for kind in kinds {
+        let program = binary(kind.package(), kind.package(), None)?;
+        for (call, error) in calls.iter().flat_map(|call| errors.iter().map(move |error| (call, error))) {
+            for nth in 1..=most {
+                let folder = TempDir::new()?;
+                let inject = format!("{call}:error={error}:when={nth}");
+                let (was_hit, acknowledged) =
+                    with_failing_call(*kind, &program, folder.path(), &inject).await?;
+                runs += 1;
+                hit += usize::from(was_hit);
+                // The disk is whole again.
+                let data = folder.path().join("data");
+                let again = records(&program, &data);
+                let again = again.map_err(|e| e.context(format!("{kind:?} after {inject}")))?;
+                let missing = lost(*kind, &again.address, &acknowledged).await?;
+                assert_eq!(missing, 0, "{kind:?} after {inject}");
+                if !was_hit {
+                    break;
+                }
+            }
+        }
+    }
+    println!("{runs} runs with a failing call, {hit} of them hit: nothing acknowledged was lost");
+    assert!(hit > calls.len(), "the harness hits something");
+    Ok(())
+}

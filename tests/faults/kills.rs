@@ -1,0 +1,198 @@
+//! Killed at random, and at named points.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex};
+
+use anyhow::Result;
+use jiyao_client::{Client, Import, NewMatter, Service};
+use jiyao_testkit::{Dice, binary, numbered};
+use tempfile::TempDir;
+
+use super::{Acknowledged, Kind, Load, PLANTED, create_organ, lost, records, records_until, rounds};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kills_under_load_lose_nothing() -> Result<()> {
+    let program = binary("jiyao-records", "jiyao-records", None)?;
+    let folder = TempDir::new()?;
+    let mut dice = Dice::new("kills");
+    let (next, acknowledged) = (Arc::new(AtomicUsize::new(0)), Acknowledged::default());
+    let mut service = records(&program, folder.path())?;
+    create_organ(&service.address).await?;
+    let kills = rounds(100, 500);
+    let mut checked = 0;
+    for kill in 0..kills {
+        let load = Load::start(Kind::Records, &service.address, &next, &acknowledged).await?;
+        tokio::time::sleep(dice.milliseconds(0, 120)).await;
+        service.kill()?;
+        load.end();
+        service = records(&program, folder.path())?;
+        let all = acknowledged.lock().unwrap().clone();
+        // Each round its own; all of them at the end.
+        let newest: BTreeMap<_, _> = all.iter().rev().take(40).map(|(name, n)| (name.clone(), *n)).collect();
+        checked += newest.len();
+        assert_eq!(lost(Kind::Records, &service.address, &newest).await?, 0, "after kill {kill}");
+    }
+    let all = acknowledged.lock().unwrap().clone();
+    assert_eq!(lost(Kind::Records, &service.address, &all).await?, 0);
+    println!("{kills} kills: {} imports acknowledged, 0 lost ({checked} checked in between)", all.len());
+    assert!(all.len() > kills / 4, "there was load");
+    Ok(())
+}
+
+/// Points that every group of writes passes, and those that only a new segment does.
+const OF_A_GROUP: [&str; 5] = ["group-decided", "group-written", "group-synced", "state-applied", "answered"];
+const OF_A_SEGMENT: [&str; 2] = ["segment-made", "segment-named"];
+/// Points of an erasure, in their order.
+const OF_AN_ERASURE: [&str; 7] = [
+    "erasure-rehearsed",
+    "erasure-recorded",
+    "segment-rewritten",
+    "segment-replaced",
+    "erasure-written",
+    "erasure-shown",
+    "state-replaced",
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kills_at_each_point_of_a_write_lose_nothing() -> Result<()> {
+    let program = binary("jiyao-records", "jiyao-records", Some(PLANTED))?;
+    let folder = TempDir::new()?;
+    // Before there is anything: the journal itself is on its way.
+    for point in OF_A_SEGMENT {
+        assert!(
+            records_until(&program, folder.path(), point, 0).is_err(),
+            "{point} is not passed at the start"
+        );
+    }
+    let (next, acknowledged) = (Arc::new(AtomicUsize::new(0)), Acknowledged::default());
+    let service = records(&program, folder.path())?;
+    create_organ(&service.address).await?;
+    service.kill()?;
+    let mut kills = 0;
+    let passes = rounds(3, 40);
+    let all = OF_A_GROUP.iter().map(|point| (*point, passes)).chain(OF_A_SEGMENT.map(|point| (point, 1)));
+    for (point, passes) in all {
+        for after in 0..passes {
+            let service = records_until(&program, folder.path(), point, after)?;
+            let load = Load::start(Kind::Records, &service.address, &next, &acknowledged).await?;
+            let ended = tokio::task::spawn_blocking(|| service.ended()).await??;
+            assert!(!ended.success(), "{point} is passed");
+            load.end();
+            kills += 1;
+            let all = acknowledged.lock().unwrap().clone();
+            let newest = all.iter().rev().take(40).map(|(name, n)| (name.clone(), *n)).collect();
+            let service = records(&program, folder.path())?;
+            assert_eq!(lost(Kind::Records, &service.address, &newest).await?, 0, "{point}, pass {after}");
+            service.kill()?;
+        }
+    }
+    let service = records(&program, folder.path())?;
+    let all = acknowledged.lock().unwrap().clone();
+    assert_eq!(lost(Kind::Records, &service.address, &all).await?, 0);
+    println!("{kills} kills at named points: {} imports acknowledged, 0 lost", all.len());
+    assert!(!all.is_empty(), "there was load");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_erasure_killed_at_any_point_is_whole_or_not_at_all() -> Result<()> {
+    let program = binary("jiyao-records", "jiyao-records", Some(PLANTED))?;
+    let canary = "金丝雀之言";
+    for point in OF_AN_ERASURE {
+        let folder = TempDir::new()?;
+        let service = records(&program, folder.path())?;
+        create_organ(&service.address).await?;
+        let client = |address: &str, name: &str| {
+            Client::builder().records(format!("http://{address}")).acting_as(name, "").build()
+        };
+        let first = client(&service.address, "甲")?;
+        let mut others = BTreeMap::new();
+        for n in 0..3 {
+            others.insert(Kind::Records.write(&first, n).await?, n);
+        }
+        let text = numbered(99) + canary;
+        let name = first.import_minutes(Import::new("organs/linlan", text.into_bytes())).await?.minutes.name;
+        let id = first.ask_erasure(&name, "某法第九条").await?.id;
+        service.kill()?;
+
+        let service = records_until(&program, folder.path(), point, 0)?;
+        let outcome = client(&service.address, "乙")?.confirm_erasure(&id).await;
+        assert!(outcome.is_err(), "{point} is passed");
+        assert!(!service.ended()?.success());
+        let service = records(&program, folder.path())?;
+        let second = client(&service.address, "乙")?;
+        let is_done = !second.erasures(Service::Records).await?[0].erased.is_empty();
+        assert_eq!(is_done, point != OF_AN_ERASURE[0], "{point}: it is done once it is on record");
+        let found = crate::erasure::found(folder.path(), canary.as_bytes())?;
+        assert_eq!(found.is_empty(), is_done, "{point}: {found:?}");
+        second.confirm_erasure(&id).await?;
+        assert_eq!(crate::erasure::found(folder.path(), canary.as_bytes())?, Vec::<String>::new(), "{point}");
+        assert_eq!(lost(Kind::Records, &service.address, &others).await?, 0);
+        let verified = second.verify_journal(Service::Records, |_| {}).await?;
+        assert!(verified.damaged.is_empty() && verified.erased == 1, "{point}: {verified:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn req_03_kills_leave_no_gap_and_no_double_in_numbers() -> Result<()> {
+    let program = binary("jiyao-records", "jiyao-records", None)?;
+    let folder = TempDir::new()?;
+    let mut dice = Dice::new("numbers");
+    let mut service = records(&program, folder.path())?;
+    create_organ(&service.address).await?;
+    let import = Import::new("organs/linlan", jiyao_testkit::SAMPLE.as_bytes().to_vec());
+    let minutes = Kind::Records.client(&service.address)?.import_minutes(import).await?.minutes.name;
+    let given: Arc<Mutex<BTreeSet<String>>> = Arc::default();
+    let kills = rounds(20, 100);
+    for _ in 0..kills {
+        let mut tasks = Vec::new();
+        for _ in 0..32 {
+            let (client, given) = (Kind::Records.client(&service.address)?, Arc::clone(&given));
+            let new = NewMatter {
+                minutes: minutes.clone(),
+                text: "每季度向市政府报告一次进度".into(),
+                content: "按季报告进度".into(),
+                lead: "市住建局".into(),
+                due: "2099-12-31".into(),
+                ..NewMatter::default()
+            };
+            tasks.push(tokio::spawn(async move {
+                while let Ok(made) = client.create_matter(new.clone()).await {
+                    assert!(given.lock().unwrap().insert(made.summary.number), "a number was given twice");
+                }
+            }));
+        }
+        tokio::time::sleep(dice.milliseconds(50, 200)).await;
+        service.kill()?;
+        tasks.iter().for_each(tokio::task::JoinHandle::abort);
+        for task in tasks {
+            assert!(!task.await.is_err_and(|ended| ended.is_panic()), "a number was given twice");
+        }
+        service = records(&program, folder.path())?;
+    }
+    let (client, mut numbers, mut page) = (Kind::Records.client(&service.address)?, BTreeSet::new(), None);
+    loop {
+        let found = client.list_matters("organs/linlan", None, false, page.as_deref()).await?;
+        for matter in found.entries {
+            assert!(numbers.insert(matter.number.clone()), "{} twice", matter.number);
+        }
+        page = found.next;
+        if page.is_none() {
+            break;
+        }
+    }
+    let year = numbers.first().and_then(|number| number.get(..10)).unwrap_or_default().to_owned();
+    let expected: BTreeSet<_> = (1..=numbers.len()).map(|n| format!("{year}〕{n}号")).collect();
+    assert_eq!(numbers, expected, "no gap");
+    let given = given.lock().unwrap();
+    assert!(given.is_subset(&numbers), "nothing acknowledged is lost");
+    println!(
+        "{kills} kills, 32 at once: {} numbers acknowledged, {} there, no gap, no double",
+        given.len(),
+        numbers.len()
+    );
+    assert!(given.len() > kills, "there was load");
+    Ok(())
+}

@@ -1,0 +1,88 @@
+//! The power goes.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use anyhow::Result;
+use jiyao_testkit::{Dice, LoopDisk, Process, binary, may_mount, skip};
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use super::{Acknowledged, Kind, Load, PLANTED, lost, records, records_until, rounds};
+
+/// Power cuts of a service under load: how many acknowledged writes were lost, of how many, and how often it did not
+/// open.
+async fn power_cuts(
+    kind: Kind,
+    start: impl Fn(&Path) -> Result<Process>,
+    cuts: usize,
+    until_loss: bool,
+) -> Result<(usize, usize, usize)> {
+    let (folder, copies) = (TempDir::new()?, TempDir::new()?);
+    let disk = LoopDisk::new(folder.path(), 512)?;
+    let mut dice = Dice::new("power cuts");
+    let (next, acknowledged) = (Arc::new(AtomicUsize::new(0)), Acknowledged::default());
+    let (mut lost_writes, mut acknowledged_writes, mut refused) = (0, 0, 0);
+    for cut in 0..cuts {
+        // Every third time a fresh store: the first segments are where folders matter.
+        let data = disk.folder().join(format!("data-{}", cut / 3));
+        if cut % 3 == 0 {
+            acknowledged.lock().unwrap().clear();
+            if cut > 0 {
+                fs_err::remove_dir_all(disk.folder().join(format!("data-{}", cut / 3 - 1)))?;
+            }
+        }
+        let service = start(&data)?;
+        if cut % 3 == 0 {
+            kind.begin(&kind.client(&service.address)?).await?;
+        }
+        let load = Load::start(kind, &service.address, &next, &acknowledged).await?;
+        tokio::time::sleep(dice.milliseconds(20, 500)).await;
+        service.signal(Signal::STOP)?;
+        let all = load.acknowledged();
+        let after = disk.cut(copies.path())?;
+        service.kill()?;
+        load.end();
+        acknowledged_writes += all.len();
+        match start(&after.folder().join(format!("data-{}", cut / 3))) {
+            Ok(service) => lost_writes += lost(kind, &service.address, &all).await?,
+            Err(e) => {
+                println!("{kind:?}, cut {cut}: {e:#}");
+                refused += 1;
+            }
+        }
+        drop(after);
+        if until_loss && lost_writes + refused > 0 {
+            break;
+        }
+    }
+    Ok((lost_writes, acknowledged_writes, refused))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn power_cuts_lose_nothing_and_a_planted_missing_sync_is_found() -> Result<()> {
+    if let Err(why) = may_mount() {
+        skip("power cuts", &format!("{why:#}"));
+        return Ok(());
+    }
+    for kind in Kind::ALL {
+        let program = binary(kind.package(), kind.package(), None)?;
+        let cuts = rounds(12, 200);
+        let (lost, acknowledged, refused) =
+            power_cuts(kind, |data| records(&program, data), cuts, false).await?;
+        println!(
+            "{kind:?}, {cuts} power cuts: {acknowledged} writes acknowledged, {lost} lost, {refused} refusals to open"
+        );
+        assert_eq!((lost, refused), (0, 0));
+        assert!(acknowledged > cuts);
+    }
+    let planted = binary("jiyao-records", "jiyao-records", Some(PLANTED))?;
+    let without_sync = |data: &Path| records_until(&planted, data, "no-sync", 0);
+    let (lost, acknowledged, refused) = power_cuts(Kind::Records, without_sync, 20, true).await?;
+    println!(
+        "without fdatasync: {acknowledged} writes acknowledged, {lost} lost, {refused} refusals to open"
+    );
+    assert!(lost + refused > 0, "the harness does not see a missing fdatasync");
+    Ok(())
+}
