@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use jiyao_client::{Import, ListMinutes};
-use jiyao_testkit::{Dice, binary, numbered};
+use jiyao_client::ListMinutes;
+use jiyao_testkit::{Dice, binary};
 use tempfile::TempDir;
 
 use super::{Kind, copy, create_organ, files, records, rounds};
@@ -77,19 +77,26 @@ async fn answers(address: &str) -> Result<Vec<String>> {
     Ok(answers)
 }
 
+/// A folder of records with some minutes, closed in order: what was written, and all that it answers.
+async fn filled(program: &Path, folder: &Path) -> Result<(BTreeMap<String, usize>, Vec<String>)> {
+    let service = records(program, folder)?;
+    create_organ(&service.address).await?;
+    let importer = Kind::Records.client(&service.address)?;
+    let mut texts = BTreeMap::new();
+    for n in 0..25 {
+        texts.insert(Kind::Records.write(&importer, n).await?, n);
+    }
+    let answered = answers(&service.address).await?;
+    assert!(service.stop()?.success());
+    Ok((texts, answered))
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broken_state_gives_the_same_answers_after_start() -> Result<()> {
     let program = binary("jiyao-records", "jiyao-records", None)?;
     let folder = TempDir::new()?;
     let whole = folder.path().join("whole");
-    let service = records(&program, &whole)?;
-    create_organ(&service.address).await?;
-    let importer = Kind::Records.client(&service.address)?;
-    for n in 0..25 {
-        importer.import_minutes(Import::new("organs/linlan", numbered(n).into_bytes())).await?;
-    }
-    let expected = answers(&service.address).await?;
-    assert!(service.stop()?.success());
+    let (_, expected) = filled(&program, &whole).await?;
 
     let mut dice = Dice::new("broken states");
     let mutations = rounds(100, 300);
@@ -134,15 +141,7 @@ async fn a_flipped_bit_is_found_or_means_nothing() -> Result<()> {
     let program = binary("jiyao-records", "jiyao-records", None)?;
     let folder = TempDir::new()?;
     let whole = folder.path().join("whole");
-    let service = records(&program, &whole)?;
-    create_organ(&service.address).await?;
-    let importer = Kind::Records.client(&service.address)?;
-    let mut texts = BTreeMap::new();
-    for n in 0..25 {
-        texts.insert(Kind::Records.write(&importer, n).await?, n);
-    }
-    let expected = answers(&service.address).await?;
-    assert!(service.stop()?.success());
+    let (texts, expected) = filled(&program, &whole).await?;
 
     let mut dice = Dice::new("flipped bits");
     let flips = rounds(60, 1000);
