@@ -151,7 +151,7 @@ impl House {
         .await
     }
 
-    async fn issued(&self) -> Result<(String, Vec<Delivery>)> {
+    pub(crate) async fn issued(&self) -> Result<(String, Vec<Delivery>)> {
         let minutes = self.drafted(&draft(), DisclosureClass::Public).await?;
         let scope = self.frozen(self.freeze(&minutes)).await?;
         self.issue(&minutes).await?;
@@ -348,14 +348,23 @@ async fn req_41_42_returns_reminders_silence_and_resending() -> Result<()> {
     assert_eq!(reason(unit.deliver(&mine.name, back(&[], ""), None).await), "FIELD_REQUIRED");
     assert_eq!(reason(unit.deliver(&mine.name, back(&["11"], "为什么"), None).await), "FIELD_INVALID");
     assert_eq!(reason(unit.deliver(&mine.name, back(&["99"], ""), None).await), "FIELD_REQUIRED");
+    let mut told = client.watch_deliveries(&house.organ, Some(DeliveryState::Returned), None);
     let returned = unit.deliver(&mine.name, back(&["13", "99"], "附件打不开"), None).await?;
     assert_eq!(returned.state, DeliveryState::Returned);
+    let heard = loop {
+        if let [heard] = told.next().await?.changes.as_slice() {
+            break heard.clone();
+        }
+    };
+    assert_eq!(heard.returned, Some((vec!["13".into(), "99".into()], "附件打不开".into())), "told at once");
+    assert_eq!(heard.name, mine.name);
     let remind = DeliveryAct::Remind { text: "请于今日签收".into() };
     assert_eq!(reason(client.deliver(&mine.name, remind.clone(), None).await), "STATE_FORBIDS");
     let again = client.deliver(&mine.name, DeliveryAct::Resend { reason: "已更换附件".into() }, None).await?;
     assert_eq!((again.state, again.attempt), (DeliveryState::Sent, 2));
     assert_eq!(reason(unit.deliver(&mine.name, sign(mine), None).await), "ATTEMPT_STALE");
-    client.deliver(&mine.name, remind, None).await?;
+    let reminded = client.deliver(&mine.name, remind, None).await?;
+    assert!(reminded.reminders.len() == 1 && reminded.reminders[0].ends_with("请于今日签收"), "{reminded:?}");
     unit.deliver(&mine.name, sign(&again), None).await?;
 
     let silent = client.list_deliveries(&minutes, true, None).await?.entries;

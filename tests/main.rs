@@ -19,5 +19,6 @@ mod keeping;
 mod lifecycle;
 mod matters;
 mod operations;
+mod receipts;
 mod story;
 mod workspace;

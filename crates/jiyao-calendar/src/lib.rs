@@ -77,6 +77,12 @@ pub fn printed_instant(seconds: i64) -> String {
     instant.strftime("%Y-%m-%d %H:%M").to_string()
 }
 
+/// An instant as headers of HTTP spell it: `Sun, 06 Nov 1994 08:49:37 GMT`.
+#[must_use]
+pub fn http_date(text: &str) -> Option<Timestamp> {
+    jiff::fmt::rfc2822::parse(text).ok().map(|zoned| zoned.timestamp())
+}
+
 /// So many days later; the last day there is where there is none.
 #[must_use]
 pub fn days_later(day: Date, days: i64) -> Date {
@@ -113,6 +119,9 @@ mod tests {
         );
         let (one, other) = (parse_iso("2020-02-28").unwrap(), parse_iso("2020-03-01").unwrap());
         assert_eq!((days_between(one, other), days_between(other, one), days_later(one, 2)), (2, -2, other));
+        let at = http_date("Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(at, Some(Timestamp::from_second(784_111_777).unwrap()));
+        assert_eq!(http_date("1994-11-06"), None);
         assert!(is_time_zone("Asia/Shanghai") && !is_time_zone("Asia/Nowhere"));
     }
 

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use jiyao_client::{
-    Channel, Client, Delivery, DeliveryAct, DeliveryAddress, FreezeScope, PublicKey, Watched, verify_receipt,
+    Channel, Claim, Client, Delivery, DeliveryAct, DeliveryAddress, DeliveryState, FreezeScope, Key,
+    PublicKey, ReceiptKind, Watched, verify_receipt,
 };
 use sha2::{Digest as _, Sha256};
 
@@ -75,7 +76,7 @@ impl Inbox {
         loop {
             let Watched { changes, .. } = watch.next().await?;
             for delivery in changes {
-                print(&format!("{} {} {}\n", delivery.name, delivery.state.as_str(), delivery.title));
+                print(&show::delivery_line(&delivery, speaker));
             }
         }
     }
@@ -114,6 +115,15 @@ pub(crate) enum DeliveryCommand {
         #[arg(long)]
         unreceived: bool,
     },
+    Show {
+        name: String,
+    },
+    Watch {
+        #[arg(long)]
+        organ: String,
+        #[arg(long)]
+        returned: bool,
+    },
     Dispatch {
         minutes: String,
     },
@@ -135,6 +145,8 @@ pub(crate) enum DeliveryCommand {
         file: PathBuf,
         #[arg(long)]
         signer: String,
+        #[arg(long, value_name = "FILE")]
+        key_file: Option<PathBuf>,
     },
     Return {
         name: String,
@@ -177,8 +189,10 @@ pub(crate) enum DeliveryCommand {
     },
     Verify {
         file: PathBuf,
-        #[arg(long, value_name = "HEX")]
+        #[arg(long, value_name = "KEY")]
         key: Vec<String>,
+        #[arg(long, value_name = "KEY")]
+        unit_key: Vec<String>,
     },
     Keys,
     Address {
@@ -228,6 +242,19 @@ impl DeliveryCommand {
                 print(&show::deliveries(&found, speaker));
                 return Ok(());
             }
+            Self::Show { name } => {
+                print(&show::delivery(&client.delivery(&name).await?, speaker));
+                return Ok(());
+            }
+            Self::Watch { organ, returned } => {
+                let state = returned.then_some(DeliveryState::Returned);
+                let mut watch = client.watch_deliveries(&organ, state, None);
+                loop {
+                    for delivery in watch.next().await?.changes {
+                        print(&show::delivery_line(&delivery, speaker));
+                    }
+                }
+            }
             Self::Dispatch { minutes } => {
                 client.dispatch_minutes(&minutes).await?;
                 return Ok(());
@@ -240,11 +267,18 @@ impl DeliveryCommand {
                 fs_err::write(&out, bytes)?;
                 return shown(&delivery, speaker);
             }
-            Self::Sign { name, file, signer } => {
+            Self::Sign { name, file, signer, key_file } => {
                 // What is signed for is what is held: the file, not what the service says of it.
                 let sha256 = jiyao_names::hex(&Sha256::digest(fs_err::read(file)?));
                 let attempt = client.delivery(&name).await?.attempt;
-                (name, DeliveryAct::Sign { attempt, sha256, signer, claim_signature: String::new() })
+                let claim_signature = match key_file {
+                    Some(file) => {
+                        let key = Key::parse(&fs_err::read_to_string(file)?)?;
+                        key.sign_claim(&Claim { delivery: name.clone(), sha256: sha256.clone(), attempt })
+                    }
+                    None => String::new(),
+                };
+                (name, DeliveryAct::Sign { attempt, sha256, signer, claim_signature })
             }
             Self::Return { name, code, text } => {
                 let attempt = client.delivery(&name).await?.attempt;
@@ -262,11 +296,17 @@ impl DeliveryCommand {
                 client.receipts(&name).await?.iter().for_each(|receipt| print(&format!("{receipt}\n")));
                 return Ok(());
             }
-            Self::Verify { file, key } => return verify(client, speaker, &file, &key).await,
+            Self::Verify { file, key, unit_key } => {
+                return verify(client, speaker, &file, &key, &unit_key).await;
+            }
             Self::Keys => {
                 for purpose in ["receipt", "webhook"] {
                     for key in client.public_keys(purpose).await? {
-                        print(&format!("{purpose} {} {}\n", key.id(), jiyao_names::hex(&key.bytes())));
+                        let text = match purpose {
+                            "webhook" => key.webhook_text(),
+                            _ => jiyao_names::hex(&key.bytes()),
+                        };
+                        print(&format!("{purpose} {} {text}\n", key.id()));
                     }
                 }
                 return Ok(());
@@ -299,17 +339,27 @@ fn shown(delivery: &Delivery, speaker: &Speaker) -> Result<()> {
     Ok(())
 }
 
-/// Verifies receipts, one a line, by the keys given; without any, by those of the service.
-async fn verify(client: &Client, speaker: &Speaker, file: &PathBuf, keys: &[String]) -> Result<()> {
-    let keys = if keys.is_empty() {
-        client.public_keys("receipt").await?
-    } else {
-        keys.iter().map(|key| PublicKey::parse(key)).collect::<Result<Vec<_>, _>>()?
-    };
+/// Verifies receipts, one a line, by the keys given; without any, by those of the service. With keys of units, those
+/// must have signed for themselves.
+async fn verify(
+    client: &Client,
+    speaker: &Speaker,
+    file: &PathBuf,
+    keys: &[String],
+    unit_keys: &[String],
+) -> Result<()> {
+    let parsed =
+        |keys: &[String]| keys.iter().map(|key| PublicKey::parse(key)).collect::<Result<Vec<_>, _>>();
+    let keys = if keys.is_empty() { client.public_keys("receipt").await? } else { parsed(keys)? };
+    let unit_keys = parsed(unit_keys)?;
     let text = fs_err::read_to_string(file)?;
     let mut is_all = true;
     for line in text.lines().filter(|line| !line.is_empty()) {
-        match verify_receipt(line, &keys) {
+        let said = verify_receipt(line, &keys).and_then(|said| {
+            let is_claimed = said.kind == ReceiptKind::SignedFor && !unit_keys.is_empty();
+            if is_claimed { said.check_claim(&unit_keys).map(|()| said) } else { Ok(said) }
+        });
+        match said {
             Ok(said) => print(&format!(
                 "{} {} {} {} {} {}\n",
                 said.kind.as_str(),

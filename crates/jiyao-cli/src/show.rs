@@ -3,8 +3,8 @@
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{ContentArrangement, Table};
 use jiyao_client::{
-    DistributionList, Erasure, Error, Minutes, MinutesSummary, OpenDoubt, Presence, Roll, Service, Status,
-    Verified,
+    DeliveryState, DistributionList, Erasure, Error, Minutes, MinutesSummary, OpenDoubt, Presence, Roll,
+    Service, Status, Verified,
 };
 use jiyao_extract::Extracted;
 use jiyao_reader::{Attendee, Decision, Doubt, Fact, Facts, Imprint, Reading, Repair, RepairKind, Span};
@@ -688,15 +688,53 @@ pub(crate) fn scope(scope: &jiyao_client::FrozenScope, speaker: &Speaker) -> Str
     format!("{}\n{rows}\n", speaker.say_with("scope-frozen", &arguments))
 }
 
+/// One delivery in a line: as it goes by on a watch.
+pub(crate) fn delivery_line(delivery: &jiyao_client::Delivery, speaker: &Speaker) -> String {
+    let state = speaker.say(&format!("delivery-{}", delivery.state.as_str()));
+    format!("{} {state}{} {}\n", delivery.name, why(delivery), delivery.title)
+}
+
+/// Why it is where it is: of a return its codes, else the last failure.
+fn why(delivery: &jiyao_client::Delivery) -> String {
+    match (&delivery.returned, delivery.failures.last()) {
+        (Some((codes, text)), _) => format!(" {} {text}", codes.join(" ")).trim_end().to_owned(),
+        (None, Some((_, why))) if delivery.state != DeliveryState::Signed => format!(" {why}"),
+        _ => String::new(),
+    }
+}
+
+/// All of a delivery.
+pub(crate) fn delivery(delivery: &jiyao_client::Delivery, speaker: &Speaker) -> String {
+    let mut lines = deliveries(std::slice::from_ref(delivery), speaker);
+    let mut line = |word: &str, said: &str| {
+        if !said.is_empty() {
+            lines += &format!("{}: {said}\n", speaker.say(word));
+        }
+    };
+    line("word-minutes", &delivery.minutes);
+    line("word-sha256", &delivery.sha256);
+    for (word, time) in ["word-sent", "word-received", "word-signed"].into_iter().zip(delivery.times) {
+        line(word, &time.map(jiyao_calendar::printed_instant).unwrap_or_default());
+    }
+    line("word-next-try", &delivery.next_try.map(jiyao_calendar::printed_instant).unwrap_or_default());
+    line("word-transit", &delivery.transit);
+    line("word-copies", &delivery.copies.join(" "));
+    line("word-replaces", &delivery.replaces);
+    line("word-added-by", &delivery.approved_by);
+    delivery.reminders.iter().for_each(|reminder| line("word-reminder", reminder));
+    delivery.failures.iter().for_each(|(attempt, why)| line("word-failure", &format!("{attempt}: {why}")));
+    line("word-closed", &delivery.closed);
+    lines
+}
+
 pub(crate) fn deliveries(deliveries: &[jiyao_client::Delivery], speaker: &Speaker) -> String {
     let heads = ["word-unit", "word-state", "word-way", "word-attempt", "word-signer", "word-name"];
     let mut rows = table(speaker, &heads);
     for delivery in deliveries {
         let state = speaker.say(&format!("delivery-{}", delivery.state.as_str()));
-        let why = delivery.failures.last().map(|(_, why)| format!(" {why}")).unwrap_or_default();
         rows.add_row([
             delivery.title.as_str(),
-            &(state + &why),
+            &(state + &why(delivery)),
             delivery.channel.as_str(),
             &delivery.attempt.to_string(),
             &delivery.signer,

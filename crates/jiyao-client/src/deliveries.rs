@@ -1,6 +1,7 @@
 use jiyao_deliveries::{Act, Channel, State};
 use jiyao_proto::distribution::v1 as wire;
 use jiyao_proto::distribution::v1::deliveries_service_client::DeliveriesServiceClient;
+use jiyao_proto::journal::v1::Cursor;
 use jiyao_receipts::PublicKey;
 use tonic::transport::Channel as Link;
 
@@ -81,8 +82,18 @@ pub struct Delivery {
     pub copies: Vec<String>,
     /// The delivery that this one takes the place of.
     pub replaces: String,
-    /// When it was sent and received, in seconds since 1970 (UTC).
-    pub times: [Option<i64>; 2],
+    /// When it was sent, received and signed for, in seconds since 1970 (UTC).
+    pub times: [Option<i64>; 3],
+    /// When it is tried again, in seconds since 1970 (UTC).
+    pub next_try: Option<i64>,
+    /// Why it was returned: codes, and the text of 99.
+    pub returned: Option<(Vec<String>, String)>,
+    /// 催办: the time and the words of each.
+    pub reminders: Vec<String>,
+    /// Who approved that it was added to the frozen scope, and why; empty: it was in the scope.
+    pub approved_by: String,
+    /// What was decided of a parked one; empty: nothing.
+    pub closed: String,
 }
 
 /// By what way a unit gets deliveries.
@@ -116,7 +127,12 @@ fn delivery(of: wire::Delivery) -> Delivery {
         channel: jiyao_wire::channel_from(of.channel, "channel").unwrap_or_default(),
         state: jiyao_wire::delivery_state_from(of.state).unwrap_or_default(),
         failures: of.failures.into_iter().map(|failure| (failure.attempt, failure.why)).collect(),
-        times: [of.sent_time, of.received_time].map(|time| time.map(|time| time.seconds)),
+        times: [of.sent_time, of.received_time, of.signed_time].map(|time| time.map(|time| time.seconds)),
+        next_try: of.next_try.map(|time| time.seconds),
+        returned: (!of.return_codes.is_empty()).then_some((of.return_codes, of.return_text)),
+        reminders: of.reminders,
+        approved_by: of.approved_by,
+        closed: of.closed,
         name: of.name,
         minutes: of.minutes,
         sha256: of.sha256,
@@ -292,11 +308,39 @@ impl Client {
             let after = after.as_ref().map(Position::to_wire);
             let request = wire::WatchInboxRequest { parent: organ.clone(), unit: unit.clone(), after };
             let (request, channel) = (connection.request(request, None), connection.channel());
-            Box::pin(
-                async move { Ok(answers(api(channel).watch_inbox(request).await?.into_inner(), watched)) },
-            )
+            Box::pin(async move {
+                let answering = api(channel).watch_inbox(request).await?.into_inner();
+                Ok(answers(answering, |answer: wire::WatchInboxResponse| {
+                    watched(answer.deliveries, answer.through)
+                }))
+            })
         };
         Watch::new(self.distribution.clone(), "watch an inbox", after, Box::new(open))
+    }
+
+    /// Watches an organ's deliveries as they change, from a position of distribution's journal on, or from the
+    /// beginning; with a state, those that come into it: so the sender hears at once of what is returned.
+    #[must_use]
+    pub fn watch_deliveries(
+        &self,
+        organ: &str,
+        state: Option<State>,
+        after: Option<Position>,
+    ) -> Watch<Delivery> {
+        let organ = organ.to_owned();
+        let state = state.map_or(0, |state| jiyao_wire::delivery_state_to(state).into());
+        let open = move |connection: &Connection, after: Option<Position>| -> Opening<Delivery> {
+            let after = after.as_ref().map(Position::to_wire);
+            let request = wire::WatchDeliveriesRequest { parent: organ.clone(), state, after };
+            let (request, channel) = (connection.request(request, None), connection.channel());
+            Box::pin(async move {
+                let answering = api(channel).watch_deliveries(request).await?.into_inner();
+                Ok(answers(answering, |answer: wire::WatchDeliveriesResponse| {
+                    watched(answer.deliveries, answer.through)
+                }))
+            })
+        };
+        Watch::new(self.distribution.clone(), "watch deliveries", after, Box::new(open))
     }
 
     /// The exact bytes of a delivery, for its recipient. Opening is recorded.
@@ -445,7 +489,7 @@ impl Client {
     }
 }
 
-fn watched(answer: wire::WatchInboxResponse) -> Option<Watched<Delivery>> {
-    let changes = answer.deliveries.into_iter().map(delivery).collect();
-    Some(Watched { changes, position: Position::of_wire(answer.through)? })
+fn watched(deliveries: Vec<wire::Delivery>, through: Option<Cursor>) -> Option<Watched<Delivery>> {
+    let changes = deliveries.into_iter().map(delivery).collect();
+    Some(Watched { changes, position: Position::of_wire(through)? })
 }

@@ -6,6 +6,7 @@ use jiyao_calendar::Timestamp;
 use jiyao_fault::{Fault, Reason, Result};
 use jiyao_receipts::{Claim, Kind, PublicKey, Statement};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 /// How long an attempt may go without an answer before it counts as lost, as when the sender died in the middle of it.
 const ANSWER_WITHIN: Duration = Duration::from_secs(120);
@@ -96,6 +97,26 @@ impl Channel {
     pub fn is_sent(self) -> bool {
         matches!(self, Self::Email | Self::Webhook)
     }
+}
+
+/// Longest wait that a recipient's system may ask for.
+const LONGEST_ASKED: Duration = Duration::from_secs(24 * 3600);
+
+/// When an attempt that failed is tried again: after its pause and up to a fifth more, so that what failed together does
+/// not come back together; and not before the recipient's system asked for, within a day. The same delivery and attempt
+/// give the same time.
+#[must_use]
+pub fn retry_time(
+    now: Timestamp,
+    pause: Duration,
+    asked: Option<Duration>,
+    delivery: &str,
+    attempt: u32,
+) -> Option<Timestamp> {
+    let dice = Sha256::digest(format!("{delivery} {attempt}"));
+    let more = pause.as_secs_f64() / 5.0 * f64::from(dice[0]) / 255.0;
+    let pause = pause + Duration::from_secs_f64(more);
+    now.checked_add(pause.max(asked.unwrap_or_default().min(LONGEST_ASKED))).ok()
 }
 
 /// Reasons of a return (requirement 41): of form, of content.
@@ -463,8 +484,8 @@ impl Delivery {
                 }
             }
             Act::Transit { action, .. } => {
-                // Reports overtake each other; nothing comes after delivered.
-                if self.transit != "delivered" {
+                // Reports overtake each other, and even the answer of the server that took the mail.
+                if progress(&action) >= progress(&self.transit) {
                     self.transit = action;
                 }
                 self.next_try = None;
@@ -564,6 +585,14 @@ impl Delivery {
             claim_signature: claim.to_owned(),
         })
     }
+}
+
+/// How far on its way mail is that a system reports so of.
+fn progress(action: &str) -> usize {
+    ["accepted", "delayed", "expanded", "relayed", "delivered"]
+        .iter()
+        .position(|known| *known == action)
+        .unwrap_or(0)
 }
 
 /// At least one coded reason; 其他 needs text, and text needs 其他 (requirement 41).

@@ -11,6 +11,7 @@ mod stated;
 pub use copies::{Copies, Copy, CopyEnd, copy_number};
 pub use delivery::{
     Act, Channel, Context, Delivery, Entry, Failure, OTHER_CODE, RETURN_CODES, Returned, Signed, State,
+    retry_time,
 };
 pub use disclosure::{DueRules, Publication, Standing, public_part};
 pub use requests::{ANSWERS, Request, RequestAct, RequestEntry, RequestState};

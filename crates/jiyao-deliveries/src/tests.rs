@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use jiyao_calendar::{Date, Holidays, Timestamp, parse_iso};
 use jiyao_fault::Reason;
 use jiyao_minutes::{DisclosureClass, Passage};
@@ -141,9 +143,11 @@ fn req_39_states_and_times_are_set_by_the_system() {
     assert_eq!(does(&mut mail, Act::Send { attempt: 2 }, "系统", 1).unwrap_err(), Reason::AttemptStale);
     does(&mut mail, Act::Send { attempt: 1 }, "系统", 1).unwrap();
     assert!(mail.next_try > Some(at(1)), "an attempt without an answer is not forgotten");
-    for (action, state) in [("relayed", State::Sent), ("delayed", State::Sent)] {
+    for (action, shown) in
+        [("accepted", "accepted"), ("delayed", "delayed"), ("relayed", "relayed"), ("accepted", "relayed")]
+    {
         does(&mut mail, Act::Transit { attempt: 1, action: action.into() }, "系统", 2).unwrap();
-        assert_eq!((mail.state, mail.transit.as_str()), (state, action), "no receipt");
+        assert_eq!((mail.state, mail.transit.as_str()), (State::Sent, shown), "no receipt");
         assert_eq!(mail.next_try, None, "the mail system has it");
     }
     let fail = |retry| Act::Fail { attempt: 1, why: "550".into(), retry };
@@ -157,6 +161,22 @@ fn req_39_states_and_times_are_set_by_the_system() {
     assert_eq!((mail.state, mail.channel), (State::Pending, Channel::Paper));
     does(&mut mail, Act::HandOver { signer: "章树声".into(), note: "收发室".into() }, "", 12).unwrap();
     assert_eq!(mail.state, State::Signed);
+}
+
+#[test]
+fn what_failed_together_does_not_come_back_together_and_nobody_is_called_before_they_asked() {
+    let pause = Duration::from_secs(100);
+    let wait = |asked, attempt: u32, name: &str| {
+        retry_time(at(0), pause, asked, name, attempt).unwrap().as_second() - at(0).as_second()
+    };
+    let waits: Vec<i64> = (0..50).map(|n| wait(None, 1, &format!("organs/linlan/deliveries/{n}"))).collect();
+    assert!(waits.iter().all(|wait| (100..=120).contains(wait)), "{waits:?}");
+    let spread: std::collections::BTreeSet<_> = waits.iter().collect();
+    assert!(spread.len() > 10, "{waits:?}");
+    assert_eq!(waits[0], wait(None, 1, "organs/linlan/deliveries/0"), "the same each time");
+    assert_eq!(wait(Some(Duration::from_secs(3600)), 1, "d"), 3600);
+    assert_eq!(wait(Some(Duration::MAX), 1, "d"), 24 * 3600, "a day at most");
+    assert!(wait(Some(Duration::ZERO), 1, "d") >= 100);
 }
 
 #[test]

@@ -46,6 +46,9 @@ impl Kind {
     }
 }
 
+/// What a public key of Standard Webhooks begins with.
+const WEBHOOK_KEY: &str = "whpk_";
+
 /// What is stated.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -72,6 +75,24 @@ pub struct Statement {
     pub claim_key: String,
     /// That signature over the claim, base64; empty with `claim_key`.
     pub claim_signature: String,
+}
+
+impl Statement {
+    /// Whether the recipient itself signed, by its own key that is trusted: then not even the service can have made the
+    /// receipt up. Keys of recipients are not keys of services, so [`verify`] does not take them.
+    ///
+    /// # Errors
+    /// `UnknownKey` where none of the keys is the one named, or none is named; `Claim` where it did not sign this.
+    pub fn check_claim(&self, keys: &[PublicKey]) -> Result<(), Rejected> {
+        let key = keys.iter().find(|key| key.id() == self.claim_key);
+        let key = key.ok_or_else(|| Rejected::UnknownKey(self.claim_key.clone()))?;
+        let claim =
+            Claim { delivery: self.delivery.clone(), sha256: self.sha256.clone(), attempt: self.attempt };
+        if key.signed_claim(&claim, &self.claim_signature) {
+            return Ok(());
+        }
+        Err(Rejected::Claim(self.claim_key.clone()))
+    }
 }
 
 /// What a recipient's own key signs.
@@ -113,11 +134,14 @@ pub enum Rejected {
     /// The signature is not that of the key that it names.
     #[error("the signature does not fit the receipt and the key {0:?}")]
     Signature(String),
+    /// The recipient's own key did not sign the claim in it.
+    #[error("the recipient's own key {0:?} did not sign for this delivery, these bytes and this attempt")]
+    Claim(String),
 }
 
 /// A key that is not one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("32 bytes in hexadecimal digits are a key, and not all of those are")]
+#[error("32 bytes in hexadecimal digits, or in base64 after whpk_, are a key, and not all of those are")]
 pub struct NotAKey;
 
 /// The pre-authentication encoding of DSSE: what is signed.
@@ -187,13 +211,30 @@ fn json(value: &impl Serialize) -> String {
 pub struct PublicKey(VerifyingKey);
 
 impl PublicKey {
-    /// From 64 hexadecimal digits.
+    /// From 64 hexadecimal digits, or from the form of Standard Webhooks: `whpk_` and base64.
     ///
     /// # Errors
     /// Other text, or 32 bytes that are no point of the curve.
     pub fn parse(text: &str) -> Result<Self, NotAKey> {
-        let bytes = jiyao_names::unhex(text.trim()).ok_or(NotAKey)?;
-        VerifyingKey::from_bytes(&bytes).map(Self).map_err(|_| NotAKey)
+        let bytes = match text.trim().strip_prefix(WEBHOOK_KEY) {
+            Some(text) => STANDARD.decode(text).ok().and_then(|bytes| bytes.try_into().ok()),
+            None => jiyao_names::unhex(text.trim()),
+        };
+        Self::from_bytes(&bytes.ok_or(NotAKey)?)
+    }
+
+    /// In the form that receivers of Standard Webhooks take.
+    #[must_use]
+    pub fn webhook_text(&self) -> String {
+        format!("{WEBHOOK_KEY}{}", STANDARD.encode(self.bytes()))
+    }
+
+    /// From its 32 bytes.
+    ///
+    /// # Errors
+    /// Bytes that are no point of the curve.
+    pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self, NotAKey> {
+        VerifyingKey::from_bytes(bytes).map(Self).map_err(|_| NotAKey)
     }
 
     /// Its 32 bytes.
@@ -356,6 +397,26 @@ mod tests {
         let signature = key.sign_claim(&claim);
         assert!(key.public().signed_claim(&claim, &signature));
         assert!(!key.public().signed_claim(&Claim { attempt: 2, ..claim }, &signature));
+
+        let said = Statement {
+            attempt: 1,
+            claim_key: key.public().id(),
+            claim_signature: signature,
+            ..statement(1)
+        };
+        let keys = [Key::from_seed(&[4; 32]).public(), key.public()];
+        assert_eq!(said.check_claim(&keys), Ok(()));
+        assert_eq!(said.check_claim(&keys[..1]), Err(Rejected::UnknownKey(key.public().id())));
+        for wrong in [
+            Statement { attempt: 2, ..said.clone() },
+            Statement { sha256: "0e".repeat(32), ..said.clone() },
+            Statement { delivery: "organs/linlan/deliveries/2".into(), ..said.clone() },
+            Statement { claim_signature: String::new(), ..said },
+        ] {
+            assert_eq!(wrong.check_claim(&keys), Err(Rejected::Claim(key.public().id())));
+        }
+        let alone = statement(1);
+        assert_eq!(alone.check_claim(&keys), Err(Rejected::UnknownKey(String::new())));
     }
 
     #[test]
@@ -388,6 +449,10 @@ mod tests {
     fn keys_are_read_from_their_text() {
         let key = Key::parse(&format!("{}\n", "07".repeat(32))).unwrap();
         assert_eq!(PublicKey::parse(&jiyao_names::hex(&key.public().bytes())).unwrap(), key.public());
-        assert!(Key::parse("07").is_err() && PublicKey::parse("zz").is_err());
+        assert_eq!(PublicKey::parse(&key.public().webhook_text()).unwrap(), key.public());
+        for wrong in ["zz", "whpk_", "whpk_AAAA", "whsk_AAAA"] {
+            assert!(PublicKey::parse(wrong).is_err(), "{wrong}");
+        }
+        assert!(Key::parse("07").is_err());
     }
 }

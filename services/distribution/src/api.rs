@@ -24,8 +24,8 @@ pub(crate) struct Api {
     /// How far records and attendance were followed.
     pub(crate) followed: [Followed; 2],
     pub(crate) webhooks: Webhooks,
-    /// Public keys, by what they are for.
-    pub(crate) keys: Arc<[(&'static str, PublicKey)]>,
+    /// What receipts are verified by.
+    pub(crate) receipt_key: PublicKey,
     pub(crate) time_zone: Arc<str>,
     /// Milliseconds after which what was not received is late.
     pub(crate) unreceived_after: i64,

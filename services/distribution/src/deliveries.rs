@@ -4,13 +4,13 @@ use std::pin::Pin;
 
 use futures_util::{Stream, StreamExt as _};
 use jiyao_calendar::{Clock as _, SystemClock, civil_date};
-use jiyao_deliveries::{Act, Channel, CopyEnd, State};
+use jiyao_deliveries::{Act, Channel, CopyEnd, Delivery, State};
 use jiyao_fault::{Fault, Reason, Result};
-use jiyao_ledger::{Lookup as _, Reading, from_json};
+use jiyao_ledger::{Ledger, Lookup as _, Reading, from_json};
 use jiyao_names::{Delivery as Name, Minutes, Organ};
 use jiyao_proto::distribution::v1::{self as api};
-use jiyao_proto::journal::v1::Cursor;
 use jiyao_proto::journal::v1::event::Kind;
+use jiyao_proto::journal::v1::{Cursor, DeliveryMoved, Event};
 use jiyao_proto::server::distribution::v1::deliveries_service_server::DeliveriesService;
 use jiyao_receipts::PublicKey;
 use jiyao_serve::{
@@ -22,7 +22,7 @@ use tonic::{Request, Response, Status};
 
 use crate::api::Api;
 use crate::documents::{Address, View as _};
-use crate::domain::{Command, Freeze};
+use crate::domain::{Command, DistributionDomain, Freeze};
 use crate::keys;
 use crate::outbox;
 
@@ -44,6 +44,14 @@ pub(crate) struct DeliveriesApi(pub(crate) Api);
 
 fn text(bytes: Vec<u8>) -> Result<String> {
     String::from_utf8(bytes).map_err(Fault::internal)
+}
+
+/// The state that a list is of; None for any.
+fn wanted_state(state: i32) -> Result<Option<State>> {
+    match jiyao_wire::delivery_state_from(state) {
+        None if state != 0 => Err(Fault::invalid("state", state)),
+        state => Ok(state),
+    }
 }
 
 fn shown_scope(view: &Reading<'_>, name: &Minutes) -> Result<api::Scope> {
@@ -202,12 +210,7 @@ impl DeliveriesApi {
         let query = PageQuery::of(&["ListDeliveries", &request.parent, &flags]);
         self.wait(request.read_after.as_ref()).await?;
         let prefix = if request.silent { keys::silent_of(&minutes) } else { keys::by_minutes(&minutes) };
-        let state = match request.state {
-            0 => None,
-            state => {
-                Some(jiyao_wire::delivery_state_from(state).ok_or_else(|| Fault::invalid("state", state))?)
-            }
-        };
+        let state = wanted_state(request.state)?;
         let asked = (prefix, query, request.page_token, request.page_size);
         let wanted =
             move |delivery: &jiyao_deliveries::Delivery| state.is_none_or(|state| delivery.state == state);
@@ -403,12 +406,23 @@ impl DeliveriesApi {
     }
 
     async fn list_keys(&self, _: Caller, _: api::ListKeysRequest) -> Result<api::ListKeysResponse> {
-        let key = |(purpose, key): &(&'static str, PublicKey)| api::PublicKey {
-            id: key.id(),
-            purpose: (*purpose).to_owned(),
-            key: jiyao_names::hex(&key.bytes()),
+        let receipt = |bytes: [u8; 32]| {
+            let id = PublicKey::from_bytes(&bytes).map_err(Fault::internal)?.id();
+            Ok(api::PublicKey { id, purpose: "receipt".to_owned(), key: jiyao_names::hex(&bytes) })
         };
-        Ok(api::ListKeysResponse { keys: self.0.keys.iter().map(key).collect() })
+        let in_use = &self.0.webhooks.key;
+        let mut keys = vec![
+            receipt(self.0.receipt_key.bytes())?,
+            api::PublicKey { id: in_use.id(), purpose: "webhook".to_owned(), key: in_use.webhook_text() },
+        ];
+        let (known, _) = self.0.ledger.get()?.read(|view| view.under(keys::RECEIPT_KEYS))?;
+        for (_, bytes) in known {
+            let key = receipt(bytes.try_into().map_err(|_| Fault::internal("a key of another length"))?)?;
+            if key.id != keys[0].id {
+                keys.push(key);
+            }
+        }
+        Ok(api::ListKeysResponse { keys })
     }
 
     async fn set_address(
@@ -505,6 +519,29 @@ impl DeliveriesApi {
     }
 }
 
+/// The deliveries of an organ that some events moved, each once, as they are now.
+fn moved(
+    ledger: &Ledger<DistributionDomain>,
+    organ: &Organ,
+    events: &[Event],
+    is_wanted: impl Fn(&DeliveryMoved) -> bool,
+) -> Result<Vec<Delivery>> {
+    let mut names: Vec<Name> = Vec::new();
+    for event in events {
+        if let Some(Kind::DeliveryMoved(moved)) = &event.kind
+            && is_wanted(moved)
+        {
+            let name = Name::parse(&moved.delivery, "delivery")?;
+            if name.organ == *organ && !names.contains(&name) {
+                names.push(name);
+            }
+        }
+    }
+    let (deliveries, _) =
+        ledger.read(|view| names.iter().map(|name| view.delivery(name, "delivery")).collect())?;
+    Ok(deliveries)
+}
+
 type Answers<R> = Pin<Box<dyn Stream<Item = Result<R, Status>> + Send>>;
 
 service! {
@@ -528,19 +565,20 @@ service! {
         get_delivery: GetDeliveryRequest => GetDeliveryResponse, "GetDelivery", READERS;
         list_deliveries: ListDeliveriesRequest => ListDeliveriesResponse, "ListDeliveries", READERS;
         get_delivery_counts: GetDeliveryCountsRequest => GetDeliveryCountsResponse, "GetDeliveryCounts", READERS;
-        list_silent: ListSilentRequest => ListSilentResponse, "ListSilent", READERS;
+        list_silent: ListSilentRequest => ListSilentResponse, "ListSilent", SENDERS;
         list_inbox: ListInboxRequest => ListInboxResponse, "ListInbox", READERS;
         open_delivery: OpenDeliveryRequest => OpenDeliveryResponse, "OpenDelivery", UNITS;
         sign_deliveries: SignDeliveriesRequest => SignDeliveriesResponse, "SignDeliveries", UNITS;
         list_receipts: ListReceiptsRequest => ListReceiptsResponse, "ListReceipts", READERS;
         list_keys: ListKeysRequest => ListKeysResponse, "ListKeys", READERS;
         set_address: SetAddressRequest => SetAddressResponse, "SetAddress", CLERKS;
-        get_address: GetAddressRequest => GetAddressResponse, "GetAddress", READERS;
+        get_address: GetAddressRequest => GetAddressResponse, "GetAddress", SENDERS;
         list_copies: ListCopiesRequest => ListCopiesResponse, "ListCopies", READERS;
         end_copy: EndCopyRequest => EndCopyResponse, "EndCopy", CLERKS;
     }
     others {
         "WatchInbox", READERS;
+        "WatchDeliveries", SENDERS;
     }
     {
         type WatchInboxStream = Answers<api::WatchInboxResponse>;
@@ -561,23 +599,35 @@ service! {
             let (organ, ids, ledger, stretches) = begin().map_err(|fault| failed(fault, lang))?;
             let replies = stretches.map(move |stretch| {
                 let stretch = stretch?;
-                let mut names: Vec<Name> = Vec::new();
-                for event in &stretch.events {
-                    if let Some(Kind::DeliveryMoved(moved)) = &event.kind
-                        && ids.contains(&moved.unit)
-                    {
-                        let name = Name::parse(&moved.delivery, "delivery")?;
-                        if name.organ == organ && !names.contains(&name) {
-                            names.push(name);
-                        }
-                    }
-                }
-                let mut deliveries = Vec::new();
-                for name in names {
-                    let (delivery, _) = ledger.read(|view| view.delivery(&name, "delivery"))?;
-                    deliveries.push(jiyao_wire::delivery_to(&delivery));
-                }
+                let moved = moved(&ledger, &organ, &stretch.events, |moved| ids.contains(&moved.unit))?;
+                let deliveries = moved.iter().map(jiyao_wire::delivery_to).collect();
                 Ok(api::WatchInboxResponse { deliveries, through: Some(cursor_to(&stretch.through)) })
+            });
+            Ok(Response::new(jiyao_serve::stream(lang, self.0.stop.clone(), replies)))
+        }
+
+        type WatchDeliveriesStream = Answers<api::WatchDeliveriesResponse>;
+
+        async fn watch_deliveries(
+            &self,
+            request: Request<api::WatchDeliveriesRequest>,
+        ) -> Result<Response<Self::WatchDeliveriesStream>, Status> {
+            let lang = caller(&request).lang;
+            let request = request.into_inner();
+            let begin = || {
+                let organ = Organ::parse(&request.parent, "parent")?;
+                let state = wanted_state(request.state)?;
+                let ledger = self.0.ledger.get()?.clone();
+                let stretches = ledger.follow(cursor_from(request.after.as_ref(), "after")?)?;
+                Ok((organ, state, ledger, stretches))
+            };
+            let (organ, state, ledger, stretches) = begin().map_err(|fault| failed(fault, lang))?;
+            let replies = stretches.map(move |stretch| {
+                let stretch = stretch?;
+                let moved = moved(&ledger, &organ, &stretch.events, |_| true)?;
+                let wanted = moved.iter().filter(|delivery| state.is_none_or(|state| delivery.state == state));
+                let deliveries = wanted.map(jiyao_wire::delivery_to).collect();
+                Ok(api::WatchDeliveriesResponse { deliveries, through: Some(cursor_to(&stretch.through)) })
             });
             Ok(Response::new(jiyao_serve::stream(lang, self.0.stop.clone(), replies)))
         }

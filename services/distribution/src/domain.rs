@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiyao_calendar::{Date, Holidays, Timestamp, civil_date};
 use jiyao_deliveries::{
-    Act, Copies, Copy, CopyEnd, Delivery, Request, RequestAct, RequestEntry, Scope, Target,
+    Act, Copies, Copy, CopyEnd, Delivery, Request, RequestAct, RequestEntry, Scope, Target, retry_time,
 };
 use jiyao_fault::{Fault, Reason, Result};
 use jiyao_ledger::{
@@ -49,7 +49,8 @@ const COPY_ENDED: &str = "copy.ended";
 const REASSESSMENT_SET: &str = "reassessment.set";
 const REQUEST_MADE: &str = "disclosure_request.made";
 const REQUEST_ACTED: &str = "disclosure_request.acted";
-const KINDS: [&str; 13] = [
+const RECEIPT_KEY_USED: &str = "receipt_key.used";
+const KINDS: [&str; 14] = [
     UNITS_KNOWN,
     MINUTES_KNOWN,
     CONTENT_TAKEN,
@@ -63,6 +64,7 @@ const KINDS: [&str; 13] = [
     REASSESSMENT_SET,
     REQUEST_MADE,
     REQUEST_ACTED,
+    RECEIPT_KEY_USED,
 ];
 
 pub(crate) struct DistributionDomain {
@@ -109,6 +111,8 @@ pub(crate) enum Command {
         minutes: Minutes,
         text: String,
     },
+    /// The service signs receipts by its key from now on; those before it stay verifiable.
+    UseKey,
     Act {
         delivery: DeliveryName,
         etag: u64,
@@ -122,6 +126,8 @@ pub(crate) enum Command {
         attempt: u32,
         why: String,
         is_final: bool,
+        /// How long the recipient's system asked to be left alone.
+        asked: Option<Duration>,
     },
     Add {
         minutes: Minutes,
@@ -256,14 +262,24 @@ impl Domain for DistributionDomain {
                 let parts = vec![text.clone().into_bytes()];
                 (vec![noted(PUBLISHED, minutes, 0, to_json(&entry)?, parts)], Vec::new())
             }
+            Command::UseKey => {
+                let key = self.key.public();
+                if view.value(&keys::receipt_key(&key.id()))?.is_some() {
+                    return Ok(Decided::default());
+                }
+                let body = key.bytes().to_vec();
+                (vec![noted(RECEIPT_KEY_USED, &key.id(), 0, body, Vec::new())], Vec::new())
+            }
             Command::Act { delivery, etag, unit, is_system, act } => {
                 self.act(view, delivery, (*etag, unit, *is_system), (**act).clone(), context)?
             }
-            Command::Failed { delivery, attempt, why, is_final } => {
+            Command::Failed { delivery, attempt, why, is_final, asked } => {
                 let before = view.delivery(delivery, "name")?.earlier_attempts;
                 let made = attempt.saturating_sub(before).saturating_sub(1) as usize;
                 let pause = self.pauses.get(made).filter(|_| !is_final);
-                let retry = pause.and_then(|pause| context.now.checked_add(*pause).ok());
+                let retry = pause.and_then(|pause| {
+                    retry_time(context.now, *pause, *asked, &delivery.to_string(), *attempt)
+                });
                 let act = Act::Fail { attempt: *attempt, why: why.clone(), retry };
                 self.act(view, delivery, (0, "", true), act, context)?
             }
@@ -327,6 +343,7 @@ impl Domain for DistributionDomain {
                     show_known(view, &known, moved)?;
                 }
             }
+            RECEIPT_KEY_USED => view.put(keys::receipt_key(&of), body),
             CONTENT_TAKEN => {
                 let sha256 = String::from_utf8(body).map_err(Fault::internal)?;
                 view.put(

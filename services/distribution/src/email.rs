@@ -14,6 +14,8 @@ use lettre::{Address, Message};
 use mail_parser::{MessageParser, MimeHeaders as _};
 
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// Words of Exim for mail that left for where no report comes from.
+const EXIM_RELAYED: &str = "(relayed to non-DSN-aware mailer)";
 /// Largest report read.
 const LARGEST_REPORT: u64 = 1 << 20;
 
@@ -164,7 +166,15 @@ fn report(bytes: &[u8]) -> Option<Report> {
     };
     let (delivery, attempt) = of_envelope(&field("Original-Envelope-Id")?)?;
     let why = [field("Status"), field("Diagnostic-Code")].into_iter().flatten().collect::<Vec<_>>().join(" ");
-    Some(Report { delivery, attempt, action: field("Action")?.to_lowercase(), why })
+    let mut action = field("Action")?.to_lowercase();
+    // Exim writes "delivered" where it handed the mail to a host that makes no reports, and tells so in words alone.
+    let is_handed_on = message
+        .text_bodies()
+        .any(|part| part.text_contents().is_some_and(|words| words.contains(EXIM_RELAYED)));
+    if action == "delivered" && is_handed_on {
+        action = "relayed".to_owned();
+    }
+    Some(Report { delivery, attempt, action, why })
 }
 
 #[cfg(test)]
@@ -193,6 +203,9 @@ mod tests {
             assert_eq!((found.delivery.as_str(), found.attempt, found.action.as_str()), (NAME, 3, action));
             assert_eq!(found.why, "5.1.1 smtp; 550 no such user");
         }
+        let handed_on =
+            dsn("delivered", &id).replace("Words.", "<a@example.org> (relayed to non-DSN-aware mailer)");
+        assert_eq!(report(handed_on.as_bytes()).unwrap().action, "relayed", "no proof that it arrived");
         for foreign in ["", "x", "linlan.7.x", "linlan.018f2f6e-7c1c-7aaa-8bbb-0123456789ab.-1"] {
             assert_eq!(report(dsn("failed", foreign).as_bytes()), None, "{foreign}");
         }

@@ -142,6 +142,13 @@ pub(crate) fn receipt(delivery: &Delivery, version: u64) -> Vec<u8> {
     [receipts(delivery), version.to_be_bytes().to_vec()].concat()
 }
 
+/// Public keys that receipts were ever signed by.
+pub(crate) const RECEIPT_KEYS: &[u8] = b"K/";
+
+pub(crate) fn receipt_key(id: &str) -> Vec<u8> {
+    [RECEIPT_KEYS, id.as_bytes()].concat()
+}
+
 /// By what way a unit gets deliveries.
 pub(crate) fn address(organ: &Organ, unit: &str) -> Vec<u8> {
     of(b"w/", organ, &[unit.as_bytes()])

@@ -190,7 +190,7 @@ impl Program for Distribution {
         };
         let (receipts, calls) = (made("receipt.key")?, made("webhook.key")?);
         let holidays = Arc::new(holidays);
-        let webhooks = Webhooks::new(calls.clone(), &allowed);
+        let webhooks = Webhooks::new(calls, &allowed);
         let ledger = Late::default();
         let (lists_step, lists_followed) = Followed::new();
         let (units_step, units_followed) = Followed::new();
@@ -198,7 +198,7 @@ impl Program for Distribution {
             ledger: ledger.clone(),
             followed: [lists_followed, units_followed],
             webhooks: webhooks.clone(),
-            keys: Arc::new([("receipt", receipts.public()), ("webhook", calls.public())]),
+            receipt_key: receipts.public(),
             time_zone: config.time_zone.as_str().into(),
             unreceived_after: i64::from(config.unreceived_hours) * 3_600_000,
             stop: stop.clone(),

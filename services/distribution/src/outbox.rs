@@ -20,7 +20,7 @@ use crate::domain::{Command, DistributionDomain};
 use crate::email::{Mailer, Report};
 use crate::intake::fetch_content;
 use crate::keys;
-use crate::webhook::Webhooks;
+use crate::webhook::{Refused, Webhooks};
 
 /// How often it looks.
 const EVERY: Duration = Duration::from_millis(200);
@@ -72,6 +72,9 @@ pub(crate) fn content(
 impl Outbox {
     /// Works until `stop`.
     pub(crate) async fn run(self, stop: CancellationToken) {
+        if let Err(fault) = self.submit("use a key", Command::UseKey).await {
+            warn!(cause = %jiyao_fault::chain(&fault), "the key of receipts is not on record");
+        }
         let mut under_way = JoinSet::new();
         // What an earlier process sent without seeing the answer is sent again, whatever time it was given.
         let mut again = self.due(Due::UnderWay, usize::MAX).unwrap_or_else(|fault| {
@@ -239,8 +242,13 @@ impl Outbox {
         let ((address, known), _) = self.ledger.read(|view| {
             Ok((view.address(&name.organ, &delivery.unit)?, view.known(&minutes, "minutes")?))
         })?;
-        let failed =
-            |why: String, is_final| Command::Failed { delivery: name.clone(), attempt, why, is_final };
+        let failed = |why: String, is_final| Command::Failed {
+            delivery: name.clone(),
+            attempt,
+            why,
+            is_final,
+            asked: None,
+        };
         if known.is_void {
             return self.submit("send", failed("the minutes are void".to_owned(), true)).await;
         }
@@ -255,7 +263,9 @@ impl Outbox {
                         is_system: true,
                         act: Box::new(Act::Receive { attempt }),
                     },
-                    Err(refused) => failed(refused.why, refused.is_final),
+                    Err(Refused { why, is_final, asked }) => {
+                        Command::Failed { delivery: name.clone(), attempt, why, is_final, asked }
+                    }
                 }
             }
             Channel::Email => {
@@ -326,7 +336,7 @@ fn reported(report: Report) -> Result<Command> {
     let Report { delivery, attempt, action, why } = report;
     let delivery = DeliveryName::parse(&delivery, "delivery")?;
     let act = match action.as_str() {
-        "failed" => return Ok(Command::Failed { delivery, attempt, why, is_final: true }),
+        "failed" => return Ok(Command::Failed { delivery, attempt, why, is_final: true, asked: None }),
         "delivered" => Act::Receive { attempt },
         _ => Act::Transit { attempt, action },
     };

@@ -10,9 +10,10 @@ use base64::engine::general_purpose::STANDARD;
 use ipnet::IpNet;
 use jiyao_deliveries::Delivery;
 use jiyao_fault::{Fault, Reason};
-use jiyao_receipts::{Key, webhook_content};
+use jiyao_receipts::{Key, PublicKey, webhook_content};
 use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::redirect::Policy;
 
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -111,7 +112,9 @@ impl Resolve for Guarded {
 /// Sends webhooks.
 #[derive(Clone)]
 pub(crate) struct Webhooks {
-    key: Key,
+    signing: Key,
+    /// What receivers check signatures by.
+    pub(crate) key: PublicKey,
     allowed: Arc<[Allowed]>,
 }
 
@@ -121,11 +124,13 @@ pub(crate) struct Refused {
     pub(crate) why: String,
     /// Trying again is in vain.
     pub(crate) is_final: bool,
+    /// How long it asked to be left alone.
+    pub(crate) asked: Option<Duration>,
 }
 
 impl Webhooks {
     pub(crate) fn new(key: Key, allowed: &[Allowed]) -> Self {
-        Self { key, allowed: allowed.into() }
+        Self { key: key.public(), signing: key, allowed: allowed.into() }
     }
 
     /// The form of a target: https, or http to an allowed network; no name or password; no literal address that may
@@ -169,7 +174,7 @@ impl Webhooks {
         attempt: u32,
         now: i64,
     ) -> Result<(), Refused> {
-        let refused = |why: String, is_final| Refused { why, is_final };
+        let refused = |why: String, is_final| Refused { why, is_final, asked: None };
         let url = self.check(target, "url").map_err(|fault| refused(jiyao_fault::chain(&fault), true))?;
         let port = url.port_or_known_default().unwrap_or(443);
         let resolver = Arc::new(Guarded { port, allowed: Arc::clone(&self.allowed) });
@@ -187,8 +192,8 @@ impl Webhooks {
         })
         .to_string();
         // The same id over all attempts: whoever takes it twice can tell.
-        let id = delivery.name.replace('/', ".");
-        let signature = STANDARD.encode(self.key.sign_bytes(webhook_content(&id, now, &body).as_bytes()));
+        let id = webhook_id(&delivery.name);
+        let signature = STANDARD.encode(self.signing.sign_bytes(webhook_content(&id, now, &body).as_bytes()));
         let sent = client
             .post(url)
             .header("content-type", "application/json")
@@ -203,11 +208,30 @@ impl Webhooks {
             // 410: the recipient wants no more of it. A redirect is never followed, and never will be.
             Ok(answer) => {
                 let is_final = answer.status().as_u16() == 410 || answer.status().is_redirection();
-                Err(refused(format!("it answered {}", answer.status()), is_final))
+                let asked = retry_after(answer.headers(), now);
+                Err(Refused { asked, ..refused(format!("it answered {}", answer.status()), is_final) })
             }
             Err(e) => Err(refused(jiyao_fault::chain(&e), false)),
         }
     }
+}
+
+/// Of the delivery's last part alone: dots part the id from what else is signed.
+fn webhook_id(delivery: &str) -> String {
+    format!("msg_{}", delivery.rsplit('/').next().unwrap_or_default())
+}
+
+/// `Retry-After`: seconds, or a date of HTTP.
+fn retry_after(headers: &HeaderMap, now: i64) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let seconds = match text.parse() {
+        Ok(seconds) => seconds,
+        Err(_) => {
+            let at = jiyao_calendar::http_date(text)?;
+            u64::try_from(at.as_second() - now).unwrap_or(0)
+        }
+    };
+    Some(Duration::from_secs(seconds))
 }
 
 #[cfg(test)]
@@ -262,6 +286,22 @@ mod tests {
         }
         assert!(hooks.check("https://example.com/hook", "url").is_ok());
         assert!(hooks.check("https://8.8.8.8/hook", "url").is_ok());
+    }
+
+    #[test]
+    fn what_a_receiver_asks_for_is_read() {
+        let asked = |text: &str| {
+            let headers = [(RETRY_AFTER, text.parse().unwrap())].into_iter().collect();
+            retry_after(&headers, 784_111_777)
+        };
+        assert_eq!(asked("120"), Some(Duration::from_secs(120)));
+        assert_eq!(asked("Sun, 06 Nov 1994 08:50:37 GMT"), Some(Duration::from_secs(60)));
+        assert_eq!(asked("Sun, 06 Nov 1994 08:40:37 GMT"), Some(Duration::ZERO));
+        for wrong in ["", "soon", "-1", "1e9", "99999999999999999999999"] {
+            assert_eq!(asked(wrong), None, "{wrong}");
+        }
+        assert_eq!(retry_after(&HeaderMap::new(), 0), None);
+        assert!(!webhook_id("organs/linlan/deliveries/018f2f6e-7c1c-7aaa-8bbb-0123456789ab").contains('.'));
     }
 
     #[test]

@@ -267,6 +267,30 @@ pub struct WatchInboxResponse {
     #[prost(message, optional, tag = "2")]
     pub through: ::core::option::Option<super::super::journal::v1::Cursor>,
 }
+/// Sends each delivery of an organ as it changes, from a cursor of this service's journal on, and goes on: what is
+/// asked.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WatchDeliveriesRequest {
+    /// `organs/{organ}`.
+    #[prost(string, tag = "1")]
+    pub parent: ::prost::alloc::string::String,
+    /// Only those that come into this state; UNSPECIFIED: any.
+    #[prost(enumeration = "DeliveryState", tag = "2")]
+    pub state: i32,
+    /// Absent: from the beginning.
+    #[prost(message, optional, tag = "3")]
+    pub after: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// Sends each delivery of an organ as it changes, from a cursor of this service's journal on, and goes on: the answer.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct WatchDeliveriesResponse {
+    /// As they are now; empty in a checkpoint.
+    #[prost(message, repeated, tag = "1")]
+    pub deliveries: ::prost::alloc::vec::Vec<Delivery>,
+    /// Resume after this.
+    #[prost(message, optional, tag = "2")]
+    pub through: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
 /// The exact bytes of a delivery, for its recipient; opening is recorded: what is asked.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct OpenDeliveryRequest {
@@ -323,10 +347,10 @@ pub struct ListReceiptsResponse {
     #[prost(string, repeated, tag = "1")]
     pub receipts: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
-/// Public keys of receipts and webhooks of this service: what is asked.
+/// Public keys of this service: what is asked.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListKeysRequest {}
-/// Public keys of receipts and webhooks of this service: the answer.
+/// Public keys of this service: the answer.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListKeysResponse {
     /// Those in use first.
@@ -851,7 +875,7 @@ pub struct PublicKey {
     /// `receipt` or `webhook`.
     #[prost(string, tag = "2")]
     pub purpose: ::prost::alloc::string::String,
-    /// 32 bytes of Ed25519, in hexadecimal digits.
+    /// 32 bytes of Ed25519: in hexadecimal digits, those of webhooks as Standard Webhooks spells them, `whpk_` and base64.
     #[prost(string, tag = "3")]
     pub key: ::prost::alloc::string::String,
 }
@@ -1395,6 +1419,37 @@ pub mod deliveries_service_client {
                 );
             self.inner.server_streaming(req, path, codec).await
         }
+        /// Sends each delivery of an organ as it changes, from a cursor of this service's journal on, and goes on: so the sender
+        /// is told at once of what is returned. Errors: CURSOR_FOREIGN, JOURNAL_FORKED, FIELD_INVALID.
+        pub async fn watch_deliveries(
+            &mut self,
+            request: impl tonic::IntoRequest<super::WatchDeliveriesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::WatchDeliveriesResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.distribution.v1.DeliveriesService/WatchDeliveries",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "jiyao.distribution.v1.DeliveriesService",
+                        "WatchDeliveries",
+                    ),
+                );
+            self.inner.server_streaming(req, path, codec).await
+        }
         /// The exact bytes of a delivery, for its recipient; opening is recorded. Errors: DELIVERY_NOT_FOUND, UNIT_FOREIGN,
         /// ATTEMPT_STALE, STATE_FORBIDS.
         pub async fn open_delivery(
@@ -1487,7 +1542,8 @@ pub mod deliveries_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Public keys of receipts and webhooks of this service.
+        /// Public keys of this service: of receipts also those of before, so that no receipt becomes unverifiable; of webhooks
+        /// the one in use.
         pub async fn list_keys(
             &mut self,
             request: impl tonic::IntoRequest<super::ListKeysRequest>,

@@ -106,6 +106,24 @@ pub mod deliveries_service_server {
             &self,
             request: tonic::Request<crate::distribution::v1::WatchInboxRequest>,
         ) -> std::result::Result<tonic::Response<Self::WatchInboxStream>, tonic::Status>;
+        /// Server streaming response type for the WatchDeliveries method.
+        type WatchDeliveriesStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<
+                    crate::distribution::v1::WatchDeliveriesResponse,
+                    tonic::Status,
+                >,
+            >
+            + std::marker::Send
+            + 'static;
+        /// Sends each delivery of an organ as it changes, from a cursor of this service's journal on, and goes on: so the sender
+        /// is told at once of what is returned. Errors: CURSOR_FOREIGN, JOURNAL_FORKED, FIELD_INVALID.
+        async fn watch_deliveries(
+            &self,
+            request: tonic::Request<crate::distribution::v1::WatchDeliveriesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<Self::WatchDeliveriesStream>,
+            tonic::Status,
+        >;
         /// The exact bytes of a delivery, for its recipient; opening is recorded. Errors: DELIVERY_NOT_FOUND, UNIT_FOREIGN,
         /// ATTEMPT_STALE, STATE_FORBIDS.
         async fn open_delivery(
@@ -132,7 +150,8 @@ pub mod deliveries_service_server {
             tonic::Response<crate::distribution::v1::ListReceiptsResponse>,
             tonic::Status,
         >;
-        /// Public keys of receipts and webhooks of this service.
+        /// Public keys of this service: of receipts also those of before, so that no receipt becomes unverifiable; of webhooks
+        /// the one in use.
         async fn list_keys(
             &self,
             request: tonic::Request<crate::distribution::v1::ListKeysRequest>,
@@ -801,6 +820,56 @@ pub mod deliveries_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = WatchInboxSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.distribution.v1.DeliveriesService/WatchDeliveries" => {
+                    #[allow(non_camel_case_types)]
+                    struct WatchDeliveriesSvc<T: DeliveriesService>(pub Arc<T>);
+                    impl<
+                        T: DeliveriesService,
+                    > tonic::server::ServerStreamingService<
+                        crate::distribution::v1::WatchDeliveriesRequest,
+                    > for WatchDeliveriesSvc<T> {
+                        type Response = crate::distribution::v1::WatchDeliveriesResponse;
+                        type ResponseStream = T::WatchDeliveriesStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                crate::distribution::v1::WatchDeliveriesRequest,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as DeliveriesService>::watch_deliveries(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = WatchDeliveriesSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
