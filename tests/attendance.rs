@@ -503,3 +503,86 @@ async fn req_31_entries_that_a_line_break_splits_are_joined_and_those_that_end_t
     assert_eq!(observers(&roll), [10, 75, 1]);
     house.services.stop().await
 }
+
+#[tokio::test]
+async fn req_33_who_took_no_part_stands_in_the_record_of_discussion() -> Result<()> {
+    let folder = TempDir::new()?;
+    let services = Local::start_joined(folder.path(), |_| {}).await?;
+    let client = services.client()?;
+    let organ = client.create_organ(Some("linlan"), "临岚市人民政府", &[]).await?.name;
+    let house = House { services, client, organ, _folder: folder };
+    let client = &house.client;
+    let minutes = client.import_minutes(Import::new(&house.organ, SAMPLE.as_bytes().to_vec())).await?;
+    let minutes = minutes.minutes.name;
+    let dissent = vec![(0, "成员3".to_owned(), "不赞成".to_owned())];
+    client.keep_proceedings(&minutes, "讨论经过", dissent.clone(), Vec::new()).await?;
+
+    let items = vec!["供水价格", "绿地出让"];
+    let items = items.into_iter().map(|title| AgendaItem { title: title.into(), ..AgendaItem::default() });
+    let meeting = house.meeting(items.collect()).await?;
+    let seats = client.list_seats(&meeting, None).await?.entries;
+    let recuse = SeatAct::Recuse {
+        item: 1,
+        ground: Ground::Relative,
+        reason: "配偶任职于竞买人".into(),
+        decided_by: "市长".into(),
+    };
+    client.sit(&seats[2].name, recuse, None).await?;
+    let listed = client.recusals(&meeting).await?;
+    assert_eq!(listed.len(), 1);
+    assert_eq!(client.proceedings(&minutes).await?.recusals, [], "not before the meeting was held");
+    client.hold_meeting(&meeting, None, Some(("市长".into(), "紧急".into()))).await?;
+    client.meet(&meeting, MeetingAct::LinkMinutes { minutes: minutes.clone() }, None).await?;
+    let kept = crate::distribution::until("recusals", async || {
+        let kept = client.proceedings(&minutes).await?;
+        Ok((!kept.recusals.is_empty()).then_some(kept))
+    })
+    .await?;
+    assert_eq!(kept.recusals, listed);
+    let one = &listed[0];
+    assert_eq!((one.item.clone(), one.person.as_str()), ((1, "绿地出让".into()), seats[2].person.as_str()));
+    assert_eq!(one.ground, ("RELATIVE".into(), "配偶任职于竞买人".into()));
+    assert_eq!((kept.dissents, kept.version), (dissent, 1), "beside what was kept by hand");
+    // Only there, and for nobody else.
+    let stranger = Client::builder()
+        .records(format!("http://{}", house.services.records))
+        .acting_as("wang", "")
+        .build()?;
+    assert_eq!(reason(stranger.proceedings(&minutes).await), "PROCEEDINGS_CLOSED");
+    assert!(!format!("{:?}", client.minutes(&minutes, None).await?).contains("竞买人"));
+
+    // Linked by mistake: they are of other minutes.
+    let other = SAMPLE.replace("第42次", "第43次").replace("〔2025〕9号", "〔2025〕10号");
+    let other = client.import_minutes(Import::new(&house.organ, other.into_bytes())).await?.minutes.name;
+    client.keep_proceedings(&other, "另一次", Vec::new(), Vec::new()).await?;
+    client.meet(&meeting, MeetingAct::LinkMinutes { minutes: other.clone() }, None).await?;
+    crate::distribution::until("recusals", async || {
+        let (old, new) = (client.proceedings(&minutes).await?, client.proceedings(&other).await?);
+        Ok((old.recusals.is_empty() && new.recusals == listed).then_some(()))
+    })
+    .await?;
+    house.services.stop().await
+}
+
+#[tokio::test]
+async fn req_23_28_an_organs_rules_of_the_room_are_set_and_read() -> Result<()> {
+    let house = House::new().await?;
+    let client = &house.client;
+    let usual = client.roll_rules(&house.organ).await?;
+    let mut own = usual.clone();
+    own.members_ask = vec!["秘书长".into()];
+    own.assistants = 3;
+    own.quorums.truncate(0);
+    client.set_roll_rules(&house.organ, &own).await?;
+    assert_eq!(client.roll_rules(&house.organ).await?, own);
+    let meeting = house.meeting(Vec::new()).await?;
+    assert_eq!(client.quorum(&meeting, None).await?.outcome, "NO_RULE");
+    let seat = client.list_seats(&meeting, None).await?.entries.remove(1).name;
+    client.sit(&seat, SeatAct::Answer { reply: NoticeReply::Leave { reason: "出差".into() } }, None).await?;
+    let decide = |post: &str| SeatAct::DecideLeave { post: post.into(), grant: true };
+    assert_eq!(reason(client.sit(&seat, decide("市长"), None).await), "POST_FORBIDS");
+    client.sit(&seat, decide("秘书长"), None).await?;
+    client.set_roll_rules(&house.organ, &usual).await?;
+    assert_ne!(client.quorum(&meeting, None).await?.outcome, "NO_RULE");
+    house.services.stop().await
+}

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand, ValueEnum};
-use jiyao_client::{Client, Disclosure, DisclosureClass, LifeAct, Mark, Passage, Quorum, Side};
+use jiyao_client::{Client, Disclosure, DisclosureClass, LifeAct, Mark, Passage, Quorum, Recusal, Side};
 
 use crate::words::Speaker;
 use crate::{print, show};
@@ -52,6 +52,54 @@ impl Consent {
             (_, true) => Mark::Name,
             _ => Mark::Words,
         }
+    }
+}
+
+/// The record of discussion (会议记录).
+#[derive(Debug, Subcommand)]
+pub(crate) enum ProceedingsCommand {
+    Keep {
+        minutes: String,
+        file: PathBuf,
+        #[arg(long, value_name = "N:PERSON:WORDS")]
+        dissent: Vec<String>,
+        #[arg(long, value_name = "PRINCIPAL")]
+        reader: Vec<String>,
+    },
+    Show {
+        minutes: String,
+    },
+}
+
+impl ProceedingsCommand {
+    pub(crate) async fn run(self, client: &Client) -> Result<()> {
+        match self {
+            Self::Keep { minutes, file, dissent, reader } => {
+                let said = |text: &String| -> Result<(u32, String, String)> {
+                    let mut parts = text.splitn(3, ':').map(str::to_owned);
+                    let mut part = || parts.next().with_context(|| format!("{text}: N:PERSON:WORDS"));
+                    let (item, person, words) = (part()?.parse::<u32>()?, part()?, part()?);
+                    let item = item.checked_sub(1).with_context(|| format!("{item}: 1, 2, 3 …"))?;
+                    Ok((item, person, words))
+                };
+                let dissents = dissent.iter().map(said).collect::<Result<_>>()?;
+                let text = fs_err::read_to_string(file)?;
+                let version = client.keep_proceedings(&minutes, &text, dissents, reader).await?;
+                print(&format!("{version}\n"));
+            }
+            Self::Show { minutes } => {
+                let kept = client.proceedings(&minutes).await?;
+                print(&format!("{}\n", kept.text.trim_end()));
+                for (item, person, words) in kept.dissents {
+                    print(&format!("{}. {person}: {words}\n", item + 1));
+                }
+                for Recusal { item: (item, title), person, ground: (_, reason), decided_by } in kept.recusals
+                {
+                    print(&format!("{}. {title} {person} {reason} {decided_by}\n", item + 1));
+                }
+            }
+        }
+        Ok(())
     }
 }
 

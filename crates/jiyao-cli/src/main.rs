@@ -18,6 +18,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use jiyao_calendar::Timestamp;
 use jiyao_client::{Client, ListMinutes, Settle};
 
 use crate::words::Speaker;
@@ -133,6 +134,12 @@ enum Command {
     },
     Quorum {
         meeting: String,
+        #[arg(long, value_name = "TIME")]
+        at: Option<Timestamp>,
+    },
+    Proceedings {
+        #[command(subcommand)]
+        command: life::ProceedingsCommand,
     },
     Freeze(deliver::Freeze),
     Inbox(deliver::Inbox),
@@ -277,7 +284,8 @@ async fn run(cli: Cli, speaker: &Speaker) -> Result<ExitCode> {
         Command::Roll { minutes, decide, reason } => {
             room::roll(&client()?, speaker, &minutes, decide.zip(reason)).await?;
         }
-        Command::Quorum { meeting } => room::quorum(&client()?, speaker, &meeting).await?,
+        Command::Quorum { meeting, at } => room::quorum(&client()?, speaker, &meeting, at).await?,
+        Command::Proceedings { command } => command.run(&client()?).await?,
         Command::Freeze(freeze) => freeze.run(&client()?, speaker).await?,
         Command::Inbox(inbox) => inbox.run(&client()?, speaker).await?,
         Command::Delivery { command } => command.run(&client()?, speaker).await?,

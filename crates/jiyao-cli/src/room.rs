@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use clap::{Subcommand, ValueEnum};
-use jiyao_client::{AgendaItem, Client, MeetingAct, NewMeeting, NewSeat, NoticeReply, ObserverKind, SeatAct};
+use jiyao_calendar::Timestamp;
+use jiyao_client::{
+    AgendaItem, Client, Ground, MeetingAct, NewMeeting, NewSeat, NoticeReply, ObserverKind, Recusal, SeatAct,
+};
 
 use crate::words::Speaker;
 use crate::{print, show};
@@ -40,6 +43,12 @@ pub(crate) enum DirectoryCommand {
         #[arg(long)]
         organ: String,
     },
+    Rules {
+        #[arg(long)]
+        organ: String,
+        #[arg(long, value_name = "FILE")]
+        set: Option<PathBuf>,
+    },
 }
 
 impl DirectoryCommand {
@@ -57,6 +66,15 @@ impl DirectoryCommand {
                 for member in client.list_members(&organ, &kind, &on).await? {
                     print(&format!("{} {}\n", member.post, member.person));
                 }
+            }
+            Self::Rules { organ, set } => {
+                if let Some(file) = set {
+                    let text = fs_err::read_to_string(&file)?;
+                    let rules = serde_json::from_str(&text).with_context(|| file.display().to_string())?;
+                    client.set_roll_rules(&organ, &rules).await?;
+                }
+                let rules = client.roll_rules(&organ).await?;
+                print(&(serde_json::to_string_pretty(&rules)? + "\n"));
             }
             // One a line: what `read --units` takes.
             Self::Export { organ } => {
@@ -96,6 +114,13 @@ pub(crate) enum Observer {
     Assistant,
 }
 
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum RecusedFor {
+    OwnInterest,
+    Relative,
+    Other,
+}
+
 /// Meetings.
 #[derive(Debug, Subcommand)]
 pub(crate) enum MeetingCommand {
@@ -130,6 +155,55 @@ pub(crate) enum MeetingCommand {
     },
     Notify {
         name: String,
+        #[arg(long, value_name = "TIME")]
+        reply_by: Option<Timestamp>,
+    },
+    Agenda {
+        name: String,
+        #[arg(long, value_name = "TITLE", required = true)]
+        item: Vec<String>,
+        #[arg(long, value_name = "N")]
+        personnel: Vec<u32>,
+        #[arg(long, value_name = "N:NAME")]
+        deputy: Vec<String>,
+        #[arg(long, value_name = "N:UNIT")]
+        of: Vec<String>,
+    },
+    Keep {
+        name: String,
+        item: u32,
+        #[arg(long)]
+        by: String,
+    },
+    Time {
+        name: String,
+        item: u32,
+        from: Timestamp,
+        until: Timestamp,
+    },
+    Stay {
+        seat: String,
+        from: Timestamp,
+        until: Timestamp,
+        #[arg(long, default_value = "")]
+        person: String,
+    },
+    Recuse {
+        seat: String,
+        item: u32,
+        #[arg(long, value_enum)]
+        ground: RecusedFor,
+        #[arg(long)]
+        reason: String,
+        #[arg(long)]
+        decided_by: String,
+    },
+    Recusals {
+        name: String,
+    },
+    Move {
+        seat: String,
+        order: u32,
     },
     Answer {
         seat: String,
@@ -217,6 +291,38 @@ fn index(item: u32) -> Result<u32> {
     item.checked_sub(1).with_context(|| format!("{item}: 1, 2, 3 …"))
 }
 
+/// An agenda as it is typed: titles in order, and what belongs to which of them as `N:…`.
+fn agenda(
+    titles: Vec<String>,
+    personnel: Vec<u32>,
+    deputies: &[String],
+    units: &[String],
+) -> Result<Vec<AgendaItem>> {
+    let mut items: Vec<_> =
+        titles.into_iter().map(|title| AgendaItem { title, ..AgendaItem::default() }).collect();
+    let count = items.len();
+    let place = |item: u32| {
+        let at = index(item)? as usize;
+        (at < count).then_some(at).with_context(|| format!("{item}: 1 … {count}"))
+    };
+    let parted = |text: &str| -> Result<(usize, String)> {
+        let (item, value) = text.split_once(':').with_context(|| format!("{text}: N:…"))?;
+        Ok((place(item.parse()?)?, value.to_owned()))
+    };
+    for item in personnel {
+        items[place(item)?].is_personnel = true;
+    }
+    for text in deputies {
+        let (at, name) = parted(text)?;
+        items[at].deputy = name;
+    }
+    for text in units {
+        let (at, unit) = parted(text)?;
+        items[at].units.push(unit);
+    }
+    Ok(items)
+}
+
 impl MeetingCommand {
     pub(crate) async fn run(self, client: &Client, speaker: &Speaker) -> Result<()> {
         let shown = |meeting: &jiyao_client::Meeting| print(&show::meeting(meeting, speaker));
@@ -264,8 +370,31 @@ impl MeetingCommand {
                 print(&show::seats(&client.add_seats(&name, vec![new]).await?, speaker));
                 return Ok(());
             }
-            Self::Notify { name } => {
-                shown(&client.meet(&name, MeetingAct::Notify { reply_by: None }, None).await?);
+            Self::Notify { name, reply_by } => {
+                shown(&client.meet(&name, MeetingAct::Notify { reply_by }, None).await?);
+                return Ok(());
+            }
+            Self::Agenda { name, item, personnel, deputy, of } => {
+                let items = agenda(item, personnel, &deputy, &of)?;
+                shown(&client.meet(&name, MeetingAct::SetAgenda { items }, None).await?);
+                return Ok(());
+            }
+            Self::Keep { name, item, by } => {
+                shown(&client.meet(&name, MeetingAct::KeepItem { item: index(item)?, by }, None).await?);
+                return Ok(());
+            }
+            Self::Time { name, item, from, until } => {
+                let (from, until) = (from.as_millisecond(), until.as_millisecond());
+                let act = MeetingAct::TimeItem { item: index(item)?, from, until };
+                shown(&client.meet(&name, act, None).await?);
+                return Ok(());
+            }
+            Self::Recusals { name } => {
+                for Recusal { item: (item, title), person, ground: (ground, reason), decided_by } in
+                    client.recusals(&name).await?
+                {
+                    print(&format!("{}. {title} {person} {ground} {reason} {decided_by}\n", item + 1));
+                }
                 return Ok(());
             }
             Self::Start { name, item } => {
@@ -307,6 +436,19 @@ impl MeetingCommand {
             }
             Self::SignIn { seat, terminal, person } => (seat, SeatAct::SignIn { terminal, person }),
             Self::SignOut { seat, terminal } => (seat, SeatAct::SignOut { terminal }),
+            Self::Stay { seat, from, until, person } => {
+                let (from, until) = (from.as_millisecond(), until.as_millisecond());
+                (seat, SeatAct::RecordStay { from, until, person })
+            }
+            Self::Recuse { seat, item, ground, reason, decided_by } => {
+                let ground = match ground {
+                    RecusedFor::OwnInterest => Ground::OwnInterest,
+                    RecusedFor::Relative => Ground::Relative,
+                    RecusedFor::Other => Ground::Other,
+                };
+                (seat, SeatAct::Recuse { item: index(item)?, ground, reason, decided_by })
+            }
+            Self::Move { seat, order } => (seat, SeatAct::Move { order }),
         };
         let (seat, act) = seat_act;
         print(&show::seats(&[client.sit(&seat, act, None).await?], speaker));
@@ -329,7 +471,13 @@ pub(crate) async fn roll(
 }
 
 /// The quorum of a meeting.
-pub(crate) async fn quorum(client: &Client, speaker: &Speaker, meeting: &str) -> Result<()> {
-    print(&show::quorum(&client.quorum(meeting, None).await?, speaker));
+pub(crate) async fn quorum(
+    client: &Client,
+    speaker: &Speaker,
+    meeting: &str,
+    at: Option<Timestamp>,
+) -> Result<()> {
+    let at = at.map(Timestamp::as_millisecond);
+    print(&show::quorum(&client.quorum(meeting, at).await?, speaker));
     Ok(())
 }

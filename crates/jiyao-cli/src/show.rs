@@ -4,7 +4,7 @@ use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{ContentArrangement, Table};
 use jiyao_client::{
     DeliveryState, DistributionList, Erasure, Error, Minutes, MinutesSummary, OpenDoubt, Presence, Roll,
-    Service, Status, Verified,
+    RollEntry, Service, Status, Verified,
 };
 use jiyao_extract::Extracted;
 use jiyao_reader::{Attendee, Decision, Doubt, Fact, Facts, Imprint, Reading, Repair, RepairKind, Span};
@@ -351,7 +351,10 @@ pub(crate) fn minutes(minutes: &Minutes, speaker: &Speaker) -> String {
 pub(crate) fn roll(roll: &Roll, speaker: &Speaker) -> String {
     let of = |presence: Presence| roll.entries.iter().filter(move |entry| entry.presence == presence);
     let row = |label, presence| {
-        let names = people(of(presence).map(|entry| (entry.unit.clone(), entry.person.clone())));
+        let mark = |entry: &RollEntry| if entry.is_doubted { "？" } else { "" };
+        let names = people(
+            of(presence).map(|entry| (entry.unit.clone(), format!("{}{}", entry.person, mark(entry)))),
+        );
         (label, of(presence).count(), names)
     };
     roll_table(

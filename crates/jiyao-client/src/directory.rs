@@ -1,6 +1,6 @@
 use jiyao_proto::attendance::v1 as wire;
 use jiyao_proto::attendance::v1::directory_service_client::DirectoryServiceClient;
-use jiyao_rolls::Unit;
+use jiyao_rolls::{RollRules, Unit};
 use tonic::transport::Channel;
 
 use crate::connection::{RESPONSE_LIMIT, request_id};
@@ -91,6 +91,32 @@ impl Client {
         let once = async |channel, request| api(channel).list_units(request).await;
         let answer = self.attendance.call("list organisations", request, once).await?.into_inner();
         Ok(Page::of(answer.units, answer.next_page_token, |unit| jiyao_wire::unit_from(unit).ok()))
+    }
+
+    /// An organ's rules of quorum, leave and assistants, or the usual ones.
+    ///
+    /// # Errors
+    /// None of its own.
+    pub async fn roll_rules(&self, organ: &str) -> Result<RollRules, Error> {
+        let request = wire::GetRollRulesRequest { organ: organ.to_owned() };
+        let once = async |channel, request| api(channel).get_roll_rules(request).await;
+        let answer = self.attendance.call("get rules", request, once).await?.into_inner();
+        let rules = answer.rules.and_then(|rules| jiyao_wire::roll_rules_from(rules).ok());
+        rules.ok_or_else(|| self.attendance.malformed("get rules"))
+    }
+
+    /// Sets all of them. Meetings that were held keep what they were counted by.
+    ///
+    /// # Errors
+    /// `FIELD_REQUIRED`, `FIELD_INVALID`, `DISK_FULL`.
+    pub async fn set_roll_rules(&self, organ: &str, rules: &RollRules) -> Result<(), Error> {
+        let request = wire::SetRollRulesRequest {
+            organ: organ.to_owned(),
+            rules: Some(jiyao_wire::roll_rules_to(rules)),
+            request_id: request_id(None),
+        };
+        let once = async |channel, request| api(channel).set_roll_rules(request).await;
+        self.attendance.call("set rules", request, once).await.map(|_| ())
     }
 
     /// Members of a kind of meeting on an ISO date, in the order of rank.

@@ -61,13 +61,14 @@ pub use jiyao_receipts::{
     verify as verify_receipt,
 };
 pub use jiyao_rolls::{
-    Capacity, Ground, Item as AgendaItem, MeetingAct, ObserverKind, Reply as NoticeReply, SeatAct, Unit,
-    UnitKind,
+    Capacity, Ground, Item as AgendaItem, MeetingAct, ObserverKind, Reply as NoticeReply, RollRules, SeatAct,
+    Unit, UnitKind,
 };
-pub use lifecycle::{ClauseChange, Life, LifeEntry, Side};
+pub use lifecycle::{ClauseChange, Life, LifeEntry, Proceedings, Side};
 pub use matters::{Became, Board, BoardBy, BoardRow, Matter, MatterEntry, MatterSummary, NewMatter, Picked};
 pub use meetings::{
-    AttendanceRate, Meeting, NewMeeting, NewSeat, Quorum as QuorumCount, RollCheck, RollFinding, Seat,
+    AttendanceRate, Meeting, NewMeeting, NewSeat, Quorum as QuorumCount, Recusal, RollCheck, RollFinding,
+    Seat,
 };
 pub use operations::{Erasure, Following, Service, Status, Verified};
 pub use reconcile::Difference;

@@ -5,11 +5,29 @@ use tonic::transport::Channel;
 
 use crate::acts::calls;
 use crate::connection::{RESPONSE_LIMIT, request_id};
+use crate::meetings::Recusal;
 use crate::types;
 use crate::{Client, Error, Minutes};
 
 fn api(channel: Channel) -> LifecycleServiceClient<Channel> {
     LifecycleServiceClient::new(channel).max_decoding_message_size(RESPONSE_LIMIT)
+}
+
+/// The record of discussion (会议记录) of minutes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Proceedings {
+    /// The text.
+    pub text: String,
+    /// Dissent: which item (from 0), who, what they said.
+    pub dissents: Vec<(u32, String, String)>,
+    /// Who took no part in what, as attendance says of the meeting that was held.
+    pub recusals: Vec<Recusal>,
+    /// Who may read it, besides the keeper.
+    pub readers: Vec<String>,
+    /// Who kept it.
+    pub keeper: String,
+    /// From 1.
+    pub version: u64,
 }
 
 /// How far minutes are, and what was done with them.
@@ -138,6 +156,57 @@ impl Client {
             } }
         };
         done.map(types::minutes).ok_or_else(|| self.records.malformed(what))
+    }
+
+    /// Keeps the record of discussion (会议记录) of minutes: the text, dissent by item (from 0), person and words, and
+    /// who else may read it.
+    ///
+    /// # Errors
+    /// `MINUTES_NOT_FOUND`, `FIELD_REQUIRED`, `FIELD_INVALID`, `SOURCE_TOO_LARGE`.
+    pub async fn keep_proceedings(
+        &self,
+        minutes: &str,
+        text: &str,
+        dissents: Vec<(u32, String, String)>,
+        readers: Vec<String>,
+    ) -> Result<u64, Error> {
+        let dissent = |(item_index, person, words)| wire::Dissent { item_index, person, words };
+        let request = wire::RecordProceedingsRequest {
+            minutes: minutes.to_owned(),
+            text: text.to_owned(),
+            dissents: dissents.into_iter().map(dissent).collect(),
+            readers,
+            request_id: request_id(None),
+        };
+        let once = async |channel, request| api(channel).record_proceedings(request).await;
+        Ok(self.records.call("keep a record of discussion", request, once).await?.into_inner().version)
+    }
+
+    /// The record of discussion of minutes, for whom it names; with who took no part in what, as attendance says.
+    ///
+    /// # Errors
+    /// `MINUTES_NOT_FOUND`, `PROCEEDINGS_CLOSED`.
+    pub async fn proceedings(&self, minutes: &str) -> Result<Proceedings, Error> {
+        let request = wire::GetProceedingsRequest { minutes: minutes.to_owned() };
+        let once = async |channel, request| api(channel).get_proceedings(request).await;
+        let what = "get a record of discussion";
+        let answer = self.records.call(what, request, once).await?.into_inner();
+        let of = answer.proceedings.ok_or_else(|| self.records.malformed(what))?;
+        let dissent = |of: wire::Dissent| (of.item_index, of.person, of.words);
+        let recusal = |of: wire::RecordedRecusal| Recusal {
+            item: (of.item_index, of.item),
+            person: of.person,
+            ground: (of.ground, of.reason),
+            decided_by: of.decided_by,
+        };
+        Ok(Proceedings {
+            text: of.text,
+            dissents: of.dissents.into_iter().map(dissent).collect(),
+            recusals: of.recusals.into_iter().map(recusal).collect(),
+            readers: of.readers,
+            keeper: of.keeper,
+            version: of.version,
+        })
     }
 
     /// New content of a draft; `formatting`: only the setting changed; `etag`: only if that is still its newest

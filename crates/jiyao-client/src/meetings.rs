@@ -169,6 +169,19 @@ pub struct AttendanceRate {
     pub percent: u64,
 }
 
+/// A member who took no part in an item.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recusal {
+    /// Which item of the agenda, from 0, and its title.
+    pub item: (u32, String),
+    /// Who.
+    pub person: String,
+    /// OWN_INTEREST, RELATIVE or OTHER, and in words.
+    pub ground: (String, String),
+    /// Who decided it.
+    pub decided_by: String,
+}
+
 fn instant(milliseconds: Option<i64>) -> Option<prost_types::Timestamp> {
     milliseconds.map(jiyao_wire::timestamp)
 }
@@ -452,6 +465,26 @@ impl Client {
         let once = async |channel, request| api(channel).list_present(request).await;
         let answer = self.attendance.call("list who was present", request, once).await?.into_inner();
         Ok(answer.seats.into_iter().map(seat).collect())
+    }
+
+    /// Who took no part in which item, and why.
+    ///
+    /// # Errors
+    /// `MEETING_NOT_FOUND`.
+    pub async fn recusals(&self, name: &str) -> Result<Vec<Recusal>, Error> {
+        let request = wire::ListRecusalsRequest { name: name.to_owned() };
+        let once = async |channel, request| api(channel).list_recusals(request).await;
+        let answer = self.attendance.call("list recusals", request, once).await?.into_inner();
+        let recusal = |of: wire::MemberRecusal| {
+            let recusal = of.recusal.unwrap_or_default();
+            Recusal {
+                item: (recusal.item_index, of.item),
+                person: of.person,
+                ground: (short(recusal.ground().as_str_name(), "RECUSAL_GROUND_"), recusal.reason),
+                decided_by: recusal.decided_by,
+            }
+        };
+        Ok(answer.recusals.into_iter().map(recusal).collect())
     }
 
     /// Holds the roll that minutes state against directory and sign-ins.

@@ -197,6 +197,8 @@ pub struct RollEntry {
     pub unit: String,
     /// Empty for an unnamed representative.
     pub person: String,
+    /// The reader doubts it, and nobody has settled that.
+    pub is_doubted: bool,
 }
 
 /// A roll. In lists without its entries.
@@ -376,7 +378,7 @@ pub(crate) fn roll(roll: attendance::Roll) -> Roll {
             attendance::Presence::Recorder => Presence::Recorder,
             attendance::Presence::Unspecified => return None,
         };
-        Some(RollEntry { presence, unit: entry.unit, person: entry.person })
+        Some(RollEntry { presence, unit: entry.unit, person: entry.person, is_doubted: entry.doubted })
     };
     Roll {
         minutes: roll.minutes,

@@ -342,7 +342,8 @@ impl Group {
         let joined = Joined::new(text, &self.pieces);
         for (to, Step { from, split, .. }) in self.cuts(&joined, words) {
             let gap = self.pieces[from].gap;
-            let found = attendee(&joined.flow, joined.range(from, to), split, words, notes);
+            let is_open = self.may_be_two(&joined, from, to, split, words);
+            let found = attendee(&joined.flow, joined.range(from, to), split, is_open, words, notes);
             let Some(mut entry) = found else { continue };
             let note = |says: &Regex| {
                 let mut notes = self.pieces[from..to].iter().filter_map(|piece| piece.note.clone());
@@ -390,6 +391,26 @@ impl Group {
                 list.push(entry);
             }
         }
+    }
+
+    /// Whether a line break inside the unit of an entry may part two entries instead: what stands before it could be a
+    /// unit that nothing proves with a name, and what stands behind it is an entry by itself.
+    fn may_be_two(&self, joined: &Joined, from: usize, to: usize, best: Split, words: &Words) -> bool {
+        let start = joined.starts[from];
+        let unit = &joined.flow.plain[start..start + best.unit];
+        !words.is_own(unit)
+            && (from + 1..to).any(|at| {
+                let ends_with_a_name = || {
+                    let before = joined.plain(from, at);
+                    before.char_indices().rev().skip(1).take(3).any(|(split, _)| {
+                        split > 0 && words.name(&before[split..]) == Some(NameProof::Surname)
+                    })
+                };
+                self.pieces[at].gap == Gap::Line
+                    && joined.starts[at] - start < best.unit
+                    && split(joined.plain(at, to), words).cost == 0
+                    && ends_with_a_name()
+            })
     }
 
     /// The cheapest way to make entries of the pieces: each one piece, or several with only blanks and line breaks
@@ -458,6 +479,7 @@ fn attendee(
     flow: &Flow,
     entry: Range<usize>,
     best: Split,
+    is_open: bool,
     words: &Words,
     notes: &mut Notes,
 ) -> Option<Attendee> {
@@ -473,7 +495,7 @@ fn attendee(
         return None;
     }
     let code = match best.cost {
-        0 if best.ways == 1 => None,
+        0 if best.ways == 1 && !is_open => None,
         0 => Some(DoubtCode::SplitAmbiguous),
         _ => Some(DoubtCode::EntryUnproved),
     };

@@ -105,6 +105,26 @@ fn windows_line_ends_and_a_mark_at_the_start_change_no_fact() {
 }
 
 #[test]
+fn a_line_break_that_may_part_two_entries_is_put_to_a_person() {
+    let read_roll = |list: &str| {
+        let text = format!("临岚市人民政府常务会议纪要\n出席：方知远\n列席：{list}\n");
+        let reading = read_plain(&text);
+        let codes = reading.doubts.iter().map(|doubt| doubt.code);
+        let codes: Vec<_> = codes.filter(|code| *code != DoubtCode::DateUnproved).collect();
+        (reading.facts.attendance.observers.len(), codes)
+    };
+    // 云上谷 is no known unit: it may be all of an entry with 温如玉, or the beginning of the next.
+    for list in ["云上谷温如玉\n市中级人民法院的代表", "云上谷温如玉\n市教育局章树声"]
+    {
+        assert_eq!(read_roll(list), (1, vec![DoubtCode::SplitAmbiguous]), "{list}");
+    }
+    // Nothing before the break could be a name, or each part is proved.
+    assert_eq!(read_roll("市中级人\n民法院的代表"), (1, vec![]));
+    assert_eq!(read_roll("市人力资源社会\n保障局章树声"), (1, vec![]));
+    assert_eq!(read_roll("市财政局温如玉\n市教育局章树声"), (2, vec![]));
+}
+
+#[test]
 fn what_is_not_proved_is_a_doubt_with_candidates() {
     let text = SAMPLE.replace("市发改委杜衡", "新设机构乙甲").replace("由市水务局根据", "由新设机构根据");
     let doubts = read_plain(&text).doubts;

@@ -86,10 +86,15 @@ impl Words {
         self.units.extend(entries(data).map(|unit| folded(&unit)));
     }
 
+    /// Whether the folded text is one of the office's own units.
+    pub(crate) fn is_own(&self, text: &str) -> bool {
+        self.units.contains(text)
+    }
+
     /// Whether the folded text is a unit: one of the office's own, or something with an ending that proves one.
     #[must_use]
     pub fn is_unit(&self, text: &str) -> bool {
-        if !self.units.is_empty() && self.units.contains(text) {
+        if self.is_own(text) {
             return true;
         }
         let Some(last) = text.chars().next_back().filter(|c| *c == '）' || self.last.contains(*c)) else {

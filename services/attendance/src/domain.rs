@@ -444,16 +444,27 @@ fn show_rolls(view: &mut Overlay<'_>, event: &Event) -> Result<()> {
 
 fn roll(minutes: &records::Minutes, now: i64) -> Roll {
     let facts = minutes.facts.as_ref().map(jiyao_wire::facts_from).unwrap_or_default();
+    let doubted: BTreeSet<&str> = minutes
+        .doubts
+        .iter()
+        .flat_map(|doubt| &doubt.paths)
+        .filter_map(|path| path.find(']').map(|end| &path[..=end]))
+        .collect();
+    let mut counts = [0; 4];
     let entries: Vec<RollEntry> = jiyao_rolls::stated(&facts)
         .into_iter()
         .map(|entry| {
-            let presence = match entry.presence {
-                jiyao_rolls::Presence::Present => Presence::Present,
-                jiyao_rolls::Presence::Observer => Presence::Observer,
-                jiyao_rolls::Presence::Absent => Presence::Absent,
-                jiyao_rolls::Presence::Recorder => Presence::Recorder,
+            let (presence, list) = match entry.presence {
+                jiyao_rolls::Presence::Present => (Presence::Present, "present"),
+                jiyao_rolls::Presence::Observer => (Presence::Observer, "observers"),
+                jiyao_rolls::Presence::Absent => (Presence::Absent, "absent"),
+                jiyao_rolls::Presence::Recorder => (Presence::Recorder, "recorders"),
             };
-            RollEntry { presence: presence.into(), unit: entry.unit, person: entry.person }
+            let index = &mut counts[entry.presence as usize];
+            let path = format!("attendance.{list}[{index}]");
+            *index += 1;
+            let doubted = doubted.contains(path.as_str());
+            RollEntry { presence: presence.into(), unit: entry.unit, person: entry.person, doubted }
         })
         .collect();
     let count = |presence: Presence| {

@@ -248,6 +248,34 @@ impl MeetingsApi {
         Ok(api::ListPresentResponse { seats, sequence })
     }
 
+    async fn list_recusals(
+        &self,
+        _: Caller,
+        request: api::ListRecusalsRequest,
+    ) -> Result<api::ListRecusalsResponse> {
+        let name = MeetingName::parse(&request.name, "name")?;
+        let read = move |view: &Reading<'_>| {
+            let meeting = view.meeting(&name, "name")?;
+            let seats = view.seats(&name, &keys::member_seats(&name))?;
+            let recused = seats.iter().flat_map(|(name, seat)| {
+                let shown = jiyao_wire::seat_to(&name.to_string(), seat);
+                shown.recusals.into_iter().map(|recusal| api::MemberRecusal {
+                    person: seat.person.clone(),
+                    post: seat.post.clone(),
+                    item: meeting
+                        .items
+                        .get(recusal.item_index as usize)
+                        .map(|item| item.title.clone())
+                        .unwrap_or_default(),
+                    recusal: Some(recusal),
+                })
+            });
+            Ok(recused.collect())
+        };
+        let (recusals, sequence) = self.0.read(read).await?;
+        Ok(api::ListRecusalsResponse { recusals, sequence })
+    }
+
     async fn check_roll(&self, _: Caller, request: api::CheckRollRequest) -> Result<api::CheckRollResponse> {
         let minutes = Minutes::parse(&request.minutes, "minutes")?;
         self.wait(request.read_after.as_ref()).await?;
@@ -379,6 +407,7 @@ service! {
         list_seats: ListSeatsRequest => ListSeatsResponse, "ListSeats", READERS;
         get_quorum: GetQuorumRequest => GetQuorumResponse, "GetQuorum", READERS;
         list_present: ListPresentRequest => ListPresentResponse, "ListPresent", READERS;
+        list_recusals: ListRecusalsRequest => ListRecusalsResponse, "ListRecusals", READERS;
         check_roll: CheckRollRequest => CheckRollResponse, "CheckRoll", READERS;
         decide_roll_finding: DecideRollFindingRequest => DecideRollFindingResponse, "DecideRollFinding", CLERKS;
         hold_meeting: HoldMeetingRequest => HoldMeetingResponse, "HoldMeeting", CLERKS;

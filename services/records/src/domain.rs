@@ -22,7 +22,7 @@ use prost_types::FieldMask;
 use crate::documents::{View as _, no_content, no_minutes};
 use crate::erasure;
 use crate::follow_up::{self, Desk, FollowUp, MATTER_ACTED, MATTER_ESTABLISHED, MATTER_LISTED, RULES_SET};
-use crate::intake::{self, Followed, SOURCE_FOLLOWED};
+use crate::intake::{self, Followed, RECUSALS_KNOWN, SOURCE_FOLLOWED};
 use crate::keys;
 use crate::life::{self, MINUTES_ACTED, MINUTES_AMENDED, PROCEEDINGS_KEPT, Policy, SIGN_OFF_SET, Step};
 use crate::settling::settle;
@@ -140,6 +140,7 @@ impl Domain for RecordsDomain {
                 life::show_acted(view, &name.to_string(), &body.entry)
             }
             (SOURCE_FOLLOWED, 1) => intake::show(view, &decode_event(event)?),
+            (RECUSALS_KNOWN, 1) => intake::show_recusals(view, &decode_event(event)?),
             (SIGN_OFF_SET, 1) => life::show_sign_off(view, &decode_event(event)?),
             (PROCEEDINGS_KEPT, 1) => life::show_proceedings(view, decode_event(event)?),
             (MATTER_ESTABLISHED, 1) => {
@@ -184,9 +185,11 @@ impl Domain for RecordsDomain {
                 let act = entry.act.name().to_owned();
                 Ok(vec![Kind::MinutesMoved(MinutesMoved { minutes, act, version })])
             }
-            (MATTER_LISTED | RULES_SET | SIGN_OFF_SET | PROCEEDINGS_KEPT | SOURCE_FOLLOWED, 1) => {
-                Ok(Vec::new())
-            }
+            (
+                MATTER_LISTED | RULES_SET | SIGN_OFF_SET | PROCEEDINGS_KEPT | SOURCE_FOLLOWED
+                | RECUSALS_KNOWN,
+                1,
+            ) => Ok(Vec::new()),
             _ => Err(unknown(event)),
         }
     }

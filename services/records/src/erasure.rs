@@ -14,6 +14,7 @@ use prost_types::FieldMask;
 
 use crate::domain::{MINUTES_IMPORTED, MINUTES_SETTLED};
 use crate::follow_up::{MATTER_ACTED, MATTER_ESTABLISHED, MATTER_LISTED};
+use crate::intake::RECUSALS_KNOWN;
 use crate::life::{MINUTES_ACTED, MINUTES_AMENDED, PROCEEDINGS_KEPT};
 
 /// What a register says of minutes.
@@ -138,6 +139,13 @@ pub(crate) fn remains(of: &Event, erasing: &mut Erasing) -> Result<Option<Vec<Ev
             let api::Proceedings { minutes, keeper, version, .. } = kept;
             let proceedings = Some(api::Proceedings { minutes, keeper, version, ..Default::default() });
             stored::ProceedingsKept { proceedings }.encode_to_vec()
+        }
+        RECUSALS_KNOWN => {
+            let known: stored::RecusalsKnown = decode_event(of)?;
+            if known.minutes != erasing.minutes {
+                return Ok(None);
+            }
+            stored::RecusalsKnown { recusals: Vec::new(), ..known }.encode_to_vec()
         }
         MATTER_ESTABLISHED => {
             let body: stored::MatterEstablished = decode_event(of)?;

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use jiyao_calendar::{Date, parse_iso};
-use jiyao_fault::Result;
-use jiyao_ledger::{Context, Decided, Overlay, event};
+use jiyao_fault::{Fault, Result};
+use jiyao_ledger::{Context, Decided, Lookup as _, Overlay, event};
 use jiyao_matters::Act as MatterAct;
 use jiyao_minutes::{Act, FrozenScope, Quorum};
 use jiyao_names::{Matter as MatterName, Minutes, hex};
+use jiyao_proto::attendance::v1::meetings_service_client::MeetingsServiceClient;
+use jiyao_proto::attendance::v1::{ListRecusalsRequest, MemberRecusal};
 use jiyao_proto::journal::v1::event::Kind;
 use jiyao_proto::journal::v1::{Cursor, Event};
 use jiyao_proto::records::v1 as api;
@@ -22,13 +24,20 @@ use crate::keys;
 use crate::life::{Case, Policy};
 
 pub(crate) const SOURCE_FOLLOWED: &str = "source.followed";
+pub(crate) const RECUSALS_KNOWN: &str = "recusals.known";
 pub(crate) const ATTENDANCE: &str = "attendance";
 pub(crate) const DISTRIBUTION: &str = "distribution";
 
 /// What others settled.
 pub(crate) enum Settled {
     /// Whether the meeting of minutes could decide.
-    Quorum { minutes: Minutes, outcome: Quorum, meeting: String },
+    Quorum {
+        minutes: Minutes,
+        outcome: Quorum,
+        meeting: String,
+        /// Who took no part in what: it belongs to the record of discussion (requirement 33).
+        recusals: Vec<api::RecordedRecusal>,
+    },
     /// Recipients were frozen.
     Scope { minutes: Minutes, scope: FrozenScope },
     /// A recipient signed for minutes.
@@ -57,7 +66,7 @@ impl Intake<RecordsDomain> for Quorums {
 
     async fn command(
         &self,
-        _: &Link,
+        link: &Link,
         events: Vec<Event>,
         through: Cursor,
     ) -> Result<Option<Command>, Setback> {
@@ -73,7 +82,12 @@ impl Intake<RecordsDomain> for Quorums {
                         _ => return Err(unknown_kind(&event)),
                     };
                     let minutes = Minutes::parse(&said.minutes, "minutes")?;
-                    settled.push(Settled::Quorum { minutes, outcome, meeting: said.meeting.clone() });
+                    let recusals = match outcome {
+                        Quorum::Unknown => Vec::new(),
+                        _ => fetch_recusals(link, &said.meeting).await?,
+                    };
+                    let meeting = said.meeting.clone();
+                    settled.push(Settled::Quorum { minutes, outcome, meeting, recusals });
                 }
                 Some(Kind::RollStated(_) | Kind::DirectoryChanged(_)) => {}
                 _ => return Err(unknown_kind(&event)),
@@ -81,6 +95,25 @@ impl Intake<RecordsDomain> for Quorums {
         }
         Ok(followed(ATTENDANCE, through, settled))
     }
+}
+
+async fn fetch_recusals(link: &Link, meeting: &str) -> Result<Vec<api::RecordedRecusal>> {
+    let request = ListRecusalsRequest { name: meeting.to_owned() };
+    let mut attendance =
+        MeetingsServiceClient::new(link.clone()).max_decoding_message_size(jiyao_serve::RESPONSE_LIMIT);
+    let answer = attendance.list_recusals(request).await.map_err(Fault::internal)?;
+    let recorded = |of: MemberRecusal| {
+        let recusal = of.recusal.unwrap_or_default();
+        api::RecordedRecusal {
+            item_index: recusal.item_index,
+            item: of.item,
+            person: of.person,
+            ground: recusal.ground().as_str_name().trim_start_matches("RECUSAL_GROUND_").to_owned(),
+            reason: recusal.reason,
+            decided_by: recusal.decided_by,
+        }
+    };
+    Ok(answer.into_inner().recusals.into_iter().map(recorded).collect())
 }
 
 /// Follows distribution.
@@ -156,7 +189,14 @@ pub(crate) fn decide(
     let mut events = Vec::new();
     for one in settled {
         let (minutes, act) = match one {
-            Settled::Quorum { minutes, outcome, meeting } => {
+            Settled::Quorum { minutes, outcome, meeting, recusals } => {
+                let before = view.get(&keys::recusals(minutes))?;
+                // What was erased does not come back.
+                if (before.is_some() || !recusals.is_empty()) && !view.is_erased(&minutes.to_string())? {
+                    let known =
+                        stored::RecusalsKnown { minutes: minutes.to_string(), recusals: recusals.clone() };
+                    events.push(event(RECUSALS_KNOWN, 1, &known));
+                }
                 (minutes, Act::RecordQuorum { outcome: *outcome, reason: meeting.clone() })
             }
             Settled::Scope { minutes, scope } => (minutes, Act::RecordScope { scope: scope.clone() }),
@@ -167,8 +207,7 @@ pub(crate) fn decide(
                     date: day.to_string(),
                 }));
                 for (_, summary) in view.scan_prefix(&keys::by_minutes(minutes))? {
-                    let summary = api::MatterSummary::decode(summary.as_slice())
-                        .map_err(jiyao_fault::Fault::internal)?;
+                    let summary = api::MatterSummary::decode(summary.as_slice()).map_err(Fault::internal)?;
                     if !units.contains(&summary.lead) {
                         continue;
                     }
@@ -202,6 +241,12 @@ pub(crate) fn decide(
     };
     events.push(event(SOURCE_FOLLOWED, 1, &body));
     Ok(Decided { events, answer: Vec::new() })
+}
+
+/// Shows who took no part in what.
+pub(crate) fn show_recusals(view: &mut Overlay<'_>, known: &stored::RecusalsKnown) -> Result<()> {
+    view.put(keys::recusals(&Minutes::parse(&known.minutes, "minutes")?), known.encode_to_vec());
+    Ok(())
 }
 
 /// Shows how far another journal was followed, and who signed for what.

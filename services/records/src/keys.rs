@@ -109,6 +109,11 @@ pub(crate) fn proceedings(minutes: &Minutes) -> Vec<u8> {
     of(b"j/", &minutes.organ, &[minutes.id.as_bytes()])
 }
 
+/// Who took no part in which item of the meeting of minutes.
+pub(crate) fn recusals(minutes: &Minutes) -> Vec<u8> {
+    of(b"R/", &minutes.organ, &[minutes.id.as_bytes()])
+}
+
 /// Names of closed matters whose raiser, or that of a row of the list, waits for an answer.
 pub(crate) fn unanswered_of(organ: &Organ) -> Vec<u8> {
     of(b"y/", organ, &[])

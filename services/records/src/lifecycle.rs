@@ -7,6 +7,7 @@ use jiyao_names::{Minutes, Organ};
 use jiyao_proto::journal::v1::Cursor;
 use jiyao_proto::records::v1::{self as api, clause_change, side};
 use jiyao_proto::server::records::v1::lifecycle_service_server::LifecycleService;
+use jiyao_proto::stored::v1::RecusalsKnown;
 use jiyao_serve::{CLERKS, Caller, LEADERS, READERS, answer, cursor_to, request_digest, service};
 use jiyao_wire::Asks;
 use prost::Message as _;
@@ -188,9 +189,9 @@ impl LifecycleApi {
         request: &api::GetProceedingsRequest,
     ) -> Result<api::GetProceedingsResponse> {
         let name = Minutes::parse(&request.minutes, "minutes")?;
-        let (kept, _) = self.0.ledger.get()?.read(|view| {
+        let ((kept, recusals), _) = self.0.ledger.get()?.read(|view| {
             view.document(&name, "minutes")?;
-            view.get(&keys::proceedings(&name))
+            Ok((view.get(&keys::proceedings(&name))?, view.get(&keys::recusals(&name))?))
         })?;
         let closed = || Fault::new(Reason::ProceedingsClosed).with("minutes", &name);
         let kept = api::Proceedings::decode(kept.ok_or_else(closed)?.as_slice()).map_err(Fault::internal)?;
@@ -198,7 +199,10 @@ impl LifecycleApi {
         if kept.keeper != *who && !kept.readers.contains(who) {
             return Err(closed());
         }
-        Ok(api::GetProceedingsResponse { proceedings: Some(kept) })
+        let known =
+            RecusalsKnown::decode(recusals.unwrap_or_default().as_slice()).map_err(Fault::internal)?;
+        let proceedings = Some(api::Proceedings { recusals: known.recusals, ..kept });
+        Ok(api::GetProceedingsResponse { proceedings })
     }
 
     async fn set_sign_off(

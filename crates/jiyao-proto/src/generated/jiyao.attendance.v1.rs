@@ -11,6 +11,9 @@ pub struct RollEntry {
     /// Name; empty for a unit's unnamed representative.
     #[prost(string, tag = "3")]
     pub person: ::prost::alloc::string::String,
+    /// The reader doubts it, and nobody has settled that: see the doubts of the minutes.
+    #[prost(bool, tag = "4")]
+    pub doubted: bool,
 }
 /// The roll of one meeting (出席名单).
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -1860,6 +1863,39 @@ pub struct Item {
     #[prost(message, optional, tag = "7")]
     pub until: ::core::option::Option<::prost_types::Timestamp>,
 }
+/// Who took no part in which item: what is asked.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListRecusalsRequest {
+    /// `organs/{organ}/meetings/{meeting}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+}
+/// Who took no part in which item: the answer.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListRecusalsResponse {
+    /// In the order of the seats.
+    #[prost(message, repeated, tag = "1")]
+    pub recusals: ::prost::alloc::vec::Vec<MemberRecusal>,
+    /// The state's sequence that the answer was read at.
+    #[prost(uint64, tag = "2")]
+    pub sequence: u64,
+}
+/// A member who took no part in an item.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MemberRecusal {
+    /// Name.
+    #[prost(string, tag = "1")]
+    pub person: ::prost::alloc::string::String,
+    /// Post that they are a member by.
+    #[prost(string, tag = "2")]
+    pub post: ::prost::alloc::string::String,
+    /// Title of the item.
+    #[prost(string, tag = "3")]
+    pub item: ::prost::alloc::string::String,
+    /// Which item, from 0, and why.
+    #[prost(message, optional, tag = "4")]
+    pub recusal: ::core::option::Option<Recusal>,
+}
 /// A meeting.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Meeting {
@@ -2683,6 +2719,36 @@ pub mod meetings_service_client {
             req.extensions_mut()
                 .insert(
                     GrpcMethod::new("jiyao.attendance.v1.MeetingsService", "ListPresent"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Who took no part in which item, and why. Errors: MEETING_NOT_FOUND.
+        pub async fn list_recusals(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListRecusalsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListRecusalsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.attendance.v1.MeetingsService/ListRecusals",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "jiyao.attendance.v1.MeetingsService",
+                        "ListRecusals",
+                    ),
                 );
             self.inner.unary(req, path, codec).await
         }

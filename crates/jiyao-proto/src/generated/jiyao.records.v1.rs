@@ -2015,6 +2015,31 @@ pub struct Proceedings {
     /// From 1; each keeping is a version.
     #[prost(uint64, tag = "6")]
     pub version: u64,
+    /// Who took no part in which item, as attendance says of the meeting that was held. Output only.
+    #[prost(message, repeated, tag = "7")]
+    pub recusals: ::prost::alloc::vec::Vec<RecordedRecusal>,
+}
+/// A member who took no part in an item.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RecordedRecusal {
+    /// Which item of the agenda, from 0.
+    #[prost(uint32, tag = "1")]
+    pub item_index: u32,
+    /// Its title.
+    #[prost(string, tag = "2")]
+    pub item: ::prost::alloc::string::String,
+    /// Who.
+    #[prost(string, tag = "3")]
+    pub person: ::prost::alloc::string::String,
+    /// OWN_INTEREST, RELATIVE or OTHER.
+    #[prost(string, tag = "4")]
+    pub ground: ::prost::alloc::string::String,
+    /// In words.
+    #[prost(string, tag = "5")]
+    pub reason: ::prost::alloc::string::String,
+    /// Who decided it.
+    #[prost(string, tag = "6")]
+    pub decided_by: ::prost::alloc::string::String,
 }
 /// Dissent on an item.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -113,6 +113,16 @@ pub struct ProceedingsKept {
     #[prost(message, optional, tag = "1")]
     pub proceedings: ::core::option::Option<super::super::records::v1::Proceedings>,
 }
+/// Body of `recusals.known` version 1, and its state value: private altogether.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RecusalsKnown {
+    /// `organs/{organ}/minutes/{minutes}`.
+    #[prost(string, tag = "1")]
+    pub minutes: ::prost::alloc::string::String,
+    /// All of the meeting.
+    #[prost(message, repeated, tag = "2")]
+    pub recusals: ::prost::alloc::vec::Vec<super::super::records::v1::RecordedRecusal>,
+}
 /// State value of minutes: the document and where its original lies.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct MinutesDocument {

@@ -908,6 +908,14 @@ pub mod meetings_service_server {
             tonic::Response<crate::attendance::v1::ListPresentResponse>,
             tonic::Status,
         >;
+        /// Who took no part in which item, and why. Errors: MEETING_NOT_FOUND.
+        async fn list_recusals(
+            &self,
+            request: tonic::Request<crate::attendance::v1::ListRecusalsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<crate::attendance::v1::ListRecusalsResponse>,
+            tonic::Status,
+        >;
         /// Holds the roll that minutes state against the directory of the day and against who signed in. Errors: NOT_STATED,
         /// NOT_CAUGHT_UP.
         async fn check_roll(
@@ -1463,6 +1471,54 @@ pub mod meetings_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ListPresentSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.attendance.v1.MeetingsService/ListRecusals" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListRecusalsSvc<T: MeetingsService>(pub Arc<T>);
+                    impl<
+                        T: MeetingsService,
+                    > tonic::server::UnaryService<
+                        crate::attendance::v1::ListRecusalsRequest,
+                    > for ListRecusalsSvc<T> {
+                        type Response = crate::attendance::v1::ListRecusalsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                crate::attendance::v1::ListRecusalsRequest,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MeetingsService>::list_recusals(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListRecusalsSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
