@@ -20,6 +20,11 @@ pub(crate) fn draft() -> String {
     SAMPLE.lines().filter(|line| !dated(line.trim())).map(|line| format!("{line}\n")).collect()
 }
 
+/// A text with the note (附注) of a class.
+fn noted(text: &str, class: DisclosureClass) -> String {
+    text.replace(DisclosureClass::Public.note(), class.note())
+}
+
 pub(crate) struct House {
     pub(crate) services: Local,
     pub(crate) client: Client,
@@ -106,8 +111,8 @@ impl House {
     }
 
     pub(crate) async fn drafted(&self, text: &str, class: DisclosureClass) -> Result<String> {
-        let import =
-            Import { standing: Standing::Draft, ..Import::new(&self.organ, text.as_bytes().to_vec()) };
+        let text = noted(text, class);
+        let import = Import { standing: Standing::Draft, ..Import::new(&self.organ, text.into_bytes()) };
         let name = self.client.import_minutes(import).await?.minutes.name;
         for act in to_registered(class) {
             self.client.step(&name, act, None).await?;
@@ -484,7 +489,8 @@ async fn req_37_38_43_classified_minutes_go_on_paper_in_numbered_copies() -> Res
     let organ = client.create_organ(Some("linlan"), "临岚市人民政府", &[]).await?.name;
     client.import_directory(&organ, DIRECTORY.as_bytes().to_vec(), false).await?;
     let house = House { client: client.clone(), services, organ, folder };
-    let import = Import { standing: Standing::Draft, ..Import::new(&house.organ, draft().into_bytes()) };
+    let text = noted(&draft(), DisclosureClass::Withheld);
+    let import = Import { standing: Standing::Draft, ..Import::new(&house.organ, text.into_bytes()) };
     let minutes = client.import_minutes(import).await?.minutes.name;
     let secrecy = jiyao_client::Secrecy {
         level: jiyao_client::Level::Confidential,
@@ -537,6 +543,30 @@ async fn req_37_38_43_classified_minutes_go_on_paper_in_numbered_copies() -> Res
     let two = Some(("秘书长".to_owned(), vec!["甲".to_owned(), "乙".to_owned()]));
     assert_eq!(client.end_copy(&minutes, "000002", two).await?.state, "DESTROYED");
     assert_eq!(reason(client.end_copy(&minutes, "999999", None).await), "COPY_NOT_FOUND");
+
+    // Not public until it is declassified.
+    let open = LifeAct::Reclassify {
+        disclosure: disclosure(DisclosureClass::Public),
+        reason: "定期评估".into(),
+    };
+    assert_eq!(reason(client.step(&minutes, open.clone(), None).await), "FIELD_INVALID");
+    let declassify = LifeAct::Declassify { document: "解密通知".into(), reason: "期满".into() };
+    assert_eq!(client.step(&minutes, declassify, None).await?.life.history.last().unwrap().act, "DECLASSIFY");
+    client.step(&minutes, open, None).await?;
+    let publish = LifeAct::Publish { place: "门户网站".into(), separable: false };
+    client.step(&minutes, publish, None).await?;
+    let listed = async || Ok::<_, anyhow::Error>(client.list_published("organs/-", None).await?.entries);
+    let public = until("the public listing", async || Ok(listed().await?.into_iter().next())).await?;
+    assert_eq!((public.name.as_str(), public.note.as_str()), (minutes.as_str(), "（此件公开发布）"));
+    // What is no longer public leaves the listing.
+    let close = LifeAct::Reclassify {
+        disclosure: disclosure(DisclosureClass::OnRequest),
+        reason: "含个人信息".into(),
+    };
+    client.step(&minutes, close, None).await?;
+    until("an empty listing", async || Ok(listed().await?.is_empty().then_some(()))).await?;
+    assert_eq!(reason(client.published(&minutes).await), "MINUTES_NOT_FOUND");
+    assert_eq!(client.search_published("organs/-", "城市更新", None).await?.entries, []);
     house.services.stop().await
 }
 

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand, ValueEnum};
-use jiyao_client::{Client, Disclosure, DisclosureClass, LifeAct, Mark, Passage, Quorum, Recusal, Side};
+use jiyao_client::{
+    Client, Disclosure, DisclosureClass, Level, LifeAct, Mark, Passage, Quorum, Recusal, Secrecy, Side,
+};
 
 use crate::words::Speaker;
 use crate::{print, show};
@@ -22,6 +24,25 @@ impl Class {
             Self::Public => DisclosureClass::Public,
             Self::OnRequest => DisclosureClass::OnRequest,
             Self::Withheld => DisclosureClass::Withheld,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Grade {
+    None,
+    Secret,
+    Confidential,
+    TopSecret,
+}
+
+impl Grade {
+    fn level(self) -> Option<Level> {
+        match self {
+            Self::None => None,
+            Self::Secret => Some(Level::Secret),
+            Self::Confidential => Some(Level::Confidential),
+            Self::TopSecret => Some(Level::TopSecret),
         }
     }
 }
@@ -187,6 +208,33 @@ pub(crate) enum LifeCommand {
         #[arg(long)]
         formatting: bool,
     },
+    Secrecy {
+        name: String,
+        #[arg(value_enum)]
+        level: Grade,
+        #[arg(long, default_value_t = 0)]
+        years: u32,
+        #[arg(long, default_value = "")]
+        condition: String,
+        #[arg(long)]
+        reason: String,
+    },
+    Declassify {
+        name: String,
+        #[arg(long)]
+        document: String,
+        #[arg(long)]
+        reason: String,
+    },
+    Reclassify {
+        name: String,
+        #[arg(value_enum)]
+        class: Class,
+        #[arg(long, default_value = "")]
+        article: String,
+        #[arg(long)]
+        reason: String,
+    },
     Revoke {
         name: String,
         #[arg(long)]
@@ -266,6 +314,15 @@ impl LifeCommand {
                 (name, LifeAct::MarkPassage { passage })
             }
             Self::Archive { name, file } => (name, LifeAct::Archive { file }),
+            Self::Secrecy { name, level, years, condition, reason } => {
+                let secrecy = level.level().map(|level| Secrecy { level, years, condition });
+                (name, LifeAct::SetSecrecy { secrecy, reason })
+            }
+            Self::Declassify { name, document, reason } => (name, LifeAct::Declassify { document, reason }),
+            Self::Reclassify { name, class, article, reason } => {
+                let disclosure = Disclosure { class: class.of(), reason: reason.clone(), article };
+                (name, LifeAct::Reclassify { disclosure, reason })
+            }
             Self::Revoke { name, document, reason } => (name, LifeAct::Revoke { document, reason }),
             Self::Repeal { name, from, document, reason } => {
                 let from =

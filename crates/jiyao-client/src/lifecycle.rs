@@ -147,6 +147,8 @@ impl Client {
             LifeAct::RecordQuorum { outcome, reason } => record_quorum_outcome, RecordQuorumOutcomeRequest { outcome: jiyao_wire::quorum_to(outcome).into(), reason };
             LifeAct::ProposeDisclosure { disclosure } => propose_disclosure, ProposeDisclosureRequest { disclosure: Some(jiyao_wire::disclosure_to(&disclosure)) };
             LifeAct::SetSecrecy { secrecy, reason } => set_secrecy, SetSecrecyRequest { secrecy: secrecy.as_ref().map(jiyao_wire::secrecy_to), reason };
+            LifeAct::Declassify { document, reason } => declassify_minutes, DeclassifyMinutesRequest { document, reason };
+            LifeAct::Reclassify { disclosure, reason } => reclassify_minutes, ReclassifyMinutesRequest { disclosure: Some(jiyao_wire::disclosure_to(&disclosure)), reason };
             LifeAct::FlagMajor { major } => flag_major_decision, FlagMajorDecisionRequest { item_index: major.item, review: major.review, review_date: major.review_date.to_string(), differs: major.differs, reason: major.reason };
             LifeAct::Revoke { document, reason } => revoke_minutes, RevokeMinutesRequest { document, reason };
             LifeAct::Repeal { from, document, reason } => repeal_minutes, RepealMinutesRequest { from: from.to_string(), document, reason };

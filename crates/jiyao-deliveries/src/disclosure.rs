@@ -52,6 +52,9 @@ pub struct Publication {
     pub issued: Option<Date>,
     /// When it was made public.
     pub published: Option<Date>,
+    /// When its class was changed: it became what it is then (条例 art. 26: 形成或者变更之日).
+    #[serde(default)]
+    pub reclassified: Option<Date>,
     /// When a withheld one is looked at again.
     pub reassess: Option<Date>,
 }
@@ -65,7 +68,8 @@ impl Publication {
         if self.class != Some(DisclosureClass::Public) {
             return Ok(None);
         }
-        let from = if rules.from_issue { self.issued } else { self.signed.or(self.issued) };
+        let made = if rules.from_issue { self.issued } else { self.signed.or(self.issued) };
+        let from = self.reclassified.or(made);
         from.map(|from| holidays.after(from, rules.working_days)).transpose()
     }
 

@@ -412,6 +412,9 @@ fn req_47_twenty_working_days_from_the_signature_by_the_holiday_table() {
     assert_eq!(public.standing(rules, holidays, day("2020-07-14")), Some(Standing::Overdue));
     let out = Publication { published: Some(day("2020-07-10")), ..public.clone() };
     assert_eq!(out.standing(rules, holidays, day("2020-07-14")), Some(Standing::Published));
+    // What became public later is due from that day on.
+    let changed = Publication { reclassified: Some(day("2020-08-03")), ..public.clone() };
+    assert_eq!(changed.due(rules, holidays).unwrap(), Some(day("2020-08-31")));
     let far = Publication { signed: Some(day("2099-01-05")), ..public };
     assert_eq!(
         far.standing(rules, holidays, day("2099-01-06")),

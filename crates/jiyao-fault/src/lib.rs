@@ -135,6 +135,7 @@ reasons! {
     CopyNotFound = "COPY_NOT_FOUND", NotFound;
     MinutesErased = "MINUTES_ERASED", NotFound;
     ErasureNotFound = "ERASURE_NOT_FOUND", NotFound;
+    DisclosureMismatch = "DISCLOSURE_MISMATCH", FailedPrecondition;
 }
 
 impl Reason {

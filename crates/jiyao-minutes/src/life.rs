@@ -271,6 +271,10 @@ pub enum Act {
     ProposeDisclosure { disclosure: Disclosure },
     /// 定密.
     SetSecrecy { secrecy: Option<Secrecy>, reason: String },
+    /// 解密: after the signature, by a document or because its term ended.
+    Declassify { document: String, reason: String },
+    /// Another 公开属性 than the signer decided, as after a re-assessment (requirement 48).
+    Reclassify { disclosure: Disclosure, reason: String },
     /// An item is a 重大行政决策.
     FlagMajor { major: Major },
     /// A correction took its place (更正重印件).
@@ -303,6 +307,8 @@ impl Act {
             Self::RecordQuorum { .. } => "RECORD_QUORUM",
             Self::ProposeDisclosure { .. } => "PROPOSE_DISCLOSURE",
             Self::SetSecrecy { .. } => "SET_SECRECY",
+            Self::Declassify { .. } => "DECLASSIFY",
+            Self::Reclassify { .. } => "RECLASSIFY",
             Self::FlagMajor { .. } => "FLAG_MAJOR",
             Self::Replace { .. } => "REPLACE",
             Self::Revoke { .. } => "REVOKE",
@@ -378,7 +384,7 @@ pub struct Context<'c> {
     pub revision: u64,
     /// An issue needs frozen recipients: distribution is followed.
     pub needs_scope: bool,
-    /// 公开属性 as the text prints it, of minutes that were issued elsewhere.
+    /// 公开属性 as the text prints it (附注).
     pub printed_class: Option<DisclosureClass>,
 }
 
@@ -405,6 +411,9 @@ pub struct Life {
     pub issued: Option<Date>,
     /// When it was made public.
     pub published: Option<Date>,
+    /// When the class was changed after the signature: what became public then is due from then on.
+    #[serde(default)]
+    pub reclassified: Option<Date>,
     /// When it was filed.
     pub archived: Option<Date>,
     /// What the drafter proposed, then what the signer decided.
@@ -454,7 +463,7 @@ impl Life {
     ///
     /// # Errors
     /// `STATE_FORBIDS`, `FIELD_REQUIRED`, `FIELD_INVALID`, `POST_FORBIDS`, `DELEGATION_MISSING`, `DATE_MISMATCH`,
-    /// `DISCLOSURE_MISSING`, `QUORUM_OPEN`, `SECRET_REFUSED`, `NUMBER_MISMATCH`, `REVIEW_MISSING`.
+    /// `DISCLOSURE_MISSING`, `QUORUM_OPEN`, `SECRET_REFUSED`, `NUMBER_MISMATCH`, `DISCLOSURE_MISMATCH`, `REVIEW_MISSING`.
     pub fn decide(&self, act: Act, context: &Context<'_>) -> Result<Entry> {
         let to = self.leads_to(&act, context).ok_or_else(|| {
             Fault::new(Reason::StateForbids).with("state", self.state()).with("act", act.name())
@@ -479,6 +488,17 @@ impl Life {
             (.., Some(_)) => "REPEALED",
             _ => self.stage.as_str(),
         }
+    }
+
+    /// Came in as issued elsewhere.
+    fn is_foreign(&self) -> bool {
+        self.stage.is_issued() && self.issued.is_none()
+    }
+
+    /// The class decided here, else the one that a text from elsewhere prints.
+    fn class(&self, context: &Context<'_>) -> Option<DisclosureClass> {
+        let claimed = context.printed_class.filter(|_| self.is_foreign());
+        self.disclosure.as_ref().map(|disclosure| disclosure.class).or(claimed)
     }
 
     fn is_over(&self) -> bool {
@@ -509,14 +529,20 @@ impl Life {
             Act::Print { .. } => is(here == Registered, Printed),
             Act::Issue => is(here == Printed, Issued),
             // What came in as issued may get recipients here; what was issued here has those that it was issued to.
-            Act::RecordScope { .. } => {
-                is(matches!(here, Registered | Printed) || (here.is_issued() && self.issued.is_none()), here)
-            }
+            Act::RecordScope { .. } => is(matches!(here, Registered | Printed) || self.is_foreign(), here),
             Act::MarkPassage { .. } => is(here < Published, here),
+            Act::Publish { .. } if here == Stage::Archived => is(self.published.is_none(), here),
             Act::Publish { .. } => is(here == Issued, Published),
             Act::Archive { .. } => is(matches!(here, Issued | Published), Stage::Archived),
             Act::RecordQuorum { .. } | Act::FlagMajor { .. } => is(here < Issued, here),
-            Act::ProposeDisclosure { .. } | Act::SetSecrecy { .. } => is(here < Signed, here),
+            Act::ProposeDisclosure { .. } => is(here < Signed, here),
+            // Of what came in as issued, the level is what its paper says.
+            Act::SetSecrecy { .. } => is(here < Signed || self.is_foreign(), here),
+            Act::Declassify { .. } => is(here >= Signed && self.secrecy.is_some(), here),
+            Act::Reclassify { disclosure, .. } => {
+                let is_withdrawn = here == Published && disclosure.class != DisclosureClass::Public;
+                is(here >= Signed, if is_withdrawn { Issued } else { here })
+            }
             Act::Replace { .. } => is(here.is_issued() && self.replaced_by.is_empty(), here),
             Act::Revoke { .. } => is(here.is_issued(), here),
             Act::Repeal { .. } => is(here.is_issued() && self.repealed.is_none(), here),
@@ -580,6 +606,16 @@ impl Life {
                     ));
                 }
                 check_disclosure(disclosure.as_ref(), self.secrecy.as_ref())?;
+                // What is printed on every copy must be what was decided (requirement 46).
+                let decided = disclosure.as_ref().map(|disclosure| disclosure.class);
+                if let (Some(printed), Some(decided)) = (context.printed_class, decided)
+                    && printed != decided
+                {
+                    return Err(Fault::new(Reason::DisclosureMismatch)
+                        .at("disclosure.class")
+                        .with("printed", printed.note())
+                        .with("note", decided.note()));
+                }
                 if post == signer {
                     return Ok(None);
                 }
@@ -625,8 +661,6 @@ impl Life {
             }
             Act::Publish { place, separable } => {
                 words(place, "place")?;
-                let class = self.disclosure.as_ref().map(|disclosure| disclosure.class);
-                let class = class.or(context.printed_class);
                 let withheld =
                     self.passages.iter().filter(|one| one.class != DisclosureClass::Public).count();
                 if withheld > 0 && !separable {
@@ -634,7 +668,7 @@ impl Life {
                         .at("separable")
                         .with("passages", withheld));
                 }
-                if self.stage == Stage::Issued && class != Some(DisclosureClass::Public) {
+                if self.class(context) != Some(DisclosureClass::Public) {
                     return Err(Fault::new(Reason::DisclosureMissing).with("class", "PUBLIC"));
                 }
             }
@@ -656,6 +690,17 @@ impl Life {
                 words(reason, "reason")?;
                 if let Some(secrecy) = secrecy {
                     check_secrecy(secrecy, context)?;
+                }
+            }
+            Act::Declassify { document, reason } => {
+                words(document, "document")?;
+                words(reason, "reason")?;
+            }
+            Act::Reclassify { disclosure, reason } => {
+                words(reason, "reason")?;
+                check_disclosure(Some(disclosure), self.secrecy.as_ref())?;
+                if self.class(context) == Some(disclosure.class) {
+                    return Err(Fault::invalid("disclosure.class", disclosure.class.note()));
                 }
             }
             Act::FlagMajor { major } => {
@@ -723,6 +768,14 @@ impl Life {
             Act::RecordQuorum { outcome, .. } => self.quorum = outcome,
             Act::ProposeDisclosure { disclosure } => self.disclosure = Some(disclosure),
             Act::SetSecrecy { secrecy, .. } => self.secrecy = secrecy,
+            Act::Declassify { .. } => self.secrecy = None,
+            Act::Reclassify { disclosure, .. } => {
+                if disclosure.class != DisclosureClass::Public {
+                    self.published = None;
+                }
+                self.disclosure = Some(disclosure);
+                self.reclassified = day;
+            }
             Act::FlagMajor { major } => {
                 self.majors.retain(|known| known.item != major.item);
                 self.majors.push(major);

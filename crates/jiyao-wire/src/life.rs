@@ -173,6 +173,7 @@ pub fn life_to(life: &domain::Life) -> wire::Life {
         scope: life.scope.clone(),
         issued_date: date(life.issued),
         published_date: date(life.published),
+        reclassified_date: date(life.reclassified),
         archived_date: date(life.archived),
         disclosure: life.disclosure.as_ref().map(disclosure_to),
         secrecy: life.secrecy.as_ref().map(secrecy_to),
@@ -234,8 +235,11 @@ fn words_of(act: &Act) -> String {
         }
         Act::RecordQuorum { outcome, reason } => format!("{}: {reason}", outcome.as_str()),
         Act::SetSecrecy { reason, .. } | Act::Void { reason } => reason.clone(),
+        Act::Reclassify { disclosure, reason } => format!("{} {reason}", disclosure.class.note()),
         Act::FlagMajor { major } => format!("{}: {} {}", major.item + 1, major.review, major.review_date),
-        Act::Revoke { document, reason } | Act::Repeal { document, reason, .. } => {
+        Act::Revoke { document, reason }
+        | Act::Repeal { document, reason, .. }
+        | Act::Declassify { document, reason } => {
             format!("{document}: {reason}")
         }
         Act::ProposeDisclosure { disclosure } => disclosure.reason.clone(),
@@ -342,6 +346,11 @@ asks! { Act;
         disclosure: disclosure_from(r.disclosure)?.ok_or_else(|| Fault::required("disclosure.class"))?,
     };
     SetSecrecyRequest => |r| Act::SetSecrecy { secrecy: secrecy_from(r.secrecy)?, reason: r.reason };
+    DeclassifyMinutesRequest => |r| Act::Declassify { document: r.document, reason: r.reason };
+    ReclassifyMinutesRequest => |r| Act::Reclassify {
+        disclosure: disclosure_from(r.disclosure)?.ok_or_else(|| Fault::required("disclosure.class"))?,
+        reason: r.reason,
+    };
     FlagMajorDecisionRequest => |r| Act::FlagMajor {
         major: domain::Major {
             item: r.item_index,

@@ -201,6 +201,7 @@ impl DisclosureApi {
             signed: known.signed,
             issued: known.issued,
             published: known.published,
+            reclassified: known.reclassified,
             reassess: reassess.map(|date| from_json(&date)).transpose()?,
         };
         let standing = of.standing(self.rules, &self.holidays, today).filter(|_| known.is_in_force());

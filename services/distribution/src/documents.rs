@@ -38,6 +38,9 @@ pub(crate) struct Known {
     pub(crate) signed: Option<Date>,
     pub(crate) issued: Option<Date>,
     pub(crate) published: Option<Date>,
+    /// When its class was changed after the signature.
+    #[serde(default)]
+    pub(crate) reclassified: Option<Date>,
     pub(crate) class: Option<DisclosureClass>,
     pub(crate) secrecy: Option<Level>,
     pub(crate) passages: Vec<Passage>,

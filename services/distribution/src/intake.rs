@@ -150,6 +150,7 @@ fn known_of(minutes: &records::Minutes) -> Result<Known, Fault> {
         signed: day(&life.signed_date).or(printed_date(facts.compiled.clone().unwrap_or_default().date)),
         issued: day(&life.issued_date).or(printed_date(facts.printed.clone().unwrap_or_default().date)),
         published: day(&life.published_date),
+        reclassified: day(&life.reclassified_date),
         class: class.or(claimed),
         secrecy: jiyao_wire::secrecy_from(life.secrecy)?.map(|secrecy| secrecy.level),
         passages: life.passages.iter().map(passage).collect::<Result<_, Fault>>()?,

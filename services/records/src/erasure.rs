@@ -226,6 +226,8 @@ mod tests {
             json!({"PROPOSE_DISCLOSURE": {"disclosure": disclosure}}),
             json!({"SET_SECRECY": {"secrecy": secrecy, "reason": "词"}}),
             json!({"SET_SECRECY": {"secrecy": null, "reason": "词"}}),
+            json!({"DECLASSIFY": {"document": "词", "reason": "词"}}),
+            json!({"RECLASSIFY": {"disclosure": disclosure, "reason": "词"}}),
             json!({"FLAG_MAJOR": {"major": major}}),
             json!({"REPLACE": {"by": "organs/a/minutes/b"}}),
             json!({"REVOKE": {"document": "词", "reason": "词"}}),

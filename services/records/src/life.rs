@@ -65,12 +65,9 @@ fn printed_number(minutes: &api::Minutes) -> Option<DocumentNumber> {
     DocumentNumber::parse(&number.value)
 }
 
-/// 公开属性 as the text of minutes that were issued elsewhere prints it.
+/// 公开属性 as the text prints it.
 fn printed_class(minutes: &api::Minutes) -> Option<DisclosureClass> {
-    let note = &minutes.facts.as_ref()?.disclosure.as_ref()?.value;
-    let is_claim = minutes.standing == i32::from(api::Standing::IssuedElsewhere);
-    let class = DisclosureClass::of_note(note)?;
-    is_claim.then_some(class)
+    DisclosureClass::of_note(&minutes.facts.as_ref()?.disclosure.as_ref()?.value)
 }
 
 pub(crate) fn number_series(series: &str, year: i16) -> String {

@@ -252,6 +252,8 @@ service! {
         propose_disclosure: ProposeDisclosureRequest => ProposeDisclosureResponse, "ProposeDisclosure", CLERKS;
         set_secrecy: SetSecrecyRequest => SetSecrecyResponse, "SetSecrecy", CLERKS;
         flag_major_decision: FlagMajorDecisionRequest => FlagMajorDecisionResponse, "FlagMajorDecision", CLERKS;
+        declassify_minutes: DeclassifyMinutesRequest => DeclassifyMinutesResponse, "DeclassifyMinutes", LEADERS;
+        reclassify_minutes: ReclassifyMinutesRequest => ReclassifyMinutesResponse, "ReclassifyMinutes", LEADERS;
         revoke_minutes: RevokeMinutesRequest => RevokeMinutesResponse, "RevokeMinutes", LEADERS;
         repeal_minutes: RepealMinutesRequest => RepealMinutesResponse, "RepealMinutes", LEADERS;
         void_import: VoidImportRequest => VoidImportResponse, "VoidImport", CLERKS;

@@ -18,6 +18,7 @@ struct World {
     printed_number: Option<String>,
     kind: String,
     takes_secrets: bool,
+    printed_class: Option<DisclosureClass>,
 }
 
 impl World {
@@ -39,6 +40,7 @@ impl World {
             printed_number: None,
             kind: "常务会议".into(),
             takes_secrets: false,
+            printed_class: None,
         }
     }
 
@@ -57,7 +59,7 @@ impl World {
             may_top_secret: false,
             revision: 1,
             needs_scope: false,
-            printed_class: None,
+            printed_class: self.printed_class,
         };
         self.life.decide(act, &context)
     }
@@ -425,6 +427,57 @@ fn req_44_without_a_class_nothing_is_signed_and_withholding_needs_an_article() {
         Stage::Archived,
         "not public, but filed"
     );
+}
+
+#[test]
+fn req_46_what_every_copy_prints_is_what_the_signer_decides() {
+    let printing = |class| World { printed_class: Some(class), ..at(Stage::Reviewed) };
+    assert_eq!(printing(DisclosureClass::Withheld).refuses(sign()), Reason::DisclosureMismatch);
+    assert!(printing(DisclosureClass::Public).decide(sign()).is_ok());
+    assert!(at(Stage::Reviewed).decide(sign()).is_ok(), "a text without a note prints none that is wrong");
+}
+
+#[test]
+fn req_45_48_after_the_signature_a_level_ends_and_a_class_changes_by_acts_of_their_own() {
+    let withheld = || Disclosure {
+        class: DisclosureClass::Withheld,
+        reason: "内部事务".into(),
+        article: "第十六条".into(),
+    };
+    let to = |disclosure| Act::Reclassify { disclosure, reason: "定期评估".into() };
+    let declassify = || Act::Declassify { document: "解密通知".into(), reason: "期满".into() };
+    let publish = || Act::Publish { place: "门户网站".into(), separable: false };
+    let secrecy = Secrecy { level: Level::Secret, years: 5, condition: String::new() };
+    let mut world = at(Stage::Issued);
+    world.life.disclosure = Some(withheld());
+    world.life.secrecy = Some(secrecy);
+    assert_eq!(world.refuses(to(public())), Reason::FieldInvalid, "secret, so not public");
+    assert_eq!(world.refuses(to(withheld())), Reason::FieldInvalid, "it is that already");
+    let wordless = Act::Declassify { document: String::new(), reason: "期满".into() };
+    assert_eq!(world.refuses(wordless), Reason::FieldRequired);
+    let set = Act::SetSecrecy { secrecy: None, reason: "不涉密".into() };
+    assert_eq!(world.refuses(set), Reason::StateForbids, "what was signed is not set otherwise");
+    let world = world.does([declassify()]);
+    assert_eq!(world.refuses(declassify()), Reason::StateForbids);
+    assert_eq!(world.refuses(publish()), Reason::DisclosureMissing);
+    let world = world.does([to(public()), publish()]);
+    assert_eq!((world.life.stage, world.life.reclassified), (Stage::Published, Some(world.today)));
+    let world = world.does([to(withheld())]);
+    assert_eq!((world.life.stage, world.life.published), (Stage::Issued, None), "no longer public");
+    let world = world.does([Act::Archive { file: "卷1".into() }, to(public()), publish()]);
+    assert_eq!((world.life.stage, world.life.published), (Stage::Archived, Some(world.today)));
+    assert_eq!(world.refuses(publish()), Reason::StateForbids, "once");
+    assert_eq!(at(Stage::Reviewed).refuses(to(withheld())), Reason::StateForbids, "the signer decides first");
+}
+
+#[test]
+fn req_43_the_level_of_minutes_from_elsewhere_is_what_their_paper_says() {
+    let secrecy = Secrecy { level: Level::Secret, years: 5, condition: String::new() };
+    let set = || Act::SetSecrecy { secrecy: Some(secrecy.clone()), reason: "原件所标".into() };
+    let foreign = World { takes_secrets: true, life: Life::issued_elsewhere(), ..World::new() };
+    assert!(foreign.does([set()]).life.secrecy.is_some());
+    let here = World { takes_secrets: true, ..at(Stage::Issued) };
+    assert_eq!(here.refuses(set()), Reason::StateForbids);
 }
 
 #[test]

@@ -158,6 +158,8 @@ pub enum Reason {
     MinutesErased = 73,
     /// NOT_FOUND: no such erasure. Metadata: {"erasure": "…"}.
     ErasureNotFound = 74,
+    /// FAILED_PRECONDITION: the text prints another class (附注) than is decided. Metadata: {"printed": "…", "note": "…"}.
+    DisclosureMismatch = 75,
 }
 impl Reason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -241,6 +243,7 @@ impl Reason {
             Self::CopyNotFound => "REASON_COPY_NOT_FOUND",
             Self::MinutesErased => "REASON_MINUTES_ERASED",
             Self::ErasureNotFound => "REASON_ERASURE_NOT_FOUND",
+            Self::DisclosureMismatch => "REASON_DISCLOSURE_MISMATCH",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -321,6 +324,7 @@ impl Reason {
             "REASON_COPY_NOT_FOUND" => Some(Self::CopyNotFound),
             "REASON_MINUTES_ERASED" => Some(Self::MinutesErased),
             "REASON_ERASURE_NOT_FOUND" => Some(Self::ErasureNotFound),
+            "REASON_DISCLOSURE_MISMATCH" => Some(Self::DisclosureMismatch),
             _ => None,
         }
     }

@@ -411,6 +411,9 @@ pub struct Life {
     /// Passages of another class than the whole.
     #[prost(message, repeated, tag = "21")]
     pub passages: ::prost::alloc::vec::Vec<Passage>,
+    /// When the class was changed after the signature, ISO.
+    #[prost(string, tag = "22")]
+    pub reclassified_date: ::prost::alloc::string::String,
 }
 /// Recipients, frozen before issue.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2517,6 +2520,64 @@ pub struct FlagMajorDecisionResponse {
     #[prost(message, optional, tag = "2")]
     pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
 }
+/// 解密, after the signature.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeclassifyMinutesRequest {
+    /// `organs/{organ}/minutes/{minutes}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// The document that declassifies, or the term that ended.
+    #[prost(string, tag = "2")]
+    pub document: ::prost::alloc::string::String,
+    /// Why.
+    #[prost(string, tag = "3")]
+    pub reason: ::prost::alloc::string::String,
+    /// `life.version` that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "14")]
+    pub etag: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct DeclassifyMinutesResponse {
+    /// The minutes as they are now.
+    #[prost(message, optional, tag = "1")]
+    pub minutes: ::core::option::Option<Minutes>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// Decides another 公开属性 after the signature.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReclassifyMinutesRequest {
+    /// `organs/{organ}/minutes/{minutes}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// The class, with what it rests on.
+    #[prost(message, optional, tag = "2")]
+    pub disclosure: ::core::option::Option<Disclosure>,
+    /// Why it changes.
+    #[prost(string, tag = "3")]
+    pub reason: ::prost::alloc::string::String,
+    /// `life.version` that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "14")]
+    pub etag: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ReclassifyMinutesResponse {
+    /// The minutes as they are now.
+    #[prost(message, optional, tag = "1")]
+    pub minutes: ::core::option::Option<Minutes>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
 /// 撤销: void from its first day.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RevokeMinutesRequest {
@@ -2984,7 +3045,7 @@ pub mod lifecycle_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Signs it (签发). The day of it is 成文日期. A delegate's signature is marked 代. Errors: POST_FORBIDS, DELEGATION_MISSING, DATE_MISMATCH, DISCLOSURE_MISSING.
+        /// Signs it (签发). The day of it is 成文日期. A delegate's signature is marked 代. Errors: POST_FORBIDS, DELEGATION_MISSING, DATE_MISMATCH, DISCLOSURE_MISSING, DISCLOSURE_MISMATCH.
         pub async fn sign_minutes(
             &mut self,
             request: impl tonic::IntoRequest<super::SignMinutesRequest>,
@@ -3273,7 +3334,8 @@ pub mod lifecycle_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Sets or lifts 密级. It governs access from then on, also while it is a draft. Errors: SECRET_REFUSED.
+        /// Sets or lifts 密级 before the signature, or says what the paper of minutes from elsewhere says. It governs access
+        /// from then on, also while it is a draft. Errors: SECRET_REFUSED.
         pub async fn set_secrecy(
             &mut self,
             request: impl tonic::IntoRequest<super::SetSecrecyRequest>,
@@ -3297,6 +3359,67 @@ pub mod lifecycle_service_client {
             req.extensions_mut()
                 .insert(
                     GrpcMethod::new("jiyao.records.v1.LifecycleService", "SetSecrecy"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// 解密, after the signature: without a level it may be made public.
+        pub async fn declassify_minutes(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DeclassifyMinutesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeclassifyMinutesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.LifecycleService/DeclassifyMinutes",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "jiyao.records.v1.LifecycleService",
+                        "DeclassifyMinutes",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Decides another 公开属性 after the signature, as after a re-assessment. What is no longer public leaves the listing;
+        /// what becomes public is due from that day on. Errors: DISCLOSURE_MISSING.
+        pub async fn reclassify_minutes(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ReclassifyMinutesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReclassifyMinutesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.LifecycleService/ReclassifyMinutes",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "jiyao.records.v1.LifecycleService",
+                        "ReclassifyMinutes",
+                    ),
                 );
             self.inner.unary(req, path, codec).await
         }

@@ -4,6 +4,7 @@ use jiyao_calendar::Timestamp;
 use jiyao_deliveries::{Copy, Delivery, Scope, State, Target};
 use jiyao_fault::{Fault, Result};
 use jiyao_ledger::{Overlay, decode_event, from_json, to_json};
+use jiyao_minutes::DisclosureClass;
 use jiyao_names::{Delivery as DeliveryName, Minutes, Organ};
 use jiyao_proto::distribution::v1::DistributionList;
 use jiyao_proto::stored::v1::{Event, ListsStated};
@@ -64,13 +65,15 @@ pub(super) fn show_known(view: &mut Overlay<'_>, known: &Known, moved: Move) -> 
         }
     }
     task.publish |= moved == Move::Published;
+    let is_public = known.class == Some(DisclosureClass::Public) && !known.is_void;
+    task.publish &= is_public;
     if known.is_void {
         task = Task::default();
     }
     show_task(view, &name, task)?;
     view.put(keys::known(&name), to_json(known)?);
     // What is void or no longer open is no longer public.
-    if known.is_void {
+    if !is_public {
         let Some(entry) = view.get(&keys::published_at(&name))? else { return Ok(()) };
         for place in keys::published_places(&name, &from_json::<PublicEntry>(&entry)?.published) {
             view.remove(place);

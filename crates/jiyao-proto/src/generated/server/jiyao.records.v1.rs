@@ -968,7 +968,7 @@ pub mod lifecycle_service_server {
             tonic::Response<crate::records::v1::ReviewMinutesResponse>,
             tonic::Status,
         >;
-        /// Signs it (签发). The day of it is 成文日期. A delegate's signature is marked 代. Errors: POST_FORBIDS, DELEGATION_MISSING, DATE_MISMATCH, DISCLOSURE_MISSING.
+        /// Signs it (签发). The day of it is 成文日期. A delegate's signature is marked 代. Errors: POST_FORBIDS, DELEGATION_MISSING, DATE_MISMATCH, DISCLOSURE_MISSING, DISCLOSURE_MISMATCH.
         async fn sign_minutes(
             &self,
             request: tonic::Request<crate::records::v1::SignMinutesRequest>,
@@ -1049,12 +1049,30 @@ pub mod lifecycle_service_server {
             tonic::Response<crate::records::v1::ProposeDisclosureResponse>,
             tonic::Status,
         >;
-        /// Sets or lifts 密级. It governs access from then on, also while it is a draft. Errors: SECRET_REFUSED.
+        /// Sets or lifts 密级 before the signature, or says what the paper of minutes from elsewhere says. It governs access
+        /// from then on, also while it is a draft. Errors: SECRET_REFUSED.
         async fn set_secrecy(
             &self,
             request: tonic::Request<crate::records::v1::SetSecrecyRequest>,
         ) -> std::result::Result<
             tonic::Response<crate::records::v1::SetSecrecyResponse>,
+            tonic::Status,
+        >;
+        /// 解密, after the signature: without a level it may be made public.
+        async fn declassify_minutes(
+            &self,
+            request: tonic::Request<crate::records::v1::DeclassifyMinutesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<crate::records::v1::DeclassifyMinutesResponse>,
+            tonic::Status,
+        >;
+        /// Decides another 公开属性 after the signature, as after a re-assessment. What is no longer public leaves the listing;
+        /// what becomes public is due from that day on. Errors: DISCLOSURE_MISSING.
+        async fn reclassify_minutes(
+            &self,
+            request: tonic::Request<crate::records::v1::ReclassifyMinutesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<crate::records::v1::ReclassifyMinutesResponse>,
             tonic::Status,
         >;
         /// An item is a 重大行政决策: it needs a legality review before the meeting. Errors: REVIEW_MISSING.
@@ -2123,6 +2141,104 @@ pub mod lifecycle_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = SetSecrecySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.LifecycleService/DeclassifyMinutes" => {
+                    #[allow(non_camel_case_types)]
+                    struct DeclassifyMinutesSvc<T: LifecycleService>(pub Arc<T>);
+                    impl<
+                        T: LifecycleService,
+                    > tonic::server::UnaryService<
+                        crate::records::v1::DeclassifyMinutesRequest,
+                    > for DeclassifyMinutesSvc<T> {
+                        type Response = crate::records::v1::DeclassifyMinutesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                crate::records::v1::DeclassifyMinutesRequest,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as LifecycleService>::declassify_minutes(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DeclassifyMinutesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.LifecycleService/ReclassifyMinutes" => {
+                    #[allow(non_camel_case_types)]
+                    struct ReclassifyMinutesSvc<T: LifecycleService>(pub Arc<T>);
+                    impl<
+                        T: LifecycleService,
+                    > tonic::server::UnaryService<
+                        crate::records::v1::ReclassifyMinutesRequest,
+                    > for ReclassifyMinutesSvc<T> {
+                        type Response = crate::records::v1::ReclassifyMinutesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                crate::records::v1::ReclassifyMinutesRequest,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as LifecycleService>::reclassify_minutes(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ReclassifyMinutesSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
