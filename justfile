@@ -41,7 +41,7 @@ score:
 bench which='reader':
     cargo bench -p jiyao-tests --bench {{ which }}
 
-# Random input to what decodes: read, journal, stored, backup or receipt (needs nightly and cargo-fuzz)
+# Random input to a decoder of tests/fuzz/targets, e.g. read or table (needs nightly and cargo-fuzz)
 [group('test')]
 fuzz what='read' seconds='1200':
     cargo +nightly fuzz run --fuzz-dir tests/fuzz {{ what }} -- -max_total_time={{ seconds }} -max_len=20000

@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Result;
-use jiyao_client::{Client, DisclosureRequest, Import, NewMeeting};
+use jiyao_client::{AgendaItem, Client, DisclosureRequest, Import, NewMeeting};
+use jiyao_fault::Reason;
 use jiyao_testkit::{Process, numbered};
 
 mod calls;
@@ -29,16 +30,16 @@ fn rounds(short: usize, long: usize) -> usize {
 
 /// A service, and how it is loaded: what is written to it can be looked up as it was.
 #[derive(Clone, Copy, Debug)]
-enum Kind {
+pub(crate) enum Kind {
     Records,
     Attendance,
     Distribution,
 }
 
 impl Kind {
-    const ALL: [Self; 3] = [Self::Records, Self::Attendance, Self::Distribution];
+    pub(crate) const ALL: [Self; 3] = [Self::Records, Self::Attendance, Self::Distribution];
 
-    fn package(self) -> &'static str {
+    pub(crate) fn package(self) -> &'static str {
         match self {
             Self::Records => "jiyao-records",
             Self::Attendance => "jiyao-attendance",
@@ -46,7 +47,7 @@ impl Kind {
         }
     }
 
-    fn client(self, address: &str) -> Result<Client> {
+    pub(crate) fn client(self, address: &str) -> Result<Client> {
         let (url, builder) = (format!("http://{address}"), Client::builder().timeout(Duration::from_secs(5)));
         let builder = match self {
             Self::Records => builder.records(url),
@@ -56,7 +57,7 @@ impl Kind {
         Ok(builder.build()?)
     }
 
-    async fn begin(self, client: &Client) -> Result<()> {
+    pub(crate) async fn begin(self, client: &Client) -> Result<()> {
         if matches!(self, Self::Records) {
             client.create_organ(Some("linlan"), "临岚市人民政府", &[]).await?;
         }
@@ -73,11 +74,13 @@ impl Kind {
         match self {
             // The reader works for its bytes: these stay smaller.
             Self::Records => numbered(n) + &"附件内容另册存放。\n".repeat(size / 270),
-            _ => format!("{n}，{}", "略".repeat(size / 3)),
+            // An agenda has room for 400 KB.
+            Self::Attendance => format!("{n:06}{}", "略".repeat(size.min(390_000) / 3)),
+            Self::Distribution => format!("{n}，{}", "略".repeat(size / 3)),
         }
     }
 
-    async fn write(self, client: &Client, n: usize) -> Result<String> {
+    pub(crate) async fn write(self, client: &Client, n: usize) -> Result<String> {
         let (organ, text) = ("organs/linlan", self.text(n));
         Ok(match self {
             Self::Records => client.import_minutes(Import::new(organ, text.into_bytes())).await?.minutes.name,
@@ -85,7 +88,7 @@ impl Kind {
                 let new = NewMeeting {
                     kind: "常务会议".into(),
                     date: "2025-04-15".into(),
-                    title: text,
+                    items: pieces(&text).map(item).collect(),
                     ..NewMeeting::default()
                 };
                 client.create_meeting(organ, new).await?.name
@@ -102,16 +105,28 @@ impl Kind {
         })
     }
 
-    async fn is_as_written(self, client: &Client, name: &str, n: usize) -> bool {
+    pub(crate) async fn is_as_written(self, client: &Client, name: &str, n: usize) -> bool {
         let text = self.text(n);
         match self {
             Self::Records => client.minutes_text(name).await.is_ok_and(|bytes| bytes == text.as_bytes()),
-            Self::Attendance => client.meeting(name).await.is_ok_and(|meeting| meeting.title == text),
+            Self::Attendance => {
+                let items = pieces(&text).collect::<Vec<_>>();
+                client.meeting(name).await.is_ok_and(|meeting| meeting.items == items)
+            }
             Self::Distribution => {
                 client.disclosure_request(name, "2025-04-02").await.is_ok_and(|found| found.subject == text)
             }
         }
     }
+}
+
+/// A text as titles of agenda items, each as long as one may be.
+fn pieces(text: &str) -> impl Iterator<Item = &str> {
+    text.as_bytes().chunks(1998).map(|piece| std::str::from_utf8(piece).unwrap_or_default())
+}
+
+fn item(title: &str) -> AgendaItem {
+    AgendaItem { title: title.to_owned(), ..AgendaItem::default() }
 }
 
 /// The settings with which a service runs here.
@@ -129,9 +144,51 @@ fn records(program: &Path, folder: &Path) -> Result<Process> {
 
 /// The same, of a build with fail points, one of which acts after so many passes.
 fn records_until(program: &Path, folder: &Path, point: &str, passes: usize) -> Result<Process> {
-    let mut all = vec![format!("FAILPOINTS={point}={passes}*off->return"), program.display().to_string()];
+    planted(program, folder, &format!("{point}={passes}*off->return"))
+}
+
+/// The same, with all that acts.
+fn planted(program: &Path, folder: &Path, points: &str) -> Result<Process> {
+    let mut all = vec![format!("FAILPOINTS={points}"), program.display().to_string()];
     all.extend(arguments(folder));
     Process::start(Path::new("/usr/bin/env"), &all.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+/// What a harness found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Found {
+    /// Writes acknowledged.
+    acknowledged: usize,
+    /// Those of them that are gone, or other than written.
+    lost: usize,
+    /// Services that did not start.
+    refused: usize,
+}
+
+impl Found {
+    fn is_clean(self) -> bool {
+        (self.lost, self.refused) == (0, 0)
+    }
+
+    /// Starts a service once more, and holds what was acknowledged against what it has.
+    async fn look(
+        &mut self,
+        kind: Kind,
+        start: impl FnOnce() -> Result<Process>,
+        acknowledged: &BTreeMap<String, usize>,
+    ) -> Result<Option<Process>> {
+        match start() {
+            Ok(service) => {
+                self.lost += lost(kind, &service.address, acknowledged).await?;
+                Ok(Some(service))
+            }
+            Err(e) => {
+                println!("{kind:?}: {e:#}");
+                self.refused += 1;
+                Ok(None)
+            }
+        }
+    }
 }
 
 /// What was acknowledged: name to number of the text.
@@ -157,8 +214,16 @@ impl Load {
             tasks.push(tokio::spawn(async move {
                 loop {
                     let n = next.fetch_add(1, Ordering::Relaxed);
-                    let Ok(name) = kind.write(&client, n).await else { return };
-                    acknowledged.lock().unwrap().insert(name, n);
+                    match kind.write(&client, n).await {
+                        Ok(name) => acknowledged.lock().unwrap().insert(name, n),
+                        Err(e) => {
+                            let reason = e.downcast_ref().and_then(jiyao_client::Error::reason);
+                            let is_refused =
+                                matches!(reason, Some(Reason::FieldInvalid | Reason::FieldRequired));
+                            assert!(!is_refused, "the load is no load: {e:#}");
+                            return;
+                        }
+                    };
                 }
             }));
         }
@@ -169,8 +234,11 @@ impl Load {
         self.acknowledged.lock().unwrap().clone()
     }
 
-    fn end(self) {
-        self.tasks.iter().for_each(tokio::task::JoinHandle::abort);
+    async fn end(self) {
+        for task in self.tasks {
+            task.abort();
+            assert!(!task.await.is_err_and(|ended| ended.is_panic()), "a writer ended on its own");
+        }
     }
 }
 

@@ -8,6 +8,7 @@ mod between;
 mod channels;
 mod cli;
 mod corpus;
+mod decoders;
 mod distribution;
 mod erasure;
 mod faults;

@@ -10,7 +10,7 @@ use jiyao_testkit::{FullDisk, Process, binary, may_mount, skip};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use super::{Kind, create_organ, lost, records, rounds};
+use super::{Found, Kind, PLANTED, create_organ, lost, records, rounds};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failed_sync_ends_the_process_and_nothing_acknowledged_is_lost() -> Result<()> {
@@ -44,7 +44,8 @@ async fn a_failed_sync_ends_the_process_and_nothing_acknowledged_is_lost() -> Re
                 }
             };
         }
-        // The organ took the first sync; the import that met the failure was not acknowledged.
+        // The start syncs on another thread, and the organ took the writer's first; the import that met the failure was
+        // not acknowledged.
         assert_eq!(acknowledged.len(), nth - 2);
         assert_eq!(service.ended()?.code(), Some(74));
         let again = records(&program, folder.path())?;
@@ -122,6 +123,7 @@ async fn with_failing_call(
     program: &Path,
     folder: &Path,
     inject: &str,
+    bug: &str,
 ) -> Result<(bool, BTreeMap<String, usize>)> {
     let (data, hits) = (folder.join("data"), folder.join("hits"));
     // Only what touches the data directory: the network and the loader are others' business.
@@ -141,8 +143,8 @@ async fn with_failing_call(
     let call = inject.split_once(':').map_or(inject, |(call, _)| call);
     let (hits_file, data_dir) = (hits.display().to_string(), data.display().to_string());
     let (program_name, trace) = (program.display().to_string(), format!("trace={call}"));
-    let inject = format!("inject={inject}");
-    let mut traced = vec!["-f", "-qq", "-o", &hits_file, "-e", &trace, "-e", &inject];
+    let (inject, planted) = (format!("inject={inject}"), format!("FAILPOINTS={bug}"));
+    let mut traced = vec!["-f", "-qq", "-o", &hits_file, "-E", &planted, "-e", &trace, "-e", &inject];
     for path in &paths {
         traced.extend(["-P", path]);
     }
@@ -176,7 +178,7 @@ async fn with_failing_call(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_call_fails_nothing_acknowledged_is_lost() -> Result<()> {
+async fn whatever_call_fails_nothing_acknowledged_is_lost_and_a_planted_deaf_ear_is_found() -> Result<()> {
     if !Path::new("/usr/bin/strace").exists() {
         skip("failing calls", "strace is not installed");
         return Ok(());
@@ -198,7 +200,7 @@ async fn whatever_call_fails_nothing_acknowledged_is_lost() -> Result<()> {
                 let folder = TempDir::new()?;
                 let inject = format!("{call}:error={error}:when={nth}");
                 let (was_hit, acknowledged) =
-                    with_failing_call(*kind, &program, folder.path(), &inject).await?;
+                    with_failing_call(*kind, &program, folder.path(), &inject, "").await?;
                 runs += 1;
                 hit += usize::from(was_hit);
                 // The disk is whole again.
@@ -215,5 +217,21 @@ async fn whatever_call_fails_nothing_acknowledged_is_lost() -> Result<()> {
     }
     println!("{runs} runs with a failing call, {hit} of them hit: nothing acknowledged was lost");
     assert!(hit > calls.len(), "the harness hits something");
+
+    let program = binary("jiyao-records", "jiyao-records", Some(PLANTED))?;
+    let mut found = Found::default();
+    for nth in 1..20 {
+        let (folder, inject) = (TempDir::new()?, format!("pwrite64:error=EIO:when={nth}"));
+        let deaf = "no-errors=return";
+        let (_, acknowledged) =
+            with_failing_call(Kind::Records, &program, folder.path(), &inject, deaf).await?;
+        found.acknowledged += acknowledged.len();
+        found.look(Kind::Records, || records(&program, &folder.path().join("data")), &acknowledged).await?;
+        if !found.is_clean() {
+            break;
+        }
+    }
+    println!("with errors that nobody hears: {found:?}");
+    assert!(!found.is_clean(), "the harness does not see an error that nobody hears");
     Ok(())
 }

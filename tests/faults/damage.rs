@@ -5,10 +5,10 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 use jiyao_client::ListMinutes;
-use jiyao_testkit::{Dice, binary};
+use jiyao_testkit::{Dice, Process, binary};
 use tempfile::TempDir;
 
-use super::{Kind, copy, create_organ, files, records, rounds};
+use super::{Kind, PLANTED, copy, create_organ, files, planted, records, rounds};
 
 /// Breaks the state's folder in one of the ways that disks and crashes know. Says how.
 fn break_state(state: &Path, dice: &mut Dice) -> Result<String> {
@@ -91,23 +91,35 @@ async fn filled(program: &Path, folder: &Path) -> Result<(BTreeMap<String, usize
     Ok((texts, answered))
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_broken_state_gives_the_same_answers_after_start() -> Result<()> {
-    let program = binary("jiyao-records", "jiyao-records", None)?;
+/// Breaks the state of a folder with minutes again and again: what is then not answered as before, and how often the
+/// state was set aside. Ends with the first that is not where that is asked for.
+async fn mutated(
+    program: &Path,
+    start: impl Fn(&Path) -> Result<Process>,
+    mutations: usize,
+    until_wrong: bool,
+) -> Result<(Vec<String>, BTreeMap<String, usize>)> {
     let folder = TempDir::new()?;
     let whole = folder.path().join("whole");
-    let (_, expected) = filled(&program, &whole).await?;
-
+    let (_, expected) = filled(program, &whole).await?;
     let mut dice = Dice::new("broken states");
-    let mutations = rounds(100, 300);
-    let mut ways = BTreeMap::<String, usize>::new();
+    let (mut wrong, mut ways) = (Vec::new(), BTreeMap::<String, usize>::new());
     for round in 0..mutations {
         let broken = folder.path().join(format!("broken-{round}"));
         copy(&whole, &broken)?;
         let how = break_state(&broken.join("state"), &mut dice)?;
-        let service = records(&program, &broken)?;
-        assert_eq!(answers(&service.address).await?, expected, "mutation {round}: {how}");
-        service.kill()?;
+        match start(&broken) {
+            Ok(service) => {
+                if !answers(&service.address).await.is_ok_and(|answers| answers == expected) {
+                    wrong.push(how);
+                }
+                service.kill()?;
+            }
+            Err(e) => wrong.push(format!("{how}: {e:#}")),
+        }
+        if until_wrong && !wrong.is_empty() {
+            break;
+        }
         let names = fs_err::read_dir(&broken)?.filter_map(|entry| Some(entry.ok()?.file_name()));
         let aside = names.into_iter().any(|name| name.to_string_lossy().contains("aside"));
         *ways
@@ -115,7 +127,22 @@ async fn a_broken_state_gives_the_same_answers_after_start() -> Result<()> {
             .or_default() += 1;
         fs_err::remove_dir_all(&broken)?;
     }
-    println!("{mutations} mutations of the state's folder: the same answers each time ({ways:?})");
+    Ok((wrong, ways))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broken_state_gives_the_same_answers_and_a_planted_blind_trust_is_found() -> Result<()> {
+    let program = binary("jiyao-records", "jiyao-records", None)?;
+    let mutations = rounds(100, 300);
+    let (wrong, ways) = mutated(&program, |folder| records(&program, folder), mutations, false).await?;
+    println!("{mutations} mutations of the state's folder: {} other answers ({ways:?})", wrong.len());
+    assert_eq!(wrong, Vec::<String>::new());
+
+    let program = binary("jiyao-records", "jiyao-records", Some(PLANTED))?;
+    let trusts = |folder: &Path| planted(&program, folder, "trust-state=return;no-replay=return");
+    let (wrong, _) = mutated(&program, trusts, 100, true).await?;
+    println!("with a state that is trusted: {wrong:?}");
+    assert!(!wrong.is_empty(), "the harness does not see a state that nobody verifies");
     Ok(())
 }
 
@@ -136,17 +163,34 @@ fn flip(folder: &Path, dice: &mut Dice) -> Result<String> {
     Ok(format!("{}: a bit at {at}", file.path().display()))
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_flipped_bit_is_found_or_means_nothing() -> Result<()> {
-    let program = binary("jiyao-records", "jiyao-records", None)?;
+/// What came of flipped bits.
+#[derive(Debug, Default)]
+struct Flipped {
+    /// Starts refused by name of the record.
+    refused: usize,
+    /// Without effect on any answer.
+    harmless: usize,
+    /// Texts refused as damaged.
+    lost_data: usize,
+    /// Answers that are not as before, and refusals that do not say what is damaged.
+    wrong: Vec<String>,
+}
+
+/// Flips bits of a folder with minutes. Ends with the first that nobody finds where that is asked for.
+async fn flipped(
+    program: &Path,
+    start: impl Fn(&Path) -> Result<Process>,
+    flips: usize,
+    until_wrong: bool,
+) -> Result<Flipped> {
     let folder = TempDir::new()?;
     let whole = folder.path().join("whole");
-    let (texts, expected) = filled(&program, &whole).await?;
-
-    let mut dice = Dice::new("flipped bits");
-    let flips = rounds(60, 1000);
-    let (mut refused, mut harmless, mut lost_data, mut wrong) = (0, 0, 0, Vec::new());
+    let (texts, expected) = filled(program, &whole).await?;
+    let (mut dice, mut found) = (Dice::new("flipped bits"), Flipped::default());
     for round in 0..flips {
+        if until_wrong && !found.wrong.is_empty() {
+            break;
+        }
         let broken = folder.path().join("broken");
         copy(&whole, &broken)?;
         let while_it_runs = round % 4 == 3;
@@ -155,44 +199,57 @@ async fn a_flipped_bit_is_found_or_means_nothing() -> Result<()> {
         if !while_it_runs {
             how = flip(&place, &mut dice)?;
         }
-        match records(&program, &broken) {
+        match start(&broken) {
             Err(e) => {
                 let told = format!("{e:#}");
-                assert!(told.contains(".segment") && told.contains("record"), "{how}: {told}");
-                refused += 1;
+                if told.contains(".segment") && told.contains("record") {
+                    found.refused += 1;
+                } else {
+                    found.wrong.push(format!("{how}: {told}"));
+                }
             }
             Ok(service) => {
                 if while_it_runs {
                     how = flip(&place, &mut dice)?;
                 }
                 let client = Kind::Records.client(&service.address)?;
-                let mut is_whole = answers(&service.address).await? == expected;
+                let mut is_whole = answers(&service.address).await.is_ok_and(|answers| answers == expected);
                 for (name, n) in &texts {
                     match client.minutes_text(name).await {
                         Ok(bytes) if bytes == Kind::Records.text(*n).as_bytes() => {}
                         Ok(_) => is_whole = false,
-                        Err(e) => {
-                            assert_eq!(e.reason(), Some(jiyao_fault::Reason::RecordDamaged), "{how}: {e}");
-                            lost_data += 1;
+                        Err(e) if e.reason() == Some(jiyao_fault::Reason::RecordDamaged) => {
+                            found.lost_data += 1;
                         }
+                        Err(_) => is_whole = false,
                     }
                 }
                 if is_whole {
-                    harmless += 1;
+                    found.harmless += 1;
                 } else {
-                    wrong.push(how);
+                    found.wrong.push(how);
                 }
                 service.kill()?;
             }
         }
         fs_err::remove_dir_all(&broken)?;
     }
-    println!(
-        "{flips} flipped bits: {refused} starts refused by name of the record, {harmless} without effect on any \
-         answer, {lost_data} texts refused as damaged, {} wrong answers",
-        wrong.len()
-    );
-    assert_eq!(wrong, Vec::<String>::new());
-    assert!(refused > 0 && lost_data > 0, "the harness hits what matters");
+    Ok(found)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flipped_bit_is_found_or_means_nothing_and_a_planted_blindness_is_found() -> Result<()> {
+    let program = binary("jiyao-records", "jiyao-records", None)?;
+    let flips = rounds(60, 1000);
+    let found = flipped(&program, |folder| records(&program, folder), flips, false).await?;
+    println!("{flips} flipped bits: {found:?}");
+    assert_eq!(found.wrong, Vec::<String>::new());
+    assert!(found.refused > 0 && found.lost_data > 0, "the harness hits what matters");
+
+    let program = binary("jiyao-records", "jiyao-records", Some(PLANTED))?;
+    let blind = |folder: &Path| planted(&program, folder, "no-checks=return");
+    let found = flipped(&program, blind, 60, true).await?;
+    println!("with sums that nobody checks: {found:?}");
+    assert!(!found.wrong.is_empty(), "the harness does not see sums that nobody checks");
     Ok(())
 }

@@ -9,18 +9,20 @@ use jiyao_client::{Client, Import};
 use jiyao_testkit::{Dice, Process, binary, numbered};
 use tempfile::TempDir;
 
-use super::{create_organ, records};
+use super::{PLANTED, create_organ, records};
 
 /// A follower of records, on a port that stays the same through its deaths.
 struct Follower {
     program: PathBuf,
     arguments: Vec<String>,
+    bug: String,
     process: Option<Process>,
 }
 
 impl Follower {
-    fn start(package: &str, folder: &Path, records: &str) -> Result<Self> {
-        let program = binary(package, package, None)?;
+    /// `bug`: what is planted.
+    fn start(package: &str, folder: &Path, records: &str, bug: Option<&str>) -> Result<Self> {
+        let program = binary(package, package, bug.map(|_| PLANTED))?;
         let records = format!("records=http://{records}");
         let folder = folder.join(package).display().to_string();
         let arguments = [
@@ -37,7 +39,8 @@ impl Follower {
         ]
         .map(str::to_owned)
         .to_vec();
-        let mut follower = Self { program, arguments, process: None };
+        let mut follower =
+            Self { program, arguments, bug: bug.unwrap_or_default().to_owned(), process: None };
         follower.restart()?;
         follower.arguments[1] = follower.address();
         Ok(follower)
@@ -47,8 +50,10 @@ impl Follower {
         if let Some(process) = self.process.take() {
             process.kill()?;
         }
-        let arguments: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
-        self.process = Some(Process::start(&self.program, &arguments)?);
+        let mut all = vec![format!("FAILPOINTS={}", self.bug), self.program.display().to_string()];
+        all.extend(self.arguments.iter().cloned());
+        let all: Vec<&str> = all.iter().map(String::as_str).collect();
+        self.process = Some(Process::start(Path::new("/usr/bin/env"), &all)?);
         Ok(())
     }
 
@@ -57,13 +62,17 @@ impl Follower {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn followers_that_are_killed_end_with_everything_once() -> Result<()> {
+/// Minutes imported while their followers are killed.
+const IMPORTS: usize = 200;
+
+/// How many rolls and lists there are in the end, how many different ones, and how many different ones among the first
+/// as many that attendance's journal states: not only the view has each once.
+async fn killed_followers(bug: Option<&str>) -> Result<[usize; 5]> {
     let folder = TempDir::new()?;
     let source = records(&binary("jiyao-records", "jiyao-records", None)?, &folder.path().join("records"))?;
     let mut followers = [
-        Follower::start("jiyao-attendance", folder.path(), &source.address)?,
-        Follower::start("jiyao-distribution", folder.path(), &source.address)?,
+        Follower::start("jiyao-attendance", folder.path(), &source.address, bug)?,
+        Follower::start("jiyao-distribution", folder.path(), &source.address, None)?,
     ];
     let client = Client::builder()
         .records(format!("http://{}", source.address))
@@ -75,7 +84,7 @@ async fn followers_that_are_killed_end_with_everything_once() -> Result<()> {
     let importer = client.clone();
     let importing = tokio::spawn(async move {
         let mut last = None;
-        for n in 0..200 {
+        for n in 0..IMPORTS {
             let import = Import::new("organs/linlan", numbered(n).into_bytes());
             last = Some(importer.import_minutes(import).await?);
             tokio::time::sleep(Duration::from_millis(12)).await;
@@ -114,15 +123,23 @@ async fn followers_that_are_killed_end_with_everything_once() -> Result<()> {
     client.distribution_list(&last.minutes.name, Some(&last.position)).await?;
     let (rolls, lists) = names("organs/-").await?;
     let unique = |names: &[String]| names.iter().collect::<BTreeSet<_>>().len();
-    assert_eq!((rolls.len(), unique(&rolls)), (200, 200));
-    assert_eq!((lists.len(), unique(&lists)), (200, 200));
-    // Not only the view: the journal itself has each roll once.
     let mut watch = client.watch_rolls("organs/-", None);
     let mut stated = Vec::new();
-    while stated.len() < 200 {
+    while stated.len() < IMPORTS {
         stated.extend(watch.next().await?.changes.into_iter().map(|roll| roll.minutes));
     }
-    assert_eq!((stated.len(), unique(&stated)), (200, 200));
-    println!("20 kills of followers during 200 imports: each roll and each list once");
+    stated.truncate(IMPORTS);
+    Ok([rolls.len(), unique(&rolls), lists.len(), unique(&lists), unique(&stated)])
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn followers_that_are_killed_end_with_everything_once_and_a_planted_repetition_is_found() -> Result<()>
+{
+    let found = killed_followers(None).await?;
+    println!("20 kills of followers during {IMPORTS} imports: {found:?}");
+    assert_eq!(found, [IMPORTS; 5]);
+    let found = killed_followers(Some("takes-again=return")).await?;
+    println!("with a follower that begins again each time: {found:?}");
+    assert_ne!(found, [IMPORTS; 5], "the harness does not see what is taken over twice");
     Ok(())
 }

@@ -1,42 +1,60 @@
 //! Killed at random, and at named points.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
 
 use anyhow::Result;
 use jiyao_client::{Client, Import, NewMatter, Service};
-use jiyao_testkit::{Dice, binary, numbered};
+use jiyao_testkit::{Dice, Process, binary, numbered};
 use tempfile::TempDir;
 
-use super::{Acknowledged, Kind, Load, PLANTED, create_organ, lost, records, records_until, rounds};
+use super::{
+    Acknowledged, Found, Kind, Load, PLANTED, create_organ, lost, planted, records, records_until, rounds,
+};
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn kills_under_load_lose_nothing() -> Result<()> {
-    let program = binary("jiyao-records", "jiyao-records", None)?;
-    let folder = TempDir::new()?;
+/// Kills a service under load again and again, until something is lost or as often as asked.
+async fn random_kills(kind: Kind, start: impl Fn() -> Result<Process>, kills: usize) -> Result<Found> {
     let mut dice = Dice::new("kills");
     let (next, acknowledged) = (Arc::new(AtomicUsize::new(0)), Acknowledged::default());
-    let mut service = records(&program, folder.path())?;
-    create_organ(&service.address).await?;
-    let kills = rounds(100, 500);
-    let mut checked = 0;
-    for kill in 0..kills {
-        let load = Load::start(Kind::Records, &service.address, &next, &acknowledged).await?;
+    let (mut service, mut found) = (start()?, Found::default());
+    kind.begin(&kind.client(&service.address)?).await?;
+    for _ in 0..kills {
+        let load = Load::start(kind, &service.address, &next, &acknowledged).await?;
         tokio::time::sleep(dice.milliseconds(0, 120)).await;
         service.kill()?;
-        load.end();
-        service = records(&program, folder.path())?;
+        load.end().await;
         let all = acknowledged.lock().unwrap().clone();
+        found.acknowledged = all.len();
         // Each round its own; all of them at the end.
-        let newest: BTreeMap<_, _> = all.iter().rev().take(40).map(|(name, n)| (name.clone(), *n)).collect();
-        checked += newest.len();
-        assert_eq!(lost(Kind::Records, &service.address, &newest).await?, 0, "after kill {kill}");
+        let newest = all.into_iter().rev().take(40).collect();
+        match found.look(kind, &start, &newest).await? {
+            Some(again) if found.is_clean() => service = again,
+            _ => return Ok(found),
+        }
     }
     let all = acknowledged.lock().unwrap().clone();
-    assert_eq!(lost(Kind::Records, &service.address, &all).await?, 0);
-    println!("{kills} kills: {} imports acknowledged, 0 lost ({checked} checked in between)", all.len());
-    assert!(all.len() > kills / 4, "there was load");
+    found.lost += lost(kind, &service.address, &all).await?;
+    Ok(found)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kills_under_load_lose_nothing_and_a_planted_lost_write_is_found() -> Result<()> {
+    let kills = rounds(100, 500);
+    for kind in if rounds(0, 1) == 1 { &Kind::ALL[..] } else { &Kind::ALL[..1] } {
+        let (program, folder) = (binary(kind.package(), kind.package(), None)?, TempDir::new()?);
+        let found = random_kills(*kind, || records(&program, folder.path()), kills).await?;
+        println!("{kind:?}, {kills} kills: {found:?}");
+        assert!(found.is_clean());
+        assert!(found.acknowledged > kills / 4, "there was load");
+    }
+    let (program, folder) = (binary("jiyao-records", "jiyao-records", Some(PLANTED))?, TempDir::new()?);
+    // Each process writes a few groups, and then only says so.
+    let forgets = || records_until(&program, folder.path(), "no-write", 3);
+    let found = random_kills(Kind::Records, forgets, 20).await?;
+    println!("with writes that are only said to be done: {found:?}");
+    assert!(!found.is_clean(), "the harness does not see a lost write");
     Ok(())
 }
 
@@ -54,44 +72,55 @@ const OF_AN_ERASURE: [&str; 7] = [
     "state-replaced",
 ];
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn kills_at_each_point_of_a_write_lose_nothing() -> Result<()> {
-    let program = binary("jiyao-records", "jiyao-records", Some(PLANTED))?;
+/// Kills a service at each point that a write passes, after so many passes of it; `bug`: what else is planted.
+async fn kills_at_points(kind: Kind, program: &Path, passes: usize, bug: &str) -> Result<(usize, Found)> {
     let folder = TempDir::new()?;
     // Before there is anything: the journal itself is on its way.
     for point in OF_A_SEGMENT {
-        assert!(
-            records_until(&program, folder.path(), point, 0).is_err(),
-            "{point} is not passed at the start"
-        );
+        let is_passed = records_until(program, folder.path(), point, 0).is_err();
+        assert!(is_passed, "{point} is not passed at the start");
     }
     let (next, acknowledged) = (Arc::new(AtomicUsize::new(0)), Acknowledged::default());
-    let service = records(&program, folder.path())?;
-    create_organ(&service.address).await?;
+    let service = records(program, folder.path())?;
+    kind.begin(&kind.client(&service.address)?).await?;
     service.kill()?;
-    let mut kills = 0;
-    let passes = rounds(3, 40);
+    let (mut kills, mut found) = (0, Found::default());
     let all = OF_A_GROUP.iter().map(|point| (*point, passes)).chain(OF_A_SEGMENT.map(|point| (point, 1)));
     for (point, passes) in all {
         for after in 0..passes {
-            let service = records_until(&program, folder.path(), point, after)?;
-            let load = Load::start(Kind::Records, &service.address, &next, &acknowledged).await?;
+            let points = format!("{point}={after}*off->return;{bug}");
+            let service = planted(program, folder.path(), &points)?;
+            let load = Load::start(kind, &service.address, &next, &acknowledged).await?;
             let ended = tokio::task::spawn_blocking(|| service.ended()).await??;
             assert!(!ended.success(), "{point} is passed");
-            load.end();
+            load.end().await;
             kills += 1;
             let all = acknowledged.lock().unwrap().clone();
-            let newest = all.iter().rev().take(40).map(|(name, n)| (name.clone(), *n)).collect();
-            let service = records(&program, folder.path())?;
-            assert_eq!(lost(Kind::Records, &service.address, &newest).await?, 0, "{point}, pass {after}");
-            service.kill()?;
+            found.acknowledged = all.len();
+            let newest = all.into_iter().rev().take(40).collect();
+            match found.look(kind, || records(program, folder.path()), &newest).await? {
+                Some(service) if found.is_clean() => service.kill()?,
+                _ => return Ok((kills, found)),
+            }
         }
     }
-    let service = records(&program, folder.path())?;
     let all = acknowledged.lock().unwrap().clone();
-    assert_eq!(lost(Kind::Records, &service.address, &all).await?, 0);
-    println!("{kills} kills at named points: {} imports acknowledged, 0 lost", all.len());
-    assert!(!all.is_empty(), "there was load");
+    found.look(kind, || records(program, folder.path()), &all).await?;
+    Ok((kills, found))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kills_at_each_point_of_a_write_lose_nothing_and_a_planted_lost_write_is_found() -> Result<()> {
+    for kind in [Kind::Records, Kind::Attendance] {
+        let program = binary(kind.package(), kind.package(), Some(PLANTED))?;
+        let (kills, found) = kills_at_points(kind, &program, rounds(3, 40), "").await?;
+        println!("{kind:?}, {kills} kills at named points: {found:?}");
+        assert!(found.is_clean() && found.acknowledged > 0);
+    }
+    let program = binary("jiyao-records", "jiyao-records", Some(PLANTED))?;
+    let (kills, found) = kills_at_points(Kind::Records, &program, 3, "no-write=return").await?;
+    println!("with writes that are only said to be done, {kills} kills: {found:?}");
+    assert!(!found.is_clean(), "the harness does not see a lost write");
     Ok(())
 }
 
@@ -132,6 +161,25 @@ async fn an_erasure_killed_at_any_point_is_whole_or_not_at_all() -> Result<()> {
         let verified = second.verify_journal(Service::Records, |_| {}).await?;
         assert!(verified.damaged.is_empty() && verified.erased == 1, "{point}: {verified:?}");
     }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_planted_erasure_that_leaves_the_bytes_is_found() -> Result<()> {
+    let program = binary("jiyao-records", "jiyao-records", Some(PLANTED))?;
+    let (folder, canary) = (TempDir::new()?, "金丝雀之言");
+    let service = planted(&program, folder.path(), "no-erasing=return")?;
+    create_organ(&service.address).await?;
+    let client = |name: &str| {
+        Client::builder().records(format!("http://{}", service.address)).acting_as(name, "").build()
+    };
+    let text = numbered(99) + canary;
+    let first = client("甲")?;
+    let name = first.import_minutes(Import::new("organs/linlan", text.into_bytes())).await?.minutes.name;
+    let id = first.ask_erasure(&name, "某法第九条").await?.id;
+    client("乙")?.confirm_erasure(&id).await?;
+    let found = crate::erasure::found(folder.path(), canary.as_bytes())?;
+    assert!(!found.is_empty(), "the search for what was erased finds nothing that is left");
     Ok(())
 }
 

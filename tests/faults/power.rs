@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use anyhow::Result;
+use jiyao_client::ListMinutes;
 use jiyao_testkit::{Dice, LoopDisk, Process, binary, may_mount, skip};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use super::{Acknowledged, Kind, Load, PLANTED, lost, records, records_until, rounds};
+use super::{Acknowledged, Found, Kind, Load, PLANTED, lost, records, records_until, rounds};
 
 /// Power cuts of a service under load: how many acknowledged writes were lost, of how many, and how often it did not
 /// open.
@@ -43,7 +44,7 @@ async fn power_cuts(
         let all = load.acknowledged();
         let after = disk.cut(copies.path())?;
         service.kill()?;
-        load.end();
+        load.end().await;
         acknowledged_writes += all.len();
         match start(&after.folder().join(format!("data-{}", cut / 3))) {
             Ok(service) => lost_writes += lost(kind, &service.address, &all).await?,
@@ -58,6 +59,65 @@ async fn power_cuts(
         }
     }
     Ok((lost_writes, acknowledged_writes, refused))
+}
+
+/// A process is killed between writing and syncing, another one starts and shows what it finds; then the power goes.
+/// How much of what it showed was lost, and how often it did not open.
+async fn kills_then_cuts(start: impl Fn(&Path) -> Result<Process>, rounds: usize) -> Result<Found> {
+    let kind = Kind::Records;
+    let planted = binary(kind.package(), kind.package(), Some(PLANTED))?;
+    let (folder, copies) = (TempDir::new()?, TempDir::new()?);
+    let disk = LoopDisk::new(folder.path(), 512)?;
+    let (next, mut found) = (Arc::new(AtomicUsize::new(0)), Found::default());
+    for round in 0..rounds {
+        let data = disk.folder().join(format!("data-{round}"));
+        let service = records(&planted, &data)?;
+        kind.begin(&kind.client(&service.address)?).await?;
+        service.kill()?;
+        let service = records_until(&planted, &data, "group-written", 3)?;
+        let load = Load::start(kind, &service.address, &next, &Acknowledged::default()).await?;
+        tokio::task::spawn_blocking(|| service.ended()).await??;
+        load.end().await;
+
+        let service = start(&data)?;
+        let shown = kind.client(&service.address)?.list_minutes(ListMinutes::of("organs/-")).await?.entries;
+        service.signal(Signal::STOP)?;
+        let after = disk.cut(copies.path())?;
+        service.kill()?;
+        found.acknowledged += shown.len();
+        match records(&planted, &after.folder().join(format!("data-{round}"))) {
+            Ok(service) => {
+                let client = kind.client(&service.address)?;
+                for minutes in shown {
+                    found.lost += usize::from(client.minutes(&minutes.name, None).await.is_err());
+                }
+            }
+            Err(e) => {
+                println!("round {round}: {e:#}");
+                found.refused += 1;
+            }
+        }
+        drop(after);
+        fs_err::remove_dir_all(&data)?;
+    }
+    Ok(found)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_start_shows_outlives_the_power_and_a_planted_missing_sync_is_found() -> Result<()> {
+    if let Err(why) = may_mount() {
+        skip("kills before power cuts", &format!("{why:#}"));
+        return Ok(());
+    }
+    let program = binary("jiyao-records", "jiyao-records", None)?;
+    let found = kills_then_cuts(|data| records(&program, data), rounds(5, 50)).await?;
+    println!("kills before power cuts: {found:?}");
+    assert!(found.is_clean() && found.acknowledged > 0);
+    let planted = binary("jiyao-records", "jiyao-records", Some(PLANTED))?;
+    let found = kills_then_cuts(|data| records_until(&planted, data, "no-sync", 0), 5).await?;
+    println!("kills before power cuts, without fdatasync: {found:?}");
+    assert!(!found.is_clean(), "the harness does not see a missing fdatasync");
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -26,7 +26,7 @@
 //! # Torn or damaged
 //! A group is one write and one `fdatasync`. A header never crosses a 512-byte sector. After a crash the last group
 //! may be there in part, and a part that was not written reads as zeros; such a tail was never acknowledged and is
-//! cut. Anything else that does not verify is damage: the journal names file and offset, and refuses.
+//! cut. What is found whole at a start is synced before anybody sees it, whoever wrote it. Anything else that does not verify is damage: the journal names file and offset, and refuses.
 
 mod attachments;
 mod copy;

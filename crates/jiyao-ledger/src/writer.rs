@@ -576,6 +576,9 @@ pub(crate) fn replay<D: Domain>(
     state: &State,
     instead: &BTreeMap<u64, Vec<u8>>,
 ) -> Result<Vec<Erasure>, OpenError> {
+    if is_planted("no-replay") {
+        return Ok(Vec::new());
+    }
     let head = log.head().sequence;
     let mut next = state.applied()?.sequence + 1;
     let mut erasures = Vec::new();

@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use jiyao_fault::{Fault, Reason, Result};
-use jiyao_journal::Cursor;
+use jiyao_journal::{Cursor, is_planted};
 use jiyao_ledger::{CarryOut, Domain, Ledger, Overlay, Submission};
 use jiyao_proto::journal::v1 as wire;
 use jiyao_proto::journal::v1::event::Kind;
@@ -29,7 +29,7 @@ fn key(source: &str) -> Vec<u8> {
 /// # Errors
 /// `JOURNAL_FORKED` where it is of another journal than what was taken over before.
 pub fn is_new(view: &Overlay<'_>, source: &str, through: &wire::Cursor) -> Result<bool> {
-    let Some(known) = view.get(&key(source))? else { return Ok(true) };
+    let Some(known) = view.get(&key(source))?.filter(|_| !is_planted("takes-again")) else { return Ok(true) };
     let known = wire::Cursor::decode(known.as_slice()).map_err(Fault::internal)?;
     if known.journal != through.journal {
         return Err(Fault::new(Reason::JournalForked)
@@ -104,7 +104,7 @@ pub(crate) struct Takeover<D: Domain, I> {
 impl<D: Domain, I: Intake<D>> Absorb for Takeover<D, I> {
     fn cursor(&self) -> Result<Option<Cursor>> {
         let (known, _) = self.ledger.read(|view| view.get(&key(I::SOURCE)))?;
-        let Some(known) = known else { return Ok(None) };
+        let Some(known) = known.filter(|_| !is_planted("takes-again")) else { return Ok(None) };
         cursor_from(Some(&wire::Cursor::decode(known.as_slice()).map_err(Fault::internal)?), "cursor")
     }
 

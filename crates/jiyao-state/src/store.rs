@@ -57,6 +57,12 @@ struct Meta {
     sum: u128,
 }
 
+/// No, but in builds with the feature `planted-failpoints`: there a test may plant that nothing is verified.
+fn is_trusted() -> bool {
+    cfg!(feature = "planted-failpoints")
+        && std::env::var("FAILPOINTS").is_ok_and(|planted| planted.contains("trust-state"))
+}
+
 impl Store {
     pub(crate) fn create(folder: &Path, projection: u32, patience: Duration) -> Result<Self, StateError> {
         let owned = folder.to_owned();
@@ -114,7 +120,7 @@ impl Store {
                 meta.projection, self.projection
             ));
         }
-        if is_sealed {
+        if is_sealed || is_trusted() {
             return Ok(());
         }
         let (mut pairs, mut sum) = (0_u64, 0_u128);

@@ -1,6 +1,7 @@
 //! Real servers for tests: in this process on port 0, or as processes that can be killed; sample texts, identities,
 //! and disks that fail.
 
+pub mod decoders;
 mod dice;
 mod disk;
 mod files;
@@ -11,6 +12,7 @@ mod score;
 mod texts;
 mod written;
 
+pub use decoders::{DECODERS, Decoder};
 pub use dice::Dice;
 pub use disk::{FullDisk, LoopDisk, may_mount};
 pub use files::{docx, docx_of, pdf};

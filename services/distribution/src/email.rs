@@ -213,6 +213,22 @@ mod tests {
         assert_eq!(report(&[0xff, 0, 13, 10]), None);
     }
 
+    /// Reports come from anywhere: whatever is broken in one, it is read or left alone.
+    #[test]
+    fn a_report_with_any_bit_flipped_or_cut_off_anywhere_is_read_or_left_alone() {
+        let id = envelope_id(NAME, 3).unwrap();
+        let whole = dsn("delivered", &id).into_bytes();
+        for at in 0..whole.len() {
+            report(&whole[..at]);
+            for bit in 0..8 {
+                let mut bytes = whole.clone();
+                bytes[at] ^= 1 << bit;
+                // A report never speaks of another attempt than its envelope's.
+                assert!(report(&bytes).is_none_or(|found| found.attempt > 0 && !found.delivery.is_empty()));
+            }
+        }
+    }
+
     #[test]
     fn settings_are_checked() {
         assert!(Mailer::new("127.0.0.1", "a@b.c", "").is_err());

@@ -16,8 +16,9 @@ use jiyao_proto::server::records::v1::records_service_server::RecordsService;
 use jiyao_proto::stored::v1 as stored;
 use jiyao_reader::Words;
 use jiyao_serve::{
-    CLERKS, Caller, Late, Page, PageQuery, READERS, Right, Wanted, answer, caller, check_request_id,
-    cursor_from, cursor_to, failed, list_of, page_size, places_of, request_digest, wait_for,
+    CLERKS, Caller, Late, Page, PageQuery, Principal, READERS, Right, Wanted, answer, caller,
+    check_request_id, cursor_from, cursor_to, failed, list_of, page_size, places_of, request_digest,
+    wait_for,
 };
 use jiyao_wire::Mask;
 use prost::Message as _;
@@ -30,6 +31,7 @@ use crate::domain::{Command, Import, MINUTES_IMPORTED, RecordsDomain, Settle};
 use crate::keys;
 use crate::life::MINUTES_AMENDED;
 use crate::readers::Readers;
+use crate::sight;
 
 const CREATE_ORGAN: &str = "/jiyao.records.v1.RecordsService/CreateOrgan";
 const IMPORT_MINUTES: &str = "/jiyao.records.v1.RecordsService/ImportMinutes";
@@ -204,7 +206,7 @@ impl Api {
             api::ImportMinutesResponse::decode(committed.answer.as_slice()).map_err(Fault::internal)?;
         let name = Minutes::parse(&answer.minutes.unwrap_or_default().name, "name")?;
         Ok(stored::EncodedImportMinutesResponse {
-            minutes: self.encoded(&name, 0, &Mask::default())?.minutes,
+            minutes: self.encoded(None, &name, 0, &Mask::default())?.minutes,
             already_recorded: answer.already_recorded,
             position: Some(cursor_to(&committed.cursor)),
         })
@@ -219,14 +221,18 @@ impl Api {
         })
     }
 
-    /// The same, as far as a mask goes, and all but the life as it is stored.
+    /// The same, as far as a mask goes and somebody may see it, and all but the life as it is stored.
     fn encoded(
         &self,
+        principal: Option<&Principal>,
         name: &Minutes,
         revision: u64,
         mask: &Mask,
     ) -> Result<stored::EncodedGetMinutesResponse> {
         let read = |view: &Reading<'_>| {
+            if let Some(principal) = principal {
+                sight::check(view, principal, name, "name")?;
+            }
             let minutes = view.encoded(name, revision)?;
             let life = if mask.wants(LIFE) { Some(view.life_of_encoded(name, &minutes)?) } else { None };
             let life = stored::MinutesAddition { life: life.map(|life| jiyao_wire::life_to(&life)) };
@@ -326,6 +332,7 @@ impl Api {
 
     async fn list_minutes(
         &self,
+        caller: Caller,
         request: api::ListMinutesRequest,
     ) -> Result<stored::EncodedListMinutesResponse> {
         let ledger = self.ledger.get()?;
@@ -357,28 +364,36 @@ impl Api {
                 && (request.date_from.is_empty() || dated(date >= request.date_from.as_str()))
                 && (request.date_to.is_empty() || dated(date <= request.date_to.as_str()))
         };
-        let take = |value: Vec<u8>| {
-            let is_wanted =
-                is_all || wanted(&api::MinutesSummary::decode(&value[..]).map_err(Fault::internal)?);
-            Ok(is_wanted.then(|| value.into()))
-        };
         let (page, sequence) = ledger.read(|view| {
             existing(view, &scope)?;
+            let hidden = sight::hidden(view, &caller.principal)?;
+            let is_all = is_all && hidden.is_empty();
+            let wanted = |summary: &api::MinutesSummary| wanted(summary) && !hidden.contains(&summary.name);
+            let take = |value: Vec<u8>| {
+                let is_wanted =
+                    is_all || wanted(&api::MinutesSummary::decode(&value[..]).map_err(Fault::internal)?);
+                Ok(is_wanted.then(|| value.into()))
+            };
             Page::of(view, &list_of(&scope), &after, size, take)
         })?;
         let next_page_token = page.next.map(|key| query.token(&key)).unwrap_or_default();
         Ok(stored::EncodedListMinutesResponse { minutes: page.found, next_page_token, sequence })
     }
 
-    async fn search_minutes(&self, request: api::SearchMinutesRequest) -> Result<api::SearchMinutesResponse> {
+    async fn search_minutes(
+        &self,
+        caller: Caller,
+        request: api::SearchMinutesRequest,
+    ) -> Result<api::SearchMinutesResponse> {
         let (scope, wanted) = (Scope::parse(&request.parent, "parent")?, Wanted::of(&request.query)?);
         let query = PageQuery::of(&["SearchMinutes", &request.parent, wanted.as_str()]);
         let after = query.after(&request.page_token)?;
         let ledger = self.ledger.get()?;
         let (page, _) = ledger.read(|view| {
             existing(view, &scope)?;
-            let all = |_: &api::MinutesSummary| true;
-            Page::read(view, &list_of(&scope), &after, LOOKED_THROUGH, all)
+            let hidden = sight::hidden(view, &caller.principal)?;
+            let seen = |summary: &api::MinutesSummary| !hidden.contains(&summary.name);
+            Page::read(view, &list_of(&scope), &after, LOOKED_THROUGH, seen)
         })?;
         let mut hits = Vec::new();
         for minutes in page.found {
@@ -394,7 +409,11 @@ impl Api {
         Ok(api::SearchMinutesResponse { hits, next_page_token })
     }
 
-    async fn list_decisions(&self, request: api::ListDecisionsRequest) -> Result<api::ListDecisionsResponse> {
+    async fn list_decisions(
+        &self,
+        caller: Caller,
+        request: api::ListDecisionsRequest,
+    ) -> Result<api::ListDecisionsResponse> {
         let ledger = self.ledger.get()?;
         let size = page_size(request.page_size)?;
         let query = PageQuery::of(&["ListDecisions", &request.parent]);
@@ -402,7 +421,10 @@ impl Api {
         if request.parent.contains("/minutes/") {
             let name = Minutes::parse(&request.parent, "parent")?;
             wait_for(ledger, None, request.read_after.as_ref()).await?;
-            let (document, sequence) = ledger.read(|view| view.document(&name, "parent"))?;
+            let (document, sequence) = ledger.read(|view| {
+                sight::check(view, &caller.principal, &name, "parent")?;
+                view.document(&name, "parent")
+            })?;
             let decisions = decisions(&document);
             return Ok(api::ListDecisionsResponse { decisions, next_page_token: String::new(), sequence });
         }
@@ -410,7 +432,9 @@ impl Api {
         wait_for(ledger, None, request.read_after.as_ref()).await?;
         let ((decisions, next), sequence) = ledger.read(|view| {
             existing(view, &scope)?;
-            let page: Page<api::MinutesSummary> = Page::read(view, &list_of(&scope), &after, size, |_| true)?;
+            let hidden = sight::hidden(view, &caller.principal)?;
+            let seen = |summary: &api::MinutesSummary| !hidden.contains(&summary.name);
+            let page = Page::read(view, &list_of(&scope), &after, size, seen)?;
             let mut found = Vec::new();
             for summary in &page.found {
                 found.extend(decisions(&view.document(&Minutes::parse(&summary.name, "name")?, "name")?));
@@ -597,11 +621,11 @@ impl RecordsService for Api {
         &self,
         request: Request<api::GetMinutesRequest>,
     ) -> Result<Response<stored::EncodedGetMinutesResponse>, Status> {
-        answer(request, async |_, request: api::GetMinutesRequest| {
+        answer(request, async |caller: Caller, request: api::GetMinutesRequest| {
             let name = Minutes::parse(&request.name, "name")?;
             let mask = Mask::of(request.read_mask.as_ref(), ".jiyao.records.v1.Minutes")?;
             wait_for(self.ledger.get()?, None, request.read_after.as_ref()).await?;
-            self.encoded(&name, request.revision, &mask)
+            self.encoded(Some(&caller.principal), &name, request.revision, &mask)
         })
         .await
     }
@@ -612,10 +636,12 @@ impl RecordsService for Api {
         &self,
         request: Request<api::GetMinutesTextRequest>,
     ) -> Result<Response<Self::GetMinutesTextStream>, Status> {
-        let lang = caller(&request).lang;
+        let asking = caller(&request);
+        let lang = asking.lang;
         let read = async {
             let request = request.get_ref();
             let (name, ledger) = (Minutes::parse(&request.name, "name")?, self.ledger.get()?.clone());
+            ledger.read(|view| sight::check(view, &asking.principal, &name, "name"))?;
             let extracted = request.extracted;
             let read = move || {
                 let (original, text) = imported_at(&ledger, &name, 0)?;
@@ -635,21 +661,21 @@ impl RecordsService for Api {
         &self,
         request: Request<api::ListMinutesRequest>,
     ) -> Result<Response<stored::EncodedListMinutesResponse>, Status> {
-        answer(request, |_, request| self.list_minutes(request)).await
+        answer(request, |caller, request| self.list_minutes(caller, request)).await
     }
 
     async fn search_minutes(
         &self,
         request: Request<api::SearchMinutesRequest>,
     ) -> Result<Response<api::SearchMinutesResponse>, Status> {
-        answer(request, |_, request| self.search_minutes(request)).await
+        answer(request, |caller, request| self.search_minutes(caller, request)).await
     }
 
     async fn list_decisions(
         &self,
         request: Request<api::ListDecisionsRequest>,
     ) -> Result<Response<api::ListDecisionsResponse>, Status> {
-        answer(request, |_, request| self.list_decisions(request)).await
+        answer(request, |caller, request| self.list_decisions(caller, request)).await
     }
 
     type WatchMinutesStream = Answers<api::WatchMinutesResponse>;
@@ -658,7 +684,7 @@ impl RecordsService for Api {
         &self,
         request: Request<api::WatchMinutesRequest>,
     ) -> Result<Response<Self::WatchMinutesStream>, Status> {
-        let lang = caller(&request).lang;
+        let Caller { principal, lang } = caller(&request);
         let begin = || {
             let scope = Scope::parse(&request.get_ref().parent, "parent")?;
             let ledger = self.ledger.get()?.clone();
@@ -673,9 +699,12 @@ impl RecordsService for Api {
                 _ => None,
             });
             let mut changes = Vec::new();
+            let (hidden, _) = ledger.read(|view| sight::hidden(view, &principal))?;
             for recorded in recorded {
                 let name = Minutes::parse(&recorded.minutes, "name")?;
-                if matches!(&scope, Scope::One(organ) if *organ != name.organ) {
+                if matches!(&scope, Scope::One(organ) if *organ != name.organ)
+                    || hidden.contains(&recorded.minutes)
+                {
                     continue;
                 }
                 changes.push(change(&ledger, &name, recorded.revision)?);

@@ -99,6 +99,13 @@ pub(crate) fn life(minutes: &Minutes) -> Vec<u8> {
     of(b"v/", &minutes.organ, &[minutes.id.as_bytes()])
 }
 
+/// Names of minutes that have a level (密级).
+pub(crate) const SECRETS: &[u8] = b"S/";
+
+pub(crate) fn secret(minutes: &Minutes) -> Vec<u8> {
+    of(SECRETS, &minutes.organ, &[minutes.id.as_bytes()])
+}
+
 /// Chains, posts and delegations of an organ.
 pub(crate) fn sign_off(organ: &Organ) -> Vec<u8> {
     of(b"p/", organ, &[])

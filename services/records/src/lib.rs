@@ -14,6 +14,7 @@ mod lifecycle;
 mod matters;
 mod readers;
 mod settling;
+mod sight;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -13,6 +13,7 @@ use prost::Message as _;
 use crate::documents::View as _;
 use crate::follow_up::check_etag;
 use crate::keys;
+use crate::sight;
 
 pub(crate) const MINUTES_ACTED: &str = "minutes.acted";
 pub(crate) const MINUTES_AMENDED: &str = "minutes.amended";
@@ -246,7 +247,11 @@ pub(crate) fn show_acted(view: &mut Overlay<'_>, name: &str, entry: &[u8]) -> Re
             count_up(view, &name.organ, &number)?;
         }
     }
+    let has_level = life.secrecy.is_some();
     life.apply(entry);
+    if has_level != life.secrecy.is_some() {
+        sight::show(view, &name, &life);
+    }
     view.put(keys::life(&name), to_json(&life)?);
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use jiyao_calendar::{Clock as _, SystemClock, civil_date};
 use jiyao_fault::{Fault, Reason, Result};
+use jiyao_ledger::Reading;
 use jiyao_minutes::{Act, ChangeKind, compare};
 use jiyao_names::{Minutes, Organ};
 use jiyao_proto::journal::v1::Cursor;
@@ -18,6 +19,7 @@ use crate::documents::View as _;
 use crate::domain::Command;
 use crate::keys;
 use crate::life::{Amend, Step, said};
+use crate::sight;
 
 macro_rules! path {
     ($method:literal) => {
@@ -102,22 +104,29 @@ impl LifecycleApi {
         Ok(api::UpdateDraftResponse { minutes: Some(minutes), position: Some(cursor_to(&committed.cursor)) })
     }
 
-    async fn side(&self, side: Option<api::Side>, field: &str) -> Result<String> {
+    async fn side(&self, caller: &Caller, side: Option<api::Side>, field: &str) -> Result<String> {
         match side.and_then(|side| side.of).ok_or_else(|| Fault::required(field))? {
             side::Of::Text(text) if text.len() > LARGEST_TEXT => {
                 Err(jiyao_extract::too_large(LARGEST_TEXT, field))
             }
             side::Of::Text(text) => Ok(text),
             side::Of::Revision(revision) => {
-                let name = Minutes::parse(&revision.name, &format!("{field}.revision.name"))?;
+                let field = format!("{field}.revision.name");
+                let name = Minutes::parse(&revision.name, &field)?;
+                let see = |view: &Reading<'_>| sight::check(view, &caller.principal, &name, &field);
+                self.0.ledger.get()?.read(see)?;
                 self.0.text_of(&name, revision.revision).await
             }
         }
     }
 
-    async fn compare(&self, request: api::CompareVersionsRequest) -> Result<api::CompareVersionsResponse> {
-        let (before, after) =
-            (self.side(request.before, "before").await?, self.side(request.after, "after").await?);
+    async fn compare(
+        &self,
+        caller: Caller,
+        request: api::CompareVersionsRequest,
+    ) -> Result<api::CompareVersionsResponse> {
+        let before = self.side(&caller, request.before, "before").await?;
+        let after = self.side(&caller, request.after, "after").await?;
         let changes = tokio::task::spawn_blocking(move || compare(&before, &after));
         let index = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
         let message = |change: jiyao_minutes::Change| api::ClauseChange {
@@ -136,9 +145,14 @@ impl LifecycleApi {
         Ok(api::CompareVersionsResponse { changes })
     }
 
-    fn standing(&self, request: &api::GetStandingRequest) -> Result<api::GetStandingResponse> {
+    fn standing(
+        &self,
+        caller: &Caller,
+        request: &api::GetStandingRequest,
+    ) -> Result<api::GetStandingResponse> {
         let name = Minutes::parse(&request.name, "name")?;
         let ((life, minutes, zone), _) = self.0.ledger.get()?.read(|view| {
+            sight::check(view, &caller.principal, &name, "name")?;
             let minutes = view.document(&name, "name")?.minutes.unwrap_or_default();
             Ok((view.life(&name, &minutes)?, minutes, view.organ(&name.organ, "name")?.time_zone))
         })?;
@@ -280,14 +294,17 @@ service! {
             &self,
             request: Request<api::CompareVersionsRequest>,
         ) -> Result<Response<api::CompareVersionsResponse>, Status> {
-            answer(request, |_, request| self.compare(request)).await
+            answer(request, |caller, request| self.compare(caller, request)).await
         }
 
         async fn get_standing(
             &self,
             request: Request<api::GetStandingRequest>,
         ) -> Result<Response<api::GetStandingResponse>, Status> {
-            answer(request, async |_, request: api::GetStandingRequest| self.standing(&request)).await
+            answer(request, async |caller: Caller, request: api::GetStandingRequest| {
+                self.standing(&caller, &request)
+            })
+            .await
         }
 
         async fn record_proceedings(

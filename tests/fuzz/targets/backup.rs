@@ -1,8 +1,3 @@
-//! Any bytes are a backup or are refused, without a panic.
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
-
-fuzz_target!(|bytes: &[u8]| {
-    let _ = jiyao_backup::check(bytes);
-});
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| jiyao_testkit::decoders::backup(bytes));

@@ -1,0 +1,158 @@
+//! Every decoder of foreign or stored bytes that is reachable from outside its crate: whatever they are given, they
+//! answer or refuse, and never panic. The fuzz targets in `tests/fuzz` and the mutations in `tests/decoders.rs` are both
+//! made of these.
+
+use std::path::PathBuf;
+
+use jiyao_calendar::Holidays;
+use jiyao_docnum::DocumentNumber;
+use jiyao_extract::Extractor;
+use jiyao_names::{Delivery, Matter, Meeting, Minutes, Organ, Scope, Seat};
+use jiyao_proto::journal::v1::Event;
+use jiyao_proto::stored::v1::{EncodedDocument, MinutesDocument, Noted, Record};
+use jiyao_reader::{Words, read};
+use jiyao_receipts::{Key, PublicKey, check_webhook, verify};
+use jiyao_rolls::Table;
+use jiyao_serve::PageQuery;
+use jiyao_wire::Mask;
+use prost::Message as _;
+use serde_json::from_slice;
+
+use crate::{DIRECTORY, SAMPLE};
+
+/// A decoder: its name, what it does with bytes, and sound bytes to begin with.
+pub type Decoder = (&'static str, fn(&[u8]), fn() -> Vec<Vec<u8>>);
+
+/// All of them.
+pub const DECODERS: [Decoder; 8] = [
+    ("read", reading, || vec![SAMPLE.into()]),
+    ("text", text, texts),
+    ("table", table, || vec![DIRECTORY.into()]),
+    ("names", names, || {
+        vec!["organs/linlan/minutes/018f2f6e-7c1c-7aaa-8bbb-0123456789ab".into(), "府纪要〔2026〕1号".into()]
+    }),
+    ("settings", settings, || vec![include_bytes!("../../jiyao-calendar/data/holidays.txt").to_vec()]),
+    ("stored", stored, stored_seeds),
+    ("receipt", receipt, || vec![signed().into_bytes()]),
+    ("backup", backup, || vec![vec![0; 2048]]),
+];
+
+/// Minutes: the leaves of what is read are the text.
+pub fn reading(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let reading = read(&text, &Words::default());
+    let leaves: String = reading.tree.leaves().iter().map(|leaf| leaf.span.of(&text)).collect();
+    assert_eq!(leaves, text);
+}
+
+fn texts() -> Vec<Vec<u8>> {
+    let page = format!("<html><head><meta charset=gb2312></head><body><p>{SAMPLE}</p></body></html>");
+    // 会议纪要 in GB18030.
+    let national = [0xbb, 0xe1, 0xd2, 0xe9, 0xbc, 0xcd, 0xd2, 0xaa].repeat(40);
+    vec![page.into_bytes(), national, SAMPLE.as_bytes().to_vec()]
+}
+
+/// Foreign text: encodings and web pages. Word and PDF files are for the child process, which there is none of here.
+pub fn text(bytes: &[u8]) {
+    let extractor = Extractor::with(PathBuf::from("/nowhere"));
+    let _ = extractor.extract(bytes, "source");
+}
+
+/// A directory as a table.
+pub fn table(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    if let Ok(table) = Table::parse(&text) {
+        let _ = table.against(&jiyao_rolls::Directory::default());
+    }
+}
+
+/// Names and numbers: what is parsed is printed as it was.
+pub fn names(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let printed = [
+        Organ::parse(&text, "name").map(|name| name.to_string()),
+        Minutes::parse(&text, "name").map(|name| name.to_string()),
+        Matter::parse(&text, "name").map(|name| name.to_string()),
+        Meeting::parse(&text, "name").map(|name| name.to_string()),
+        Seat::parse(&text, "name").map(|name| name.to_string()),
+        Delivery::parse(&text, "name").map(|name| name.to_string()),
+    ];
+    printed.into_iter().flatten().for_each(|printed| assert_eq!(printed, text));
+    let _ = Scope::parse(&text, "parent");
+    if let Some(number) = DocumentNumber::parse(&text) {
+        assert_eq!(DocumentNumber::parse(&number.to_string()), Some(number));
+    }
+    let _ = PageQuery::of(&["ListMinutes", "organs/-"]).after(&text);
+    let _ = jiyao_calendar::parse_iso(&text);
+    let _ = jiyao_calendar::http_date(&text);
+}
+
+/// Files of settings.
+pub fn settings(bytes: &[u8]) {
+    let _ = Holidays::parse(&String::from_utf8_lossy(bytes));
+}
+
+fn stored_seeds() -> Vec<Vec<u8>> {
+    let life = serde_json::to_vec(&jiyao_minutes::Life::draft("chen")).unwrap_or_default();
+    let delivery = serde_json::to_vec(&jiyao_deliveries::Delivery::default()).unwrap_or_default();
+    let noted = Noted { of: "organs/linlan".into(), body: life.clone(), ..Noted::default() };
+    vec![life, delivery, noted.encode_to_vec()]
+}
+
+/// What lies on the disk: records, events, documents, and the JSON of the pure crates; a mask keeps of any message no
+/// more than there is.
+pub fn stored(bytes: &[u8]) {
+    let _ = Record::decode(bytes);
+    let _ = Event::decode(bytes);
+    let _ = Noted::decode(bytes);
+    let _ = from_slice::<jiyao_matters::Matter>(bytes);
+    let _ = from_slice::<jiyao_matters::MeasureList>(bytes);
+    let _ = from_slice::<jiyao_minutes::Life>(bytes);
+    let _ = from_slice::<jiyao_minutes::SignOff>(bytes);
+    let _ = from_slice::<jiyao_deliveries::Delivery>(bytes);
+    let _ = from_slice::<jiyao_deliveries::Request>(bytes);
+    let _ = from_slice::<jiyao_deliveries::Scope>(bytes);
+    let _ = from_slice::<jiyao_rolls::Entry>(bytes);
+    let _ = from_slice::<jiyao_rolls::Meeting>(bytes);
+    let _ = from_slice::<jiyao_rolls::Seat>(bytes);
+    let paths = ["name", "facts.meeting.date", "life"].map(str::to_owned).to_vec();
+    let mask = prost_types::FieldMask { paths };
+    if let Ok(kept) = Mask::of(Some(&mask), ".jiyao.records.v1.Minutes").and_then(|mask| mask.keep(bytes)) {
+        assert!(kept.len() <= bytes.len());
+    }
+    // Left encoded or not, it is the same document.
+    if let (Ok(whole), Ok(encoded)) = (MinutesDocument::decode(bytes), EncodedDocument::decode(bytes)) {
+        assert_eq!(whole.original_sequence, encoded.original_sequence);
+    }
+}
+
+fn signed() -> String {
+    let statement = jiyao_receipts::Statement {
+        delivery: "organs/linlan/deliveries/1".into(),
+        recipient: "市教育局".into(),
+        minutes: "organs/linlan/minutes/1".into(),
+        revision: 1,
+        sha256: "0f".repeat(32),
+        time: "2020-06-16T02:00:00Z".into(),
+        attempt: 1,
+        kind: jiyao_receipts::Kind::Opened,
+        signer: String::new(),
+        claim_key: String::new(),
+        claim_signature: String::new(),
+    };
+    Key::from_seed(&[8; 32]).sign(&statement)
+}
+
+/// Receipts, keys and webhooks: none is one that the key here did not sign.
+pub fn receipt(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let key = Key::from_seed(&[7; 32]).public();
+    assert!(verify(&text, std::slice::from_ref(&key)).is_err());
+    assert!(check_webhook(("id", 0, &text), &text, &[key], 0).is_err());
+    let _ = PublicKey::parse(&text);
+}
+
+/// A backup.
+pub fn backup(bytes: &[u8]) {
+    let _ = jiyao_backup::check(bytes);
+}

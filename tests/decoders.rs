@@ -1,0 +1,47 @@
+//! Mutations of sound bytes for every decoder: each is answered or refused. `just fuzz` goes further.
+
+use anyhow::Result;
+use jiyao_testkit::{DECODERS, Dice};
+
+/// Bytes as accidents and enemies leave them: bits flipped, pieces cut out, doubled, put elsewhere, or made anew.
+fn mutated(seed: &[u8], dice: &mut Dice) -> Vec<u8> {
+    let mut bytes = seed.to_vec();
+    for _ in 0..=dice.below(4) {
+        let length = bytes.len() as u64;
+        let at = dice.below(length + 1) as usize;
+        let end = at + dice.below(64.min(length - at as u64) + 1) as usize;
+        match dice.below(6) {
+            0 if at < bytes.len() => bytes[at] ^= 1 << dice.below(8),
+            1 => drop(bytes.drain(at..end)),
+            2 => {
+                let piece = bytes[at..end].to_vec();
+                let to = dice.below(length + 1) as usize;
+                bytes.splice(to..to, piece);
+            }
+            3 => bytes.truncate(at),
+            4 => bytes[at..end].fill(dice.below(256) as u8),
+            _ => {
+                let noise: Vec<u8> = (0..dice.below(16)).map(|_| dice.below(256) as u8).collect();
+                bytes.splice(at..end, noise);
+            }
+        }
+    }
+    bytes
+}
+
+#[test]
+fn whatever_a_decoder_is_given_it_answers_or_refuses() -> Result<()> {
+    let mut dice = Dice::new("decoders");
+    let rounds = if std::env::var("JIYAO_FAULTS").is_ok_and(|form| form == "long") { 200_000 } else { 1500 };
+    for (name, decode, seeds) in DECODERS {
+        let seeds = seeds();
+        for round in 0..rounds {
+            let seed = &seeds[round % seeds.len()];
+            let bytes = mutated(seed, &mut dice);
+            let met = std::panic::catch_unwind(|| decode(&bytes));
+            assert!(met.is_ok(), "{name}, round {round}: {:?}", String::from_utf8_lossy(&bytes));
+        }
+        println!("{name}: {rounds} mutations answered or refused");
+    }
+    Ok(())
+}
