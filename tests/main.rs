@@ -22,4 +22,5 @@ mod matters;
 mod operations;
 mod receipts;
 mod story;
+mod upgrade;
 mod workspace;

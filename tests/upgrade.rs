@@ -1,0 +1,121 @@
+//! Data that earlier programs wrote opens with this one and says the same. `fixtures/format-N` holds backups of the three
+//! services and what they answered; `JIYAO_FIXTURE=format-N` writes one, once for each released format, and never again.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use jiyao_client::{
+    AgendaItem, Client, ListMinutes, MeetingAct, NewMeeting, SeatAct, Service, verify_receipt,
+};
+use jiyao_testkit::Local;
+use tempfile::TempDir;
+
+use crate::distribution::{House, UNIT, of, sign, until};
+
+const SERVICES: [(Service, &str); 3] = [
+    (Service::Records, "records"),
+    (Service::Attendance, "attendance"),
+    (Service::Distribution, "distribution"),
+];
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
+}
+
+/// What the services say of everything, in lines that do not depend on how a type is printed.
+async fn told(client: &Client) -> Result<String> {
+    let mut all = String::new();
+    let organ = "organs/linlan";
+    for minutes in client.list_minutes(ListMinutes::of(organ)).await?.entries {
+        let name = &minutes.name;
+        let whole = client.minutes(name, None).await?;
+        writeln!(all, "{name} {} {:?} {}", minutes.meeting_date, whole.life.stage, whole.life.number)?;
+        writeln!(all, "  {} bytes, {} doubts", client.minutes_text(name).await?.len(), minutes.doubts)?;
+        for decision in client.list_decisions(name, None).await?.entries {
+            let leads: Vec<_> = decision.decision.lead_units.iter().map(|unit| unit.value.as_str()).collect();
+            writeln!(all, "  {} {}", decision.item_number, leads.join("、"))?;
+        }
+        let roll = client.roll(name, None).await?;
+        writeln!(all, "  roll {} {} {}", roll.present, roll.observers, roll.absent)?;
+        let keys = client.public_keys("receipt").await?;
+        for delivery in client.list_deliveries(name, false, None).await?.entries {
+            writeln!(all, "  {} {} {}", delivery.title, delivery.state.as_str(), delivery.signer)?;
+            for receipt in client.receipts(&delivery.name).await? {
+                let said = verify_receipt(&receipt, &keys)?;
+                writeln!(all, "    {} {} {}", said.kind.as_str(), said.recipient, said.time)?;
+            }
+        }
+    }
+    for matter in client.list_matters(organ, None, false, None).await?.entries {
+        writeln!(all, "{} {} {:?} {}", matter.number, matter.lead, matter.state, matter.due)?;
+    }
+    for meeting in client.list_meetings(organ, None).await?.entries {
+        let counted = client.quorum(&meeting.name, None).await?;
+        writeln!(all, "{} {} {} {}", meeting.date, meeting.title, meeting.stage, counted.outcome)?;
+        for seat in client.list_seats(&meeting.name, None).await?.entries {
+            writeln!(all, "  {} {} {}", seat.order, seat.person, seat.shown)?;
+        }
+    }
+    for unit in client.list_units(organ, "", "", "", None).await?.entries {
+        writeln!(all, "{} {}", unit.id, unit.title)?;
+    }
+    Ok(all)
+}
+
+async fn write(folder: &Path) -> Result<()> {
+    let house = House::new().await?;
+    let client = &house.client;
+    let (minutes, deliveries) = house.issued().await?;
+    let mine = of(&deliveries, UNIT);
+    house.as_unit(UNIT)?.deliver(&mine.name, sign(mine), None).await?;
+    client.pick_matters(&minutes).await?;
+    let items = vec![AgendaItem { title: "供水价格".into(), ..AgendaItem::default() }];
+    let new = NewMeeting {
+        kind: "常务会议".into(),
+        title: "市政府第42次常务会议".into(),
+        date: "2025-04-15".into(),
+        items,
+        ..NewMeeting::default()
+    };
+    let meeting = client.create_meeting(&house.organ, new).await?.name;
+    for seat in client.list_seats(&meeting, None).await?.entries.iter().skip(1) {
+        let sign_in = SeatAct::SignIn { terminal: "东门".into(), person: String::new() };
+        client.sit(&seat.name, sign_in, None).await?;
+    }
+    client.hold_meeting(&meeting, None, None).await?;
+    client.meet(&meeting, MeetingAct::LinkMinutes { minutes }, None).await?;
+    fs_err::create_dir_all(folder)?;
+    for (service, name) in SERVICES {
+        client.backup(service, fs_err::File::create(folder.join(name).with_extension("tar"))?).await?;
+    }
+    fs_err::write(folder.join("told.txt"), told(client).await?)?;
+    house.services.stop().await
+}
+
+#[tokio::test]
+async fn data_of_every_released_format_opens_and_says_the_same() -> Result<()> {
+    if let Some(format) = std::env::var_os("JIYAO_FIXTURE") {
+        write(&fixtures().join(format)).await?;
+    }
+    let mut formats = 0;
+    for format in fs_err::read_dir(fixtures())? {
+        let (format, folder) = (format?.path(), TempDir::new()?);
+        for (_, name) in SERVICES {
+            let archive = fs_err::File::open(format.join(name).with_extension("tar"))?;
+            jiyao_backup::restore(archive, &folder.path().join(name))?;
+        }
+        let services = Local::start_joined(folder.path(), |_| {}).await?;
+        let client = services.client()?;
+        let expected = fs_err::read_to_string(format.join("told.txt"))?;
+        let told = until("all of it", async || Ok(told(&client).await.ok())).await?;
+        assert_eq!(told, expected, "{}", format.display());
+        for (service, _) in SERVICES {
+            assert!(client.verify_journal(service, |_| {}).await?.damaged.is_empty());
+        }
+        services.stop().await?;
+        formats += 1;
+    }
+    assert!(formats > 0, "there is a fixture");
+    Ok(())
+}
