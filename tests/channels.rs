@@ -212,6 +212,24 @@ async fn webhooks_are_signed_thin_retried_and_never_redirected() -> Result<()> {
     let wait = later.next_try.context("it is tried again")? - SystemClock.now().as_second();
     assert!((3500..=3600).contains(&wait), "as long as it asked for: {wait} s");
 
+    // A reminder goes the same way, once, and moves nothing.
+    let good = named("好局");
+    let remind = DeliveryAct::Remind { text: "请于今日签收".into() };
+    client.deliver(&good, remind, None).await?;
+    let heard = until("the reminder", async || {
+        let seen = calls.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let of_good: Vec<_> = seen.into_iter().filter(|call| call.path == "/good").collect();
+        Ok((of_good.len() == 2).then_some(of_good))
+    })
+    .await?;
+    assert!(heard[1].body.contains("delivery.reminded") && !heard[1].body.contains("今日"), "thin too");
+    assert_ne!(heard[0].id, heard[1].id, "it is another message");
+    let after = state("好局", DeliveryState::Received).await?;
+    assert_eq!((after.attempt, after.reminders.len(), after.next_try), (1, 1, None));
+    let none = state("坏局", DeliveryState::Failed).await?;
+    let refused = client.deliver(&none.name, DeliveryAct::Remind { text: "请".into() }, None).await;
+    assert!(refused.is_err(), "what did not arrive is not reminded of");
+
     // A person decides on what is parked.
     let again = client.deliver(&broken.name, DeliveryAct::Resend { reason: "已修复".into() }, None).await?;
     assert_eq!(again.state, DeliveryState::Pending);
@@ -230,7 +248,7 @@ async fn webhooks_are_signed_thin_retried_and_never_redirected() -> Result<()> {
     for call in &seen {
         check(call, &keys)?;
         assert!(!call.body.contains("城市更新"), "no content in a webhook");
-        let altered = Call { body: call.body.replace("delivery.sent", "delivery.lost"), ..call.clone() };
+        let altered = Call { body: call.body.replace("\"delivery\"", "\"delivered\""), ..call.clone() };
         assert!(check(&altered, &keys).is_err());
     }
     let ids: Vec<_> = seen.iter().filter(|call| call.path == "/busy").map(|call| &call.id).collect();
@@ -402,9 +420,18 @@ async fn mail_is_received_only_where_a_report_says_delivered() -> Result<()> {
     let receipts = client.receipts(&received.name).await?;
     let keys = client.public_keys("receipt").await?;
     assert_eq!(verify_receipt(&receipts[0], &keys)?.kind, ReceiptKind::Delivered);
+    client.deliver(&received.name, DeliveryAct::Remind { text: "请于今日签收".into() }, None).await?;
+    until("the reminder", async || {
+        let came = fs_err::read_dir(&new)?
+            .map(|mail| Ok(String::from_utf8_lossy(&fs_err::read(mail?.path())?).into_owned()))
+            .collect::<Result<Vec<_>>>()?;
+        Ok((came.iter().filter(|mail| mail.contains("office@example.org")).count() == 2).then_some(()))
+    })
+    .await
+    .with_context(|| exim.log())?;
     // Reports are put away once they are read.
-    let unread = fs_err::read_dir(exim.maildir("jiyao").join("new"))?.count();
-    assert_eq!(unread, 0);
+    let read = fs_err::read_dir(exim.maildir("jiyao").join("cur"))?.count();
+    assert!(read >= 4, "{read} reports are put away");
     services.stop().await
 }
 

@@ -499,7 +499,10 @@ async fn req_37_38_43_classified_minutes_go_on_paper_in_numbered_copies() -> Res
     };
     let set = LifeAct::SetSecrecy { secrecy: Some(secrecy), reason: "涉及".into() };
     client.step(&minutes, set, None).await?;
-    for act in to_registered(DisclosureClass::Withheld) {
+    for mut act in to_registered(DisclosureClass::Withheld) {
+        if let LifeAct::Register { copies, .. } = &mut act {
+            *copies = 120;
+        }
         client.step(&minutes, act, None).await?;
     }
     let refused = until("refusal of the ordinary way", async || {
@@ -511,6 +514,9 @@ async fn req_37_38_43_classified_minutes_go_on_paper_in_numbered_copies() -> Res
     });
     refused.await?;
     let freeze = FreezeScope { is_paper: true, copies: 2, ..house.freeze(&minutes) };
+    let more = FreezeScope { copies: 9, ..freeze.clone() };
+    let refused = client.freeze_scope(more).await.unwrap_err();
+    assert_eq!(refused.fields(), ["copies"], "more than were registered: {refused}");
     let scope = house.frozen(freeze).await?;
     house.issue(&minutes).await?;
     let deliveries = house.deliveries(&minutes, scope.total as usize).await?;

@@ -374,7 +374,7 @@ impl Client {
             Act::Resend { reason } => resend_delivery, ResendDeliveryRequest { reason };
             Act::Redirect { channel, reason } => redirect_delivery, RedirectDeliveryRequest { channel: jiyao_wire::channel_to(channel).into(), reason };
             Act::Close { reason } => close_delivery, CloseDeliveryRequest { reason };
-            { Act::Send { .. } | Act::Fail { .. } | Act::Transit { .. } | Act::Open { .. } => {
+            { Act::Send { .. } | Act::Fail { .. } | Act::Transit { .. } | Act::Open { .. } | Act::Reminded { .. } => {
                 return Err(Error::settings(what, "the service makes this act by itself"));
             } }
         };

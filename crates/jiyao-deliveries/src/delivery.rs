@@ -219,6 +219,8 @@ pub struct Delivery {
     pub returned: Option<Returned>,
     /// 催办: when, and in what words.
     pub reminders: Vec<(Timestamp, String)>,
+    /// The last reminder is to go out by the delivery's way, when `next_try` says.
+    pub is_reminding: bool,
     /// Attempts that failed, oldest first; the last few.
     pub failures: Vec<Failure>,
     /// When it is tried again, if no answer comes before.
@@ -256,6 +258,8 @@ pub enum Act {
     Return { attempt: u32, codes: Vec<String>, text: String },
     /// 催办.
     Remind { text: String },
+    /// The reminder went out; `failure`: why not.
+    Reminded { failure: String },
     /// 撤回.
     Recall { reason: String },
     /// A parked or returned one goes out again.
@@ -280,6 +284,7 @@ impl Act {
             Self::HandOver { .. } => "HAND_OVER",
             Self::Return { .. } => "RETURN",
             Self::Remind { .. } => "REMIND",
+            Self::Reminded { .. } => "REMINDED",
             Self::Recall { .. } => "RECALL",
             Self::Resend { .. } => "RESEND",
             Self::Redirect { .. } => "REDIRECT",
@@ -386,6 +391,7 @@ impl Delivery {
                 self.channel == Channel::Paper && matches!(self.state, Pending | Sent | Received)
             }
             Act::Remind { .. } => matches!(self.state, Pending | Sent | Received),
+            Act::Reminded { .. } => self.is_reminding,
             Act::Recall { .. } => self.state != Recalled,
             Act::Resend { .. } => matches!(self.state, Failed | Returned),
             Act::Redirect { .. } => matches!(self.state, Pending | Sent | Failed | Returned),
@@ -474,9 +480,7 @@ impl Delivery {
                 self.transit.clear();
             }
             Act::Fail { attempt, why, retry } => {
-                self.failures.push(Failure { attempt, time, why });
-                let most = self.failures.len().saturating_sub(MOST_FAILURES);
-                self.failures.drain(..most);
+                self.failed(attempt, time, why);
                 // Where it arrived nevertheless, there is nothing left to try.
                 if self.state == State::Sent {
                     self.next_try = retry;
@@ -516,7 +520,20 @@ impl Delivery {
                 self.returned = Some(Returned { codes, text, actor, time });
                 self.state = State::Returned;
             }
-            Act::Remind { text } => self.reminders.push((time, text)),
+            Act::Remind { text } => {
+                self.reminders.push((time, text));
+                // Where it has not arrived, or is on its way, it comes by itself, and speaks for itself.
+                let is_there = self.state == State::Received || !self.transit.is_empty();
+                if self.channel.is_sent() && is_there && self.next_try.is_none() {
+                    (self.is_reminding, self.next_try) = (true, Some(time));
+                }
+            }
+            Act::Reminded { failure } => {
+                (self.is_reminding, self.next_try) = (false, None);
+                if !failure.is_empty() {
+                    self.failed(self.attempt, time, failure);
+                }
+            }
             Act::Recall { .. } => self.state = State::Recalled,
             Act::Resend { .. } => self.goes_again(time),
             Act::Redirect { channel, .. } => {
@@ -525,14 +542,22 @@ impl Delivery {
             }
             Act::Close { reason } => self.closed = reason,
         }
-        if !matches!(self.state, State::Pending | State::Sent) {
+        self.is_reminding &= matches!(self.state, State::Sent | State::Received);
+        if !matches!(self.state, State::Pending | State::Sent) && !self.is_reminding {
             self.next_try = None;
         }
+    }
+
+    fn failed(&mut self, attempt: u32, time: Timestamp, why: String) {
+        self.failures.push(Failure { attempt, time, why });
+        let most = self.failures.len().saturating_sub(MOST_FAILURES);
+        self.failures.drain(..most);
     }
 
     /// Ready to go out: the inbox has it at once, what is sent waits for its sender, paper for a hand.
     pub fn goes_again(&mut self, time: Timestamp) {
         (self.returned, self.sent, self.received) = (None, None, None);
+        self.is_reminding = false;
         self.closed.clear();
         self.ready = Some(time);
         self.earlier_attempts = self.attempt;

@@ -30,6 +30,8 @@ pub(crate) struct Known {
     pub(crate) frozen: String,
     /// Came in as issued elsewhere.
     pub(crate) is_foreign: bool,
+    /// Copies fixed at 登记; 0: elsewhere.
+    pub(crate) copies: u32,
     /// Revoked or withdrawn.
     pub(crate) is_void: bool,
     pub(crate) number: String,
@@ -39,7 +41,6 @@ pub(crate) struct Known {
     pub(crate) issued: Option<Date>,
     pub(crate) published: Option<Date>,
     /// When its class was changed after the signature.
-    #[serde(default)]
     pub(crate) reclassified: Option<Date>,
     pub(crate) class: Option<DisclosureClass>,
     pub(crate) secrecy: Option<Level>,

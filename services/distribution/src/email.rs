@@ -53,7 +53,7 @@ impl Mailer {
         Ok(Self { server: server.to_owned(), from, maildir })
     }
 
-    /// Sends a delivery. The envelope id says which delivery and attempt it is, so that reports find back. Blocks.
+    /// Sends a delivery, or its last reminder with it. The envelope id says which delivery and attempt it is, so that reports find back. Blocks.
     ///
     /// # Errors
     /// What the server said.
@@ -67,16 +67,20 @@ impl Mailer {
         let told = |e: &dyn std::error::Error| jiyao_fault::chain(e);
         let to: Address = to.parse().map_err(|e: lettre::address::AddressError| told(&e))?;
         let id = envelope_id(&delivery.name, attempt).ok_or("a delivery without an id")?;
+        let (head, reminder) = match delivery.reminders.last().filter(|_| delivery.is_reminding) {
+            Some((_, words)) => ("催办：纪要", format!("{words}\n\n")),
+            None => ("纪要", String::new()),
+        };
         let text = format!(
-            "{}\n\n{}\nSHA-256 {}\n第 {attempt} 次发送\n\n请核对后签收。",
+            "{}\n\n{reminder}{}\nSHA-256 {}\n第 {attempt} 次发送\n\n请核对后签收。",
             delivery.title, delivery.name, delivery.sha256
         );
         let plain = ContentType::parse("application/octet-stream").map_err(|e| told(&e))?;
         let message = Message::builder()
             .from(lettre::message::Mailbox::new(None, self.from.clone()))
             .to(lettre::message::Mailbox::new(None, to.clone()))
-            .subject(format!("纪要 {}", delivery.title))
-            .header(MessageId::from(format!("<{id}@{}>", self.from.domain())))
+            .subject(format!("{head} {}", delivery.title))
+            .header(MessageId::from(format!("<{id}.{}@{}>", delivery.reminders.len(), self.from.domain())))
             .multipart(
                 MultiPart::mixed()
                     .singlepart(SinglePart::plain(text))

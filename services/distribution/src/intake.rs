@@ -143,6 +143,7 @@ fn known_of(minutes: &records::Minutes) -> Result<Known, Fault> {
         stage,
         frozen: life.frozen_scope.map(|scope| scope.hash).unwrap_or_default(),
         is_foreign,
+        copies: life.copies,
         is_void: !life.revoked_date.is_empty() || !life.voided_date.is_empty(),
         number,
         title,

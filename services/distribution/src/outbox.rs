@@ -225,6 +225,9 @@ impl Outbox {
     /// One attempt: it is on record that it begins before anything goes out, so a crash repeats it with a new number.
     async fn attempt(self, delivery: Delivery) -> Result<()> {
         let name = DeliveryName::parse(&delivery.name, "name")?;
+        if delivery.is_reminding {
+            return self.remind(name, delivery).await;
+        }
         let attempt = delivery.attempt + 1;
         let begin = Command::Act {
             delivery: name.clone(),
@@ -300,6 +303,40 @@ impl Outbox {
         match self.submit("send", outcome).await {
             // It was signed for or recalled before the answer came.
             Err(fault) if matches!(fault.reason(), Reason::StateForbids | Reason::AttemptStale) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Sends a reminder by the delivery's way: once, unless the process dies between sending and recording it.
+    async fn remind(self, name: DeliveryName, delivery: Delivery) -> Result<()> {
+        let minutes = Minutes::parse(&delivery.minutes, "minutes")?;
+        let (address, _) = self.ledger.read(|view| view.address(&name.organ, &delivery.unit))?;
+        let (etag, attempt) = (delivery.version, delivery.attempt);
+        let failure = match (delivery.channel, self.mailer.clone()) {
+            (Channel::Webhook, _) => {
+                let now = SystemClock.now().as_second();
+                let sent = self.webhooks.send(&address.url, &delivery, attempt, now).await;
+                sent.err().map(|refused| refused.why)
+            }
+            (_, Some(mailer)) => {
+                let ledger = self.ledger.clone();
+                let send = move || {
+                    let (content, _) = content(&ledger, &minutes, &delivery.sha256)?
+                        .ok_or_else(|| Fault::internal("content is not here"))?;
+                    Ok::<_, Fault>(mailer.send(&address.email, &delivery, attempt, &content).err())
+                };
+                match tokio::task::spawn_blocking(send).await.map_err(Fault::internal)? {
+                    Err(fault) if fault.reason() == Reason::MinutesErased => Some(fault.reason().to_string()),
+                    sent => sent?,
+                }
+            }
+            (_, None) => Some("this service has no mail server: set smtp".to_owned()),
+        };
+        let act = Box::new(Act::Reminded { failure: failure.unwrap_or_default() });
+        let done = Command::Act { delivery: name, etag, unit: String::new(), is_system: true, act };
+        match self.submit("send", done).await {
+            // Somebody did something with it meanwhile, as signing for it.
+            Err(fault) if matches!(fault.reason(), Reason::EtagStale | Reason::StateForbids) => Ok(()),
             other => other,
         }
     }

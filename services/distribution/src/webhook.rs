@@ -163,7 +163,7 @@ impl Webhooks {
         }
     }
 
-    /// Calls a target with a delivery.
+    /// Calls a target with a delivery, or with its last reminder.
     ///
     /// # Errors
     /// How it was not taken.
@@ -185,14 +185,15 @@ impl Webhooks {
             .dns_resolver(resolver)
             .build()
             .map_err(|e| refused(jiyao_fault::chain(&e), false))?;
+        let kind = if delivery.is_reminding { "delivery.reminded" } else { "delivery.sent" };
         let body = serde_json::json!({
-            "type": "delivery.sent",
+            "type": kind,
             "timestamp": jiyao_calendar::Timestamp::from_second(now).unwrap_or_default().to_string(),
             "data": { "delivery": delivery.name, "attempt": attempt, "sha256": delivery.sha256 },
         })
         .to_string();
         // The same id over all attempts: whoever takes it twice can tell.
-        let id = webhook_id(&delivery.name);
+        let id = webhook_id(delivery);
         let signature = STANDARD.encode(self.signing.sign_bytes(webhook_content(&id, now, &body).as_bytes()));
         let sent = client
             .post(url)
@@ -216,9 +217,13 @@ impl Webhooks {
     }
 }
 
-/// Of the delivery's last part alone: dots part the id from what else is signed.
-fn webhook_id(delivery: &str) -> String {
-    format!("msg_{}", delivery.rsplit('/').next().unwrap_or_default())
+/// Of the delivery's last part alone: dots part the id from what else is signed. Each reminder has its own.
+fn webhook_id(delivery: &Delivery) -> String {
+    let id = delivery.name.rsplit('/').next().unwrap_or_default();
+    if delivery.is_reminding {
+        return format!("msg_{id}_{}", delivery.reminders.len());
+    }
+    format!("msg_{id}")
 }
 
 /// `Retry-After`: seconds, or a date of HTTP.
@@ -301,7 +306,11 @@ mod tests {
             assert_eq!(asked(wrong), None, "{wrong}");
         }
         assert_eq!(retry_after(&HeaderMap::new(), 0), None);
-        assert!(!webhook_id("organs/linlan/deliveries/018f2f6e-7c1c-7aaa-8bbb-0123456789ab").contains('.'));
+        let name = "organs/linlan/deliveries/018f2f6e-7c1c-7aaa-8bbb-0123456789ab".to_owned();
+        let sent = Delivery { name, ..Delivery::default() };
+        let reminded = Delivery { is_reminding: true, ..sent.clone() };
+        assert_ne!(webhook_id(&sent), webhook_id(&reminded));
+        assert!(!webhook_id(&sent).contains('.') && !webhook_id(&reminded).contains('.'));
     }
 
     #[test]

@@ -97,8 +97,14 @@ impl DistributionDomain {
             return Err(Fault::new(Reason::ClassEmpty).with("class", ""));
         }
         let copies = freeze.copies.max(1);
-        if targets.len() * copies as usize > MOST_NUMBERED {
+        let numbered = targets.len() * copies as usize;
+        if numbered > MOST_NUMBERED {
             return Err(Fault::invalid("copies", freeze.copies));
+        }
+        // What is numbered was counted at 登记 (requirements 37 and 38).
+        if known.secrecy.is_some() && known.copies > 0 && numbered > known.copies as usize {
+            let why = format!("{numbered} copies in all, {} are registered", known.copies);
+            return Err(Fault::invalid("copies", why));
         }
         let mut scope = Scope {
             minutes: name.to_string(),
