@@ -358,8 +358,15 @@ async fn idle_and_slow(kind: Kind) -> Result<()> {
         let mut open = 0;
         for stream in &mut held {
             // The settings of the service lie there; one that it closed ends behind them.
-            let mut bytes = [0; 4096];
-            open += usize::from(matches!(stream.try_read(&mut bytes), Ok(1..)));
+            let (mut bytes, mut came) = ([0; 4096], 0);
+            let ended = loop {
+                match stream.try_read(&mut bytes) {
+                    Ok(0) => break true,
+                    Ok(read) => came += read,
+                    Err(e) => break e.kind() != std::io::ErrorKind::WouldBlock,
+                }
+            };
+            open += usize::from(came > 0 && !ended);
         }
         Ok((open, crawled))
     };

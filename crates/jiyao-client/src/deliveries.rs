@@ -319,7 +319,8 @@ impl Client {
     }
 
     /// Watches an organ's deliveries as they change, from a position of distribution's journal on, or from the
-    /// beginning; with a state, those that come into it: so the sender hears at once of what is returned.
+    /// beginning; with a state, those that are in it when the change is told: so the sender hears at once of what is
+    /// returned.
     #[must_use]
     pub fn watch_deliveries(
         &self,
@@ -374,7 +375,7 @@ impl Client {
             Act::Resend { reason } => resend_delivery, ResendDeliveryRequest { reason };
             Act::Redirect { channel, reason } => redirect_delivery, RedirectDeliveryRequest { channel: jiyao_wire::channel_to(channel).into(), reason };
             Act::Close { reason } => close_delivery, CloseDeliveryRequest { reason };
-            { Act::Send { .. } | Act::Fail { .. } | Act::Transit { .. } | Act::Open { .. } | Act::Reminded { .. } => {
+            { Act::Send { .. } | Act::Fail { .. } | Act::Transit { .. } | Act::Open { .. } | Act::Reminding | Act::Reminded { .. } => {
                 return Err(Error::settings(what, "the service makes this act by itself"));
             } }
         };

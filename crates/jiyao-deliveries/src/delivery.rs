@@ -258,8 +258,10 @@ pub enum Act {
     Return { attempt: u32, codes: Vec<String>, text: String },
     /// 催办.
     Remind { text: String },
-    /// The reminder went out; `failure`: why not.
-    Reminded { failure: String },
+    /// The last reminder goes out.
+    Reminding,
+    /// So many reminders went out; `failure`: why the last did not.
+    Reminded { number: u32, failure: String },
     /// 撤回.
     Recall { reason: String },
     /// A parked or returned one goes out again.
@@ -284,6 +286,7 @@ impl Act {
             Self::HandOver { .. } => "HAND_OVER",
             Self::Return { .. } => "RETURN",
             Self::Remind { .. } => "REMIND",
+            Self::Reminding => "REMINDING",
             Self::Reminded { .. } => "REMINDED",
             Self::Recall { .. } => "RECALL",
             Self::Resend { .. } => "RESEND",
@@ -339,6 +342,9 @@ pub struct Entry {
     pub unit: String,
     /// When.
     pub time: Timestamp,
+    /// A reminder that goes out by the delivery's way, and is not only on record.
+    #[serde(default)]
+    pub goes_out: bool,
     /// Nothing changed: a repeat of what was done.
     #[serde(skip)]
     pub is_repeat: bool,
@@ -373,6 +379,7 @@ impl Delivery {
             actor: context.actor.to_owned(),
             unit: context.unit.to_owned(),
             time: context.now,
+            goes_out: false,
             is_repeat,
         };
         // What is signed for stays so: a repeat of it is the same receipt again.
@@ -391,7 +398,9 @@ impl Delivery {
                 self.channel == Channel::Paper && matches!(self.state, Pending | Sent | Received)
             }
             Act::Remind { .. } => matches!(self.state, Pending | Sent | Received),
-            Act::Reminded { .. } => self.is_reminding,
+            Act::Reminding => self.is_reminding,
+            // Of a newer one nothing is known yet.
+            Act::Reminded { number, .. } => self.is_reminding && *number as usize == self.reminders.len(),
             Act::Recall { .. } => self.state != Recalled,
             Act::Resend { .. } => matches!(self.state, Failed | Returned),
             Act::Redirect { .. } => matches!(self.state, Pending | Sent | Failed | Returned),
@@ -435,7 +444,13 @@ impl Delivery {
             | Act::Close { reason } => words(reason, "reason")?,
             _ => {}
         }
-        Ok(entry(act, is_repeat))
+        // Where it has not arrived, or is on its way, it comes by itself, and speaks for itself.
+        let is_there = self.state == Received || !self.transit.is_empty();
+        let goes_out = matches!(act, Act::Remind { .. })
+            && self.channel.is_sent()
+            && is_there
+            && (self.next_try.is_none() || self.is_reminding);
+        Ok(Entry { goes_out, ..entry(act, is_repeat) })
     }
 
     /// Whether the recipient may have it: it went out, even where the sender has heard no answer and will try again.
@@ -470,7 +485,7 @@ impl Delivery {
     /// Brings the delivery up to date.
     pub fn apply(&mut self, entry: Entry) {
         self.version += 1;
-        let Entry { act, actor, unit, time, .. } = entry;
+        let Entry { act, actor, unit, time, goes_out, .. } = entry;
         match act {
             Act::Send { attempt } => {
                 self.attempt = attempt;
@@ -492,7 +507,9 @@ impl Delivery {
                 if progress(&action) >= progress(&self.transit) {
                     self.transit = action;
                 }
-                self.next_try = None;
+                if !self.is_reminding {
+                    self.next_try = None;
+                }
             }
             Act::Receive { .. } | Act::Open { .. } => {
                 self.received.get_or_insert(time);
@@ -522,13 +539,12 @@ impl Delivery {
             }
             Act::Remind { text } => {
                 self.reminders.push((time, text));
-                // Where it has not arrived, or is on its way, it comes by itself, and speaks for itself.
-                let is_there = self.state == State::Received || !self.transit.is_empty();
-                if self.channel.is_sent() && is_there && self.next_try.is_none() {
+                if goes_out {
                     (self.is_reminding, self.next_try) = (true, Some(time));
                 }
             }
-            Act::Reminded { failure } => {
+            Act::Reminding => self.next_try = time.checked_add(ANSWER_WITHIN).ok(),
+            Act::Reminded { failure, .. } => {
                 (self.is_reminding, self.next_try) = (false, None);
                 if !failure.is_empty() {
                     self.failed(self.attempt, time, failure);

@@ -69,7 +69,8 @@ impl Publication {
             return Ok(None);
         }
         let made = if rules.from_issue { self.issued } else { self.signed.or(self.issued) };
-        let from = self.reclassified.or(made);
+        let from =
+            made.map_or(self.reclassified, |made| Some(self.reclassified.map_or(made, |day| day.max(made))));
         from.map(|from| holidays.after(from, rules.working_days)).transpose()
     }
 

@@ -180,6 +180,47 @@ fn what_failed_together_does_not_come_back_together_and_nobody_is_called_before_
 }
 
 #[test]
+fn req_42_a_reminder_goes_out_once_and_a_newer_one_after_it() {
+    let remind = || Act::Remind { text: "请".into() };
+    let mut hook = delivery(Channel::Webhook);
+    does(&mut hook, Act::Send { attempt: 1 }, "系统", 1).unwrap();
+    does(&mut hook, remind(), "", 2).unwrap();
+    assert!(!hook.is_reminding, "it is on its way itself");
+    does(&mut hook, Act::Receive { attempt: 1 }, "市教育局", 3).unwrap();
+    does(&mut hook, remind(), "", 4).unwrap();
+    assert_eq!((hook.is_reminding, hook.next_try), (true, Some(at(4))));
+    does(&mut hook, Act::Reminding, "系统", 5).unwrap();
+    assert!(hook.next_try > Some(at(5)), "nobody sends it a second time meanwhile");
+    // Whoever takes it opens the delivery; a newer one comes before the answer.
+    does(&mut hook, Act::Open { attempt: 1 }, "市教育局", 6).unwrap();
+    does(&mut hook, remind(), "", 7).unwrap();
+    let reminded = |number| Act::Reminded { number, failure: String::new() };
+    assert_eq!(does(&mut hook, reminded(2), "系统", 8).unwrap_err(), Reason::StateForbids);
+    assert_eq!(hook.next_try, Some(at(7)), "the newer one goes out");
+    does(&mut hook, Act::Reminding, "系统", 8).unwrap();
+    does(&mut hook, reminded(3), "系统", 9).unwrap();
+    assert_eq!((hook.is_reminding, hook.next_try, hook.state), (false, None, State::Received));
+    assert_eq!(does(&mut hook, Act::Reminding, "系统", 9).unwrap_err(), Reason::StateForbids);
+
+    let mut mail = delivery(Channel::Email);
+    does(&mut mail, Act::Send { attempt: 1 }, "系统", 1).unwrap();
+    let transit = |action: &str| Act::Transit { attempt: 1, action: action.into() };
+    does(&mut mail, transit("accepted"), "系统", 2).unwrap();
+    does(&mut mail, remind(), "", 3).unwrap();
+    does(&mut mail, transit("delayed"), "系统", 4).unwrap();
+    assert_eq!((mail.is_reminding, mail.next_try), (true, Some(at(3))), "a report does not swallow it");
+    does(&mut mail, sign(1, "0f"), "市教育局", 5).unwrap();
+    assert_eq!((mail.is_reminding, mail.next_try), (false, None), "signed for: nothing to remind of");
+    // What earlier programs wrote does not go out when it is replayed.
+    let old = r#"{"act":{"REMIND":{"text":"请"}},"actor":"","unit":"","time":"2020-06-16T02:00:00Z"}"#;
+    let mut again = delivery(Channel::Email);
+    does(&mut again, Act::Send { attempt: 1 }, "系统", 1).unwrap();
+    does(&mut again, transit("accepted"), "系统", 2).unwrap();
+    again.apply(serde_json::from_str(old).unwrap());
+    assert_eq!((again.is_reminding, again.reminders.len()), (false, 1));
+}
+
+#[test]
 fn req_39_what_arrived_is_not_taken_back_by_an_answer_that_did_not() {
     let fail = |attempt, retry| Act::Fail { attempt, why: "503".into(), retry };
     let mut hook = delivery(Channel::Webhook);
@@ -415,6 +456,8 @@ fn req_47_twenty_working_days_from_the_signature_by_the_holiday_table() {
     // What became public later is due from that day on.
     let changed = Publication { reclassified: Some(day("2020-08-03")), ..public.clone() };
     assert_eq!(changed.due(rules, holidays).unwrap(), Some(day("2020-08-31")));
+    let early = Publication { reclassified: Some(day("2020-06-01")), ..public.clone() };
+    assert_eq!(early.due(rules, holidays).unwrap(), Some(day("2020-07-13")), "not before it was signed");
     let far = Publication { signed: Some(day("2099-01-05")), ..public };
     assert_eq!(
         far.standing(rules, holidays, day("2099-01-06")),

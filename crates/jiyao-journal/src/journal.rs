@@ -159,6 +159,8 @@ impl Locked {
         scan::remove_unfinished(folder)?;
         // A process that was killed may have written what it did not sync, and named a segment that its folder does not
         // hold for good. It is read and shown from now on, and followed by other groups: so it must be there for good.
+        // Where a sync failed before, the system may think it did not: the last group is written again, as it is.
+        write_again(&active, last)?;
         sync_data(&active)?;
         sync_folder(folder)?;
         sync_parent(folder)?;
@@ -494,6 +496,22 @@ pub fn put_in_place(written: &Path, path: &Path) -> io::Result<()> {
 pub(crate) fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
     fs_err::write(path, bytes)?;
     sync_all(&File::open(path)?)
+}
+
+/// Writes the last group of a segment in its place once more, byte for byte: all before it were synced.
+fn write_again(file: &File, segment: &Segment) -> io::Result<()> {
+    let Some(last) = segment.offsets.last() else { return Ok(()) };
+    let header = |offset: u32| {
+        let mut bytes = [0; format::HEADER];
+        file.file().read_exact_at(&mut bytes, u64::from(offset))?;
+        Header::decode(&bytes).ok_or_else(|| io::Error::other("a header that was whole no longer is"))
+    };
+    let ending = header(*last)?;
+    let at = usize::try_from(ending.group.saturating_sub(segment.first)).unwrap_or(usize::MAX);
+    let start = segment.offsets.get(at).copied().unwrap_or(*last);
+    let mut bytes = vec![0; *last as usize + ending.extent() - start as usize];
+    file.file().read_exact_at(&mut bytes, u64::from(start))?;
+    file.file().write_all_at(&bytes, u64::from(start))
 }
 
 fn write_group(file: &File, bytes: &[u8], at: u64) -> io::Result<()> {

@@ -536,12 +536,16 @@ impl Life {
             Act::Archive { .. } => is(matches!(here, Issued | Published), Stage::Archived),
             Act::RecordQuorum { .. } | Act::FlagMajor { .. } => is(here < Issued, here),
             Act::ProposeDisclosure { .. } => is(here < Signed, here),
-            // Of what came in as issued, the level is what its paper says.
-            Act::SetSecrecy { .. } => is(here < Signed || self.is_foreign(), here),
+            // Of what came in as issued, the level is what its paper says; it ends as any other.
+            Act::SetSecrecy { secrecy: Some(_), .. } if self.is_foreign() => {
+                Some(if here == Published { Issued } else { here })
+            }
+            Act::SetSecrecy { .. } => is(here < Signed, here),
             Act::Declassify { .. } => is(here >= Signed && self.secrecy.is_some(), here),
+            // Before the issue the text may still change: it is amended, and signed anew.
             Act::Reclassify { disclosure, .. } => {
                 let is_withdrawn = here == Published && disclosure.class != DisclosureClass::Public;
-                is(here >= Signed, if is_withdrawn { Issued } else { here })
+                is(here.is_issued(), if is_withdrawn { Issued } else { here })
             }
             Act::Replace { .. } => is(here.is_issued() && self.replaced_by.is_empty(), here),
             Act::Revoke { .. } => is(here.is_issued(), here),
@@ -668,6 +672,11 @@ impl Life {
                         .at("separable")
                         .with("passages", withheld));
                 }
+                if self.secrecy.is_some() {
+                    return Err(Fault::new(Reason::StateForbids)
+                        .with("state", "SECRET")
+                        .with("act", act.name()));
+                }
                 if self.class(context) != Some(DisclosureClass::Public) {
                     return Err(Fault::new(Reason::DisclosureMissing).with("class", "PUBLIC"));
                 }
@@ -767,7 +776,12 @@ impl Life {
             Act::Archive { .. } => self.archived = day,
             Act::RecordQuorum { outcome, .. } => self.quorum = outcome,
             Act::ProposeDisclosure { disclosure } => self.disclosure = Some(disclosure),
-            Act::SetSecrecy { secrecy, .. } => self.secrecy = secrecy,
+            Act::SetSecrecy { secrecy, .. } => {
+                if secrecy.is_some() {
+                    self.published = None;
+                }
+                self.secrecy = secrecy;
+            }
             Act::Declassify { .. } => self.secrecy = None,
             Act::Reclassify { disclosure, .. } => {
                 if disclosure.class != DisclosureClass::Public {

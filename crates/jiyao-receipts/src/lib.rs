@@ -78,8 +78,9 @@ pub struct Statement {
 }
 
 impl Statement {
-    /// Whether the recipient itself signed, by its own key that is trusted: then not even the service can have made the
-    /// receipt up. Keys of recipients are not keys of services, so [`verify`] does not take them.
+    /// Whether a recipient itself signed, by its own key that is trusted, for this delivery, these bytes and this attempt:
+    /// those the service cannot have made up. Whose key it is the caller knows, and who signed and when is the service's
+    /// word. Keys of recipients are not keys of services, so [`verify`] does not take them.
     ///
     /// # Errors
     /// `UnknownKey` where none of the keys is the one named, or none is named; `Claim` where it did not sign this.

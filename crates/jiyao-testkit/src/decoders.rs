@@ -29,12 +29,17 @@ pub const DECODERS: [Decoder; 8] = [
     ("text", text, texts),
     ("table", table, || vec![DIRECTORY.into()]),
     ("names", names, || {
-        vec!["organs/linlan/minutes/018f2f6e-7c1c-7aaa-8bbb-0123456789ab".into(), "府纪要〔2026〕1号".into()]
+        let id = "018f2f6e-7c1c-7aaa-8bbb-0123456789ab";
+        let named =
+            ["minutes", "matters", "meetings", "deliveries"].map(|kind| format!("organs/linlan/{kind}/{id}"));
+        let others =
+            [format!("{}/seats/7", named[2]), "府纪要〔2026〕1号".to_owned(), "2026-01-05".to_owned()];
+        named.into_iter().chain(others).map(String::into_bytes).collect()
     }),
     ("settings", settings, || vec![include_bytes!("../../jiyao-calendar/data/holidays.txt").to_vec()]),
     ("stored", stored, stored_seeds),
     ("receipt", receipt, || vec![signed().into_bytes()]),
-    ("backup", backup, || vec![vec![0; 2048]]),
+    ("backup", backup, || vec![include_bytes!("../../../tests/fixtures/format-1/attendance.tar").to_vec()]),
 ];
 
 /// Minutes: the leaves of what is read are the text.
@@ -95,8 +100,20 @@ pub fn settings(bytes: &[u8]) {
 fn stored_seeds() -> Vec<Vec<u8>> {
     let life = serde_json::to_vec(&jiyao_minutes::Life::draft("chen")).unwrap_or_default();
     let delivery = serde_json::to_vec(&jiyao_deliveries::Delivery::default()).unwrap_or_default();
+    let json = [
+        serde_json::to_vec(&jiyao_rolls::Meeting::default()),
+        serde_json::to_vec(&jiyao_rolls::Seat::default()),
+        serde_json::to_vec(&jiyao_rolls::Entry::Unit(jiyao_rolls::Unit::default())),
+        serde_json::to_vec(&jiyao_minutes::SignOff::default()),
+        serde_json::to_vec(&jiyao_matters::MeasureList::default()),
+    ];
+    let minutes =
+        jiyao_proto::records::v1::Minutes { name: "organs/linlan/minutes/1".into(), ..Default::default() };
+    let document = MinutesDocument { minutes: Some(minutes), original_sequence: 7 };
     let noted = Noted { of: "organs/linlan".into(), body: life.clone(), ..Noted::default() };
-    vec![life, delivery, noted.encode_to_vec()]
+    let record = Record { method: "Import".into(), ..Record::default() };
+    let encoded = [noted.encode_to_vec(), document.encode_to_vec(), record.encode_to_vec()];
+    [life, delivery].into_iter().chain(json.into_iter().flatten()).chain(encoded).collect()
 }
 
 /// What lies on the disk: records, events, documents, and the JSON of the pure crates; a mask keeps of any message no
@@ -146,8 +163,8 @@ fn signed() -> String {
 /// Receipts, keys and webhooks: none is one that the key here did not sign.
 pub fn receipt(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
-    let key = Key::from_seed(&[7; 32]).public();
-    assert!(verify(&text, std::slice::from_ref(&key)).is_err());
+    let key = Key::from_seed(&[8; 32]).public();
+    assert!(verify(&text, std::slice::from_ref(&key)).is_err() || text == signed(), "forged: {text}");
     assert!(check_webhook(("id", 0, &text), &text, &[key], 0).is_err());
     let _ = PublicKey::parse(&text);
 }

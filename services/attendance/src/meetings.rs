@@ -22,6 +22,8 @@ use crate::keys;
 
 /// Whoever may answer for a seat.
 const ANSWERERS: &[Role] = &[Role::Clerk, Role::Unit];
+/// Who hears why somebody took no part: it stands in the record of discussion, not in the minutes.
+const CONFIDANTS: &[Role] = &[Role::Clerk, Role::Leader, Role::Service, Role::Auditor];
 /// Most seats added at once.
 const MOST_ADDED: usize = 2000;
 
@@ -407,7 +409,7 @@ service! {
         list_seats: ListSeatsRequest => ListSeatsResponse, "ListSeats", READERS;
         get_quorum: GetQuorumRequest => GetQuorumResponse, "GetQuorum", READERS;
         list_present: ListPresentRequest => ListPresentResponse, "ListPresent", READERS;
-        list_recusals: ListRecusalsRequest => ListRecusalsResponse, "ListRecusals", READERS;
+        list_recusals: ListRecusalsRequest => ListRecusalsResponse, "ListRecusals", CONFIDANTS;
         check_roll: CheckRollRequest => CheckRollResponse, "CheckRoll", READERS;
         decide_roll_finding: DecideRollFindingRequest => DecideRollFindingResponse, "DecideRollFinding", CLERKS;
         hold_meeting: HoldMeetingRequest => HoldMeetingResponse, "HoldMeeting", CLERKS;

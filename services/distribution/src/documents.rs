@@ -50,6 +50,11 @@ pub(crate) struct Known {
 }
 
 impl Known {
+    /// May be read by everybody, once it is published.
+    pub(crate) fn is_public(&self) -> bool {
+        self.class == Some(DisclosureClass::Public) && self.secrecy.is_none() && !self.is_void
+    }
+
     /// 印发 or later, and not void since: what may be delivered.
     pub(crate) fn is_in_force(&self) -> bool {
         self.stage.is_issued() && !self.is_void

@@ -26,7 +26,7 @@ use crate::documents::{Address, Known, PublicEntry, Task, View as _};
 use crate::keys;
 use acts::Acted;
 pub(crate) use scope::Freeze;
-use show::{show_delivery, show_known, show_lists, show_made, show_scope, show_task, show_units};
+use show::{show_delivery, show_known, show_lists, show_made, show_scope, show_task, show_units, withdraw};
 
 mod acts;
 mod scope;
@@ -242,7 +242,7 @@ impl Domain for DistributionDomain {
             Command::Publish { minutes, text } => {
                 check_content(view, minutes)?;
                 let known = view.known(minutes, "minutes")?;
-                if !view.task(minutes)?.publish || known.is_void {
+                if !view.task(minutes)?.publish || !known.is_public() {
                     return Ok(Decided::default());
                 }
                 let is_separable = known
@@ -381,6 +381,7 @@ impl Domain for DistributionDomain {
             PUBLISHED => {
                 let name = Minutes::parse(&of, "of")?;
                 let entry = PublicEntry { sequence, ..from_json::<PublicEntry>(&body)? };
+                withdraw(view, &name)?;
                 // Without its text, which was erased, it is no longer public.
                 if !parts.is_empty() {
                     let value = to_json(&entry)?;

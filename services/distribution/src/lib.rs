@@ -232,7 +232,8 @@ impl Program for Distribution {
             DistributionDomain { holidays, key: receipts, time_zone: config.time_zone, paper_from, pauses };
         let parts = Parts { name: Self::NAME, config: config.follow.serve, listener, stop: stop.clone() };
         let opened = |ledger: Ledger<DistributionDomain>, ready: Ready| {
-            let outbox = Outbox { ledger: ledger.clone(), records: records.clone(), webhooks, mailer };
+            let outbox =
+                Outbox { ledger: ledger.clone(), records: records.clone(), webhooks, mailer, paper_from };
             tokio::spawn(outbox.run(stop.clone()));
             if let Some(source) = attendance {
                 take_over(source, ledger.clone(), Units, units_step, ready.clone(), stop.clone());

@@ -7,6 +7,7 @@ use jiyao_calendar::{Clock as _, SystemClock};
 use jiyao_deliveries::{Act, Channel, Delivery, State, public_part};
 use jiyao_fault::{Fault, Reason, Result};
 use jiyao_ledger::{Ledger, Lookup as _, Reading, Submission, from_json};
+use jiyao_minutes::Level;
 use jiyao_names::{Delivery as DeliveryName, Minutes, hex};
 use jiyao_proto::stored::v1::Noted;
 use jiyao_serve::Source;
@@ -15,7 +16,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use crate::documents::{Task, View as _};
+use crate::documents::{Known, Task, View as _};
 use crate::domain::{Command, DistributionDomain};
 use crate::email::{Mailer, Report};
 use crate::intake::fetch_content;
@@ -45,6 +46,8 @@ pub(crate) struct Outbox {
     pub(crate) records: Source,
     pub(crate) webhooks: Webhooks,
     pub(crate) mailer: Option<Mailer>,
+    /// From this level on only paper goes.
+    pub(crate) paper_from: Level,
 }
 
 /// The bytes and the text of a revision, from the journal. Blocks on the disk.
@@ -72,9 +75,7 @@ pub(crate) fn content(
 impl Outbox {
     /// Works until `stop`.
     pub(crate) async fn run(self, stop: CancellationToken) {
-        if let Err(fault) = self.submit("use a key", Command::UseKey).await {
-            warn!(cause = %jiyao_fault::chain(&fault), "the key of receipts is not on record");
-        }
+        let mut has_key = false;
         let mut under_way = JoinSet::new();
         // What an earlier process sent without seeing the answer is sent again, whatever time it was given.
         let mut again = self.due(Due::UnderWay, usize::MAX).unwrap_or_else(|fault| {
@@ -82,6 +83,13 @@ impl Outbox {
             Vec::new()
         });
         loop {
+            if !has_key {
+                let noted = self.submit("use a key", Command::UseKey).await;
+                has_key = noted.is_ok();
+                if let Err(fault) = noted {
+                    warn!(cause = %jiyao_fault::chain(&fault), "the key of receipts is not on record");
+                }
+            }
             let has_more = self.tasks().await.unwrap_or_else(|fault| {
                 warn!(cause = %jiyao_fault::chain(&fault), "what is to be done is not read");
                 false
@@ -252,8 +260,8 @@ impl Outbox {
             is_final,
             asked: None,
         };
-        if known.is_void {
-            return self.submit("send", failed("the minutes are void".to_owned(), true)).await;
+        if let Some(why) = self.forbids(&known) {
+            return self.submit("send", failed(why.to_owned(), true)).await;
         }
         let outcome = match delivery.channel {
             Channel::Webhook => {
@@ -309,10 +317,23 @@ impl Outbox {
 
     /// Sends a reminder by the delivery's way: once, unless the process dies between sending and recording it.
     async fn remind(self, name: DeliveryName, delivery: Delivery) -> Result<()> {
+        let system = |etag, act| {
+            let act = Box::new(act);
+            Command::Act { delivery: name.clone(), etag, unit: String::new(), is_system: true, act }
+        };
+        match self.submit("send", system(delivery.version, Act::Reminding)).await {
+            // Somebody did something with it meanwhile: the next look shows what.
+            Err(fault) if matches!(fault.reason(), Reason::EtagStale | Reason::StateForbids) => return Ok(()),
+            other => other?,
+        }
         let minutes = Minutes::parse(&delivery.minutes, "minutes")?;
-        let (address, _) = self.ledger.read(|view| view.address(&name.organ, &delivery.unit))?;
-        let (etag, attempt) = (delivery.version, delivery.attempt);
+        let ((address, known), _) = self.ledger.read(|view| {
+            Ok((view.address(&name.organ, &delivery.unit)?, view.known(&minutes, "minutes")?))
+        })?;
+        let (attempt, number) =
+            (delivery.attempt, u32::try_from(delivery.reminders.len()).unwrap_or(u32::MAX));
         let failure = match (delivery.channel, self.mailer.clone()) {
+            _ if self.forbids(&known).is_some() => self.forbids(&known).map(str::to_owned),
             (Channel::Webhook, _) => {
                 let now = SystemClock.now().as_second();
                 let sent = self.webhooks.send(&address.url, &delivery, attempt, now).await;
@@ -332,12 +353,22 @@ impl Outbox {
             }
             (_, None) => Some("this service has no mail server: set smtp".to_owned()),
         };
-        let act = Box::new(Act::Reminded { failure: failure.unwrap_or_default() });
-        let done = Command::Act { delivery: name, etag, unit: String::new(), is_system: true, act };
-        match self.submit("send", done).await {
-            // Somebody did something with it meanwhile, as signing for it.
-            Err(fault) if matches!(fault.reason(), Reason::EtagStale | Reason::StateForbids) => Ok(()),
+        let done = Act::Reminded { number, failure: failure.unwrap_or_default() };
+        match self.submit("send", system(0, done)).await {
+            // It was signed for meanwhile, or there is a newer one.
+            Err(fault) if fault.reason() == Reason::StateForbids => Ok(()),
             other => other,
+        }
+    }
+
+    /// Why minutes no longer go out by wire, whatever they were sent by before.
+    fn forbids(&self, known: &Known) -> Option<&'static str> {
+        if known.is_void {
+            Some("the minutes are void")
+        } else if known.secrecy.is_some_and(|level| level >= self.paper_from) {
+            Some("minutes of that level go on paper")
+        } else {
+            None
         }
     }
 

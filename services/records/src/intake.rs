@@ -185,14 +185,17 @@ pub(crate) fn decide(
     }
     // Several acts on the same thing build on each other.
     let (mut lives, mut matters) = (BTreeMap::new(), BTreeMap::new());
-    let mut signed_for = Vec::new();
+    let (mut signed_for, mut recused) = (Vec::new(), BTreeMap::new());
     let mut events = Vec::new();
     for one in settled {
         let (minutes, act) = match one {
             Settled::Quorum { minutes, outcome, meeting, recusals } => {
-                let before = view.get(&keys::recusals(minutes))?;
+                let before = match recused.insert(minutes, !recusals.is_empty()) {
+                    Some(before) => before,
+                    None => view.get(&keys::recusals(minutes))?.is_some(),
+                };
                 // What was erased does not come back.
-                if (before.is_some() || !recusals.is_empty()) && !view.is_erased(&minutes.to_string())? {
+                if (before || !recusals.is_empty()) && !view.is_erased(&minutes.to_string())? {
                     let known =
                         stored::RecusalsKnown { minutes: minutes.to_string(), recusals: recusals.clone() };
                     events.push(event(RECUSALS_KNOWN, 1, &known));

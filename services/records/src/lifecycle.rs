@@ -204,6 +204,7 @@ impl LifecycleApi {
     ) -> Result<api::GetProceedingsResponse> {
         let name = Minutes::parse(&request.minutes, "minutes")?;
         let ((kept, recusals), _) = self.0.ledger.get()?.read(|view| {
+            sight::check(view, &caller.principal, &name, "minutes")?;
             view.document(&name, "minutes")?;
             Ok((view.get(&keys::proceedings(&name))?, view.get(&keys::recusals(&name))?))
         })?;

@@ -27,6 +27,7 @@ use crate::documents::{View as _, no_matter};
 use crate::domain::{Command, RecordsDomain};
 use crate::follow_up::{BY_DAY, BY_MEETING, BY_MONTH, BY_UNIT, ByHand, FollowUp, PART};
 use crate::keys;
+use crate::sight;
 
 macro_rules! path {
     ($method:literal) => {
@@ -173,9 +174,12 @@ impl MattersApi {
         Ok((self.now(&committed.answer)?, cursor_to(&committed.cursor)))
     }
 
-    /// Text and facts of minutes.
-    async fn text(&self, name: &Minutes) -> Result<(api::Minutes, String)> {
-        let (document, _) = self.ledger.get()?.read(|view| view.document(name, "minutes"))?;
+    /// Text and facts of minutes that somebody may see.
+    async fn text(&self, caller: &Caller, name: &Minutes) -> Result<(api::Minutes, String)> {
+        let (document, _) = self.ledger.get()?.read(|view| {
+            sight::check(view, &caller.principal, name, "minutes")?;
+            view.document(name, "minutes")
+        })?;
         let minutes = document.minutes.unwrap_or_default();
         let text = self.records.text_of(name, minutes.revision).await?;
         Ok((minutes, text))
@@ -189,7 +193,7 @@ impl MattersApi {
         let name = Minutes::parse(&request.minutes, "minutes")?;
         let digest =
             request_digest(&api::PickMattersRequest { request_id: String::new(), ..request.clone() });
-        let (minutes, text) = self.text(&name).await?;
+        let (minutes, text) = self.text(&caller, &name).await?;
         let paragraphs = tokio::task::spawn_blocking(move || paragraphs(&minutes, &text))
             .await
             .map_err(Fault::internal)?;
@@ -245,7 +249,7 @@ impl MattersApi {
             raised_by: request.raised_by.clone(),
             next,
         };
-        let (_, text) = self.text(&name).await?;
+        let (_, text) = self.text(&caller, &name).await?;
         let words = by_hand.text.clone();
         let contains = move || without_blanks(&text).contains(&without_blanks(&words));
         if !tokio::task::spawn_blocking(contains).await.map_err(Fault::internal)? {

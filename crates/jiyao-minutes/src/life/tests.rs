@@ -467,15 +467,31 @@ fn req_45_48_after_the_signature_a_level_ends_and_a_class_changes_by_acts_of_the
     let world = world.does([Act::Archive { file: "卷1".into() }, to(public()), publish()]);
     assert_eq!((world.life.stage, world.life.published), (Stage::Archived, Some(world.today)));
     assert_eq!(world.refuses(publish()), Reason::StateForbids, "once");
-    assert_eq!(at(Stage::Reviewed).refuses(to(withheld())), Reason::StateForbids, "the signer decides first");
+    for stage in [Stage::Reviewed, Stage::Signed, Stage::Printed] {
+        assert_eq!(at(stage).refuses(to(withheld())), Reason::StateForbids, "the text may still change");
+    }
 }
 
 #[test]
 fn req_43_the_level_of_minutes_from_elsewhere_is_what_their_paper_says() {
     let secrecy = Secrecy { level: Level::Secret, years: 5, condition: String::new() };
     let set = || Act::SetSecrecy { secrecy: Some(secrecy.clone()), reason: "原件所标".into() };
-    let foreign = World { takes_secrets: true, life: Life::issued_elsewhere(), ..World::new() };
-    assert!(foreign.does([set()]).life.secrecy.is_some());
+    let publish = || Act::Publish { place: "门户网站".into(), separable: false };
+    let foreign = World {
+        takes_secrets: true,
+        life: Life::issued_elsewhere(),
+        printed_class: Some(DisclosureClass::Public),
+        ..World::new()
+    };
+    let published = foreign.does([publish()]);
+    assert_eq!(published.life.stage, Stage::Published);
+    let secret = published.does([set()]);
+    assert_eq!((secret.life.stage, secret.life.published), (Stage::Issued, None), "no longer public");
+    assert_eq!(secret.refuses(publish()), Reason::StateForbids, "not while it has a level");
+    let lift = Act::SetSecrecy { secrecy: None, reason: "不涉密".into() };
+    assert_eq!(secret.refuses(lift), Reason::StateForbids, "it ends by a document");
+    let declassify = Act::Declassify { document: "解密通知".into(), reason: "期满".into() };
+    assert_eq!(secret.does([declassify, publish()]).life.stage, Stage::Published);
     let here = World { takes_secrets: true, ..at(Stage::Issued) };
     assert_eq!(here.refuses(set()), Reason::StateForbids);
 }

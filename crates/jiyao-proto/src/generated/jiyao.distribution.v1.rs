@@ -274,7 +274,7 @@ pub struct WatchDeliveriesRequest {
     /// `organs/{organ}`.
     #[prost(string, tag = "1")]
     pub parent: ::prost::alloc::string::String,
-    /// Only those that come into this state; UNSPECIFIED: any.
+    /// Only those that are in this state when the change is told; UNSPECIFIED: any.
     #[prost(enumeration = "DeliveryState", tag = "2")]
     pub state: i32,
     /// Absent: from the beginning.

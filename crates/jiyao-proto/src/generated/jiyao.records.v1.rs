@@ -3334,8 +3334,9 @@ pub mod lifecycle_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Sets or lifts 密级 before the signature, or says what the paper of minutes from elsewhere says. It governs access
-        /// from then on, also while it is a draft. Errors: SECRET_REFUSED.
+        /// Sets or lifts 密级 before the signature, or says what the paper of minutes from elsewhere says. Clerks,
+        /// leaders and services alone see the minutes from then on, also while they are a draft; matters that were drawn from
+        /// them are not hidden. Errors: SECRET_REFUSED.
         pub async fn set_secrecy(
             &mut self,
             request: impl tonic::IntoRequest<super::SetSecrecyRequest>,

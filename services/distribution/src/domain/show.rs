@@ -4,7 +4,6 @@ use jiyao_calendar::Timestamp;
 use jiyao_deliveries::{Copy, Delivery, Scope, State, Target};
 use jiyao_fault::{Fault, Result};
 use jiyao_ledger::{Overlay, decode_event, from_json, to_json};
-use jiyao_minutes::DisclosureClass;
 use jiyao_names::{Delivery as DeliveryName, Minutes, Organ};
 use jiyao_proto::distribution::v1::DistributionList;
 use jiyao_proto::stored::v1::{Event, ListsStated};
@@ -65,21 +64,28 @@ pub(super) fn show_known(view: &mut Overlay<'_>, known: &Known, moved: Move) -> 
         }
     }
     task.publish |= moved == Move::Published;
-    let is_public = known.class == Some(DisclosureClass::Public) && !known.is_void;
-    task.publish &= is_public;
+    task.publish &= known.is_public();
     if known.is_void {
         task = Task::default();
     }
     show_task(view, &name, task)?;
     view.put(keys::known(&name), to_json(known)?);
-    // What is void or no longer open is no longer public.
-    if !is_public {
-        let Some(entry) = view.get(&keys::published_at(&name))? else { return Ok(()) };
-        for place in keys::published_places(&name, &from_json::<PublicEntry>(&entry)?.published) {
-            view.remove(place);
-        }
-        view.remove(keys::published_at(&name));
+    // What is void or no longer open is no longer public, nor what was withdrawn and is to be published anew.
+    let Some(entry) = view.get(&keys::published_at(&name))? else { return Ok(()) };
+    let published = known.published.map(|day| day.to_string()).unwrap_or_default();
+    if !known.is_public() || from_json::<PublicEntry>(&entry)?.published != published {
+        withdraw(view, &name)?;
     }
+    Ok(())
+}
+
+/// Takes minutes out of the public listing.
+pub(super) fn withdraw(view: &mut Overlay<'_>, name: &Minutes) -> Result<()> {
+    let Some(entry) = view.get(&keys::published_at(name))? else { return Ok(()) };
+    for place in keys::published_places(name, &from_json::<PublicEntry>(&entry)?.published) {
+        view.remove(place);
+    }
+    view.remove(keys::published_at(name));
     Ok(())
 }
 
