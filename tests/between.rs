@@ -13,6 +13,8 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::faults::is_long;
+
 /// What happens to a connection.
 #[derive(Clone, Copy, Debug)]
 enum Fate {
@@ -158,8 +160,7 @@ impl Served {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn through_a_bad_network_and_kills_the_services_come_to_agree() -> Result<()> {
     let asked = std::env::var("JIYAO_STORM_SECONDS").ok().and_then(|text| text.parse().ok());
-    let is_long = std::env::var("JIYAO_FAULTS").is_ok_and(|form| form == "long");
-    let storm = Duration::from_secs(asked.unwrap_or(if is_long { 600 } else { 20 }));
+    let storm = Duration::from_secs(asked.unwrap_or(if is_long() { 600 } else { 20 }));
     let folder = TempDir::new()?;
     let records = Served::new("jiyao-records", &folder, &[])?;
     let of_attendance = Proxy::start(records.address(), Dice::new("network of attendance")).await?;

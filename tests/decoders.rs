@@ -3,6 +3,8 @@
 use anyhow::Result;
 use jiyao_testkit::{DECODERS, Dice};
 
+use crate::faults::is_long;
+
 /// Bytes as accidents and enemies leave them: bits flipped, pieces cut out, doubled, put elsewhere, or made anew.
 fn mutated(seed: &[u8], dice: &mut Dice) -> Vec<u8> {
     let mut bytes = seed.to_vec();
@@ -32,7 +34,7 @@ fn mutated(seed: &[u8], dice: &mut Dice) -> Vec<u8> {
 #[test]
 fn whatever_a_decoder_is_given_it_answers_or_refuses() -> Result<()> {
     let mut dice = Dice::new("decoders");
-    let rounds = if std::env::var("JIYAO_FAULTS").is_ok_and(|form| form == "long") { 200_000 } else { 1500 };
+    let rounds = if is_long() { 200_000 } else { 1500 };
     for (name, decode, seeds) in DECODERS {
         let seeds = seeds();
         for round in 0..rounds {

@@ -501,7 +501,8 @@ async fn req_37_38_43_classified_minutes_go_on_paper_in_numbered_copies() -> Res
     client.step(&minutes, set, None).await?;
     for mut act in to_registered(DisclosureClass::Withheld) {
         if let LifeAct::Register { copies, .. } = &mut act {
-            *copies = 120;
+            // Two for each, and one more.
+            *copies = 97;
         }
         client.step(&minutes, act, None).await?;
     }
@@ -549,6 +550,19 @@ async fn req_37_38_43_classified_minutes_go_on_paper_in_numbered_copies() -> Res
     let two = Some(("秘书长".to_owned(), vec!["甲".to_owned(), "乙".to_owned()]));
     assert_eq!(client.end_copy(&minutes, "000002", two).await?.state, "DESTROYED");
     assert_eq!(reason(client.end_copy(&minutes, "999999", None).await), "COPY_NOT_FOUND");
+
+    // Nor does somebody added later get copies that were never registered.
+    assert_eq!(scope.total, 48);
+    let more = "type,id,title,classes\nunit,new,市数据局,\n";
+    client.import_directory(&house.organ, more.as_bytes().to_vec(), false).await?;
+    let refused = until("the new unit", async || {
+        let refused = client.add_recipient(&minutes, "new", "市长", "新设").await.unwrap_err();
+        let is_known = refused.reason().is_some_and(|reason| reason.as_str() != "UNIT_NOT_FOUND");
+        Ok(is_known.then_some(refused))
+    })
+    .await?;
+    assert_eq!(refused.fields(), ["unit"], "{refused}");
+    assert!(refused.to_string().contains("97"), "{refused}");
 
     // Not public until it is declassified.
     let open = LifeAct::Reclassify {

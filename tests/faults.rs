@@ -24,8 +24,13 @@ const CLIENTS: usize = 4;
 /// Builds with this feature can be told to end at a point, or to have a bug.
 const PLANTED: &str = "planted-failpoints";
 
+/// Whether the long forms are asked for.
+pub(crate) fn is_long() -> bool {
+    std::env::var("JIYAO_FAULTS").is_ok_and(|form| form == "long")
+}
+
 fn rounds(short: usize, long: usize) -> usize {
-    if std::env::var("JIYAO_FAULTS").is_ok_and(|form| form == "long") { long } else { short }
+    if is_long() { long } else { short }
 }
 
 /// A service, and how it is loaded: what is written to it can be looked up as it was.

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 
-use crate::faults::Kind;
+use crate::faults::{Kind, is_long};
 
 /// What a service may take at most, whatever comes (MiB).
 const MOST: f64 = 256.0;
@@ -186,8 +186,7 @@ async fn served(kind: Kind, folder: &TempDir, settings: &[&str]) -> Result<(Proc
 
 /// Whom to attack: all three stand on the same ground, so a short run takes one.
 fn attacked() -> &'static [Kind] {
-    let is_long = std::env::var("JIYAO_FAULTS").is_ok_and(|form| form == "long");
-    if is_long { &Kind::ALL } else { &Kind::ALL[..1] }
+    if is_long() { &Kind::ALL } else { &Kind::ALL[..1] }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -466,11 +465,10 @@ async fn load(address: &str, next: &Arc<AtomicUsize>, clients: usize, time: Dura
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_times_too_much_is_refused_by_name_and_the_rest_goes_on() -> Result<()> {
-    let is_long = std::env::var("JIYAO_FAULTS").is_ok_and(|form| form == "long");
     let folder = TempDir::new()?;
     let (service, client, name) = served(Kind::Records, &folder, &["calls=96"]).await?;
     let next = Arc::new(AtomicUsize::new(1));
-    let (calm, storm) = if is_long { (30, 300) } else { (3, 6) };
+    let (calm, storm) = if is_long() { (30, 300) } else { (3, 6) };
     let [capacity, _] = load(&service.address, &next, 64, Duration::from_secs(calm)).await?;
     let [goodput, busy] = load(&service.address, &next, 640, Duration::from_secs(storm)).await?;
     let began = Instant::now();

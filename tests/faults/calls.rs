@@ -10,7 +10,7 @@ use jiyao_testkit::{FullDisk, Process, binary, may_mount, skip};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use super::{Found, Kind, PLANTED, create_organ, lost, records, rounds};
+use super::{Found, Kind, PLANTED, create_organ, is_long, lost, records};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failed_sync_ends_the_process_and_nothing_acknowledged_is_lost() -> Result<()> {
@@ -183,7 +183,7 @@ async fn whatever_call_fails_nothing_acknowledged_is_lost_and_a_planted_deaf_ear
         skip("failing calls", "strace is not installed");
         return Ok(());
     }
-    let is_long = rounds(0, 1) == 1;
+    let is_long = is_long();
     let calls: &[&str] = if is_long {
         &["write", "pwrite64", "fdatasync", "fsync", "rename", "openat", "ftruncate", "fallocate"]
     } else {

@@ -8,6 +8,7 @@ use jiyao_client::{
     Client, Disclosure, DisclosureClass, Level, LifeAct, Mark, Passage, Quorum, Recusal, Secrecy, Side,
 };
 
+use crate::room::index;
 use crate::words::Speaker;
 use crate::{print, show};
 
@@ -100,8 +101,7 @@ impl ProceedingsCommand {
                     let mut parts = text.splitn(3, ':').map(str::to_owned);
                     let mut part = || parts.next().with_context(|| format!("{text}: N:PERSON:WORDS"));
                     let (item, person, words) = (part()?.parse::<u32>()?, part()?, part()?);
-                    let item = item.checked_sub(1).with_context(|| format!("{item}: 1, 2, 3 …"))?;
-                    Ok((item, person, words))
+                    Ok((index(item)?, person, words))
                 };
                 let dissents = dissent.iter().map(said).collect::<Result<_>>()?;
                 let text = fs_err::read_to_string(file)?;

@@ -287,7 +287,7 @@ async fn seats(client: &Client, name: &str) -> Result<Vec<jiyao_client::Seat>> {
 }
 
 /// People count items from 1.
-fn index(item: u32) -> Result<u32> {
+pub(crate) fn index(item: u32) -> Result<u32> {
     item.checked_sub(1).with_context(|| format!("{item}: 1, 2, 3 …"))
 }
 

@@ -39,6 +39,8 @@ pub const FOLLOWERS: &[Role] = &[Role::Service, Role::Auditor];
 /// Roles that may read.
 pub const READERS: &[Role] =
     &[Role::Clerk, Role::Reader, Role::Service, Role::Auditor, Role::Unit, Role::Supervisor, Role::Leader];
+/// Roles that see what is not for every reader: minutes with a level, and what belongs to the record of discussion.
+pub const CLEARED: &[Role] = &[Role::Clerk, Role::Leader, Role::Service, Role::Auditor];
 /// Roles that may record.
 pub const CLERKS: &[Role] = &[Role::Clerk];
 /// Whoever reaches the port: what is public.

@@ -9,8 +9,8 @@ use jiyao_proto::journal::v1::Cursor;
 use jiyao_proto::server::attendance::v1::meetings_service_server::MeetingsService;
 use jiyao_rolls::{Meeting, MeetingAct, RatesOf, Seat, SeatAct, Stage, rates};
 use jiyao_serve::{
-    CLERKS, Caller, LEADERS, PageQuery, READERS, Role, cursor_to, page_size, request_digest, service,
-    wait_for,
+    CLEARED, CLERKS, Caller, LEADERS, PageQuery, READERS, Role, cursor_to, page_size, request_digest,
+    service, wait_for,
 };
 use jiyao_wire::{Asks, instant_from};
 use prost::Message as _;
@@ -22,8 +22,6 @@ use crate::keys;
 
 /// Whoever may answer for a seat.
 const ANSWERERS: &[Role] = &[Role::Clerk, Role::Unit];
-/// Who hears why somebody took no part: it stands in the record of discussion, not in the minutes.
-const CONFIDANTS: &[Role] = &[Role::Clerk, Role::Leader, Role::Service, Role::Auditor];
 /// Most seats added at once.
 const MOST_ADDED: usize = 2000;
 
@@ -409,7 +407,7 @@ service! {
         list_seats: ListSeatsRequest => ListSeatsResponse, "ListSeats", READERS;
         get_quorum: GetQuorumRequest => GetQuorumResponse, "GetQuorum", READERS;
         list_present: ListPresentRequest => ListPresentResponse, "ListPresent", READERS;
-        list_recusals: ListRecusalsRequest => ListRecusalsResponse, "ListRecusals", CONFIDANTS;
+        list_recusals: ListRecusalsRequest => ListRecusalsResponse, "ListRecusals", CLEARED;
         check_roll: CheckRollRequest => CheckRollResponse, "CheckRoll", READERS;
         decide_roll_finding: DecideRollFindingRequest => DecideRollFindingResponse, "DecideRollFinding", CLERKS;
         hold_meeting: HoldMeetingRequest => HoldMeetingResponse, "HoldMeeting", CLERKS;

@@ -212,8 +212,7 @@ impl DeliveriesApi {
         let prefix = if request.silent { keys::silent_of(&minutes) } else { keys::by_minutes(&minutes) };
         let state = wanted_state(request.state)?;
         let asked = (prefix, query, request.page_token, request.page_size);
-        let wanted =
-            move |delivery: &jiyao_deliveries::Delivery| state.is_none_or(|state| delivery.state == state);
+        let wanted = move |delivery: &Delivery| state.is_none_or(|state| delivery.state == state);
         let (deliveries, next_page_token, sequence) = self.page(asked, wanted).await?;
         Ok(api::ListDeliveriesResponse { deliveries, next_page_token, sequence })
     }

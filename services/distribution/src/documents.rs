@@ -50,6 +50,11 @@ pub(crate) struct Known {
 }
 
 impl Known {
+    /// Goes on paper alone, where only paper goes from a level on (requirement 43).
+    pub(crate) fn is_paper_only(&self, from: Level) -> bool {
+        self.secrecy.is_some_and(|level| level >= from)
+    }
+
     /// May be read by everybody, once it is published.
     pub(crate) fn is_public(&self) -> bool {
         self.class == Some(DisclosureClass::Public) && self.secrecy.is_none() && !self.is_void

@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use crate::documents::{Known, Task, View as _};
+use crate::documents::{Task, View as _};
 use crate::domain::{Command, DistributionDomain};
 use crate::email::{Mailer, Report};
 use crate::intake::fetch_content;
@@ -237,76 +237,22 @@ impl Outbox {
             return self.remind(name, delivery).await;
         }
         let attempt = delivery.attempt + 1;
-        let begin = Command::Act {
-            delivery: name.clone(),
-            etag: delivery.version,
-            unit: String::new(),
-            is_system: true,
-            act: Box::new(Act::Send { attempt }),
-        };
+        let begin = system(&name, delivery.version, Act::Send { attempt });
         match self.submit("send", begin).await {
             // Somebody recalled or redirected it meanwhile.
             Err(fault) if fault.reason() == Reason::EtagStale => return Ok(()),
             other => other?,
         }
-        let minutes = Minutes::parse(&delivery.minutes, "minutes")?;
-        let ((address, known), _) = self.ledger.read(|view| {
-            Ok((view.address(&name.organ, &delivery.unit)?, view.known(&minutes, "minutes")?))
-        })?;
-        let failed = |why: String, is_final| Command::Failed {
-            delivery: name.clone(),
-            attempt,
-            why,
-            is_final,
-            asked: None,
-        };
-        if let Some(why) = self.forbids(&known) {
-            return self.submit("send", failed(why.to_owned(), true)).await;
-        }
-        let outcome = match delivery.channel {
-            Channel::Webhook => {
-                let now = SystemClock.now().as_second();
-                match self.webhooks.send(&address.url, &delivery, attempt, now).await {
-                    Ok(()) => Command::Act {
-                        delivery: name.clone(),
-                        etag: 0,
-                        unit: String::new(),
-                        is_system: true,
-                        act: Box::new(Act::Receive { attempt }),
-                    },
-                    Err(Refused { why, is_final, asked }) => {
-                        Command::Failed { delivery: name.clone(), attempt, why, is_final, asked }
-                    }
-                }
+        let channel = delivery.channel;
+        let outcome = match self.go_out(&name, delivery, attempt).await? {
+            // Taken by a mail server is not received: its reports say what came of it.
+            Ok(()) if channel == Channel::Email => {
+                system(&name, 0, Act::Transit { attempt, action: "accepted".to_owned() })
             }
-            Channel::Email => {
-                let Some(mailer) = self.mailer.clone() else {
-                    let why = "this service has no mail server: set smtp".to_owned();
-                    return self.submit("send", failed(why, true)).await;
-                };
-                let ledger = self.ledger.clone();
-                let send = move || {
-                    let held = match content(&ledger, &minutes, &delivery.sha256) {
-                        Err(fault) if fault.reason() == Reason::MinutesErased => return Ok(Err(fault)),
-                        held => held?,
-                    };
-                    let (content, _) = held.ok_or_else(|| Fault::internal("content is not here"))?;
-                    Ok::<_, Fault>(Ok(mailer.send(&address.email, &delivery, attempt, &content)))
-                };
-                match tokio::task::spawn_blocking(send).await.map_err(Fault::internal)?? {
-                    // Taken by a mail server is not received: its reports say what came of it.
-                    Ok(Ok(())) => Command::Act {
-                        delivery: name.clone(),
-                        etag: 0,
-                        unit: String::new(),
-                        is_system: true,
-                        act: Box::new(Act::Transit { attempt, action: "accepted".to_owned() }),
-                    },
-                    Ok(Err(why)) => failed(why, false),
-                    Err(erased) => failed(erased.reason().to_string(), true),
-                }
+            Ok(()) => system(&name, 0, Act::Receive { attempt }),
+            Err(Refused { why, is_final, asked }) => {
+                Command::Failed { delivery: name.clone(), attempt, why, is_final, asked }
             }
-            Channel::Inbox | Channel::Paper => return Ok(()),
         };
         match self.submit("send", outcome).await {
             // It was signed for or recalled before the answer came.
@@ -317,59 +263,61 @@ impl Outbox {
 
     /// Sends a reminder by the delivery's way: once, unless the process dies between sending and recording it.
     async fn remind(self, name: DeliveryName, delivery: Delivery) -> Result<()> {
-        let system = |etag, act| {
-            let act = Box::new(act);
-            Command::Act { delivery: name.clone(), etag, unit: String::new(), is_system: true, act }
-        };
-        match self.submit("send", system(delivery.version, Act::Reminding)).await {
+        match self.submit("send", system(&name, delivery.version, Act::Reminding)).await {
             // Somebody did something with it meanwhile: the next look shows what.
             Err(fault) if matches!(fault.reason(), Reason::EtagStale | Reason::StateForbids) => return Ok(()),
             other => other?,
         }
-        let minutes = Minutes::parse(&delivery.minutes, "minutes")?;
-        let ((address, known), _) = self.ledger.read(|view| {
-            Ok((view.address(&name.organ, &delivery.unit)?, view.known(&minutes, "minutes")?))
-        })?;
         let (attempt, number) =
             (delivery.attempt, u32::try_from(delivery.reminders.len()).unwrap_or(u32::MAX));
-        let failure = match (delivery.channel, self.mailer.clone()) {
-            _ if self.forbids(&known).is_some() => self.forbids(&known).map(str::to_owned),
-            (Channel::Webhook, _) => {
-                let now = SystemClock.now().as_second();
-                let sent = self.webhooks.send(&address.url, &delivery, attempt, now).await;
-                sent.err().map(|refused| refused.why)
-            }
-            (_, Some(mailer)) => {
-                let ledger = self.ledger.clone();
-                let send = move || {
-                    let (content, _) = content(&ledger, &minutes, &delivery.sha256)?
-                        .ok_or_else(|| Fault::internal("content is not here"))?;
-                    Ok::<_, Fault>(mailer.send(&address.email, &delivery, attempt, &content).err())
-                };
-                match tokio::task::spawn_blocking(send).await.map_err(Fault::internal)? {
-                    Err(fault) if fault.reason() == Reason::MinutesErased => Some(fault.reason().to_string()),
-                    sent => sent?,
-                }
-            }
-            (_, None) => Some("this service has no mail server: set smtp".to_owned()),
-        };
-        let done = Act::Reminded { number, failure: failure.unwrap_or_default() };
-        match self.submit("send", system(0, done)).await {
+        let refused = self.go_out(&name, delivery, attempt).await?.err();
+        let failure = refused.map(|refused| refused.why).unwrap_or_default();
+        let done = Act::Reminded { number, failure };
+        match self.submit("send", system(&name, 0, done)).await {
             // It was signed for meanwhile, or there is a newer one.
             Err(fault) if fault.reason() == Reason::StateForbids => Ok(()),
             other => other,
         }
     }
 
-    /// Why minutes no longer go out by wire, whatever they were sent by before.
-    fn forbids(&self, known: &Known) -> Option<&'static str> {
+    /// Sends a delivery, or its last reminder, by its way.
+    async fn go_out(
+        &self,
+        name: &DeliveryName,
+        delivery: Delivery,
+        attempt: u32,
+    ) -> Result<std::result::Result<(), Refused>> {
+        let minutes = Minutes::parse(&delivery.minutes, "minutes")?;
+        let ((address, known), _) = self.ledger.read(|view| {
+            Ok((view.address(&name.organ, &delivery.unit)?, view.known(&minutes, "minutes")?))
+        })?;
+        // Whatever it was sent by before.
         if known.is_void {
-            Some("the minutes are void")
-        } else if known.secrecy.is_some_and(|level| level >= self.paper_from) {
-            Some("minutes of that level go on paper")
-        } else {
-            None
+            return Ok(Err(Refused::for_good("the minutes are void")));
         }
+        if known.is_paper_only(self.paper_from) {
+            return Ok(Err(Refused::for_good("minutes of that level go on paper")));
+        }
+        if delivery.channel == Channel::Webhook {
+            let now = SystemClock.now().as_second();
+            return Ok(self.webhooks.send(&address.url, &delivery, attempt, now).await);
+        }
+        let Some(mailer) = self.mailer.clone() else {
+            return Ok(Err(Refused::for_good("this service has no mail server: set smtp")));
+        };
+        let ledger = self.ledger.clone();
+        let send = move || {
+            let held = match content(&ledger, &minutes, &delivery.sha256) {
+                Err(fault) if fault.reason() == Reason::MinutesErased => {
+                    return Ok(Err(Refused::for_good(fault.reason().as_str())));
+                }
+                held => held?,
+            };
+            let (content, _) = held.ok_or_else(|| Fault::internal("content is not here"))?;
+            let sent = mailer.send(&address.email, &delivery, attempt, &content);
+            Ok(sent.map_err(|why| Refused { why, is_final: false, asked: None }))
+        };
+        tokio::task::spawn_blocking(send).await.map_err(Fault::internal)?
     }
 
     /// Takes over what mail systems report.
@@ -397,6 +345,12 @@ impl Outbox {
         }
         Ok(())
     }
+}
+
+/// An act of the service itself.
+fn system(name: &DeliveryName, etag: u64, act: Act) -> Command {
+    let act = Box::new(act);
+    Command::Act { delivery: name.clone(), etag, unit: String::new(), is_system: true, act }
 }
 
 /// What a report does: `failed` fails the attempt, `delivered` is a receipt, the others are shown as what they are.

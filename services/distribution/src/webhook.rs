@@ -118,7 +118,7 @@ pub(crate) struct Webhooks {
     allowed: Arc<[Allowed]>,
 }
 
-/// How a call ended, where it was not taken.
+/// How sending ended, where it was not taken.
 pub(crate) struct Refused {
     /// In words.
     pub(crate) why: String,
@@ -126,6 +126,12 @@ pub(crate) struct Refused {
     pub(crate) is_final: bool,
     /// How long it asked to be left alone.
     pub(crate) asked: Option<Duration>,
+}
+
+impl Refused {
+    pub(crate) fn for_good(why: &str) -> Self {
+        Self { why: why.to_owned(), is_final: true, asked: None }
+    }
 }
 
 impl Webhooks {

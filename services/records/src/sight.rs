@@ -7,13 +7,10 @@ use jiyao_fault::Result;
 use jiyao_ledger::{Lookup, Overlay, Reading};
 use jiyao_minutes::Life;
 use jiyao_names::Minutes;
-use jiyao_serve::{Principal, Role};
+use jiyao_serve::{CLEARED, Principal};
 
 use crate::documents::no_minutes;
 use crate::keys;
-
-/// Roles that see minutes of any level.
-const CLEARED: [Role; 4] = [Role::Clerk, Role::Leader, Role::Service, Role::Auditor];
 
 fn is_cleared(principal: &Principal) -> bool {
     principal.roles.iter().any(|role| CLEARED.contains(role))

@@ -106,7 +106,7 @@ impl DistributionDomain {
                 .with("channel", channel.as_str()));
         }
         let known = view.known(&Minutes::parse(&delivery.minutes, "minutes")?, "minutes")?;
-        if channel != Channel::Paper && self.is_paper_only(&known) {
+        if channel != Channel::Paper && known.is_paper_only(self.paper_from) {
             return Err(Fault::new(Reason::ChannelForbidden)
                 .at("channel")
                 .with("channel", channel.as_str())

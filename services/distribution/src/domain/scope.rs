@@ -33,11 +33,6 @@ pub(crate) struct Freeze {
 }
 
 impl DistributionDomain {
-    /// Whether minutes go on paper alone (requirement 43).
-    pub(super) fn is_paper_only(&self, known: &Known) -> bool {
-        known.secrecy.is_some_and(|level| level >= self.paper_from)
-    }
-
     pub(super) fn freeze(
         &self,
         view: &Overlay<'_>,
@@ -62,7 +57,7 @@ impl DistributionDomain {
                 .with("state", known.stage.as_str())
                 .with("act", "FREEZE_SCOPE"));
         }
-        if self.is_paper_only(&known) && !freeze.is_paper {
+        if known.is_paper_only(self.paper_from) && !freeze.is_paper {
             return Err(Fault::new(Reason::ChannelForbidden)
                 .at("paper")
                 .with("channel", "INBOX")
@@ -97,15 +92,7 @@ impl DistributionDomain {
             return Err(Fault::new(Reason::ClassEmpty).with("class", ""));
         }
         let copies = freeze.copies.max(1);
-        let numbered = targets.len() * copies as usize;
-        if numbered > MOST_NUMBERED {
-            return Err(Fault::invalid("copies", freeze.copies));
-        }
-        // What is numbered was counted at 登记 (requirements 37 and 38).
-        if known.secrecy.is_some() && known.copies > 0 && numbered > known.copies as usize {
-            let why = format!("{numbered} copies in all, {} are registered", known.copies);
-            return Err(Fault::invalid("copies", why));
-        }
+        check_copies(&known, targets.len(), copies, "copies")?;
         let mut scope = Scope {
             minutes: name.to_string(),
             revision: known.revision,
@@ -133,7 +120,7 @@ impl DistributionDomain {
     ) -> Result<(Delivery, Option<Event>)> {
         let address = view.address(&name.organ, &target.unit)?;
         let channel = match address.channel {
-            _ if scope.is_paper || self.is_paper_only(known) => Channel::Paper,
+            _ if scope.is_paper || known.is_paper_only(self.paper_from) => Channel::Paper,
             channel if !address.reaches(channel) => Channel::Inbox,
             channel => channel,
         };
@@ -255,6 +242,7 @@ impl DistributionDomain {
             return Err(Fault::invalid("unit", unit));
         }
         let index = made;
+        check_copies(&known, index as usize + 1, scope.copies, "unit")?;
         let target = Target { unit: unit.to_owned(), title: found.called().to_owned(), via: String::new() };
         let (mut delivery, recalled) = self.made(view, (name, &known, &scope), (index, target), context)?;
         delivery.approved_by = approved_by.to_owned();
@@ -264,6 +252,17 @@ impl DistributionDomain {
         events.extend(recalled);
         Ok((events, answer(&made)))
     }
+}
+
+/// Copies have numbers of six digits, and those that are numbered were counted at 登记 (requirements 37 and 38).
+fn check_copies(known: &Known, recipients: usize, copies: u32, field: &str) -> Result<()> {
+    let all = recipients * copies as usize;
+    let is_numbered = known.secrecy.is_some() && known.copies > 0;
+    let most = if is_numbered { known.copies as usize } else { MOST_NUMBERED };
+    if all > most {
+        return Err(Fault::invalid(field, format!("{all} copies in all, more than {most}")));
+    }
+    Ok(())
 }
 
 pub(super) fn level_name(level: Option<Level>) -> &'static str {
