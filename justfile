@@ -38,8 +38,8 @@ score:
 
 # How fast minutes are read
 [group('test')]
-bench which='reader':
-    cargo bench -p jiyao-tests --bench {{ which }}
+bench which='reader' *parts:
+    cargo bench -p jiyao-tests --bench {{ which }} -- {{ parts }}
 
 # Random input to a decoder of tests/fuzz/targets, e.g. read or table (needs nightly and cargo-fuzz)
 [group('test')]

@@ -1,8 +1,9 @@
 //! Where the time goes: each kind of work against the floor that physics or the library sets, in one run, services and
 //! floor in processes of their own. `just bench speed`; `JIYAO_MINUTES` says how many small minutes lie in the store
-//! (100,000). Prints a table, and draws `target/speed.svg`.
+//! (100,000), and words behind it which parts are wanted: `reads`, `writes`, `follows`, `starts`. Prints a line for each,
+//! and after all parts draws `target/speed.svg`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -27,6 +28,11 @@ const AT_ONCE: usize = 64;
 const CALLS: usize = 6400;
 /// A store to begin with, that a larger one is held against.
 const FEW: usize = 10_000;
+const READS: &str = "reads";
+const WRITES: &str = "writes";
+const FOLLOWS: &str = "follows";
+const STARTS: &str = "starts";
+const PARTS: [&str; 4] = [READS, WRITES, FOLLOWS, STARTS];
 
 /// Throughput and latency of one kind of call.
 #[derive(Clone, Copy)]
@@ -111,37 +117,6 @@ impl Report {
         );
         svg
     }
-}
-
-/// Service and floor by turns, so that what the machine does meanwhile meets both. `method`: the RPC, behind the name of
-/// the floor's answer where that is another: `Narrow/GetMinutes`.
-async fn against_floor(
-    report: &mut Report,
-    what: &str,
-    [service, floor]: [&str; 2],
-    method: &str,
-    message: &Bytes,
-    aims: [f64; 2],
-) -> Result<Speed> {
-    let (name, method) = method.split_once('/').unwrap_or((method, method));
-    let path = format!("/jiyao.records.v1.RecordsService/{method}");
-    let (mut own, mut least) = (Vec::new(), Vec::new());
-    for _ in 0..3 {
-        own.push(speed(service, &path, message).await?);
-        least.push(speed(floor, &format!("/floor/{name}"), message).await?);
-    }
-    let middle = |all: &mut Vec<Speed>| {
-        all.sort_by(|a, b| a.per_second.total_cmp(&b.per_second));
-        all[1]
-    };
-    let (own, least) = (middle(&mut own), middle(&mut least));
-    println!(
-        "{what}: {:.0} a second, p99 {:.1?}; floor {:.0} a second, p99 {:.1?}",
-        own.per_second, own.p99, least.per_second, least.p99
-    );
-    report.at_least(&format!("{what}, throughput"), own.per_second / least.per_second, aims[0]);
-    report.at_most(&format!("{what}, p99"), own.p99.as_secs_f64() / least.p99.as_secs_f64(), aims[1]);
-    Ok(own)
 }
 
 /// Small minutes of one item: about 1 KB of text, a summary below 500 B.
@@ -319,165 +294,268 @@ fn client(address: &str) -> Result<Client> {
     Ok(Client::builder().records(format!("http://{address}")).build()?)
 }
 
+/// Services, floor and what has been found so far.
+struct Run {
+    folder: TempDir,
+    service: Process,
+    floor: Process,
+    client: Client,
+    /// Minutes of the sample's size.
+    seed: String,
+    report: Report,
+}
+
+impl Run {
+    async fn begin() -> Result<Self> {
+        let (folder, mut report) = (TempDir::new()?, Report(Vec::new()));
+        let answers = folder.path().join("answers");
+        fs_err::create_dir(&answers)?;
+        let service = records(&folder.path().join("records"))?;
+        report.at_most("resident memory idle, MiB", resident(&service)?, 40.0);
+        let kept = answers.display().to_string();
+        let floor = Process::start(&std::env::current_exe()?, &["floor", &kept])?;
+        let client = client(&service.address)?;
+        client.create_organ(Some("linlan"), "临岚市人民政府", &[]).await?;
+        let import = Import::new("organs/linlan", SAMPLE.as_bytes().to_vec());
+        let seed = client.import_minutes(import).await?.minutes.name;
+        let rate = fill(&client, 0, FEW).await?;
+        println!("{FEW} small minutes imported, {rate:.0} a second");
+        Ok(Self { folder, service, floor, client, seed, report })
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("records")
+    }
+
+    /// What the floor answers to a name.
+    fn keep(&self, name: &str, answers: &[Bytes]) -> Result<()> {
+        keep(&self.folder.path().join("answers").join(name), answers)
+    }
+
+    /// The answer of the service to a call, kept for the floor.
+    async fn keep_answer(&self, method: &str, message: &Bytes) -> Result<()> {
+        let direct = channel(&self.service.address).await?;
+        let answer = ask(&direct, &format!("/jiyao.records.v1.RecordsService/{method}"), message).await?;
+        println!("{method} answers {} bytes", answer.len());
+        self.keep(method, &[answer])
+    }
+
+    /// Service and floor by turns, so that what the machine does meanwhile meets both. `method`: the RPC, behind the
+    /// name of the floor's answer where that is another: `Narrow/GetMinutes`.
+    async fn against_floor(
+        &mut self,
+        what: &str,
+        method: &str,
+        message: &Bytes,
+        aims: [f64; 2],
+    ) -> Result<Speed> {
+        let (name, method) = method.split_once('/').unwrap_or((method, method));
+        let path = format!("/jiyao.records.v1.RecordsService/{method}");
+        let (mut own, mut least) = (Vec::new(), Vec::new());
+        for _ in 0..3 {
+            own.push(speed(&self.service.address, &path, message).await?);
+            least.push(speed(&self.floor.address, &format!("/floor/{name}"), message).await?);
+        }
+        let middle = |all: &mut Vec<Speed>| {
+            all.sort_by(|a, b| a.per_second.total_cmp(&b.per_second));
+            all[1]
+        };
+        let (own, least) = (middle(&mut own), middle(&mut least));
+        println!(
+            "{what}: {:.0} a second, p99 {:.1?}; floor {:.0} a second, p99 {:.1?}",
+            own.per_second, own.p99, least.per_second, least.p99
+        );
+        self.report.at_least(&format!("{what}, throughput"), own.per_second / least.per_second, aims[0]);
+        let slower = own.p99.as_secs_f64() / least.p99.as_secs_f64();
+        self.report.at_most(&format!("{what}, p99"), slower, aims[1]);
+        Ok(own)
+    }
+
+    fn get(&self) -> Bytes {
+        GetMinutesRequest { name: self.seed.clone(), ..Default::default() }.encode_to_vec().into()
+    }
+
+    /// The same call of the seed and of a page of the list, among so many.
+    async fn whole_reads(&mut self, among: &str) -> Result<[Speed; 2]> {
+        let list =
+            ListMinutesRequest { parent: "organs/linlan".into(), page_size: 100, ..Default::default() };
+        let (get, list) = (self.get(), Bytes::from(list.encode_to_vec()));
+        self.keep_answer("GetMinutes", &get).await?;
+        self.keep_answer("ListMinutes", &list).await?;
+        let what = format!("GetMinutes{among}");
+        let get = self.against_floor(&what, "GetMinutes", &get, [0.9, 1.2]).await?;
+        let what = format!("ListMinutes, 100{among}");
+        Ok([get, self.against_floor(&what, "ListMinutes", &list, [0.7, 1.5]).await?])
+    }
+
+    async fn narrow_read(&mut self) -> Result<()> {
+        let paths = ["name", "revision", "digest", "facts.meeting.date", "facts.document_number"];
+        let read_mask = Some(FieldMask { paths: paths.map(str::to_owned).to_vec() });
+        let narrow = GetMinutesRequest { name: self.seed.clone(), read_mask, ..Default::default() };
+        let narrow = Bytes::from(narrow.encode_to_vec());
+        let direct = channel(&self.service.address).await?;
+        let answer = ask(&direct, "/jiyao.records.v1.RecordsService/GetMinutes", &narrow).await?;
+        println!("GetMinutes with a narrow mask answers {} bytes; its floor 1024", answer.len());
+        self.keep("Narrow", &[Bytes::from(vec![0; 1024])])?;
+        self.against_floor("GetMinutes, narrow mask", "Narrow/GetMinutes", &narrow, [0.9, 1.2]).await?;
+        Ok(())
+    }
+
+    async fn writes(&mut self) -> Result<()> {
+        // Importing the sample's size, against the reader alone on one core.
+        let texts: Vec<String> = (0..CALLS).map(|n| numbered(n + 3_000_000)).collect();
+        let (words, start) = (jiyao_reader::Words::default(), Instant::now());
+        for text in &texts {
+            std::hint::black_box(jiyao_reader::read(text, &words));
+        }
+        let reader = texts.len() as f64 / start.elapsed().as_secs_f64();
+        let texts = Arc::new(texts);
+        let imports = imports_of(&self.client, &texts).await?;
+        println!("imports of the sample: {imports:.0} a second; the reader alone {reader:.0}");
+        self.report.at_least("ImportMinutes, of the reader alone", imports / reader, 0.5);
+
+        let matters = to_accept(&self.service.address, &self.seed).await?;
+        let commands = accepts_of(&self.service.address, matters).await?;
+        self.keep("NoOp", &[Bytes::new()])?;
+        let no_op = speed(&self.floor.address, "/floor/NoOp", &Bytes::new()).await?.per_second;
+        let folder = self.folder.path();
+        let appends = [plain_append(folder)?, plain_append(folder)?, plain_append(folder)?];
+        let append = appends.into_iter().fold(0.0, f64::max);
+        println!(
+            "small durable commands (AcceptMatter): {commands:.0} a second; no-op {no_op:.0}, plain append {append:.0}"
+        );
+        self.report.at_least("small durable command, of the lower floor", commands / no_op.min(append), 0.6);
+
+        let Some(server) = postgres::Server::start(folder).await? else {
+            println!(
+                "PostgreSQL is not at hand (JIYAO_POSTGRES: folder of its programs): not held against it"
+            );
+            return Ok(());
+        };
+        let matters = server.fill(CALLS).await?;
+        let socket = server.folder.display().to_string();
+        let front = Process::start(&std::env::current_exe()?, &["postgres", &socket])?;
+        let usual_imports = imports_of(&client(&front.address)?, &texts).await?;
+        let usual_commands = accepts_of(&front.address, matters).await?;
+        println!("on PostgreSQL: {usual_imports:.0} imports and {usual_commands:.0} commands a second");
+        self.report.at_least("ImportMinutes, of the same on PostgreSQL", imports / usual_imports, 3.0);
+        self.report.at_least("small command, of the same on PostgreSQL", commands / usual_commands, 3.0);
+        Ok(())
+    }
+
+    async fn follow(&mut self, most: usize) -> Result<()> {
+        let follow = Bytes::from(FollowRequest { after: None }.encode_to_vec());
+        let path = "/jiyao.journal.v1.JournalService/Follow";
+        let (replies, own) = followed(&self.service.address, path, &follow, most).await?;
+        self.keep("Follow", &replies)?;
+        let (_, least) = followed(&self.floor.address, "/floor/Follow", &follow, most).await?;
+        println!("Follow of {most} events: {own:.1?}, {} messages; a bare stream {least:.1?}", replies.len());
+        self.report.at_least("Follow, of a bare stream", least.as_secs_f64() / own.as_secs_f64(), 0.8);
+        Ok(())
+    }
+
+    /// Starts: clean, after a kill, from nothing.
+    async fn starts(self) -> Result<Report> {
+        let status = self.client.status(jiyao_client::Service::Records).await?;
+        let mib = |bytes: u64| bytes >> 20;
+        println!(
+            "disk: journal {} MiB, state {} MiB, {} records",
+            mib(status.journal_bytes),
+            mib(status.state_bytes),
+            status.head
+        );
+        let data = self.data();
+        let Self { folder, service, floor: _floor, mut report, .. } = self;
+        anyhow::ensure!(service.stop()?.success());
+        let state = data.join("state");
+        // Of a copy: opening changes files.
+        let copy = folder.path().join("copy");
+        fs_err::create_dir(&copy)?;
+        for entry in fs_err::read_dir(&state)? {
+            let entry = entry?;
+            if entry.path().is_file() {
+                fs_err::copy(entry.path(), copy.join(entry.file_name()))?;
+            }
+        }
+        let start = Instant::now();
+        let db = sled::Config::new().path(&copy).segment_size(4 << 20).cache_capacity(16 << 20).open()?;
+        let bare = start.elapsed();
+        drop(db);
+        let timed_start = || {
+            let start = Instant::now();
+            records(&data).map(|process| (process, start.elapsed()))
+        };
+        let (service, clean) = timed_start()?;
+        println!("clean start {clean:.1?}; bare sled::open {bare:.1?}");
+        report.at_most("clean start, of a bare sled::open", clean.as_secs_f64() / bare.as_secs_f64(), 1.5);
+        service.kill()?;
+        let (service, killed) = timed_start()?;
+        println!("start after a kill {killed:.1?}");
+        anyhow::ensure!(service.stop()?.success());
+        fs_err::remove_dir_all(&state)?;
+        let start = Instant::now();
+        for entry in fs_err::read_dir(data.join("journal"))? {
+            std::hint::black_box(fs_err::read(entry?.path())?);
+        }
+        let reading = start.elapsed();
+        // The service waits longer than Process does where there is very much.
+        match timed_start() {
+            Ok((_, rebuilt)) => {
+                println!("rebuilt from nothing in {rebuilt:.1?}; reading the journal {reading:.1?}");
+            }
+            Err(e) => {
+                let why = e.to_string();
+                println!("rebuilding takes longer than half a minute: {}", why.lines().next().unwrap_or(""));
+            }
+        }
+        Ok(report)
+    }
+}
+
 #[tokio::main]
 async fn main() -> Result<()> {
-    let mut arguments = std::env::args().skip(1);
-    match (arguments.next().as_deref(), arguments.next()) {
-        (Some("floor"), Some(folder)) => return floor::serve(folder.into()).await,
-        (Some("postgres"), Some(folder)) => return postgres::front(folder.into()).await,
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["floor", folder] => return floor::serve(folder.into()).await,
+        ["postgres", folder] => return postgres::front(folder.into()).await,
         _ => {}
     }
     let many: usize = std::env::var("JIYAO_MINUTES").ok().and_then(|n| n.parse().ok()).unwrap_or(100_000);
-    let (folder, mut report) = (TempDir::new()?, Report(Vec::new()));
-    let (data, answers) = (folder.path().join("records"), folder.path().join("answers"));
-    fs_err::create_dir(&answers)?;
-    let service = records(&data)?;
-    report.at_most("resident memory idle, MiB", resident(&service)?, 40.0);
-    let kept = answers.display().to_string();
-    let floor = Process::start(&std::env::current_exe()?, &["floor", &kept])?;
-    let client = client(&service.address)?;
-    client.create_organ(Some("linlan"), "临岚市人民政府", &[]).await?;
-    let import = Import::new("organs/linlan", SAMPLE.as_bytes().to_vec());
-    let seed = client.import_minutes(import).await?.minutes.name;
-    let rate = fill(&client, 0, FEW).await?;
-    println!("{FEW} small minutes imported, {rate:.0} a second");
-
-    let get = Bytes::from(GetMinutesRequest { name: seed.clone(), ..Default::default() }.encode_to_vec());
-    let list = ListMinutesRequest { parent: "organs/linlan".into(), page_size: 100, ..Default::default() };
-    let list = Bytes::from(list.encode_to_vec());
-    let direct = channel(&service.address).await?;
-    for (method, message) in [("GetMinutes", &get), ("ListMinutes", &list)] {
-        let answer = ask(&direct, &format!("/jiyao.records.v1.RecordsService/{method}"), message).await?;
-        println!("{method} answers {} bytes", answer.len());
-        keep(&answers.join(method), &[answer])?;
-    }
-    let both = [service.address.as_str(), floor.address.as_str()];
-    let get_few = against_floor(&mut report, "GetMinutes", both, "GetMinutes", &get, [0.9, 1.2]).await?;
-    let list_few =
-        against_floor(&mut report, "ListMinutes, 100", both, "ListMinutes", &list, [0.7, 1.5]).await?;
-
-    let paths = ["name", "revision", "digest", "facts.meeting.date", "facts.document_number"];
-    let read_mask = Some(FieldMask { paths: paths.map(str::to_owned).to_vec() });
-    let narrow = GetMinutesRequest { name: seed.clone(), read_mask, ..Default::default() };
-    let narrow = Bytes::from(narrow.encode_to_vec());
-    let answer = ask(&direct, "/jiyao.records.v1.RecordsService/GetMinutes", &narrow).await?;
-    println!("GetMinutes with a narrow mask answers {} bytes; its floor 1024", answer.len());
-    keep(&answers.join("Narrow"), &[Bytes::from(vec![0; 1024])])?;
-    let what = "GetMinutes, narrow mask";
-    against_floor(&mut report, what, both, "Narrow/GetMinutes", &narrow, [0.9, 1.2]).await?;
-
-    // Importing the sample's size, against the reader alone on one core.
-    let texts: Vec<String> = (0..CALLS).map(|n| numbered(n + 3_000_000)).collect();
-    let (words, start) = (jiyao_reader::Words::default(), Instant::now());
-    for text in &texts {
-        std::hint::black_box(jiyao_reader::read(text, &words));
-    }
-    let reader = texts.len() as f64 / start.elapsed().as_secs_f64();
-    let texts = Arc::new(texts);
-    let imports = imports_of(&client, &texts).await?;
-    println!("imports of the sample: {imports:.0} a second; the reader alone {reader:.0}");
-    report.at_least("ImportMinutes, of the reader alone", imports / reader, 0.5);
-
-    let matters = to_accept(&service.address, &seed).await?;
-    let commands = accepts_of(&service.address, matters).await?;
-    keep(&answers.join("NoOp"), &[Bytes::new()])?;
-    let no_op = speed(&floor.address, "/floor/NoOp", &Bytes::new()).await?.per_second;
-    let appends = [plain_append(folder.path())?, plain_append(folder.path())?, plain_append(folder.path())?];
-    let append = appends.into_iter().fold(0.0, f64::max);
-    println!(
-        "small durable commands (AcceptMatter): {commands:.0} a second; no-op {no_op:.0}, plain append {append:.0}"
-    );
-    report.at_least("small durable command, of the lower floor", commands / no_op.min(append), 0.6);
-
-    match postgres::Server::start(folder.path()).await? {
-        None => println!(
-            "PostgreSQL is not at hand (JIYAO_POSTGRES: folder of its programs): not held against it"
-        ),
-        Some(server) => {
-            let matters = server.fill(CALLS).await?;
-            let socket = server.folder.display().to_string();
-            let front = Process::start(&std::env::current_exe()?, &["postgres", &socket])?;
-            let usual_imports = imports_of(&self::client(&front.address)?, &texts).await?;
-            let usual_commands = accepts_of(&front.address, matters).await?;
-            println!("on PostgreSQL: {usual_imports:.0} imports and {usual_commands:.0} commands a second");
-            report.at_least("ImportMinutes, of the same on PostgreSQL", imports / usual_imports, 3.0);
-            report.at_least("small command, of the same on PostgreSQL", commands / usual_commands, 3.0);
-        }
-    }
-
-    println!("filling up to {many}");
-    let rate = fill(&client, FEW, many).await?;
-    println!("{rate:.0} imports a second, durable");
-    let get_many =
-        against_floor(&mut report, "GetMinutes among many", both, "GetMinutes", &get, [0.9, 1.2]).await?;
-    let list_many =
-        against_floor(&mut report, "ListMinutes among many", both, "ListMinutes", &list, [0.7, 1.5]).await?;
-    let grown = |few: Speed, many: Speed| many.p99.as_secs_f64() / few.p99.as_secs_f64();
-    report.at_most("growth of p99, GetMinutes", grown(get_few, get_many), 1.5);
-    report.at_most("growth of p99, ListMinutes", grown(list_few, list_many), 1.5);
-    report.at_most("resident memory with many, MiB", resident(&service)?, 400.0);
-
-    let (follow, most) = (Bytes::from(FollowRequest { after: None }.encode_to_vec()), many.min(100_000));
-    let path = "/jiyao.journal.v1.JournalService/Follow";
-    let (replies, own) = followed(&service.address, path, &follow, most).await?;
-    keep(&answers.join("Follow"), &replies)?;
-    let (_, least) = followed(&floor.address, "/floor/Follow", &follow, most).await?;
-    println!("Follow of {most} events: {own:.1?}, {} messages; a bare stream {least:.1?}", replies.len());
-    report.at_least("Follow, of a bare stream", least.as_secs_f64() / own.as_secs_f64(), 0.8);
-
-    let status = client.status(jiyao_client::Service::Records).await?;
-    let mib = |bytes: u64| bytes >> 20;
-    println!(
-        "disk: journal {} MiB, state {} MiB, {} records",
-        mib(status.journal_bytes),
-        mib(status.state_bytes),
-        status.head
-    );
-    // Starts: clean, after a kill, from nothing.
-    anyhow::ensure!(service.stop()?.success());
-    let state = data.join("state");
-    // Of a copy: opening changes files.
-    let copy = folder.path().join("copy");
-    fs_err::create_dir(&copy)?;
-    for entry in fs_err::read_dir(&state)? {
-        let entry = entry?;
-        if entry.path().is_file() {
-            fs_err::copy(entry.path(), copy.join(entry.file_name()))?;
-        }
-    }
-    let start = Instant::now();
-    let db = sled::Config::new().path(&copy).segment_size(4 << 20).cache_capacity(16 << 20).open()?;
-    let bare = start.elapsed();
-    drop(db);
-    let timed_start = || {
-        let start = Instant::now();
-        records(&data).map(|process| (process, start.elapsed()))
+    let is_asked = |part: &str| {
+        PARTS.iter().all(|known| !arguments.iter().any(|word| word == known))
+            || arguments.iter().any(|word| word == part)
     };
-    let (service, clean) = timed_start()?;
-    println!("clean start {clean:.1?}; bare sled::open {bare:.1?}");
-    report.at_most("clean start, of a bare sled::open", clean.as_secs_f64() / bare.as_secs_f64(), 1.5);
-    service.kill()?;
-    let (service, killed) = timed_start()?;
-    println!("start after a kill {killed:.1?}");
-    anyhow::ensure!(service.stop()?.success());
-    fs_err::remove_dir_all(&state)?;
-    let start = Instant::now();
-    for entry in fs_err::read_dir(data.join("journal"))? {
-        std::hint::black_box(fs_err::read(entry?.path())?);
+    let mut run = Run::begin().await?;
+    let mut few = None;
+    if is_asked(READS) {
+        few = Some(run.whole_reads("").await?);
+        run.narrow_read().await?;
     }
-    let reading = start.elapsed();
-    // The service waits longer than Process does where there is very much.
-    match timed_start() {
-        Ok((_, rebuilt)) => {
-            println!("rebuilt from nothing in {rebuilt:.1?}; reading the journal {reading:.1?}");
-        }
-        Err(e) => {
-            let why = e.to_string();
-            println!("rebuilding takes longer than half a minute: {}", why.lines().next().unwrap_or(""));
-        }
+    if is_asked(WRITES) {
+        run.writes().await?;
     }
-    let chart = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/speed.svg");
-    fs_err::write(&chart, report.svg())?;
-    println!("drawn: {}", chart.display());
+    if is_asked(READS) || is_asked(FOLLOWS) || is_asked(STARTS) {
+        println!("filling up to {many}");
+        let rate = fill(&run.client, FEW, many).await?;
+        println!("{rate:.0} imports a second, durable");
+    }
+    if let Some(few) = few {
+        let many = run.whole_reads(" among many").await?;
+        for (what, few, many) in [("GetMinutes", few[0], many[0]), ("ListMinutes", few[1], many[1])] {
+            let grown = many.p99.as_secs_f64() / few.p99.as_secs_f64();
+            run.report.at_most(&format!("growth of p99, {what}"), grown, 1.5);
+        }
+        run.report.at_most("resident memory with many, MiB", resident(&run.service)?, 400.0);
+    }
+    if is_asked(FOLLOWS) {
+        run.follow(many.min(100_000)).await?;
+    }
+    let is_whole = PARTS.iter().all(|part| is_asked(part));
+    let report = if is_asked(STARTS) { run.starts().await? } else { run.report };
+    if is_whole {
+        let chart = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/speed.svg");
+        fs_err::write(&chart, report.svg())?;
+        println!("drawn: {}", chart.display());
+    }
     Ok(())
 }
