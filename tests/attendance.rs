@@ -6,7 +6,7 @@ use jiyao_client::{
     AgendaItem, Client, Error, Ground, Import, MeetingAct, NewMeeting, NewSeat, NoticeReply, ObserverKind,
     SeatAct,
 };
-use jiyao_testkit::{Local, SAMPLE};
+use jiyao_testkit::{Local, SAMPLE, until};
 use tempfile::TempDir;
 
 const HEAD: &str =
@@ -533,7 +533,7 @@ async fn req_33_who_took_no_part_stands_in_the_record_of_discussion() -> Result<
     assert_eq!(client.proceedings(&minutes).await?.recusals, [], "not before the meeting was held");
     client.hold_meeting(&meeting, None, Some(("市长".into(), "紧急".into()))).await?;
     client.meet(&meeting, MeetingAct::LinkMinutes { minutes: minutes.clone() }, None).await?;
-    let kept = crate::distribution::until("recusals", async || {
+    let kept = until("recusals", async || {
         let kept = client.proceedings(&minutes).await?;
         Ok((!kept.recusals.is_empty()).then_some(kept))
     })
@@ -556,7 +556,7 @@ async fn req_33_who_took_no_part_stands_in_the_record_of_discussion() -> Result<
     let other = client.import_minutes(Import::new(&house.organ, other.into_bytes())).await?.minutes.name;
     client.keep_proceedings(&other, "另一次", Vec::new(), Vec::new()).await?;
     client.meet(&meeting, MeetingAct::LinkMinutes { minutes: other.clone() }, None).await?;
-    crate::distribution::until("recusals", async || {
+    until("recusals", async || {
         let (old, new) = (client.proceedings(&minutes).await?, client.proceedings(&other).await?);
         Ok((old.recusals.is_empty() && new.recusals == listed).then_some(()))
     })

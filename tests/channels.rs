@@ -6,30 +6,16 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use jiyao_calendar::{Clock as _, SystemClock};
 use jiyao_client::{
     Channel, Client, Delivery, DeliveryAct, DeliveryAddress, DeliveryState, FreezeScope, Import, PublicKey,
     ReceiptKind, check_webhook, verify_receipt,
 };
-use jiyao_testkit::{Dice, Local, Process, SAMPLE, binary};
+use jiyao_testkit::{Dice, Local, Process, SAMPLE, binary, until};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-
-/// Tries until it holds.
-async fn until<T, F: Future<Output = Result<Option<T>>>>(
-    what: &str,
-    mut look: impl FnMut() -> F,
-) -> Result<T> {
-    for _ in 0..600 {
-        if let Some(found) = look().await? {
-            return Ok(found);
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    bail!("{what}: not within 30 seconds")
-}
 
 /// Minutes whose list names these units, issued elsewhere, and a directory that knows them.
 async fn issued_to(client: &Client, units: &[String]) -> Result<(String, String)> {

@@ -9,7 +9,7 @@ use jiyao_client::{
     DisclosureRequest, Error, FreezeScope, Import, Key, LifeAct, Mark, MeetingAct, NewMatter, NewMeeting,
     Passage, Quorum, Rejected, RequestAct, SeatAct, Standing, verify_receipt,
 };
-use jiyao_testkit::{DIRECTORY, Local, SAMPLE};
+use jiyao_testkit::{DIRECTORY, Local, SAMPLE, until};
 use tempfile::TempDir;
 
 pub(crate) const UNIT: &str = "市教育局";
@@ -38,20 +38,6 @@ fn reason<T: std::fmt::Debug>(result: Result<T, Error>) -> String {
 
 fn today() -> String {
     civil_date(SystemClock.now(), "Asia/Shanghai").to_string()
-}
-
-/// Tries until it holds: what follows another service comes a moment later.
-pub(crate) async fn until<T, F: Future<Output = Result<Option<T>>>>(
-    what: &str,
-    mut look: impl FnMut() -> F,
-) -> Result<T> {
-    for _ in 0..300 {
-        if let Some(found) = look().await? {
-            return Ok(found);
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    bail!("{what}: not within 15 seconds")
 }
 
 fn disclosure(class: DisclosureClass) -> Disclosure {

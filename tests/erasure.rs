@@ -9,9 +9,9 @@ use jiyao_client::{
 };
 use jiyao_proto::records::v1 as api;
 use jiyao_proto::records::v1::lifecycle_service_client::LifecycleServiceClient;
-use jiyao_testkit::{Local, numbered};
+use jiyao_testkit::{Local, numbered, until};
 
-use crate::distribution::{House, UNIT, draft, of, sign, to_registered, until};
+use crate::distribution::{House, UNIT, draft, of, sign, to_registered};
 
 /// Words of the minutes that must go, and words that people wrote about them.
 const CANARY: &str = "金丝雀";

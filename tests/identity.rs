@@ -5,9 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
-use jiyao_client::{
-    Builder, Client, ErrorKind, Import, Level, LifeAct, ListMinutes, Secrecy, Side, Standing,
-};
+use jiyao_client::{Builder, Client, ErrorKind, Import, ListMinutes};
 use jiyao_fault::Reason;
 use jiyao_proto::DESCRIPTORS;
 use jiyao_testkit::{Authority, Local, Process, SAMPLE, Tokens, binary};
@@ -199,64 +197,4 @@ async fn every_method_but_health_and_reflection_has_a_row() -> Result<()> {
     }
     assert_eq!(served.len(), 13 + 3 + 2 + 2 + 6, "a new method needs a row, and its number here");
     services.stop().await
-}
-
-#[tokio::test]
-async fn req_20_minutes_with_a_level_are_not_there_for_readers_from_the_draft_on() -> Result<()> {
-    let folder = TempDir::new()?;
-    let tokens = Tokens::new(
-        &folder.path().join("tokens.toml"),
-        &[("clerk-token", "chen", "clerk"), ("reader-token", "li", "reader")],
-    )?;
-    let data = folder.path().join("records").display().to_string();
-    let keyed = format!("tokens={}", tokens.path().display());
-    let arguments = ["--listen", "127.0.0.1:0", "--data-dir", &data];
-    let set = ["--set", &keyed, "--set", "state_secrets=true", "--set", "reserve_mb=1"];
-    let program = binary("jiyao-records", "jiyao-records", None)?;
-    let records = Process::start(&program, &[&arguments[..], &set].concat())?;
-    let as_of = |token: &str| {
-        Client::builder().records(format!("http://{}", records.address)).token(Some(token.into())).build()
-    };
-    let (clerk, reader) = (as_of("clerk-token")?, as_of("reader-token")?);
-    let organ = clerk.create_organ(Some("linlan"), "临岚市人民政府", &[]).await?.name;
-    let open = clerk.import_minutes(Import::new(&organ, SAMPLE.as_bytes().to_vec())).await?.minutes.name;
-    let text = SAMPLE.replace("第42次", "第43次").replace("〔2025〕9号", "〔2025〕10号");
-    let import = Import { standing: Standing::Draft, ..Import::new(&organ, text.into_bytes()) };
-    let name = clerk.import_minutes(import).await?.minutes.name;
-    let level = |level: Option<Level>| LifeAct::SetSecrecy {
-        secrecy: level.map(|level| Secrecy { level, years: 5, condition: String::new() }),
-        reason: "拟定密级".into(),
-    };
-    assert!(reader.minutes(&name, None).await.is_ok());
-    clerk.step(&name, level(Some(Level::Secret)), None).await?;
-
-    fn reason<T: std::fmt::Debug>(result: Result<T, jiyao_client::Error>) -> Option<Reason> {
-        result.unwrap_err().reason()
-    }
-    let none = Some(Reason::MinutesNotFound);
-    assert_eq!(reason(reader.minutes(&name, None).await), none);
-    assert_eq!(reason(reader.minutes_text(&name).await), none);
-    assert_eq!(reason(reader.list_decisions(&name, None).await), none);
-    assert_eq!(reason(reader.standing(&name, None).await), none);
-    let versions = reader.compare(Side::Text("一".into()), Side::Revision(name.clone(), 1)).await;
-    assert_eq!(reason(versions), none);
-    for parent in [organ.as_str(), "organs/-"] {
-        let listed = reader.list_minutes(ListMinutes::of(parent)).await?.entries;
-        assert_eq!(listed.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), [open.as_str()]);
-        assert_eq!(reader.search_minutes(parent, "城市更新", None).await?.entries.len(), 1);
-        let decisions = reader.list_decisions(parent, None).await?.entries;
-        assert!(!decisions.is_empty() && decisions.iter().all(|one| one.minutes == open));
-        assert_eq!(clerk.list_minutes(ListMinutes::of(parent)).await?.entries.len(), 2);
-    }
-    let mut watch = reader.watch_minutes(&organ, None);
-    let mut seen = Vec::new();
-    while seen.is_empty() {
-        seen.extend(watch.next().await?.changes.into_iter().map(|change| change.minutes.name));
-    }
-    assert_eq!(seen, [open.as_str()]);
-    assert!(clerk.minutes(&name, None).await.is_ok());
-    clerk.step(&name, level(None), None).await?;
-    assert!(reader.minutes(&name, None).await.is_ok());
-    drop(records);
-    Ok(())
 }

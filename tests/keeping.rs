@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use jiyao_client::{Client, Import, ListMinutes, Service};
 use jiyao_proto::records::v1::GetMinutesRequest;
 use jiyao_proto::records::v1::records_service_client::RecordsServiceClient;
-use jiyao_testkit::{Local, Process, binary, numbered};
+use jiyao_testkit::{Local, Process, binary, numbered, until};
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
     TraceService, TraceServiceServer,
 };
@@ -55,16 +55,6 @@ async fn texts(client: &Client) -> Result<Vec<(String, Vec<u8>)>> {
             return Ok(found);
         }
     }
-}
-
-async fn until<F: Future<Output = Result<bool>>>(what: &str, mut holds: impl FnMut() -> F) -> Result<()> {
-    for _ in 0..200 {
-        if holds().await? {
-            return Ok(());
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    bail!("{what}: not within 10 seconds")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -135,7 +125,8 @@ async fn an_older_backup_under_living_followers_is_caught() -> Result<()> {
     import(&client, 2).await?;
     let caught_up = async || {
         let status = client.status(Service::Attendance).await?;
-        Ok(status.following.len() == 1 && status.following[0].lag == 0 && status.following[0].through == 3)
+        let one = status.following.first();
+        Ok(one.filter(|one| one.lag == 0 && one.through == 3).map(drop))
     };
     until("the follower has all of it", caught_up).await?;
 
@@ -147,7 +138,7 @@ async fn an_older_backup_under_living_followers_is_caught() -> Result<()> {
     import(&client, 3).await?;
     let caught = async || {
         let status = client.status(Service::Attendance).await?;
-        Ok(!status.following[0].stopped.is_empty())
+        Ok((!status.following[0].stopped.is_empty()).then_some(()))
     };
     until("the follower stops", caught).await?;
     // It still answers what it knows, and holding both against each other says what does not fit.
@@ -167,7 +158,7 @@ async fn a_planted_mismatch_between_services_is_found() -> Result<()> {
     }
     let name = import(&client, 1).await?;
     let planted = import(&other, 2).await?;
-    until("agreement", async || Ok(client.reconcile("organs/-").await?.is_empty())).await?;
+    until("agreement", async || Ok(client.reconcile("organs/-").await?.is_empty().then_some(()))).await?;
     // The records of one, the attendance of the other.
     let mixed = Client::builder()
         .records(format!("http://{}", one.records))
@@ -178,7 +169,8 @@ async fn a_planted_mismatch_between_services_is_found() -> Result<()> {
         let found = mixed.reconcile("organs/-").await?;
         Ok::<_, anyhow::Error>(found.into_iter().map(|difference| difference.name).collect::<Vec<_>>())
     };
-    until("both are found", async || Ok(names().await? == [name.clone(), planted.clone()])).await?;
+    until("both are found", async || Ok((names().await? == [name.clone(), planted.clone()]).then_some(())))
+        .await?;
     one.stop().await?;
     two.stop().await
 }
@@ -195,8 +187,10 @@ async fn metrics_are_there_for_prometheus_without_a_word_of_content() -> Result<
     client.create_organ(Some("linlan"), "临岚市人民政府", &[]).await?;
     import(&client, 1).await?;
     assert!(client.minutes("organs/linlan/minutes/nonsense", None).await.is_err());
-    until("metrics of the whole", async || Ok(http::get(&at).await?.contains("jiyao_disk_free_bytes")))
-        .await?;
+    until("metrics of the whole", async || {
+        Ok(http::get(&at).await?.contains("jiyao_disk_free_bytes").then_some(()))
+    })
+    .await?;
     let answer = http::get(&at).await?;
     for line in [
         "jiyao_calls_total{method=\"/jiyao.records.v1.RecordsService/ImportMinutes\",code=\"0\"} 1",

@@ -21,6 +21,7 @@ mod lifecycle;
 mod matters;
 mod operations;
 mod receipts;
+mod secrecy;
 mod story;
 mod upgrade;
 mod workspace;

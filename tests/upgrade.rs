@@ -8,10 +8,10 @@ use anyhow::Result;
 use jiyao_client::{
     AgendaItem, Client, ListMinutes, MeetingAct, NewMeeting, SeatAct, Service, verify_receipt,
 };
-use jiyao_testkit::Local;
+use jiyao_testkit::{Local, until};
 use tempfile::TempDir;
 
-use crate::distribution::{House, UNIT, of, sign, until};
+use crate::distribution::{House, UNIT, of, sign};
 
 const SERVICES: [(Service, &str); 3] = [
     (Service::Records, "records"),

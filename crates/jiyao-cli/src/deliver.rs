@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use jiyao_client::{
-    Channel, Claim, Client, Delivery, DeliveryAct, DeliveryAddress, DeliveryState, FreezeScope, Key,
+    Channel, Claim, Client, Delivery, DeliveryAct, DeliveryAddress, DeliveryState, FreezeScope, Key, Page,
     PublicKey, ReceiptKind, Watched, verify_receipt,
 };
 use sha2::{Digest as _, Sha256};
@@ -58,16 +58,7 @@ pub(crate) struct Inbox {
 
 impl Inbox {
     pub(crate) async fn run(self, client: &Client, speaker: &Speaker) -> Result<()> {
-        let mut next = None;
-        let mut found = Vec::new();
-        loop {
-            let page = client.inbox(&self.organ, &self.unit, next.as_deref()).await?;
-            found.extend(page.entries);
-            next = page.next;
-            if next.is_none() {
-                break;
-            }
-        }
+        let found = Page::all(async |page| client.inbox(&self.organ, &self.unit, page).await).await?;
         print(&show::deliveries(&found, speaker));
         if !self.watch {
             return Ok(());
@@ -211,34 +202,26 @@ pub(crate) enum DeliveryCommand {
     Copies {
         minutes: String,
     },
+    Sheet {
+        minutes: String,
+    },
+    Scope {
+        minutes: String,
+    },
 }
 
 impl DeliveryCommand {
     pub(crate) async fn run(self, client: &Client, speaker: &Speaker) -> Result<()> {
         let (name, act) = match self {
             Self::List { minutes, silent } => {
-                let (mut found, mut next) = (Vec::new(), None);
-                loop {
-                    let page = client.list_deliveries(&minutes, silent, next.as_deref()).await?;
-                    found.extend(page.entries);
-                    next = page.next;
-                    if next.is_none() {
-                        break;
-                    }
-                }
+                let found =
+                    Page::all(async |page| client.list_deliveries(&minutes, silent, page).await).await?;
                 print(&show::deliveries(&found, speaker));
                 return Ok(());
             }
             Self::Silent { organ, unreceived } => {
-                let (mut found, mut next) = (Vec::new(), None);
-                loop {
-                    let page = client.list_silent(&organ, unreceived, next.as_deref()).await?;
-                    found.extend(page.entries);
-                    next = page.next;
-                    if next.is_none() {
-                        break;
-                    }
-                }
+                let found =
+                    Page::all(async |page| client.list_silent(&organ, unreceived, page).await).await?;
                 print(&show::deliveries(&found, speaker));
                 return Ok(());
             }
@@ -317,17 +300,21 @@ impl DeliveryCommand {
                 return Ok(());
             }
             Self::Copies { minutes } => {
-                let mut next = None;
-                loop {
-                    let page = client.list_copies(&minutes, next.as_deref()).await?;
-                    for copy in page.entries {
-                        print(&format!("{} {} {}\n", copy.number, copy.state, copy.unit));
-                    }
-                    next = page.next;
-                    if next.is_none() {
-                        return Ok(());
-                    }
+                for copy in Page::all(async |page| client.list_copies(&minutes, page).await).await? {
+                    print(&format!("{} {} {}\n", copy.number, copy.state, copy.unit));
                 }
+                return Ok(());
+            }
+            Self::Sheet { minutes } => {
+                let found =
+                    Page::all(async |page| client.list_deliveries(&minutes, false, page).await).await?;
+                let on_paper = found.iter().filter(|delivery| delivery.channel == Channel::Paper);
+                print(&show::hand_over_sheet(on_paper, speaker));
+                return Ok(());
+            }
+            Self::Scope { minutes } => {
+                print(&show::scope(&client.frozen_scope(&minutes).await?, speaker));
+                return Ok(());
             }
         };
         shown(&client.deliver(&name, act, None).await?, speaker)
@@ -400,31 +387,23 @@ impl PublicCommand {
         let line = |of: &jiyao_client::Published| {
             format!("{} {} {} {}\n", of.name, of.published, of.number, of.title)
         };
-        let mut next = None;
         match self {
-            Self::List { organ } => loop {
-                let page = client.list_published(&organ, next.as_deref()).await?;
-                page.entries.iter().for_each(|one| print(&line(one)));
-                next = page.next;
-                if next.is_none() {
-                    return Ok(());
-                }
-            },
+            Self::List { organ } => {
+                let found = Page::all(async |page| client.list_published(&organ, page).await).await?;
+                found.iter().for_each(|one| print(&line(one)));
+            }
             Self::Show { name } => {
                 let (published, text) = client.published(&name).await?;
                 print(&format!("{}{text}\n{}\n", line(&published), published.note));
-                Ok(())
             }
-            Self::Search { words, organ } => loop {
-                let page = client.search_published(&organ, &words, next.as_deref()).await?;
-                for (published, excerpt) in page.entries {
+            Self::Search { words, organ } => {
+                let found =
+                    Page::all(async |page| client.search_published(&organ, &words, page).await).await?;
+                for (published, excerpt) in found {
                     print(&format!("{}  … {excerpt} …\n", line(&published)));
                 }
-                next = page.next;
-                if next.is_none() {
-                    return Ok(());
-                }
-            },
+            }
         }
+        Ok(())
     }
 }

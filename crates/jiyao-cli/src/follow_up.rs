@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand, ValueEnum};
-use jiyao_client::{Act, BoardBy, Client, Evidence, Matter, MatterSummary, NewMatter};
+use jiyao_client::{Act, BoardBy, Client, Evidence, Matter, MatterSummary, NewMatter, Page};
 use sha2::{Digest as _, Sha256};
 
 use crate::words::Speaker;
@@ -89,6 +89,12 @@ pub(crate) enum MatterCommand {
     },
     Show {
         name: String,
+    },
+    Bulletin {
+        minutes: String,
+    },
+    Closure {
+        parent: String,
     },
     Became {
         minutes: String,
@@ -182,15 +188,7 @@ fn evidence(file: &PathBuf) -> Result<Evidence> {
 }
 
 async fn all(client: &Client, parent: &str, lead: Option<&str>, overdue: bool) -> Result<Vec<MatterSummary>> {
-    let (mut found, mut next) = (Vec::new(), None);
-    loop {
-        let page = client.list_matters(parent, lead, overdue, next.as_deref()).await?;
-        found.extend(page.entries);
-        next = page.next;
-        if next.is_none() {
-            return Ok(found);
-        }
-    }
+    Ok(Page::all(async |page| client.list_matters(parent, lead, overdue, page).await).await?)
 }
 
 impl MatterCommand {
@@ -221,6 +219,21 @@ impl MatterCommand {
             Self::Last { organ, before } => {
                 let (minutes, matters) = client.last_meeting(&organ, before.as_deref()).await?;
                 print(&format!("{minutes}\n{}", show::matters(&matters, speaker)));
+                return Ok(());
+            }
+            Self::Bulletin { minutes } => {
+                print(&show::bulletin(&client.bulletin(&minutes).await?, speaker));
+                return Ok(());
+            }
+            Self::Closure { parent } => {
+                let closure = client.closure(&parent).await?;
+                for (heading, matters) in
+                    [("closure-unclosed", &closure.unclosed), ("closure-unanswered", &closure.unanswered)]
+                {
+                    if !matters.is_empty() {
+                        print(&format!("{}\n{}", speaker.say(heading), show::matters(matters, speaker)));
+                    }
+                }
                 return Ok(());
             }
             Self::Show { name } => return shown(&client.matter(&name).await?, speaker),

@@ -19,7 +19,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use jiyao_calendar::Timestamp;
-use jiyao_client::{Client, ListMinutes, Settle};
+use jiyao_client::{Client, ListMinutes, Page, Settle};
 
 use crate::words::Speaker;
 
@@ -261,17 +261,12 @@ async fn run(cli: Cli, speaker: &Speaker) -> Result<ExitCode> {
             print(&show::list(&all, speaker));
         }
         Command::Search { words, organ } => {
-            let (client, mut next) = (client()?, None);
-            loop {
-                let page = client.search_minutes(&organ, &words, next.as_deref()).await?;
-                for (minutes, excerpt) in page.entries {
-                    let (number, date) = (minutes.document_number, minutes.meeting_date);
-                    print(&format!("{} {number} {date}\n  … {excerpt} …\n", minutes.name));
-                }
-                next = page.next;
-                if next.is_none() {
-                    break;
-                }
+            let client = client()?;
+            for (minutes, excerpt) in
+                Page::all(async |page| client.search_minutes(&organ, &words, page).await).await?
+            {
+                let (number, date) = (minutes.document_number, minutes.meeting_date);
+                print(&format!("{} {number} {date}\n  … {excerpt} …\n", minutes.name));
             }
         }
         Command::Keep(keep) => return keep.run(client, speaker).await,

@@ -6,7 +6,8 @@ use anyhow::{Context as _, Result};
 use clap::{Subcommand, ValueEnum};
 use jiyao_calendar::Timestamp;
 use jiyao_client::{
-    AgendaItem, Client, Ground, MeetingAct, NewMeeting, NewSeat, NoticeReply, ObserverKind, Recusal, SeatAct,
+    AgendaItem, Client, Ground, MeetingAct, NewMeeting, NewSeat, NoticeReply, ObserverKind, Page, Recusal,
+    SeatAct,
 };
 
 use crate::words::Speaker;
@@ -34,6 +35,23 @@ pub(crate) enum DirectoryCommand {
     },
     Members {
         kind: String,
+        #[arg(long)]
+        organ: String,
+        #[arg(long, value_name = "DATE")]
+        on: String,
+    },
+    Holders {
+        #[arg(long)]
+        organ: String,
+        #[arg(long, default_value = "", value_name = "DATE")]
+        on: String,
+        #[arg(long, default_value = "", value_name = "NAME")]
+        person: String,
+        #[arg(long, default_value = "", value_name = "TITLE")]
+        post: String,
+    },
+    Standing {
+        unit: String,
         #[arg(long)]
         organ: String,
         #[arg(long, value_name = "DATE")]
@@ -67,6 +85,14 @@ impl DirectoryCommand {
                     print(&format!("{} {}\n", member.post, member.person));
                 }
             }
+            Self::Holders { organ, on, person, post } => {
+                let read =
+                    async |page: Option<&str>| client.list_tenures(&organ, &on, &person, &post, page).await;
+                print(&show::tenures(&Page::all(read).await?, speaker));
+            }
+            Self::Standing { unit, organ, on } => {
+                print(&show::units(&client.standing_units(&organ, &unit, &on).await?, speaker));
+            }
             Self::Rules { organ, set } => {
                 if let Some(file) = set {
                     let text = fs_err::read_to_string(&file)?;
@@ -94,15 +120,7 @@ async fn units(
     class: &str,
     called: &str,
 ) -> Result<Vec<jiyao_client::Unit>> {
-    let (mut found, mut next) = (Vec::new(), None);
-    loop {
-        let page = client.list_units(organ, on, class, called, next.as_deref()).await?;
-        found.extend(page.entries);
-        next = page.next;
-        if next.is_none() {
-            return Ok(found);
-        }
-    }
+    Ok(Page::all(async |page| client.list_units(organ, on, class, called, page).await).await?)
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -275,15 +293,7 @@ pub(crate) enum MeetingCommand {
 
 /// All seats of a meeting.
 async fn seats(client: &Client, name: &str) -> Result<Vec<jiyao_client::Seat>> {
-    let (mut found, mut next) = (Vec::new(), None);
-    loop {
-        let page = client.list_seats(name, next.as_deref()).await?;
-        found.extend(page.entries);
-        next = page.next;
-        if next.is_none() {
-            return Ok(found);
-        }
-    }
+    Ok(Page::all(async |page| client.list_seats(name, page).await).await?)
 }
 
 /// People count items from 1.

@@ -594,6 +594,14 @@ pub(crate) fn units(units: &[jiyao_client::Unit], speaker: &Speaker) -> String {
     format!("{rows}\n")
 }
 
+pub(crate) fn tenures(tenures: &[jiyao_client::Tenure], speaker: &Speaker) -> String {
+    let mut rows = table(speaker, &["word-person", "word-post", "word-unit", "word-since", "word-until"]);
+    for of in tenures {
+        rows.add_row([&of.person, &of.post, &of.unit, &of.from, &of.until]);
+    }
+    format!("{rows}\n")
+}
+
 pub(crate) fn meeting(meeting: &jiyao_client::Meeting, speaker: &Speaker) -> String {
     let mut out = format!("{} {} {} {}\n", meeting.name, meeting.date, meeting.stage, meeting.title);
     for (at, item) in (1..).zip(&meeting.items) {
@@ -743,6 +751,38 @@ pub(crate) fn deliveries(deliveries: &[jiyao_client::Delivery], speaker: &Speake
             &delivery.signer,
             &delivery.name,
         ]);
+    }
+    format!("{rows}\n")
+}
+
+pub(crate) fn bulletin(of: &jiyao_client::Bulletin, speaker: &Speaker) -> String {
+    let (total, closed, open) = (of.total.to_string(), of.closed.to_string(), of.open.to_string());
+    let (closed_percent, open_percent) = (of.closed_percent.to_string(), of.open_percent.to_string());
+    let arguments = [
+        ("total", total.as_str()),
+        ("closed", &closed),
+        ("open", &open),
+        ("closed_percent", &closed_percent),
+        ("open_percent", &open_percent),
+    ];
+    let mut out = speaker.say_with("bulletin", &arguments) + "\n";
+    for (unit, overdue) in &of.laggards {
+        let overdue = overdue.to_string();
+        out += &(speaker.say_with("bulletin-late", &[("unit", unit), ("overdue", &overdue)]) + "\n");
+    }
+    out
+}
+
+/// Paper that is handed over: one line a recipient, with room for a signature.
+pub(crate) fn hand_over_sheet<'d>(
+    deliveries: impl Iterator<Item = &'d jiyao_client::Delivery>,
+    speaker: &Speaker,
+) -> String {
+    let heads = ["word-unit", "word-copies", "word-state", "word-signer", "word-date"];
+    let mut rows = table(speaker, &heads);
+    for of in deliveries {
+        let state = speaker.say(&format!("delivery-{}", of.state.as_str()));
+        rows.add_row([&of.title, &of.copies.join(" "), &state, &of.signer, ""]);
     }
     format!("{rows}\n")
 }

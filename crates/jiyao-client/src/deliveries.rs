@@ -122,6 +122,18 @@ pub struct NumberedCopy {
     pub state: String,
 }
 
+fn frozen(scope: wire::Scope, position: Option<Position>) -> FrozenScope {
+    FrozenScope {
+        revision: scope.revision,
+        date: scope.date,
+        targets: scope.targets.into_iter().map(|target| (target.title, target.via)).collect(),
+        total: scope.total,
+        is_paper: scope.paper,
+        hash: scope.hash,
+        position,
+    }
+}
+
 fn delivery(of: wire::Delivery) -> Delivery {
     Delivery {
         channel: jiyao_wire::channel_from(of.channel, "channel").unwrap_or_default(),
@@ -169,15 +181,19 @@ impl Client {
         let once = async |channel, request| api(channel).freeze_scope(request).await;
         let answer = self.distribution.call("freeze a scope", request, once).await?.into_inner();
         let scope = answer.scope.ok_or_else(|| self.distribution.malformed("freeze a scope"))?;
-        Ok(FrozenScope {
-            revision: scope.revision,
-            date: scope.date,
-            targets: scope.targets.into_iter().map(|target| (target.title, target.via)).collect(),
-            total: scope.total,
-            is_paper: scope.paper,
-            hash: scope.hash,
-            position: Position::of_wire(answer.position),
-        })
+        Ok(frozen(scope, Position::of_wire(answer.position)))
+    }
+
+    /// Who gets minutes: their frozen scope, with the first 200 recipients.
+    ///
+    /// # Errors
+    /// `SCOPE_NOT_FROZEN`, `NOT_STATED`.
+    pub async fn frozen_scope(&self, minutes: &str) -> Result<FrozenScope, Error> {
+        let request = wire::GetScopeRequest { minutes: minutes.to_owned() };
+        let once = async |channel, request| api(channel).get_scope(request).await;
+        let answer = self.distribution.call("get a scope", request, once).await?.into_inner();
+        let scope = answer.scope.ok_or_else(|| self.distribution.malformed("get a scope"))?;
+        Ok(frozen(scope, None))
     }
 
     /// Delivers minutes that were issued elsewhere to their frozen scope.
@@ -449,6 +465,20 @@ impl Client {
         };
         let once = async |channel, request| api(channel).set_address(request).await;
         self.distribution.call("set an address", request, once).await.map(|_| ())
+    }
+
+    /// By what way an organisation gets deliveries.
+    ///
+    /// # Errors
+    /// `UNIT_NOT_FOUND`.
+    pub async fn address(&self, organ: &str, unit: &str) -> Result<DeliveryAddress, Error> {
+        let request = wire::GetAddressRequest { parent: organ.to_owned(), unit: unit.to_owned() };
+        let once = async |channel, request| api(channel).get_address(request).await;
+        let malformed = || self.distribution.malformed("get an address");
+        let answer = self.distribution.call("get an address", request, once).await?.into_inner();
+        let wire::Address { unit, channel, email, url, key } = answer.address.ok_or_else(malformed)?;
+        let channel = jiyao_wire::channel_from(channel, "channel").map_err(|_| malformed())?;
+        Ok(DeliveryAddress { unit, channel, email, url, key })
     }
 
     /// Numbered copies of minutes: the recall list.

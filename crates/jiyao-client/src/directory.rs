@@ -37,6 +37,21 @@ pub struct Member {
     pub post: String,
 }
 
+/// Somebody who holds, held or will hold a post.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tenure {
+    /// Name.
+    pub person: String,
+    /// The post.
+    pub post: String,
+    /// Id of its organisation; may be empty.
+    pub unit: String,
+    /// Since this ISO date; empty: always.
+    pub from: String,
+    /// Until this one; empty: open.
+    pub until: String,
+}
+
 impl Client {
     /// Takes a table (CSV) into an organ's directory, whole or not at all; `preview`: only says what it would do.
     ///
@@ -91,6 +106,49 @@ impl Client {
         let once = async |channel, request| api(channel).list_units(request).await;
         let answer = self.attendance.call("list organisations", request, once).await?.into_inner();
         Ok(Page::of(answer.units, answer.next_page_token, |unit| jiyao_wire::unit_from(unit).ok()))
+    }
+
+    /// What stands for an organisation on an ISO date: itself, or what took its place.
+    ///
+    /// # Errors
+    /// `UNIT_NOT_FOUND`, `FIELD_REQUIRED`, `FIELD_INVALID`.
+    pub async fn standing_units(&self, organ: &str, unit: &str, as_of: &str) -> Result<Vec<Unit>, Error> {
+        let request = wire::GetStandingUnitsRequest {
+            parent: organ.to_owned(),
+            unit: unit.to_owned(),
+            as_of: as_of.to_owned(),
+        };
+        let once = async |channel, request| api(channel).get_standing_units(request).await;
+        let answer = self.attendance.call("get standing organisations", request, once).await?.into_inner();
+        Ok(answer.units.into_iter().filter_map(|unit| jiyao_wire::unit_from(unit).ok()).collect())
+    }
+
+    /// A page of those who hold posts on an ISO date (empty: all that ever did), of a name or of a post (empty: any).
+    ///
+    /// # Errors
+    /// `PAGE_TOKEN_INVALID`, `FIELD_INVALID`.
+    pub async fn list_tenures(
+        &self,
+        organ: &str,
+        as_of: &str,
+        person: &str,
+        post: &str,
+        page: Option<&str>,
+    ) -> Result<Page<Tenure>, Error> {
+        let request = wire::ListTenuresRequest {
+            parent: organ.to_owned(),
+            as_of: as_of.to_owned(),
+            person: person.to_owned(),
+            post: post.to_owned(),
+            page_size: 200,
+            page_token: page.unwrap_or_default().to_owned(),
+        };
+        let once = async |channel, request| api(channel).list_tenures(request).await;
+        let answer = self.attendance.call("list tenures", request, once).await?.into_inner();
+        let tenure = |of: wire::Tenure| {
+            Some(Tenure { person: of.person, post: of.post, unit: of.unit, from: of.from, until: of.until })
+        };
+        Ok(Page::of(answer.tenures, answer.next_page_token, tenure))
     }
 
     /// An organ's rules of quorum, leave and assistants, or the usual ones.

@@ -47,7 +47,7 @@ use std::time::Duration;
 
 use connection::Connection;
 pub use deliveries::{Delivery, DeliveryAddress, FreezeScope, FrozenScope, NumberedCopy};
-pub use directory::{DirectoryImport, Member};
+pub use directory::{DirectoryImport, Member, Tenure};
 pub use disclosure::{DisclosureRequest, Publication, Published};
 pub use error::{Error, ErrorKind};
 pub use jiyao_deliveries::{Act as DeliveryAct, Channel, RETURN_CODES, RequestAct, State as DeliveryState};
@@ -65,7 +65,10 @@ pub use jiyao_rolls::{
     Unit, UnitKind,
 };
 pub use lifecycle::{ClauseChange, Life, LifeEntry, Proceedings, Side};
-pub use matters::{Became, Board, BoardBy, BoardRow, Matter, MatterEntry, MatterSummary, NewMatter, Picked};
+pub use matters::{
+    Became, Board, BoardBy, BoardRow, Bulletin, Closure, Matter, MatterEntry, MatterSummary, NewMatter,
+    Picked,
+};
 pub use meetings::{
     AttendanceRate, Meeting, NewMeeting, NewSeat, Quorum as QuorumCount, Recusal, RollCheck, RollFinding,
     Seat,

@@ -209,6 +209,32 @@ fn matter(of: wire::Matter) -> Option<Matter> {
     })
 }
 
+/// How the matters of a meeting stand (通报).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bulletin {
+    /// All matters.
+    pub total: u32,
+    /// 办结 or 销号.
+    pub closed: u32,
+    /// The rest.
+    pub open: u32,
+    /// Share of the closed in whole per cent, rounded half up.
+    pub closed_percent: u32,
+    /// Share of the open in whole per cent, rounded half up.
+    pub open_percent: u32,
+    /// Lead units with overdue matters and how many, most first.
+    pub laggards: Vec<(String, u32)>,
+}
+
+/// What should not be once all is done; empty when all is well.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Closure {
+    /// Matters without an end state: of the meeting, or of the organ and overdue.
+    pub unclosed: Vec<MatterSummary>,
+    /// Closed matters whose raiser has no answer.
+    pub unanswered: Vec<MatterSummary>,
+}
+
 fn row(of: wire::BoardRow) -> BoardRow {
     BoardRow {
         of: of.of,
@@ -372,6 +398,36 @@ impl Client {
             last_evidence_date: answer.last_evidence_date,
             next_date: answer.next_date,
         })
+    }
+
+    /// How the matters of minutes stand today.
+    ///
+    /// # Errors
+    /// `MINUTES_NOT_FOUND`.
+    pub async fn bulletin(&self, minutes: &str) -> Result<Bulletin, Error> {
+        let request = wire::GetBulletinRequest { minutes: minutes.to_owned(), as_of: String::new() };
+        let once = async |channel, request| api(channel).get_bulletin(request).await;
+        let of = self.records.call("get a bulletin", request, once).await?.into_inner();
+        Ok(Bulletin {
+            total: of.total,
+            closed: of.closed,
+            open: of.open,
+            closed_percent: of.closed_percent,
+            open_percent: of.open_percent,
+            laggards: of.laggards.into_iter().map(|late| (late.unit, late.overdue)).collect(),
+        })
+    }
+
+    /// What of an organ, or of minutes, is not closed as it should be.
+    ///
+    /// # Errors
+    /// `ORGAN_NOT_FOUND`, `MINUTES_NOT_FOUND`.
+    pub async fn closure(&self, parent: &str) -> Result<Closure, Error> {
+        let request = wire::CheckClosureRequest { parent: parent.to_owned(), as_of: String::new() };
+        let once = async |channel, request| api(channel).check_closure(request).await;
+        let of = self.records.call("check the closure", request, once).await?.into_inner();
+        let summaries = |matters: Vec<wire::MatterSummary>| matters.into_iter().map(summary).collect();
+        Ok(Closure { unclosed: summaries(of.unclosed), unanswered: summaries(of.unanswered) })
     }
 
     /// How the matters of the last meeting before a day stand (上次会议议定事项落实情况): its minutes and the matters.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::Error;
 use jiyao_proto::attendance::v1 as attendance;
 use jiyao_proto::distribution::v1 as distribution;
 use jiyao_proto::journal::v1::Cursor;
@@ -25,6 +26,24 @@ pub struct Page<T> {
     pub entries: Vec<T>,
     /// Where the next page begins; None: this was the last.
     pub next: Option<String>,
+}
+
+impl<T> Page<T> {
+    /// Every entry of a list: `read` is asked for the first page with None, then for each next one.
+    ///
+    /// # Errors
+    /// Those of `read`.
+    pub async fn all(read: impl AsyncFn(Option<&str>) -> Result<Self, Error>) -> Result<Vec<T>, Error> {
+        let (mut found, mut next) = (Vec::new(), None);
+        loop {
+            let page = read(next.as_deref()).await?;
+            found.extend(page.entries);
+            next = page.next;
+            if next.is_none() {
+                return Ok(found);
+            }
+        }
+    }
 }
 
 /// How minutes came in.

@@ -148,6 +148,14 @@ pub struct Person {
     pub name: String,
 }
 
+impl Person {
+    /// Whether they are called so, blanks and punctuation aside.
+    #[must_use]
+    pub fn is_called(&self, name: &str) -> bool {
+        plain(&self.name) == plain(name)
+    }
+}
+
 /// Rank of a post: what laws and rules of quorum speak of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -192,6 +200,12 @@ pub struct Post {
 }
 
 impl Post {
+    /// Whether it is called so, blanks and punctuation aside.
+    #[must_use]
+    pub fn is_called(&self, title: &str) -> bool {
+        plain(&self.title) == plain(title)
+    }
+
     /// Id and first day: `/` stands in no id.
     fn key(&self) -> String {
         format!("{}/{}", self.id, self.span.begin())
@@ -302,8 +316,7 @@ impl Directory {
     /// People of a name.
     #[must_use]
     pub fn people_called(&self, name: &str) -> Vec<&Person> {
-        let wanted = plain(name);
-        self.people.values().filter(|person| plain(&person.name) == wanted).collect()
+        self.people.values().filter(|person| person.is_called(name)).collect()
     }
 
     /// What is kept of a post: one entry, or several one after the other.
@@ -317,10 +330,19 @@ impl Directory {
 
     /// Who holds which post on a day, with the post as it was then.
     pub fn holders_on(&self, day: Date) -> impl Iterator<Item = Membership<'_>> {
-        self.tenures.values().filter(move |tenure| tenure.span.holds(day)).filter_map(move |tenure| {
-            let post = self.entries_of(&tenure.post).find(|post| post.span.holds(day))?;
-            Some((self.people.get(&tenure.person)?, post))
-        })
+        self.tenures.values().filter_map(move |tenure| self.held(tenure, Some(day)))
+    }
+
+    /// Whom a tenure is of and the post as it was on a day, where it was held then; without a day as it was when it was
+    /// first held.
+    #[must_use]
+    pub fn held(&self, tenure: &Tenure, day: Option<Date>) -> Option<Membership<'_>> {
+        if day.is_some_and(|day| !tenure.span.holds(day)) {
+            return None;
+        }
+        let day = day.or(tenure.span.from).or(tenure.span.until);
+        let post = self.entries_of(&tenure.post).find(|post| day.is_none_or(|day| post.span.holds(day)))?;
+        Some((self.people.get(&tenure.person)?, post))
     }
 
     /// Members of a kind of meeting on a day, in the order of rank, post and person; each once, with the highest post.

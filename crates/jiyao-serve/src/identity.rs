@@ -60,6 +60,14 @@ pub struct Principal {
     pub roles: Vec<Role>,
 }
 
+impl Principal {
+    /// Whether one of its roles is among some.
+    #[must_use]
+    pub fn is_any(&self, roles: &[Role]) -> bool {
+        self.roles.iter().any(|role| roles.contains(role))
+    }
+}
+
 /// One line of the token file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

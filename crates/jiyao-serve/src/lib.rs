@@ -32,7 +32,7 @@ pub use program::{Program, program};
 pub use search::Wanted;
 pub use server::{Late, Parts, REQUEST_LIMIT, RESPONSE_LIMIT, Ready, ServeError, Server};
 pub use service::serve_domain;
-pub use takeover::{Intake, fetch_minutes, is_new, keep, take_over, unknown_kind};
+pub use takeover::{Intake, fetch_minutes, fetch_newest, is_new, keep, take_over, unknown_kind};
 
 /// Roles that may follow a journal.
 pub const FOLLOWERS: &[Role] = &[Role::Service, Role::Auditor];

@@ -81,19 +81,27 @@ pub async fn fetch_minutes(
     sequence: u64,
     recorded: &wire::MinutesRecorded,
 ) -> Result<Minutes, Setback> {
-    let request = GetMinutesRequest {
-        name: recorded.minutes.clone(),
-        revision: recorded.revision,
-        ..GetMinutesRequest::default()
-    };
-    let mut records = RecordsServiceClient::new(link.clone()).max_decoding_message_size(RESPONSE_LIMIT);
-    let answer = records.get_minutes(request).await.map_err(Fault::internal)?;
-    let minutes = answer.into_inner().minutes.unwrap_or_default();
+    let minutes = fetch_revision(link, &recorded.minutes, recorded.revision).await?;
     if minutes.digest != recorded.digest {
         let damaged = Fault::new(Reason::RecordDamaged).with("sequence", sequence);
         return Err(Setback::Lasting(damaged.because("the minutes are not those that the journal names")));
     }
     Ok(minutes)
+}
+
+/// Fetches minutes as they stand now: later steps of their life come with events of their own.
+///
+/// # Errors
+/// Those of records.
+pub async fn fetch_newest(link: &Link, minutes: &str) -> Result<Minutes, Setback> {
+    fetch_revision(link, minutes, 0).await
+}
+
+async fn fetch_revision(link: &Link, name: &str, revision: u64) -> Result<Minutes, Setback> {
+    let request = GetMinutesRequest { name: name.to_owned(), revision, ..GetMinutesRequest::default() };
+    let mut records = RecordsServiceClient::new(link.clone()).max_decoding_message_size(RESPONSE_LIMIT);
+    let answer = records.get_minutes(request).await.map_err(Fault::internal)?;
+    Ok(answer.into_inner().minutes.unwrap_or_default())
 }
 
 pub(crate) struct Takeover<D: Domain, I> {

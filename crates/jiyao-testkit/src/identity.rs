@@ -65,11 +65,20 @@ impl Tokens {
     /// # Errors
     /// Those of the file system.
     pub fn write(&self, lines: &[(&str, &str, &str)]) -> Result<()> {
+        let of_no_unit: Vec<_> = lines.iter().map(|(token, name, role)| (*token, *name, *role, "")).collect();
+        self.write_units(&of_no_unit)
+    }
+
+    /// Writes it again from lines of token, principal, role and unit.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn write_units(&self, lines: &[(&str, &str, &str, &str)]) -> Result<()> {
         let mut text = String::new();
-        for (token, principal, role) in lines {
+        for (token, principal, role, unit) in lines {
             let hash = hex(&Sha256::digest(token));
             text += &format!(
-                "[[token]]\nsha256 = \"{hash}\"\nprincipal = \"{principal}\"\nroles = [\"{role}\"]\n"
+                "[[token]]\nsha256 = \"{hash}\"\nprincipal = \"{principal}\"\nunit = \"{unit}\"\nroles = [\"{role}\"]\n"
             );
         }
         fs_err::write(&self.path, text)?;

@@ -12,6 +12,8 @@ mod score;
 mod texts;
 mod written;
 
+use std::time::Duration;
+
 pub use decoders::{DECODERS, Decoder};
 pub use dice::Dice;
 pub use disk::{FullDisk, LoopDisk, may_mount};
@@ -23,6 +25,23 @@ pub use process::{Process, binary, release_folder};
 pub use score::{DoubtScore, GROUPS, Score, compare};
 pub use texts::{DIRECTORY, SAMPLE, corpus, numbered};
 pub use written::{Written, set_in_lines, written};
+
+/// Looks again and again until there is something: what follows another service comes a moment later.
+///
+/// # Errors
+/// Those of looking; that half a minute has passed.
+pub async fn until<T, F: Future<Output = anyhow::Result<Option<T>>>>(
+    what: &str,
+    mut look: impl FnMut() -> F,
+) -> anyhow::Result<T> {
+    for _ in 0..600 {
+        if let Some(found) = look().await? {
+            return Ok(found);
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    anyhow::bail!("{what}: not within 30 seconds")
+}
 
 /// Says loudly that a check is not made on this machine. Under `CI=true` as root that is a failure: there everything
 /// can be made available.

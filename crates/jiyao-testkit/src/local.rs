@@ -3,7 +3,7 @@ use std::path::Path;
 
 use anyhow::{Result, anyhow};
 use jiyao_attendance::Attendance;
-use jiyao_client::Client;
+use jiyao_client::{Builder, Client};
 use jiyao_distribution::Distribution;
 use jiyao_records::Records;
 use jiyao_serve::{Program, ServeError};
@@ -11,6 +11,14 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+
+/// Settings of the three.
+#[derive(Default)]
+struct Settings {
+    records: jiyao_records::Config,
+    attendance: jiyao_attendance::Config,
+    distribution: jiyao_distribution::Config,
+}
 
 /// The three services in this process, on free ports.
 pub struct Local {
@@ -38,7 +46,7 @@ impl Local {
     /// # Errors
     /// What a service says when it does not start.
     pub async fn start_with(folder: &Path, change: impl FnOnce(&mut jiyao_records::Config)) -> Result<Self> {
-        Self::start_all(folder, false, change, |_| {}).await
+        Self::start_all(folder, false, |settings| change(&mut settings.records)).await
     }
 
     /// Starts them as they run in earnest, each following the others, with other settings of distribution.
@@ -49,7 +57,7 @@ impl Local {
         folder: &Path,
         change: impl FnOnce(&mut jiyao_distribution::Config),
     ) -> Result<Self> {
-        Self::start_all(folder, true, |_| {}, change).await
+        Self::start_all(folder, true, |settings| change(&mut settings.distribution)).await
     }
 
     /// Starts them joined, taking state secrets.
@@ -57,15 +65,36 @@ impl Local {
     /// # Errors
     /// What a service says when it does not start.
     pub async fn start_secret(folder: &Path) -> Result<Self> {
-        Self::start_all(folder, true, |records| records.state_secrets = true, |_| {}).await
+        Self::start_all(folder, true, |settings| settings.records.state_secrets = true).await
     }
 
-    async fn start_all(
-        folder: &Path,
-        is_joined: bool,
-        of_records: impl FnOnce(&mut jiyao_records::Config),
-        of_distribution: impl FnOnce(&mut jiyao_distribution::Config),
-    ) -> Result<Self> {
+    /// Starts them joined, taking state secrets, for those who hold tokens; `service` is a file with the one that they
+    /// show each other.
+    ///
+    /// # Errors
+    /// What a service says when it does not start.
+    pub async fn start_keyed(folder: &Path, tokens: &Path, service: &Path) -> Result<Self> {
+        let (tokens, service) = (tokens.display().to_string(), service.display().to_string());
+        let change = |settings: &mut Settings| {
+            let Settings { records, attendance, distribution } = settings;
+            records.state_secrets = true;
+            for serve in [&mut records.serve, &mut attendance.0.serve, &mut distribution.follow.serve] {
+                serve.tokens.clone_from(&tokens);
+            }
+            for token in [
+                &mut records.attendance_token,
+                &mut records.distribution_token,
+                &mut attendance.0.records_token,
+                &mut distribution.follow.records_token,
+                &mut distribution.attendance_token,
+            ] {
+                token.clone_from(&service);
+            }
+        };
+        Self::start_all(folder, true, change).await
+    }
+
+    async fn start_all(folder: &Path, is_joined: bool, change: impl FnOnce(&mut Settings)) -> Result<Self> {
         let stop = CancellationToken::new();
         let mut tasks = Vec::new();
         let at = |name: &str| folder.join(name).display().to_string();
@@ -74,32 +103,30 @@ impl Local {
         let url =
             |listener: &TcpListener| Ok::<_, anyhow::Error>(format!("http://{}", listener.local_addr()?));
 
-        let mut config = jiyao_records::Config::default();
-        config.serve.data_dir = at("records");
-        config.serve.reserve_mb = 1;
-        // This process is a test: it is not the child that reads Word and PDF files.
-        config.extractor = crate::binary("jiyao-records", "jiyao-records", None)?.display().to_string();
-        if is_joined {
-            config.attendance = url(&attendance)?;
-            config.distribution = url(&distribution)?;
+        let mut settings = Settings::default();
+        let Settings { records: of_records, attendance: of_attendance, distribution: of_distribution } =
+            &mut settings;
+        let both = [&mut of_attendance.0, &mut of_distribution.follow];
+        for follow in both {
+            follow.serve.reserve_mb = 1;
+            follow.records = url(&records)?;
         }
-        of_records(&mut config);
-        let (from_records, from_attendance) = (url(&records)?, url(&attendance)?);
-        let records = run::<Records>(config, records, &stop, &mut tasks).await?;
-
-        let mut config = jiyao_attendance::Config::default();
-        config.0.serve.data_dir = at("attendance");
-        config.0.serve.reserve_mb = 1;
-        config.0.records.clone_from(&from_records);
-        let attendance = run::<Attendance>(config, attendance, &stop, &mut tasks).await?;
-
-        let mut config = jiyao_distribution::Config::default();
-        config.follow.serve.data_dir = at("distribution");
-        config.follow.serve.reserve_mb = 1;
-        config.follow.records = from_records;
-        config.attendance = from_attendance;
-        of_distribution(&mut config);
-        let distribution = run::<Distribution>(config, distribution, &stop, &mut tasks).await?;
+        of_records.serve.reserve_mb = 1;
+        of_records.serve.data_dir = at("records");
+        of_attendance.0.serve.data_dir = at("attendance");
+        of_distribution.follow.serve.data_dir = at("distribution");
+        of_distribution.attendance = url(&attendance)?;
+        // This process is a test: it is not the child that reads Word and PDF files.
+        of_records.extractor = crate::binary("jiyao-records", "jiyao-records", None)?.display().to_string();
+        if is_joined {
+            of_records.attendance = url(&attendance)?;
+            of_records.distribution = url(&distribution)?;
+        }
+        change(&mut settings);
+        let records = run::<Records>(settings.records, records, &stop, &mut tasks).await?;
+        let attendance = run::<Attendance>(settings.attendance, attendance, &stop, &mut tasks).await?;
+        let distribution =
+            run::<Distribution>(settings.distribution, distribution, &stop, &mut tasks).await?;
         Ok(Self { records, attendance, distribution, stop, tasks })
     }
 
@@ -108,11 +135,22 @@ impl Local {
     /// # Errors
     /// None that a test expects.
     pub fn client(&self) -> Result<Client> {
-        Ok(Client::builder()
+        Ok(self.builder().build()?)
+    }
+
+    /// A client of them with a token.
+    ///
+    /// # Errors
+    /// None that a test expects.
+    pub fn client_with(&self, token: &str) -> Result<Client> {
+        Ok(self.builder().token(Some(token.to_owned())).build()?)
+    }
+
+    fn builder(&self) -> Builder {
+        Client::builder()
             .records(format!("http://{}", self.records))
             .attendance(format!("http://{}", self.attendance))
             .distribution(format!("http://{}", self.distribution))
-            .build()?)
     }
 
     /// Stops them and waits until their folders are free.

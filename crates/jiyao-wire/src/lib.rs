@@ -27,7 +27,7 @@ pub use matters::{
 };
 pub use rolls::{
     instant_from, items_from, meeting_to, member_to, quorum_result_to, rate_to, roll_finding_to,
-    roll_rules_from, roll_rules_to, row_error_to, seat_from, seat_to, unit_from, unit_to,
+    roll_rules_from, roll_rules_to, row_error_to, seat_from, seat_to, tenure_to, unit_from, unit_to,
 };
 pub use status::{Received, from_status, to_status};
 

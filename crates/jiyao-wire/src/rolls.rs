@@ -106,6 +106,21 @@ pub fn member_to((person, post): &domain::Membership<'_>) -> wire::Member {
     }
 }
 
+/// A tenure with its person and post as a message.
+#[must_use]
+pub fn tenure_to(tenure: &domain::Tenure, person: &domain::Person, post: &domain::Post) -> wire::Tenure {
+    wire::Tenure {
+        person_id: person.id.clone(),
+        person: person.name.clone(),
+        post_id: post.id.clone(),
+        post: post.title.clone(),
+        unit: post.unit.clone(),
+        rank: rank_to(post.rank),
+        from: date_to(tenure.span.from),
+        until: date_to(tenure.span.until),
+    }
+}
+
 /// A refused row as a message.
 #[must_use]
 pub fn row_error_to(error: &domain::RowError) -> wire::RowError {

@@ -16,7 +16,7 @@ use jiyao_serve::{
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
-use crate::documents::View as _;
+use crate::documents::{View as _, is_seen};
 use crate::domain::{AttendanceDomain, Command};
 
 #[derive(Clone)]
@@ -58,23 +58,27 @@ impl Api {
         tokio::task::spawn_blocking(move || ledger.read(read)).await.map_err(Fault::internal)?
     }
 
-    async fn get_roll(&self, _: Caller, request: api::GetRollRequest) -> Result<api::GetRollResponse> {
+    async fn get_roll(&self, caller: Caller, request: api::GetRollRequest) -> Result<api::GetRollResponse> {
         let minutes = Minutes::parse_part(&request.name, ROLL, "name")?;
         let ledger = self.ledger.get()?;
         wait_for(ledger, Some(&self.followed), request.read_after.as_ref()).await?;
-        let (roll, sequence) = ledger.read(|view| view.roll(&minutes, "name"))?;
+        let (roll, sequence) = ledger.read(|view| view.seen_roll(&caller.principal, &minutes, "name"))?;
         Ok(api::GetRollResponse { roll: Some(roll), sequence })
     }
 
-    async fn list_rolls(&self, _: Caller, request: api::ListRollsRequest) -> Result<api::ListRollsResponse> {
+    async fn list_rolls(
+        &self,
+        caller: Caller,
+        request: api::ListRollsRequest,
+    ) -> Result<api::ListRollsResponse> {
         let ledger = self.ledger.get()?;
         let scope = Scope::parse(&request.parent, "parent")?;
         let size = page_size(request.page_size)?;
         let query = PageQuery::of(&["ListRolls", &request.parent]);
         let after = query.after(&request.page_token)?;
         wait_for(ledger, Some(&self.followed), request.read_after.as_ref()).await?;
-        let (page, sequence) =
-            ledger.read(|view| Page::<Roll>::read(view, &list_of(&scope), &after, size, |_| true))?;
+        let seen = |roll: &Roll| is_seen(roll, &caller.principal);
+        let (page, sequence) = ledger.read(|view| Page::read(view, &list_of(&scope), &after, size, seen))?;
         let next_page_token = page.next.map(|key| query.token(&key)).unwrap_or_default();
         Ok(api::ListRollsResponse { rolls: page.found, next_page_token, sequence })
     }
@@ -96,7 +100,7 @@ service! {
             &self,
             request: Request<api::WatchRollsRequest>,
         ) -> Result<Response<Self::WatchRollsStream>, Status> {
-            let lang = caller(&request).lang;
+            let Caller { principal, lang } = caller(&request);
             let begin = || {
                 let scope = Scope::parse(&request.get_ref().parent, "parent")?;
                 let ledger = self.ledger.get()?.clone();
@@ -114,7 +118,9 @@ service! {
                         continue;
                     }
                     let (roll, _) = ledger.read(|view| view.roll(&minutes, "minutes"))?;
-                    rolls.push(Roll { entries: Vec::new(), ..roll });
+                    if is_seen(&roll, &principal) {
+                        rolls.push(Roll { entries: Vec::new(), ..roll });
+                    }
                 }
                 Ok(api::WatchRollsResponse { rolls, through: Some(cursor_to(&stretch.through)) })
             });

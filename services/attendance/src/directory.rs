@@ -1,5 +1,7 @@
 //! The directory over gRPC.
 
+use std::ops::Bound;
+
 use jiyao_calendar::Date;
 use jiyao_fault::{Fault, Reason, Result};
 use jiyao_ledger::{Ledger, Lookup as _, Reading, from_json};
@@ -158,6 +160,37 @@ impl DirectoryApi {
         Ok(api::ListMembersResponse { members, sequence })
     }
 
+    async fn list_tenures(
+        &self,
+        _: Caller,
+        request: api::ListTenuresRequest,
+    ) -> Result<api::ListTenuresResponse> {
+        let organ = Organ::parse(&request.parent, "parent")?;
+        let day = jiyao_wire::date_from(&request.as_of, "as_of")?;
+        let size = page_size(request.page_size)?;
+        let query =
+            PageQuery::of(&["ListTenures", &request.parent, &request.as_of, &request.person, &request.post]);
+        let after = String::from_utf8(query.after(&request.page_token)?).unwrap_or_default();
+        let read = move |directory: &Directory| {
+            let behind = (Bound::Excluded(after.as_str()), Bound::Unbounded);
+            let tenures = directory.tenures.range::<str, _>(behind);
+            let found = tenures.filter_map(|(key, tenure)| {
+                let (person, post) = directory.held(tenure, day)?;
+                let is_wanted = (request.person.is_empty() || person.is_called(&request.person))
+                    && (request.post.is_empty() || post.is_called(&request.post));
+                is_wanted.then(|| (key.clone(), jiyao_wire::tenure_to(tenure, person, post)))
+            });
+            Ok(found.take(size + 1).collect::<Vec<_>>())
+        };
+        let (mut found, sequence) = self.of(organ, read).await?;
+        let is_more = found.len() > size;
+        found.truncate(size);
+        let last = found.last().filter(|_| is_more);
+        let next_page_token = last.map(|(key, _)| query.token(key.as_bytes())).unwrap_or_default();
+        let tenures = found.into_iter().map(|(_, tenure)| tenure).collect();
+        Ok(api::ListTenuresResponse { tenures, next_page_token, sequence })
+    }
+
     async fn get_directory_change(
         &self,
         _: Caller,
@@ -223,6 +256,7 @@ service! {
         list_units: ListUnitsRequest => ListUnitsResponse, "ListUnits", READERS;
         get_standing_units: GetStandingUnitsRequest => GetStandingUnitsResponse, "GetStandingUnits", READERS;
         list_members: ListMembersRequest => ListMembersResponse, "ListMembers", READERS;
+        list_tenures: ListTenuresRequest => ListTenuresResponse, "ListTenures", READERS;
         get_directory_change: GetDirectoryChangeRequest => GetDirectoryChangeResponse, "GetDirectoryChange", READERS;
         set_roll_rules: SetRollRulesRequest => SetRollRulesResponse, "SetRollRules", CLERKS;
         get_roll_rules: GetRollRulesRequest => GetRollRulesResponse, "GetRollRules", READERS;

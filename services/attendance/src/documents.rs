@@ -7,7 +7,7 @@ use jiyao_ledger::{Lookup, from_json};
 use jiyao_names::{Meeting as MeetingName, Minutes, Organ, Seat as SeatName};
 use jiyao_proto::attendance::v1::{self as api, Roll};
 use jiyao_rolls::{Agreement, Decision, Directory, Entry, Meeting, Presence, RollRules, Seat, Stated, check};
-use jiyao_serve::document_of;
+use jiyao_serve::{CLEARED, Principal, document_of};
 use prost::Message as _;
 
 use crate::keys;
@@ -18,6 +18,15 @@ pub(crate) struct Checked {
     pub(crate) entries: usize,
     pub(crate) decisions: BTreeMap<String, Decision>,
     pub(crate) meeting: String,
+}
+
+fn not_stated(minutes: &Minutes, field: &str) -> Fault {
+    Fault::new(Reason::NotStated).at(field).with("minutes", minutes)
+}
+
+/// Whether somebody may see a roll: that of minutes with a 密级 is for those who make, decide and keep them.
+pub(crate) fn is_seen(roll: &Roll, principal: &Principal) -> bool {
+    !roll.classified || principal.is_any(CLEARED)
 }
 
 /// The documents of this service.
@@ -115,10 +124,15 @@ pub(crate) trait View: Lookup {
         Ok(Checked { agreement, entries: stated.len(), decisions, meeting })
     }
 
+    /// The roll that minutes state, where somebody may see it; else it looks as if it were not there.
+    fn seen_roll(&self, principal: &Principal, minutes: &Minutes, field: &str) -> Result<Roll> {
+        let roll = self.roll(minutes, field)?;
+        if is_seen(&roll, principal) { Ok(roll) } else { Err(not_stated(minutes, field)) }
+    }
+
     /// The roll that minutes state.
     fn roll(&self, minutes: &Minutes, field: &str) -> Result<Roll> {
-        let not_stated = || Fault::new(Reason::NotStated).at(field).with("minutes", minutes);
-        let found = self.value(&document_of(minutes))?.ok_or_else(not_stated)?;
+        let found = self.value(&document_of(minutes))?.ok_or_else(|| not_stated(minutes, field))?;
         Roll::decode(found.as_slice()).map_err(Fault::internal)
     }
 }

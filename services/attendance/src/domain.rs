@@ -109,12 +109,12 @@ impl Domain for AttendanceDomain {
                 if !is_new(view, RECORDS, source)? {
                     return Ok(Decided::default());
                 }
-                let now = context.now.as_millisecond();
-                let rolls = minutes.iter().map(|minutes| roll(minutes, now)).collect();
-                (
-                    vec![event(ROLLS_STATED, 1, &RollsStated { rolls, source: Some(source.clone()) })],
-                    Vec::new(),
-                )
+                let rolls = new_rolls(view, minutes, context.now.as_millisecond())?;
+                if rolls.is_empty() {
+                    return Ok(Decided::default());
+                }
+                let stated = RollsStated { rolls, source: Some(source.clone()) };
+                (vec![event(ROLLS_STATED, 1, &stated)], Vec::new())
             }
             Command::ChangeDirectory { organ, table } => {
                 let version = view.directory_version(organ)?;
@@ -442,6 +442,26 @@ fn show_rolls(view: &mut Overlay<'_>, event: &Event) -> Result<()> {
     Ok(())
 }
 
+/// The rolls that minutes state, without those that are known as they are.
+fn new_rolls(view: &Overlay<'_>, minutes: &[records::Minutes], now: i64) -> Result<Vec<Roll>> {
+    let mut rolls: Vec<Roll> = Vec::new();
+    for minutes in minutes {
+        let stated = roll(minutes, now);
+        rolls.retain(|other| other.minutes != stated.minutes);
+        let name = Minutes::parse(&stated.minutes, "minutes")?;
+        let known = match view.roll(&name, "minutes") {
+            Ok(roll) => Some(roll),
+            Err(fault) if fault.reason() == Reason::NotStated => None,
+            Err(fault) => return Err(fault),
+        };
+        let is_known = known.is_some_and(|known| Roll { create_time: stated.create_time, ..known } == stated);
+        if !is_known {
+            rolls.push(stated);
+        }
+    }
+    Ok(rolls)
+}
+
 fn roll(minutes: &records::Minutes, now: i64) -> Roll {
     let facts = minutes.facts.as_ref().map(jiyao_wire::facts_from).unwrap_or_default();
     let doubted: BTreeSet<&str> = minutes
@@ -482,5 +502,7 @@ fn roll(minutes: &records::Minutes, now: i64) -> Roll {
         absent: count(Presence::Absent),
         create_time: Some(jiyao_wire::timestamp(now)),
         entries,
+        // A level that this program does not know is one all the same.
+        classified: minutes.life.as_ref().is_some_and(|life| life.secrecy.is_some()),
     }
 }

@@ -2,7 +2,7 @@
 
 use jiyao_proto::journal::v1::event::Kind;
 use jiyao_proto::journal::v1::{Cursor, Event};
-use jiyao_serve::{Intake, Link, Setback, fetch_minutes, unknown_kind};
+use jiyao_serve::{Intake, Link, Setback, fetch_minutes, fetch_newest, unknown_kind};
 
 use crate::domain::{AttendanceDomain, Command, RECORDS};
 
@@ -26,7 +26,9 @@ impl Intake<AttendanceDomain> for Rolls {
                 Some(Kind::MinutesRecorded(recorded)) => {
                     minutes.push(fetch_minutes(link, event.sequence, recorded).await?);
                 }
-                Some(Kind::OrganCreated(_) | Kind::MatterChanged(_) | Kind::MinutesMoved(_)) => {}
+                // A step of a life may set a level or lift it.
+                Some(Kind::MinutesMoved(moved)) => minutes.push(fetch_newest(link, &moved.minutes).await?),
+                Some(Kind::OrganCreated(_) | Kind::MatterChanged(_)) => {}
                 _ => return Err(unknown_kind(&event)),
             }
         }

@@ -276,10 +276,18 @@ impl MeetingsApi {
         Ok(api::ListRecusalsResponse { recusals, sequence })
     }
 
-    async fn check_roll(&self, _: Caller, request: api::CheckRollRequest) -> Result<api::CheckRollResponse> {
+    async fn check_roll(
+        &self,
+        caller: Caller,
+        request: api::CheckRollRequest,
+    ) -> Result<api::CheckRollResponse> {
         let minutes = Minutes::parse(&request.minutes, "minutes")?;
         self.wait(request.read_after.as_ref()).await?;
-        let (found, sequence) = self.0.read(move |view| view.checked(&minutes)).await?;
+        let read = move |view: &Reading<'_>| {
+            view.seen_roll(&caller.principal, &minutes, "minutes")?;
+            view.checked(&minutes)
+        };
+        let (found, sequence) = self.0.read(read).await?;
         let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         let finding = |finding: &jiyao_rolls::Finding| {
             jiyao_wire::roll_finding_to(finding, found.decisions.get(&finding.key()))

@@ -12,10 +12,12 @@ use jiyao_receipts::PublicKey;
 use jiyao_serve::{
     Caller, Followed, Late, Page, PageQuery, READERS, check_request_id, list_of, page_size, service, wait_for,
 };
+use prost::Message as _;
 use tokio_util::sync::CancellationToken;
 
 use crate::documents::View as _;
 use crate::domain::{Command, DistributionDomain};
+use crate::sight;
 use crate::webhook::Webhooks;
 
 #[derive(Clone)]
@@ -66,18 +68,21 @@ impl Api {
 
     async fn get_distribution_list(
         &self,
-        _: Caller,
+        caller: Caller,
         request: api::GetDistributionListRequest,
     ) -> Result<api::GetDistributionListResponse> {
         let minutes = Minutes::parse_part(&request.name, DISTRIBUTION_LIST, "name")?;
         self.wait(request.read_after.as_ref()).await?;
-        let (list, sequence) = self.ledger.get()?.read(|view| view.list(&minutes, "name"))?;
+        let (list, sequence) = self.ledger.get()?.read(|view| {
+            sight::check(view, &caller.principal, &minutes, "name")?;
+            view.list(&minutes, "name")
+        })?;
         Ok(api::GetDistributionListResponse { list: Some(list), sequence })
     }
 
     async fn list_distribution_lists(
         &self,
-        _: Caller,
+        caller: Caller,
         request: api::ListDistributionListsRequest,
     ) -> Result<api::ListDistributionListsResponse> {
         let scope = Scope::parse(&request.parent, "parent")?;
@@ -85,10 +90,15 @@ impl Api {
         let query = PageQuery::of(&["ListDistributionLists", &request.parent]);
         let after = query.after(&request.page_token)?;
         self.wait(request.read_after.as_ref()).await?;
-        let (page, sequence) = self
-            .ledger
-            .get()?
-            .read(|view| Page::<DistributionList>::read(view, &list_of(&scope), &after, size, |_| true))?;
+        let read = move |view: &Reading<'_>| {
+            let take = |value: Vec<u8>| {
+                let list = DistributionList::decode(value.as_slice()).map_err(Fault::internal)?;
+                let minutes = Minutes::parse(&list.minutes, "minutes")?;
+                Ok(sight::is_seen(view, &caller.principal, &minutes)?.then_some(list))
+            };
+            Page::of(view, &list_of(&scope), &after, size, take)
+        };
+        let (page, sequence) = self.read(read).await?;
         let next_page_token = page.next.map(|key| query.token(&key)).unwrap_or_default();
         Ok(api::ListDistributionListsResponse { lists: page.found, next_page_token, sequence })
     }

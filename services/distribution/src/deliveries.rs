@@ -25,6 +25,7 @@ use crate::documents::{Address, View as _};
 use crate::domain::{Command, DistributionDomain, Freeze};
 use crate::keys;
 use crate::outbox;
+use crate::sight;
 
 /// Whoever may watch a delivery's way and hand it on.
 const SENDERS: &[Role] = &[Role::Clerk, Role::Supervisor];
@@ -117,9 +118,17 @@ impl DeliveriesApi {
         Ok(api::FreezeScopeResponse { scope: Some(scope), position: Some(cursor_to(&committed.cursor)) })
     }
 
-    async fn get_scope(&self, _: Caller, request: api::GetScopeRequest) -> Result<api::GetScopeResponse> {
+    async fn get_scope(
+        &self,
+        caller: Caller,
+        request: api::GetScopeRequest,
+    ) -> Result<api::GetScopeResponse> {
         let minutes = Minutes::parse(&request.minutes, "minutes")?;
-        let (scope, sequence) = self.0.read(move |view| shown_scope(view, &minutes)).await?;
+        let read = move |view: &Reading<'_>| {
+            sight::check(view, &caller.principal, &minutes, "minutes")?;
+            shown_scope(view, &minutes)
+        };
+        let (scope, sequence) = self.0.read(read).await?;
         Ok(api::GetScopeResponse { scope: Some(scope), sequence })
     }
 
@@ -162,15 +171,25 @@ impl DeliveriesApi {
         Ok(api::DispatchMinutesResponse { position: Some(cursor_to(&committed.cursor)) })
     }
 
+    /// A delivery that somebody may see.
+    fn seen(&self, caller: &Caller, name: &Name) -> Result<(Delivery, u64)> {
+        let today = civil_date(SystemClock.now(), &self.0.time_zone);
+        self.0.ledger.get()?.read(|view| {
+            let delivery = view.delivery(name, "name")?;
+            sight::check_delivery(view, &caller.principal, (name, &delivery), today)?;
+            Ok(delivery)
+        })
+    }
+
     async fn get_delivery(
         &self,
-        _: Caller,
+        caller: Caller,
         request: api::GetDeliveryRequest,
     ) -> Result<api::GetDeliveryResponse> {
         let name = Name::parse(&request.name, "name")?;
         self.wait(request.read_after.as_ref()).await?;
-        let (delivery, sequence) = self.delivery(&name)?;
-        Ok(api::GetDeliveryResponse { delivery: Some(delivery), sequence })
+        let (delivery, sequence) = self.seen(&caller, &name)?;
+        Ok(api::GetDeliveryResponse { delivery: Some(jiyao_wire::delivery_to(&delivery)), sequence })
     }
 
     /// A page of deliveries whose names lie under a prefix.
@@ -202,13 +221,14 @@ impl DeliveriesApi {
 
     async fn list_deliveries(
         &self,
-        _: Caller,
+        caller: Caller,
         request: api::ListDeliveriesRequest,
     ) -> Result<api::ListDeliveriesResponse> {
         let minutes = Minutes::parse(&request.parent, "parent")?;
         let flags = format!("{}{}", request.silent, request.state);
         let query = PageQuery::of(&["ListDeliveries", &request.parent, &flags]);
         self.wait(request.read_after.as_ref()).await?;
+        self.0.ledger.get()?.read(|view| sight::check(view, &caller.principal, &minutes, "parent"))?;
         let prefix = if request.silent { keys::silent_of(&minutes) } else { keys::by_minutes(&minutes) };
         let state = wanted_state(request.state)?;
         let asked = (prefix, query, request.page_token, request.page_size);
@@ -219,12 +239,13 @@ impl DeliveriesApi {
 
     async fn get_delivery_counts(
         &self,
-        _: Caller,
+        caller: Caller,
         request: api::GetDeliveryCountsRequest,
     ) -> Result<api::GetDeliveryCountsResponse> {
         let minutes = Minutes::parse(&request.minutes, "minutes")?;
         self.wait(request.read_after.as_ref()).await?;
         let (counts, sequence) = self.0.ledger.get()?.read(|view| {
+            sight::check(view, &caller.principal, &minutes, "minutes")?;
             view.known(&minutes, "minutes")?;
             let mut counts = Vec::new();
             for (at, state) in (0..).zip(State::ALL) {
@@ -393,12 +414,12 @@ impl DeliveriesApi {
 
     async fn list_receipts(
         &self,
-        _: Caller,
+        caller: Caller,
         request: api::ListReceiptsRequest,
     ) -> Result<api::ListReceiptsResponse> {
         let name = Name::parse(&request.name, "name")?;
+        self.seen(&caller, &name)?;
         let (receipts, _) = self.0.ledger.get()?.read(|view| {
-            view.delivery(&name, "name")?;
             view.under(&keys::receipts(&name))?.into_iter().map(|(_, receipt)| text(receipt)).collect()
         })?;
         Ok(api::ListReceiptsResponse { receipts })
@@ -476,13 +497,14 @@ impl DeliveriesApi {
 
     async fn list_copies(
         &self,
-        _: Caller,
+        caller: Caller,
         request: api::ListCopiesRequest,
     ) -> Result<api::ListCopiesResponse> {
         let minutes = Minutes::parse(&request.minutes, "minutes")?;
         let query = PageQuery::of(&["ListCopies", &request.minutes]);
         let (size, after) = (page_size(request.page_size)?, query.after(&request.page_token)?);
         let ((copies, next), _) = self.0.ledger.get()?.read(|view| {
+            sight::check(view, &caller.principal, &minutes, "minutes")?;
             let (mut found, mut last) = (Vec::new(), Vec::new());
             for pair in view.scan(&keys::copies(&minutes), &after) {
                 let (key, copy) = pair?;

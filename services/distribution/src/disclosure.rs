@@ -21,6 +21,7 @@ use crate::api::Api;
 use crate::documents::{Known, PublicEntry, View as _};
 use crate::domain::Command;
 use crate::keys;
+use crate::sight;
 
 /// Public minutes looked through for one page of a search.
 const LOOKED_THROUGH: usize = 2000;
@@ -219,7 +220,7 @@ impl DisclosureApi {
 
     async fn list_publications(
         &self,
-        _: Caller,
+        caller: Caller,
         request: api::ListPublicationsRequest,
     ) -> Result<api::ListPublicationsResponse> {
         let organ = Organ::parse(&request.parent, "parent")?;
@@ -234,7 +235,11 @@ impl DisclosureApi {
             let (mut found, mut last) = (Vec::new(), Vec::new());
             for pair in view.scan(&keys::all_known(&organ), &after) {
                 let (key, known) = pair?;
-                let Some(publication) = this.publication(view, &from_json(&known)?, today)? else { continue };
+                let known: Known = from_json(&known)?;
+                if !sight::is_seen(view, &caller.principal, &Minutes::parse(&known.minutes, "minutes")?)? {
+                    continue;
+                }
+                let Some(publication) = this.publication(view, &known, today)? else { continue };
                 if !request.standing.is_empty() && publication.standing != request.standing {
                     continue;
                 }

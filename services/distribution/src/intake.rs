@@ -9,7 +9,7 @@ use jiyao_proto::journal::v1::event::Kind;
 use jiyao_proto::journal::v1::{Cursor, Event};
 use jiyao_proto::records::v1 as records;
 use jiyao_proto::records::v1::records_service_client::RecordsServiceClient;
-use jiyao_serve::{Intake, Link, RESPONSE_LIMIT, Setback, fetch_minutes, unknown_kind};
+use jiyao_serve::{Intake, Link, RESPONSE_LIMIT, Setback, fetch_minutes, fetch_newest, unknown_kind};
 
 use crate::documents::Known;
 use crate::domain::{ATTENDANCE, Command, DistributionDomain, Move, RECORDS};
@@ -28,7 +28,6 @@ impl Intake<DistributionDomain> for Lists {
         events: Vec<Event>,
         through: Cursor,
     ) -> Result<Option<Command>, Setback> {
-        let mut records = RecordsServiceClient::new(link.clone()).max_decoding_message_size(RESPONSE_LIMIT);
         let (mut lists, mut known) = (Vec::new(), Vec::new());
         for event in events {
             match &event.kind {
@@ -38,14 +37,7 @@ impl Intake<DistributionDomain> for Lists {
                     known.push((known_of(&minutes).map_err(Setback::Lasting)?, Move::Other));
                 }
                 Some(Kind::MinutesMoved(moved)) => {
-                    // A step of a life, as it stands now: later steps come with their own events.
-                    let request = records::GetMinutesRequest {
-                        name: moved.minutes.clone(),
-                        revision: 0,
-                        ..Default::default()
-                    };
-                    let answer = records.get_minutes(request).await.map_err(Fault::internal)?;
-                    let minutes = answer.into_inner().minutes.unwrap_or_default();
+                    let minutes = fetch_newest(link, &moved.minutes).await?;
                     let what = match moved.act.as_str() {
                         "ISSUE" => Move::Issued,
                         "PUBLISH" => Move::Published,

@@ -11,6 +11,7 @@ mod intake;
 mod keys;
 mod outbox;
 mod secrets;
+mod sight;
 mod webhook;
 
 use std::net::SocketAddr;

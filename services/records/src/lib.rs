@@ -3,6 +3,7 @@
 //! `domain` decides and projects, `api` speaks gRPC, `keys` says where things lie in the state.
 
 mod api;
+mod board;
 mod documents;
 mod domain;
 mod erasure;

@@ -14,8 +14,8 @@ use jiyao_proto::journal::v1::event::Kind;
 use jiyao_proto::records::v1::{self as api, get_board_request::By};
 use jiyao_proto::server::records::v1::matters_service_server::MattersService;
 use jiyao_serve::{
-    CLERKS, Caller, LEADERS, Late, PageQuery, READERS, Role, SUPERVISORS, UNITS, answer, caller, cursor_from,
-    cursor_to, failed, list_of, page_size, request_digest, service, wait_for,
+    CLERKS, Caller, LEADERS, Late, PageQuery, Principal, READERS, Role, SUPERVISORS, UNITS, answer, caller,
+    cursor_from, cursor_to, failed, list_of, page_size, request_digest, service, wait_for,
 };
 use jiyao_wire::{Asks, light_up, required_date};
 use prost::Message as _;
@@ -23,11 +23,12 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
 use crate::api::Api;
+use crate::board::board;
 use crate::documents::{View as _, no_matter};
 use crate::domain::{Command, RecordsDomain};
-use crate::follow_up::{BY_DAY, BY_MEETING, BY_MONTH, BY_UNIT, ByHand, FollowUp, PART};
+use crate::follow_up::{ByHand, FollowUp};
 use crate::keys;
-use crate::sight;
+use crate::sight::{self, MatterSight};
 
 macro_rules! path {
     ($method:literal) => {
@@ -41,8 +42,6 @@ const THOSE_WHO_PICK: &[Role] = &[Role::Clerk, Role::Supervisor];
 
 /// Longest text of a matter, in bytes.
 const LONGEST_WORDS: usize = 8000;
-/// Most meetings of a board.
-const MOST_MEETINGS: usize = 200;
 /// Most matters of each kind that a check of closure names.
 const MOST_FOUND: usize = 200;
 
@@ -57,12 +56,12 @@ pub(crate) struct MattersApi {
 }
 
 /// What a read needs to know of an organ.
-struct House {
-    rules: Rules,
-    today: Date,
+pub(crate) struct House {
+    pub(crate) rules: Rules,
+    pub(crate) today: Date,
 }
 
-fn house(view: &Reading<'_>, organ: &Organ, as_of: &str) -> Result<House> {
+pub(crate) fn house(view: &Reading<'_>, organ: &Organ, as_of: &str) -> Result<House> {
     let zone = view.organ(organ, "parent")?.time_zone;
     let today = jiyao_wire::date_from(as_of, "as_of")?;
     let today = today.unwrap_or_else(|| civil_date(SystemClock.now(), &zone));
@@ -76,7 +75,7 @@ fn decoded(value: &[u8], house: &House) -> Result<api::MatterSummary> {
 }
 
 /// Summaries under a prefix, lit.
-fn summaries(view: &Reading<'_>, prefix: &[u8], house: &House) -> Result<Vec<api::MatterSummary>> {
+pub(crate) fn summaries(view: &Reading<'_>, prefix: &[u8], house: &House) -> Result<Vec<api::MatterSummary>> {
     view.scan(prefix, &[]).map(|pair| decoded(&pair?.1, house)).collect()
 }
 
@@ -147,13 +146,17 @@ impl MattersApi {
     /// The matter that an answer of the journal names, as it is now.
     fn now(&self, answer: &[u8]) -> Result<api::Matter> {
         let stub = api::Matter::decode(answer).map_err(Fault::internal)?;
-        self.matter(&Name::parse(&stub.summary.unwrap_or_default().name, "name")?, "")
-            .map(|(matter, _)| matter)
+        let name = Name::parse(&stub.summary.unwrap_or_default().name, "name")?;
+        self.matter(&name, "", None).map(|(matter, _)| matter)
     }
 
-    fn matter(&self, name: &Name, as_of: &str) -> Result<(api::Matter, u64)> {
+    /// A matter, to show to somebody; without them to whoever has just acted on it.
+    fn matter(&self, name: &Name, as_of: &str, seen_by: Option<&Principal>) -> Result<(api::Matter, u64)> {
         self.ledger.get()?.read(|view| {
             let matter = view.matter(name, "name")?;
+            if let Some(principal) = seen_by {
+                MatterSight::of(view, principal)?.check(&matter, name, "name")?;
+            }
             let house = house(view, &name.organ, as_of)?;
             Ok(jiyao_wire::matter_to(&matter, &house.rules, house.today, &self.holidays))
         })
@@ -262,14 +265,19 @@ impl MattersApi {
         Ok(api::CreateMatterResponse { matter: Some(matter), position: Some(cursor_to(&committed.cursor)) })
     }
 
-    async fn list(&self, request: api::ListMattersRequest) -> Result<api::ListMattersResponse> {
+    async fn list(
+        &self,
+        caller: Caller,
+        request: api::ListMattersRequest,
+    ) -> Result<api::ListMattersResponse> {
         let size = page_size(request.page_size)?;
         let flags = format!("{}{}", request.state, request.overdue);
         let query = PageQuery::of(&["ListMatters", &request.parent, &request.lead, &flags, &request.as_of]);
         let after = query.after(&request.page_token)?;
         wait_for(self.ledger.get()?, None, request.read_after.as_ref()).await?;
         let read = move |_: &Self, view: &Reading<'_>| {
-            let (organ, minutes) = parent(view, &request.parent)?;
+            let sight = MatterSight::of(view, &caller.principal)?;
+            let (organ, minutes) = parent(view, &request.parent, &sight)?;
             let lead = Some(request.lead.as_str()).filter(|lead| !lead.is_empty());
             let of_minutes = minutes.is_some();
             let prefix = minutes.map_or_else(|| keys::by_due(&organ, lead), |name| keys::by_minutes(&name));
@@ -288,6 +296,7 @@ impl MattersApi {
                 if (request.overdue && !is_late)
                     || (request.state != 0 && request.state != summary.state)
                     || (!request.lead.is_empty() && request.lead != summary.lead)
+                    || !sight.sees(&summary)
                 {
                     continue;
                 }
@@ -304,20 +313,27 @@ impl MattersApi {
         Ok(api::ListMattersResponse { matters, next_page_token, sequence })
     }
 
-    async fn board(&self, request: api::GetBoardRequest) -> Result<api::GetBoardResponse> {
+    async fn board(&self, caller: Caller, request: api::GetBoardRequest) -> Result<api::GetBoardResponse> {
         wait_for(self.ledger.get()?, None, request.read_after.as_ref()).await?;
         let by = By::try_from(request.by).map_err(|_| Fault::invalid("by", request.by))?;
-        let (board, sequence) = self.read(move |_, view| board(view, &request, by)).await?;
+        let (board, sequence) =
+            self.read(move |_, view| board(view, &caller.principal, &request, by)).await?;
         Ok(api::GetBoardResponse { sequence, ..board })
     }
 
-    async fn became(&self, request: api::WhatBecameOfRequest) -> Result<api::WhatBecameOfResponse> {
+    async fn became(
+        &self,
+        caller: Caller,
+        request: api::WhatBecameOfRequest,
+    ) -> Result<api::WhatBecameOfResponse> {
         wait_for(self.ledger.get()?, None, request.read_after.as_ref()).await?;
         let name = Minutes::parse(&request.minutes, "minutes")?;
         let (found, sequence) = self.ledger.get()?.read(|view| {
+            let sight = MatterSight::of(view, &caller.principal)?;
             let place = keys::by_decision(&name, request.item_index, Some(request.decision_index));
             let found = view.scan(&place, &[]).next().transpose()?;
             let Some((_, summary)) = found else {
+                sight.check_minutes(&name, "minutes")?;
                 view.document(&name, "minutes")?;
                 return Err(Fault::new(Reason::MatterNotFound)
                     .at("decision_index")
@@ -326,6 +342,9 @@ impl MattersApi {
             let house = house(view, &name.organ, &request.as_of)?;
             let summary = decoded(&summary, &house)?;
             let matter = view.matter(&Name::parse(&summary.name, "name")?, "name")?;
+            if !sight.sees(&summary) {
+                sight.check_minutes(&name, "minutes")?;
+            }
             let last = matter.history.last();
             let days = matter.milestones.iter().filter(|m| m.reached.is_none()).map(|m| m.due);
             let days = days.chain(matter.effective.filter(|day| *day >= house.today)).chain(matter.due);
@@ -342,9 +361,14 @@ impl MattersApi {
         Ok(api::WhatBecameOfResponse { sequence, ..found })
     }
 
-    async fn bulletin(&self, request: api::GetBulletinRequest) -> Result<api::GetBulletinResponse> {
+    async fn bulletin(
+        &self,
+        caller: Caller,
+        request: api::GetBulletinRequest,
+    ) -> Result<api::GetBulletinResponse> {
         let name = Minutes::parse(&request.minutes, "minutes")?;
         let read = move |_: &Self, view: &Reading<'_>| {
+            MatterSight::of(view, &caller.principal)?.check_minutes(&name, "minutes")?;
             view.document(&name, "minutes")?;
             let house = house(view, &name.organ, &request.as_of)?;
             let mut matters = Vec::new();
@@ -368,16 +392,19 @@ impl MattersApi {
 
     async fn last_meeting(
         &self,
+        caller: Caller,
         request: api::ListLastMeetingMattersRequest,
     ) -> Result<api::ListLastMeetingMattersResponse> {
         let read = move |_: &Self, view: &Reading<'_>| {
-            let (organ, _) = parent(view, &request.parent)?;
+            let sight = MatterSight::of(view, &caller.principal)?;
+            let (organ, _) = parent(view, &request.parent, &sight)?;
             let house = house(view, &organ, "")?;
             let before = jiyao_wire::date_from(&request.before, "before")?.unwrap_or(house.today).to_string();
             for pair in view.scan(&list_of(&Scope::One(organ)), &[]) {
                 let summary = api::MinutesSummary::decode(pair?.1.as_slice()).map_err(Fault::internal)?;
                 let is_kind = request.meeting_kind.is_empty() || summary.meeting_kind == request.meeting_kind;
-                if is_kind && !summary.meeting_date.is_empty() && summary.meeting_date < before {
+                let is_seen = sight.sees_all_of(&summary.name);
+                if is_kind && is_seen && !summary.meeting_date.is_empty() && summary.meeting_date < before {
                     let name = Minutes::parse(&summary.name, "name")?;
                     let matters = summaries(view, &keys::by_minutes(&name), &house)?;
                     return Ok(api::ListLastMeetingMattersResponse { minutes: summary.name, matters });
@@ -388,13 +415,18 @@ impl MattersApi {
         Ok(self.read(read).await?.0)
     }
 
-    async fn closure(&self, request: api::CheckClosureRequest) -> Result<api::CheckClosureResponse> {
+    async fn closure(
+        &self,
+        caller: Caller,
+        request: api::CheckClosureRequest,
+    ) -> Result<api::CheckClosureResponse> {
         let read = move |_: &Self, view: &Reading<'_>| {
-            let (organ, minutes) = parent(view, &request.parent)?;
+            let sight = MatterSight::of(view, &caller.principal)?;
+            let (organ, minutes) = parent(view, &request.parent, &sight)?;
             let house = house(view, &organ, &request.as_of)?;
             match minutes {
                 Some(name) => closure_of_minutes(view, &name, &house),
-                None => closure_of_organ(view, &organ, &house),
+                None => closure_of_organ(view, &organ, &house, &sight),
             }
         };
         Ok(self.read(read).await?.0)
@@ -419,10 +451,15 @@ impl MattersApi {
         Ok(api::UpdateMeasureListResponse { list: Some(list), position: Some(cursor_to(&committed.cursor)) })
     }
 
-    fn measure_list(&self, request: &api::GetMeasureListRequest) -> Result<api::GetMeasureListResponse> {
+    fn measure_list(
+        &self,
+        caller: &Caller,
+        request: &api::GetMeasureListRequest,
+    ) -> Result<api::GetMeasureListResponse> {
         let name = Name::parse(&request.matter, "matter")?;
         let (answer, _) = self.ledger.get()?.read(|view| {
-            view.matter(&name, "matter")?;
+            let matter = view.matter(&name, "matter")?;
+            MatterSight::of(view, &caller.principal)?.check(&matter, &name, "matter")?;
             let house = house(view, &name.organ, &request.as_of)?;
             let list = match request.version {
                 0 => view.measures(&name)?,
@@ -458,9 +495,14 @@ impl MattersApi {
 }
 
 /// The organ of a parent, `organs/-` where there is only one; and the minutes, where it names some.
-fn parent(view: &Reading<'_>, parent: &str) -> Result<(Organ, Option<Minutes>)> {
+pub(crate) fn parent(
+    view: &Reading<'_>,
+    parent: &str,
+    sight: &MatterSight,
+) -> Result<(Organ, Option<Minutes>)> {
     if parent.contains("/minutes/") {
         let name = Minutes::parse(parent, "parent")?;
+        sight.check_minutes(&name, "parent")?;
         view.document(&name, "parent")?;
         return Ok((name.organ.clone(), Some(name)));
     }
@@ -500,7 +542,12 @@ fn closure_of_minutes(
 }
 
 /// No matter of an organ must be overdue, and whoever raised a closed one must be answered.
-fn closure_of_organ(view: &Reading<'_>, organ: &Organ, house: &House) -> Result<api::CheckClosureResponse> {
+fn closure_of_organ(
+    view: &Reading<'_>,
+    organ: &Organ,
+    house: &House,
+    sight: &MatterSight,
+) -> Result<api::CheckClosureResponse> {
     let mut answer = api::CheckClosureResponse::default();
     let today = house.today.to_string();
     // Open matters come first, in the order of their days.
@@ -510,166 +557,20 @@ fn closure_of_organ(view: &Reading<'_>, organ: &Organ, house: &House) -> Result<
         if !is_open || summary.due.is_empty() || summary.due >= today {
             break;
         }
-        answer.unclosed.push(summary);
+        if sight.sees(&summary) {
+            answer.unclosed.push(summary);
+        }
     }
     for pair in view.scan(&keys::unanswered_of(organ), &[]).take(MOST_FOUND) {
         let name = String::from_utf8(pair?.1).map_err(Fault::internal)?;
         let matter = view.matter(&Name::parse(&name, "name")?, "name")?;
         let mut summary = jiyao_wire::matter_summary(&matter);
         light_up(&mut summary, &house.rules, house.today);
-        answer.unanswered.push(summary);
+        if sight.sees(&summary) {
+            answer.unanswered.push(summary);
+        }
     }
     Ok(answer)
-}
-
-fn board(view: &Reading<'_>, request: &api::GetBoardRequest, by: By) -> Result<api::GetBoardResponse> {
-    let (organ, _) = parent(view, &request.parent)?;
-    let house = house(view, &organ, &request.as_of)?;
-    let text = |key: &[u8]| String::from_utf8(key.to_vec()).map_err(Fault::internal);
-    let mut units: Vec<api::BoardRow> = rows(view, &organ, BY_UNIT, usize::MAX)?
-        .into_iter()
-        .map(|row| row.into_message(text))
-        .collect::<Result<_>>()?;
-    light_units(view, &organ, &house, &mut units)?;
-    let total = sum(&units);
-    let rows = match by {
-        By::Unspecified | By::Unit => units,
-        By::Month => rows(view, &organ, BY_MONTH, usize::MAX)?
-            .into_iter()
-            .map(|row| row.into_message(|key| text(&inverted(key))))
-            .collect::<Result<_>>()?,
-        By::Meeting => {
-            let mut found = Vec::new();
-            for row in rows(view, &organ, BY_MEETING, MOST_MEETINGS)? {
-                let mut row = row.into_message(|key| meeting_name(&organ, key))?;
-                let prefix = keys::by_minutes(&Minutes::parse(&row.of, "minutes")?);
-                for summary in summaries(view, &prefix, &house)? {
-                    add_light(&mut row.lights, &summary.light, 1);
-                }
-                found.push(row);
-            }
-            found
-        }
-    };
-    Ok(api::GetBoardResponse { rows, total: Some(total), as_of: house.today.to_string(), sequence: 0 })
-}
-
-fn inverted(bytes: &[u8]) -> Vec<u8> {
-    bytes.iter().map(|byte| 0xff - byte).collect()
-}
-
-/// Name of the minutes of a row by meeting.
-fn meeting_name(organ: &Organ, key: &[u8]) -> Result<String> {
-    let id = key.get(10..).and_then(|id| id.try_into().ok()).map(uuid::Uuid::from_bytes);
-    let id = id.ok_or_else(|| Fault::internal("a counter's key is cut"))?;
-    Ok(Minutes { organ: organ.clone(), id }.to_string())
-}
-
-/// Counters of one row by state.
-struct Counted {
-    key: Vec<u8>,
-    states: Vec<(State, u64)>,
-}
-
-impl Counted {
-    /// As a message, of what its key names.
-    fn into_message(self, name: impl Fn(&[u8]) -> Result<String>) -> Result<api::BoardRow> {
-        let states = self
-            .states
-            .iter()
-            .map(|(state, count)| api::StateCount {
-                state: jiyao_wire::state_to(*state).into(),
-                count: *count,
-            })
-            .collect();
-        Ok(api::BoardRow {
-            of: name(&self.key)?,
-            total: self.states.iter().map(|(_, count)| count).sum(),
-            states,
-            lights: Vec::new(),
-        })
-    }
-}
-
-fn count_of(value: &[u8]) -> u64 {
-    value.try_into().map_or(0, |bytes| u64::try_from(i64::from_be_bytes(bytes)).unwrap_or(0))
-}
-
-/// The first rows of a kind, in the order of their keys.
-fn rows(view: &Reading<'_>, organ: &Organ, kind: u8, most: usize) -> Result<Vec<Counted>> {
-    let prefix = keys::counts(organ, kind);
-    let mut found: Vec<Counted> = Vec::new();
-    for pair in view.scan(&prefix, &[]) {
-        let (key, value) = pair?;
-        let Some((state, row)) = key[prefix.len()..].split_last() else { continue };
-        let Some(row) = row.strip_suffix(&[PART]) else { continue };
-        let Some(state) = State::ALL.get(usize::from(*state)) else { continue };
-        let is_full = found.len() == most;
-        match found.last_mut().filter(|last| last.key == row) {
-            Some(last) => last.states.push((*state, count_of(&value))),
-            None if is_full => break,
-            None => found.push(Counted { key: row.to_vec(), states: vec![(*state, count_of(&value))] }),
-        }
-    }
-    Ok(found)
-}
-
-fn add_light(lights: &mut Vec<api::LightCount>, light: &str, count: u64) {
-    if light.is_empty() || count == 0 {
-        return;
-    }
-    match lights.iter_mut().find(|known| known.light == light) {
-        Some(known) => known.count += count,
-        None => lights.push(api::LightCount { light: light.to_owned(), count }),
-    }
-}
-
-/// Lights of units: the days up to the widest threshold are looked at one by one, what is due later is calm.
-fn light_units(view: &Reading<'_>, organ: &Organ, house: &House, units: &mut [api::BoardRow]) -> Result<()> {
-    let prefix = keys::counts(organ, BY_DAY);
-    let widest = house.rules.lights.last().map_or(-1, |light| light.days_left);
-    let until = jiyao_calendar::days_later(house.today, widest).to_string();
-    for pair in view.scan(&prefix, &[]) {
-        let (key, value) = pair?;
-        let Some((day, unit)) = key[prefix.len()..].split_at_checked(10) else { continue };
-        if day > until.as_bytes() {
-            break;
-        }
-        let day = std::str::from_utf8(day).ok().and_then(jiyao_calendar::parse_iso);
-        let light = house.rules.light_of(State::Underway, day, house.today).unwrap_or_default();
-        let unit = unit.get(1..).unwrap_or_default();
-        if let Ok(at) = units.binary_search_by(|row| row.of.as_bytes().cmp(unit)) {
-            add_light(&mut units[at].lights, &light, count_of(&value));
-        }
-    }
-    for row in units {
-        let is_open = |count: &&api::StateCount| {
-            jiyao_wire::state_from(count.state)
-                .is_some_and(|state| !state.is_end() && state != State::Suspended)
-        };
-        let open: u64 = row.states.iter().filter(is_open).map(|count| count.count).sum();
-        let lit: u64 = row.lights.iter().map(|light| light.count).sum();
-        add_light(&mut row.lights, &house.rules.calm, open.saturating_sub(lit));
-    }
-    Ok(())
-}
-
-fn sum(rows: &[api::BoardRow]) -> api::BoardRow {
-    let mut total = api::BoardRow::default();
-    for row in rows {
-        total.total += row.total;
-        for count in &row.states {
-            match total.states.iter_mut().find(|known| known.state == count.state) {
-                Some(known) => known.count += count.count,
-                None => total.states.push(*count),
-            }
-        }
-        for light in &row.lights {
-            add_light(&mut total.lights, &light.light, light.count);
-        }
-    }
-    total.states.sort_by_key(|count| count.state);
-    total
 }
 
 service! {
@@ -737,10 +638,10 @@ service! {
             &self,
             request: Request<api::GetMatterRequest>,
         ) -> Result<Response<api::GetMatterResponse>, Status> {
-            answer(request, async |_, request: api::GetMatterRequest| {
+            answer(request, async |caller: Caller, request: api::GetMatterRequest| {
                 let name = Name::parse(&request.name, "name")?;
                 wait_for(self.ledger.get()?, None, request.read_after.as_ref()).await?;
-                let (matter, sequence) = self.matter(&name, &request.as_of)?;
+                let (matter, sequence) = self.matter(&name, &request.as_of, Some(&caller.principal))?;
                 Ok(api::GetMatterResponse { matter: Some(matter), sequence })
             })
             .await
@@ -750,42 +651,42 @@ service! {
             &self,
             request: Request<api::ListMattersRequest>,
         ) -> Result<Response<api::ListMattersResponse>, Status> {
-            answer(request, |_, request| self.list(request)).await
+            answer(request, |caller, request| self.list(caller, request)).await
         }
 
         async fn get_board(
             &self,
             request: Request<api::GetBoardRequest>,
         ) -> Result<Response<api::GetBoardResponse>, Status> {
-            answer(request, |_, request| self.board(request)).await
+            answer(request, |caller, request| self.board(caller, request)).await
         }
 
         async fn what_became_of(
             &self,
             request: Request<api::WhatBecameOfRequest>,
         ) -> Result<Response<api::WhatBecameOfResponse>, Status> {
-            answer(request, |_, request| self.became(request)).await
+            answer(request, |caller, request| self.became(caller, request)).await
         }
 
         async fn get_bulletin(
             &self,
             request: Request<api::GetBulletinRequest>,
         ) -> Result<Response<api::GetBulletinResponse>, Status> {
-            answer(request, |_, request| self.bulletin(request)).await
+            answer(request, |caller, request| self.bulletin(caller, request)).await
         }
 
         async fn list_last_meeting_matters(
             &self,
             request: Request<api::ListLastMeetingMattersRequest>,
         ) -> Result<Response<api::ListLastMeetingMattersResponse>, Status> {
-            answer(request, |_, request| self.last_meeting(request)).await
+            answer(request, |caller, request| self.last_meeting(caller, request)).await
         }
 
         async fn check_closure(
             &self,
             request: Request<api::CheckClosureRequest>,
         ) -> Result<Response<api::CheckClosureResponse>, Status> {
-            answer(request, |_, request| self.closure(request)).await
+            answer(request, |caller, request| self.closure(caller, request)).await
         }
 
         type WatchMattersStream = Answers<api::WatchMattersResponse>;
@@ -794,7 +695,7 @@ service! {
             &self,
             request: Request<api::WatchMattersRequest>,
         ) -> Result<Response<Self::WatchMattersStream>, Status> {
-            let lang = caller(&request).lang;
+            let Caller { principal, lang } = caller(&request);
             let begin = || {
                 let scope = Scope::parse(&request.get_ref().parent, "parent")?;
                 let ledger = self.ledger.get()?.clone();
@@ -819,7 +720,11 @@ service! {
                     if matches!(&scope, Scope::One(organ) if *organ != name.organ) {
                         continue;
                     }
-                    matters.push(this.matter(&name, "")?.0.summary.unwrap_or_default());
+                    match this.matter(&name, "", Some(&principal)) {
+                        Ok((matter, _)) => matters.push(matter.summary.unwrap_or_default()),
+                        Err(fault) if fault.reason() == Reason::MatterNotFound => {}
+                        Err(fault) => return Err(fault),
+                    }
                 }
                 Ok(api::WatchMattersResponse { matters, through: Some(cursor_to(&stretch.through)) })
             });
@@ -837,7 +742,10 @@ service! {
             &self,
             request: Request<api::GetMeasureListRequest>,
         ) -> Result<Response<api::GetMeasureListResponse>, Status> {
-            answer(request, async |_, request: api::GetMeasureListRequest| self.measure_list(&request)).await
+            answer(request, async |caller: Caller, request: api::GetMeasureListRequest| {
+                self.measure_list(&caller, &request)
+            })
+            .await
         }
 
         async fn set_follow_up_rules(

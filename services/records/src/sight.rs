@@ -1,20 +1,19 @@
 //! Who sees minutes with a 密级: those who make them, decide on them and keep them. The level that a drafter proposes
-//! counts from the draft on (requirement 20). To everybody else they look as if they were not there.
+//! counts from the draft on (requirement 20). To everybody else they look as if they were not there. Matters that were
+//! made of them are seen also by those who follow matters up, and by the units that act.
 
 use std::collections::BTreeSet;
 
 use jiyao_fault::Result;
 use jiyao_ledger::{Lookup, Overlay, Reading};
+use jiyao_matters::Matter;
 use jiyao_minutes::Life;
-use jiyao_names::Minutes;
-use jiyao_serve::{CLEARED, Principal};
+use jiyao_names::{Matter as MatterName, Minutes};
+use jiyao_proto::records::v1::MatterSummary;
+use jiyao_serve::{CLEARED, Principal, SUPERVISORS};
 
-use crate::documents::no_minutes;
+use crate::documents::{no_matter, no_minutes};
 use crate::keys;
-
-fn is_cleared(principal: &Principal) -> bool {
-    principal.roles.iter().any(|role| CLEARED.contains(role))
-}
 
 /// Shows whether minutes have a level.
 pub(crate) fn show(view: &mut Overlay<'_>, name: &Minutes, life: &Life) {
@@ -29,7 +28,7 @@ pub(crate) fn show(view: &mut Overlay<'_>, name: &Minutes, life: &Life) {
 /// # Errors
 /// `MINUTES_NOT_FOUND`.
 pub(crate) fn check(view: &impl Lookup, principal: &Principal, name: &Minutes, field: &str) -> Result<()> {
-    if !is_cleared(principal) && view.value(&keys::secret(name))?.is_some() {
+    if !principal.is_any(CLEARED) && view.value(&keys::secret(name))?.is_some() {
         return Err(no_minutes(name, field));
     }
     Ok(())
@@ -37,9 +36,52 @@ pub(crate) fn check(view: &impl Lookup, principal: &Principal, name: &Minutes, f
 
 /// Names of all minutes that somebody may not see.
 pub(crate) fn hidden(view: &Reading<'_>, principal: &Principal) -> Result<BTreeSet<String>> {
-    if is_cleared(principal) {
+    if principal.is_any(CLEARED) {
         return Ok(BTreeSet::new());
     }
     let name = |pair: Result<(Vec<u8>, Vec<u8>)>| Ok(String::from_utf8_lossy(&pair?.1).into_owned());
     view.scan(keys::SECRETS, &[]).map(name).collect()
+}
+
+/// What of the matters somebody sees.
+pub(crate) struct MatterSight {
+    hidden: BTreeSet<String>,
+    unit: String,
+}
+
+impl MatterSight {
+    pub(crate) fn of(view: &Reading<'_>, principal: &Principal) -> Result<Self> {
+        let follows_up = principal.is_any(SUPERVISORS);
+        let hidden = if follows_up { BTreeSet::new() } else { hidden(view, principal)? };
+        Ok(Self { hidden, unit: principal.unit.clone() })
+    }
+
+    /// Whether all matters of minutes are seen.
+    pub(crate) fn sees_all_of(&self, minutes: &str) -> bool {
+        !self.hidden.contains(minutes)
+    }
+
+    /// Refuses minutes whose matters are not all seen, as if they were not there.
+    ///
+    /// # Errors
+    /// `MINUTES_NOT_FOUND`.
+    pub(crate) fn check_minutes(&self, name: &Minutes, field: &str) -> Result<()> {
+        if self.sees_all_of(&name.to_string()) { Ok(()) } else { Err(no_minutes(name, field)) }
+    }
+
+    pub(crate) fn sees(&self, matter: &MatterSummary) -> bool {
+        self.sees_all_of(&matter.minutes) || (!self.unit.is_empty() && matter.lead == self.unit)
+    }
+
+    /// Refuses a matter that is not seen, as if it were not there. A helping unit sees it too.
+    ///
+    /// # Errors
+    /// `MATTER_NOT_FOUND`.
+    pub(crate) fn check(&self, matter: &Matter, name: &MatterName, field: &str) -> Result<()> {
+        let acts = || matter.lead == self.unit || matter.helpers.contains(&self.unit);
+        if self.sees_all_of(&matter.source.minutes) || (!self.unit.is_empty() && acts()) {
+            return Ok(());
+        }
+        Err(no_matter(name, field))
+    }
 }

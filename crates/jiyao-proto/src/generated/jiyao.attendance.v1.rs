@@ -51,6 +51,9 @@ pub struct Roll {
     /// The kind of meeting; empty where the text has none.
     #[prost(string, tag = "11")]
     pub meeting_kind: ::prost::alloc::string::String,
+    /// Whether the minutes have a level (密级): then the roll is there for clerks, leaders, services and auditors alone.
+    #[prost(bool, tag = "12")]
+    pub classified: bool,
 }
 /// Which roll.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -459,6 +462,41 @@ pub struct ListMembersResponse {
     #[prost(uint64, tag = "2")]
     pub sequence: u64,
 }
+/// Pages through who holds which post, by post, person and first day: what is asked.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListTenuresRequest {
+    /// `organs/{organ}`.
+    #[prost(string, tag = "1")]
+    pub parent: ::prost::alloc::string::String,
+    /// Those who hold one on this ISO date; empty: all that ever did.
+    #[prost(string, tag = "2")]
+    pub as_of: ::prost::alloc::string::String,
+    /// Only people of this name.
+    #[prost(string, tag = "3")]
+    pub person: ::prost::alloc::string::String,
+    /// Only posts of this title.
+    #[prost(string, tag = "4")]
+    pub post: ::prost::alloc::string::String,
+    /// At most so many; 0 is 50, more than 200 is 200.
+    #[prost(int32, tag = "5")]
+    pub page_size: i32,
+    /// From the page before; only for the same query.
+    #[prost(string, tag = "6")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// Pages through who holds which post, by post, person and first day: the answer.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListTenuresResponse {
+    /// By post, person and first day.
+    #[prost(message, repeated, tag = "1")]
+    pub tenures: ::prost::alloc::vec::Vec<Tenure>,
+    /// Empty: this was the last page.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+    /// The state's sequence that the answer was read at.
+    #[prost(uint64, tag = "3")]
+    pub sequence: u64,
+}
 /// The organisations that a version of the directory brought, as they were written then: for those who follow: what is
 /// asked.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -561,6 +599,34 @@ pub struct Member {
     /// Its rank.
     #[prost(enumeration = "Rank", tag = "4")]
     pub rank: i32,
+}
+/// Somebody holds a post.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Tenure {
+    /// Id of the person.
+    #[prost(string, tag = "1")]
+    pub person_id: ::prost::alloc::string::String,
+    /// Name.
+    #[prost(string, tag = "2")]
+    pub person: ::prost::alloc::string::String,
+    /// Id of the post.
+    #[prost(string, tag = "3")]
+    pub post_id: ::prost::alloc::string::String,
+    /// What the post is called: on the day that was asked for, else on the first day that it was held.
+    #[prost(string, tag = "4")]
+    pub post: ::prost::alloc::string::String,
+    /// Id of its organisation; may be empty.
+    #[prost(string, tag = "5")]
+    pub unit: ::prost::alloc::string::String,
+    /// Its rank.
+    #[prost(enumeration = "Rank", tag = "6")]
+    pub rank: i32,
+    /// Since this ISO date; empty: always.
+    #[prost(string, tag = "7")]
+    pub from: ::prost::alloc::string::String,
+    /// Until this one; empty: open.
+    #[prost(string, tag = "8")]
+    pub until: ::prost::alloc::string::String,
 }
 /// A row that is refused.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1031,6 +1097,36 @@ pub mod directory_service_client {
                     GrpcMethod::new(
                         "jiyao.attendance.v1.DirectoryService",
                         "ListMembers",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Pages through who holds which post: PAGE_TOKEN_INVALID, FIELD_INVALID.
+        pub async fn list_tenures(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListTenuresRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListTenuresResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.attendance.v1.DirectoryService/ListTenures",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "jiyao.attendance.v1.DirectoryService",
+                        "ListTenures",
                     ),
                 );
             self.inner.unary(req, path, codec).await

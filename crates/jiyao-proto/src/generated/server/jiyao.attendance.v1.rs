@@ -350,6 +350,14 @@ pub mod directory_service_server {
             tonic::Response<crate::attendance::v1::ListMembersResponse>,
             tonic::Status,
         >;
+        /// Pages through who holds which post: PAGE_TOKEN_INVALID, FIELD_INVALID.
+        async fn list_tenures(
+            &self,
+            request: tonic::Request<crate::attendance::v1::ListTenuresRequest>,
+        ) -> std::result::Result<
+            tonic::Response<crate::attendance::v1::ListTenuresResponse>,
+            tonic::Status,
+        >;
         /// The organisations that a version of the directory brought, as they were written then: for those who follow.
         /// Errors: UNIT_NOT_FOUND.
         async fn get_directory_change(
@@ -633,6 +641,54 @@ pub mod directory_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ListMembersSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.attendance.v1.DirectoryService/ListTenures" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListTenuresSvc<T: DirectoryService>(pub Arc<T>);
+                    impl<
+                        T: DirectoryService,
+                    > tonic::server::UnaryService<
+                        crate::attendance::v1::ListTenuresRequest,
+                    > for ListTenuresSvc<T> {
+                        type Response = crate::attendance::v1::ListTenuresResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                crate::attendance::v1::ListTenuresRequest,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as DirectoryService>::list_tenures(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListTenuresSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -1,0 +1,197 @@
+//! Minutes with a level (密级), and what is made of them: to whom it is not secret, and to whom it is not there.
+
+use anyhow::Result;
+use jiyao_client::{
+    BoardBy, Client, FreezeScope, Import, Level, LifeAct, ListMinutes, Secrecy, Side, Standing,
+};
+use jiyao_fault::Reason;
+use jiyao_testkit::{DIRECTORY, Local, Process, SAMPLE, Tokens, binary, until};
+use tempfile::TempDir;
+
+fn level(level: Option<Level>) -> LifeAct {
+    LifeAct::SetSecrecy {
+        secrecy: level.map(|level| Secrecy { level, years: 5, condition: String::new() }),
+        reason: "拟定密级".into(),
+    }
+}
+
+fn reason<T: std::fmt::Debug>(result: Result<T, jiyao_client::Error>) -> Option<Reason> {
+    result.unwrap_err().reason()
+}
+
+#[tokio::test]
+async fn req_20_minutes_with_a_level_are_not_there_for_readers_from_the_draft_on() -> Result<()> {
+    let folder = TempDir::new()?;
+    let tokens = Tokens::new(
+        &folder.path().join("tokens.toml"),
+        &[("clerk-token", "chen", "clerk"), ("reader-token", "li", "reader")],
+    )?;
+    let data = folder.path().join("records").display().to_string();
+    let keyed = format!("tokens={}", tokens.path().display());
+    let arguments = ["--listen", "127.0.0.1:0", "--data-dir", &data];
+    let set = ["--set", &keyed, "--set", "state_secrets=true", "--set", "reserve_mb=1"];
+    let program = binary("jiyao-records", "jiyao-records", None)?;
+    let records = Process::start(&program, &[&arguments[..], &set].concat())?;
+    let as_of = |token: &str| {
+        Client::builder().records(format!("http://{}", records.address)).token(Some(token.into())).build()
+    };
+    let (clerk, reader) = (as_of("clerk-token")?, as_of("reader-token")?);
+    let organ = clerk.create_organ(Some("linlan"), "临岚市人民政府", &[]).await?.name;
+    let open = clerk.import_minutes(Import::new(&organ, SAMPLE.as_bytes().to_vec())).await?.minutes.name;
+    let text = SAMPLE.replace("第42次", "第43次").replace("〔2025〕9号", "〔2025〕10号");
+    let import = Import { standing: Standing::Draft, ..Import::new(&organ, text.into_bytes()) };
+    let name = clerk.import_minutes(import).await?.minutes.name;
+    assert!(reader.minutes(&name, None).await.is_ok());
+    clerk.step(&name, level(Some(Level::Secret)), None).await?;
+
+    let none = Some(Reason::MinutesNotFound);
+    assert_eq!(reason(reader.minutes(&name, None).await), none);
+    assert_eq!(reason(reader.minutes_text(&name).await), none);
+    assert_eq!(reason(reader.list_decisions(&name, None).await), none);
+    assert_eq!(reason(reader.standing(&name, None).await), none);
+    let versions = reader.compare(Side::Text("一".into()), Side::Revision(name.clone(), 1)).await;
+    assert_eq!(reason(versions), none);
+    for parent in [organ.as_str(), "organs/-"] {
+        let listed = reader.list_minutes(ListMinutes::of(parent)).await?.entries;
+        assert_eq!(listed.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), [open.as_str()]);
+        assert_eq!(reader.search_minutes(parent, "城市更新", None).await?.entries.len(), 1);
+        let decisions = reader.list_decisions(parent, None).await?.entries;
+        assert!(!decisions.is_empty() && decisions.iter().all(|one| one.minutes == open));
+        assert_eq!(clerk.list_minutes(ListMinutes::of(parent)).await?.entries.len(), 2);
+    }
+    let mut watch = reader.watch_minutes(&organ, None);
+    let mut seen = Vec::new();
+    while seen.is_empty() {
+        seen.extend(watch.next().await?.changes.into_iter().map(|change| change.minutes.name));
+    }
+    assert_eq!(seen, [open.as_str()]);
+    assert!(clerk.minutes(&name, None).await.is_ok());
+    clerk.step(&name, level(None), None).await?;
+    assert!(reader.minutes(&name, None).await.is_ok());
+    drop(records);
+    Ok(())
+}
+
+/// What a client sees of what was made of minutes: lists by what is in them, and single things by why they are not there.
+#[derive(Debug, PartialEq)]
+struct Seen {
+    matters: usize,
+    meetings: usize,
+    rolls: usize,
+    lists: usize,
+    publications: usize,
+    single: Vec<Option<Reason>>,
+}
+
+async fn seen(client: &Client, organ: &str, minutes: &str, matter: &str, delivery: &str) -> Result<Seen> {
+    fn why<T>(result: Result<T, jiyao_client::Error>) -> Option<Reason> {
+        result.err().and_then(|error| error.reason())
+    }
+    Ok(Seen {
+        matters: client.list_matters(organ, None, false, None).await?.entries.len(),
+        meetings: client.board(organ, BoardBy::Meeting).await?.rows.len(),
+        rolls: client.list_rolls(organ, None).await?.entries.len(),
+        lists: client.list_distribution_lists(organ, None).await?.entries.len(),
+        publications: client.list_publications(organ, "", "", None).await?.entries.len(),
+        single: vec![
+            why(client.matter(matter).await),
+            why(client.list_matters(minutes, None, false, None).await),
+            why(client.what_became_of(minutes, 0, 0).await),
+            why(client.bulletin(minutes).await),
+            why(client.roll(minutes, None).await),
+            why(client.check_roll(minutes, None).await),
+            why(client.distribution_list(minutes, None).await),
+            why(client.frozen_scope(minutes).await),
+            why(client.list_deliveries(minutes, false, None).await),
+            why(client.delivery_counts(minutes).await),
+            why(client.delivery(delivery).await),
+            why(client.receipts(delivery).await),
+        ],
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn req_20_what_is_made_of_minutes_with_a_level_is_there_for_those_who_need_it_alone() -> Result<()> {
+    let folder = TempDir::new()?;
+    let tokens = Tokens::new(&folder.path().join("tokens.toml"), &[])?;
+    tokens.write_units(&[
+        ("service-token", "jiyao", "service", ""),
+        ("clerk-token", "陈", "clerk", ""),
+        ("reader-token", "李", "reader", ""),
+        ("office-token", "督查", "supervisor", ""),
+        ("leader-token", "秘书长", "leader", ""),
+        ("lead-token", "住建", "unit", "市住建局"),
+        ("other-token", "教育", "unit", "市教育局"),
+    ])?;
+    let shown = folder.path().join("service.token");
+    fs_err::write(&shown, "service-token")?;
+    let services = Local::start_keyed(folder.path(), tokens.path(), &shown).await?;
+    let as_of = |token: &str| services.client_with(token);
+    let (clerk, reader, office) = (as_of("clerk-token")?, as_of("reader-token")?, as_of("office-token")?);
+    let (lead, other) = (as_of("lead-token")?, as_of("other-token")?);
+    let organ = clerk.create_organ(Some("linlan"), "临岚市人民政府", &[]).await?.name;
+    clerk.import_directory(&organ, DIRECTORY.as_bytes().to_vec(), false).await?;
+    let minutes = clerk.import_minutes(Import::new(&organ, SAMPLE.as_bytes().to_vec())).await?.minutes.name;
+    let matters = clerk.pick_matters(&minutes).await?.matters;
+    let matter = &matters.iter().find(|one| one.summary.lead == "市住建局").unwrap().summary;
+    let freeze =
+        FreezeScope { minutes: minutes.clone(), date: "2025-04-27".into(), ..FreezeScope::default() };
+    until("frozen", async || Ok(clerk.freeze_scope(freeze.clone()).await.ok())).await?;
+    clerk.dispatch_minutes(&minutes).await?;
+    let delivery = until("sent to the unit", async || {
+        let listed = clerk.list_deliveries(&minutes, false, None).await?.entries;
+        Ok(listed.into_iter().find(|one| one.title == "市住建局"))
+    });
+    let delivery = delivery.await?.name;
+    let seen_by = async |client: &Client| seen(client, &organ, &minutes, &matter.name, &delivery).await;
+
+    let open = until("all of it", async || {
+        let seen = seen_by(&reader).await?;
+        Ok((seen.rolls == 1 && seen.lists == 1).then_some(seen))
+    });
+    let open = open.await?;
+    assert_eq!((open.matters, open.meetings, open.publications), (matters.len(), 1, 1));
+    assert!(open.single.iter().all(Option::is_none), "{open:?}");
+
+    clerk.step(&minutes, level(Some(Level::Secret)), None).await?;
+    let none = Seen {
+        matters: 0,
+        meetings: 0,
+        rolls: 0,
+        lists: 0,
+        publications: 0,
+        single: vec![
+            Some(Reason::MatterNotFound),
+            Some(Reason::MinutesNotFound),
+            Some(Reason::MinutesNotFound),
+            Some(Reason::MinutesNotFound),
+            Some(Reason::NotStated),
+            Some(Reason::NotStated),
+            Some(Reason::NotStated),
+            Some(Reason::NotStated),
+            Some(Reason::NotStated),
+            Some(Reason::NotStated),
+            Some(Reason::DeliveryNotFound),
+            Some(Reason::DeliveryNotFound),
+        ],
+    };
+    until("hidden from a reader", async || Ok((seen_by(&reader).await? == none).then_some(()))).await?;
+    assert_eq!(seen_by(&other).await?, none, "a unit that it does not concern");
+    let cleared = seen_by(&clerk).await?;
+    assert_eq!((cleared.matters, cleared.rolls, cleared.lists), (matters.len(), 1, 1));
+    assert!(cleared.single.iter().all(Option::is_none), "{cleared:?}");
+    // The office follows matters and deliveries up; the roll is not its business.
+    let followed = seen_by(&office).await?;
+    assert_eq!((followed.matters, followed.lists, followed.rolls), (matters.len(), 1, 0));
+    // A unit has what it must do and what it was sent.
+    let own = seen_by(&lead).await?;
+    let mine = matters.iter().filter(|one| one.summary.lead == "市住建局").count();
+    assert_eq!((own.matters, own.meetings, own.lists), (mine, 0, 0));
+    assert_eq!((own.single[0], own.single[10], own.single[11]), (None, None, None));
+    assert!(own.single[1..10].iter().enumerate().all(|(at, why)| why.is_some() || at == 1), "{own:?}");
+
+    let lifted = LifeAct::Declassify { document: "解密通知1号".into(), reason: "期满".into() };
+    as_of("leader-token")?.step(&minutes, lifted, None).await?;
+    until("there again", async || Ok((seen_by(&reader).await? == open).then_some(()))).await?;
+    services.stop().await
+}
