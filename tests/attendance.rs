@@ -186,6 +186,47 @@ async fn req_23_24_the_quorum_is_counted_stored_and_stays() -> Result<()> {
 }
 
 #[tokio::test]
+async fn req_22_the_members_of_a_meeting_are_those_that_the_directory_has_for_its_day_when_asked()
+-> Result<()> {
+    let house = House::new().await?;
+    let meeting = house.meeting(Vec::new()).await?;
+    let client = &house.client;
+    let codes = async || {
+        let findings =
+            client.meeting(&meeting).await?.findings.into_iter().map(|(code, about)| code + " " + &about);
+        Ok::<_, anyhow::Error>(findings.filter(|finding| finding.starts_with("MEMBER_")).collect::<Vec<_>>())
+    };
+    assert_eq!(codes().await?, Vec::<String>::new());
+    client.sit(&seat_of(&meeting, 4), sign_in("东门"), None).await?;
+    // Two left before the day, of whom one was in the room; one came.
+    let change = HEAD.to_owned()
+        + &tenure("p2", "vice", "2018-01-01", "2020-05-31")
+        + &tenure("p3", "vice", "2018-01-01", "2020-05-31")
+        + &person("new", "新任")
+        + &tenure("new", "vice", "2020-06-01", "");
+    client.import_directory(&house.organ, change.into_bytes(), false).await?;
+    assert_eq!(codes().await?, ["MEMBER_GONE 成员2", "MEMBER_GONE 成员3", "MEMBER_NEW 新任"]);
+    let refresh =
+        || MeetingAct::RefreshMembers { added: Vec::new(), removed: Vec::new(), findings: Vec::new() };
+    let before = client.meeting(&meeting).await?.version;
+    client.meet(&meeting, refresh(), None).await?;
+    let seats = client.list_seats(&meeting, None).await?.entries;
+    let people: Vec<_> = seats.iter().map(|seat| seat.person.as_str()).collect();
+    assert_eq!(people.len(), 12);
+    assert!(!people.contains(&"成员3") && people.contains(&"成员2"), "{people:?}");
+    assert_eq!((people[11], seats[11].order), ("新任", 13), "behind those that stay");
+    assert_eq!(codes().await?, ["MEMBER_GONE 成员2"], "who was in the room is for people to decide");
+    assert_eq!(client.quorum(&meeting, None).await?.base, 12);
+    assert_eq!(client.meeting(&meeting).await?.version, before + 1);
+    assert_eq!(reason(client.sit(&seat_of(&meeting, 5), sign_in("东门"), None).await), "SEAT_NOT_FOUND");
+    assert_eq!(client.sit(&seat_of(&meeting, 13), sign_in("东门"), None).await?.person, "新任");
+    let by = Some(("市长".to_owned(), "防汛".to_owned()));
+    client.hold_meeting(&meeting, None, by).await?;
+    assert_eq!(reason(client.meet(&meeting, refresh(), None).await), "STATE_FORBIDS");
+    house.services.stop().await
+}
+
+#[tokio::test]
 async fn req_25_26_27_32_observers_have_kinds_items_and_an_order_that_stays() -> Result<()> {
     let house = House::new().await?;
     let item = |title: &str, units: &[&str], is_personnel| AgendaItem {

@@ -67,6 +67,11 @@ async fn req_20_minutes_with_a_level_are_not_there_for_readers_from_the_draft_on
     assert_eq!(seen, [open.as_str()]);
     assert!(clerk.minutes(&name, None).await.is_ok());
     clerk.step(&name, level(None), None).await?;
+    seen.clear();
+    while seen.is_empty() {
+        seen.extend(watch.next().await?.changes.into_iter().map(|change| change.minutes.name));
+    }
+    assert_eq!(seen, [name.as_str()], "a level that ends is told");
     assert!(reader.minutes(&name, None).await.is_ok());
     drop(records);
     Ok(())

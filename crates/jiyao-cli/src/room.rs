@@ -187,6 +187,9 @@ pub(crate) enum MeetingCommand {
         #[arg(long, value_name = "N:UNIT")]
         of: Vec<String>,
     },
+    Members {
+        name: String,
+    },
     Keep {
         name: String,
         item: u32,
@@ -387,6 +390,15 @@ impl MeetingCommand {
             Self::Agenda { name, item, personnel, deputy, of } => {
                 let items = agenda(item, personnel, &deputy, &of)?;
                 shown(&client.meet(&name, MeetingAct::SetAgenda { items }, None).await?);
+                return Ok(());
+            }
+            Self::Members { name } => {
+                let refresh = MeetingAct::RefreshMembers {
+                    added: Vec::new(),
+                    removed: Vec::new(),
+                    findings: Vec::new(),
+                };
+                shown(&client.meet(&name, refresh, None).await?);
                 return Ok(());
             }
             Self::Keep { name, item, by } => {

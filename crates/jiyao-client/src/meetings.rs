@@ -360,6 +360,7 @@ impl Client {
         let done = calls! { self.attendance, what, act, name, etag, id, meeting;
             MeetingAct::Notify { reply_by } => notify_meeting, NotifyMeetingRequest { reply_by: instant(reply_by.map(Timestamp::as_millisecond)) };
             MeetingAct::SetAgenda { items } => set_agenda, SetAgendaRequest { items: items_to(items) };
+            MeetingAct::RefreshMembers { .. } => refresh_members, RefreshMembersRequest {};
             MeetingAct::KeepItem { item, by } => keep_item, KeepItemRequest { item_index: item, by };
             MeetingAct::StartItem { item } => start_item, StartItemRequest { item_index: item };
             MeetingAct::EndItem { item } => end_item, EndItemRequest { item_index: item };

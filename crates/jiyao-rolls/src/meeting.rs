@@ -241,6 +241,9 @@ pub enum MeetingAct {
     Hold { result: QuorumResult },
     /// These are its minutes.
     LinkMinutes { minutes: String },
+    /// Its members are those that the directory now has for its day: names of those who came to it and who left it, and
+    /// what the law says of the list. Asked for without them.
+    RefreshMembers { added: Vec<String>, removed: Vec<String>, findings: Vec<String> },
 }
 
 impl MeetingAct {
@@ -256,6 +259,7 @@ impl MeetingAct {
             Self::TimeItem { .. } => "TIME_ITEM",
             Self::Hold { .. } => "HOLD",
             Self::LinkMinutes { .. } => "LINK_MINUTES",
+            Self::RefreshMembers { .. } => "REFRESH_MEMBERS",
         }
     }
 }
@@ -284,6 +288,7 @@ impl Meeting {
         match &act {
             MeetingAct::LinkMinutes { .. } => {}
             _ if self.stage == Stage::Held => return forbids("HELD"),
+            MeetingAct::RefreshMembers { .. } => {}
             MeetingAct::Notify { reply_by } => {
                 if self.stage != Stage::Planned {
                     return forbids(self.stage.as_str());
@@ -368,6 +373,7 @@ impl Meeting {
                 }
             }
             MeetingAct::LinkMinutes { minutes } => self.minutes.clone_from(minutes),
+            MeetingAct::RefreshMembers { findings, .. } => self.findings.clone_from(findings),
         }
         self.history.push(entry);
     }

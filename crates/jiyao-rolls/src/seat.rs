@@ -265,6 +265,14 @@ pub(crate) fn bounded(value: &str, field: &str) -> Result<()> {
 }
 
 impl Seat {
+    /// Whether nothing hangs on it yet: nobody was in the room for it, and nothing was decided on it.
+    #[must_use]
+    pub fn is_unused(&self) -> bool {
+        let is_decided = self.leave.as_ref().is_some_and(|leave| leave.granted.is_some())
+            || self.substitute.as_ref().is_some_and(|substitute| substitute.approved.is_some());
+        self.stays.is_empty() && self.recusals.is_empty() && !is_decided
+    }
+
     /// Whoever is in the room now for it.
     fn open_stay(&self) -> Option<&Stay> {
         self.stays.last().filter(|stay| stay.interval.until.is_none())

@@ -29,6 +29,7 @@ const ROLL_RULES_SET: &str = "roll_rules.set";
 const MEETING_CREATED: &str = "meeting.created";
 const MEETING_ACTED: &str = "meeting.acted";
 const SEATS_ADDED: &str = "seats.added";
+const SEATS_REMOVED: &str = "seats.removed";
 const SEAT_ACTED: &str = "seat.acted";
 const FINDING_DECIDED: &str = "roll_finding.decided";
 /// Most seats of a meeting.
@@ -151,8 +152,13 @@ impl Domain for AttendanceDomain {
                         return Err(Fault::invalid("minutes", minutes));
                     }
                 }
-                let entry = meeting.decide((**act).clone(), context.principal, context.now)?;
-                (vec![acted(name, &meeting, &entry)?], stub(name))
+                let (mut act, mut seated) = ((**act).clone(), Vec::new());
+                if matches!(act, MeetingAct::RefreshMembers { .. }) {
+                    (act, seated) = refreshed(view, name, &meeting)?;
+                }
+                let entry = meeting.decide(act, context.principal, context.now)?;
+                seated.push(acted(name, &meeting, &entry)?);
+                (seated, stub(name))
             }
             Command::Hold { meeting: name, etag, at, overridden } => {
                 let meeting = view.meeting(name, "name")?;
@@ -249,6 +255,13 @@ impl Domain for AttendanceDomain {
                 let first = u32::try_from(version).map_err(Fault::internal)?;
                 show_seats(view, &MeetingName::parse(&of, "of")?, first, parts)?;
             }
+            SEATS_REMOVED => {
+                let meeting = MeetingName::parse(&of, "of")?;
+                for number in from_json::<Vec<u32>>(&body)? {
+                    let (_, key) = view.seat(&SeatName { meeting: meeting.clone(), number }, "of")?;
+                    view.remove(key);
+                }
+            }
             SEAT_ACTED => {
                 let name = SeatName::parse(&of, "of")?;
                 let (mut seat, key) = view.seat(&name, "of")?;
@@ -333,6 +346,7 @@ fn known(event: &Event) -> Result<Noted> {
         MEETING_CREATED,
         MEETING_ACTED,
         SEATS_ADDED,
+        SEATS_REMOVED,
         SEAT_ACTED,
         FINDING_DECIDED,
     ];
@@ -414,6 +428,32 @@ fn add_seats(view: &Overlay<'_>, name: &MeetingName, seats: &[Seat]) -> Result<(
         ..api::AddSeatsRequest::default()
     };
     Ok((vec![noted(SEATS_ADDED, name, u64::from(count + 1), Vec::new(), parts)], answer.encode_to_vec()))
+}
+
+/// The members of a meeting as the directory has them now: what that does to its seats, and the act that says so.
+fn refreshed(view: &Overlay<'_>, name: &MeetingName, meeting: &Meeting) -> Result<(MeetingAct, Vec<Event>)> {
+    let seats = view.seats(name, &keys::member_seats(name))?;
+    let (wanted, findings) = meeting.members_of(&view.directory(&name.organ)?, &view.rules(&name.organ)?);
+    let is_seated = |member: &Seat| seats.iter().any(|(_, seat)| seat.person_id == member.person_id);
+    let is_wanted = |seat: &Seat| wanted.iter().any(|member| member.person_id == seat.person_id);
+    let gone: Vec<_> = seats.iter().filter(|(_, seat)| !is_wanted(seat) && seat.is_unused()).collect();
+    let added: Vec<&Seat> = wanted.iter().filter(|member| !is_seated(member)).collect();
+    let mut events = Vec::new();
+    if !gone.is_empty() {
+        let numbers: Vec<u32> = gone.iter().map(|(name, _)| name.number).collect();
+        events.push(noted(SEATS_REMOVED, name, 0, to_json(&numbers)?, Vec::new()));
+    }
+    let (first, last) = (seat_count(view, name)? + 1, seats.iter().map(|(_, seat)| seat.order).max());
+    if !added.is_empty() {
+        let parts = (last.unwrap_or(0) + 1..).zip(&added);
+        let parts = parts.map(|(order, seat)| to_json(&Seat { order, ..(*seat).clone() }));
+        let parts = parts.collect::<Result<_>>()?;
+        events.push(noted(SEATS_ADDED, name, u64::from(first), Vec::new(), parts));
+    }
+    let names = |seats: &[&Seat]| seats.iter().map(|seat| seat.person.clone()).collect();
+    let removed: Vec<&Seat> = gone.iter().map(|(_, seat)| seat).collect();
+    let act = MeetingAct::RefreshMembers { added: names(&added), removed: names(&removed), findings };
+    Ok((act, events))
 }
 
 fn show_seats(view: &mut Overlay<'_>, meeting: &MeetingName, first: u32, parts: Vec<Vec<u8>>) -> Result<()> {

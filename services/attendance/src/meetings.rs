@@ -44,6 +44,11 @@ fn shown(view: &Reading<'_>, name: &MeetingName) -> Result<api::Meeting> {
     Ok(jiyao_wire::meeting_to(&meeting, &findings))
 }
 
+/// Where a seat stands in the printed order.
+fn place_of(name: &SeatName, seat: &Seat) -> Vec<u8> {
+    [&[seat.capacity as u8][..], &seat.order.to_be_bytes(), &name.number.to_be_bytes()].concat()
+}
+
 impl MeetingsApi {
     /// The meeting that an answer of the journal names, as it is now.
     async fn now(&self, answer: &[u8]) -> Result<api::Meeting> {
@@ -190,21 +195,19 @@ impl MeetingsApi {
         let size = page_size(request.page_size)?;
         let query = PageQuery::of(&["ListSeats", &request.parent]);
         let after = query.after(&request.page_token)?;
-        let skip = after.try_into().map_or(0, u32::from_be_bytes) as usize;
         let read = move |view: &Reading<'_>| {
             view.meeting(&name, "parent")?;
-            let seats = view.seats(&name, &keys::seats(&name))?;
-            let page: Vec<_> = seats.iter().skip(skip).take(size).collect();
-            let is_more = seats.len() > skip + page.len();
-            Ok((
-                page.iter().map(|(name, seat)| jiyao_wire::seat_to(&name.to_string(), seat)).collect(),
-                is_more,
-            ))
+            let seats = view.seats(&name, &keys::seats(&name))?.into_iter();
+            let places = seats.map(|(name, seat)| (place_of(&name, &seat), name, seat));
+            let page = places.filter(|(place, ..)| place[..] > after[..]).take(size + 1);
+            Ok(page.collect::<Vec<_>>())
         };
-        let ((seats, is_more), sequence) = self.0.read(read).await?;
-        let seats: Vec<api::Seat> = seats;
-        let next = u32::try_from(skip + seats.len()).unwrap_or(u32::MAX);
-        let next_page_token = if is_more { query.token(&next.to_be_bytes()) } else { String::new() };
+        let (mut page, sequence) = self.0.read(read).await?;
+        let is_more = page.len() > size;
+        page.truncate(size);
+        let last = page.last().filter(|_| is_more);
+        let next_page_token = last.map(|(place, ..)| query.token(place)).unwrap_or_default();
+        let seats = page.iter().map(|(_, name, seat)| jiyao_wire::seat_to(&name.to_string(), seat)).collect();
         Ok(api::ListSeatsResponse { seats, next_page_token, sequence })
     }
 
@@ -391,6 +394,7 @@ service! {
     acts meet -> meeting {
         notify_meeting: NotifyMeetingRequest => NotifyMeetingResponse, "NotifyMeeting", CLERKS;
         set_agenda: SetAgendaRequest => SetAgendaResponse, "SetAgenda", CLERKS;
+        refresh_members: RefreshMembersRequest => RefreshMembersResponse, "RefreshMembers", CLERKS;
         keep_item: KeepItemRequest => KeepItemResponse, "KeepItem", CLERKS;
         start_item: StartItemRequest => StartItemResponse, "StartItem", CLERKS;
         end_item: EndItemRequest => EndItemResponse, "EndItem", CLERKS;

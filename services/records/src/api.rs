@@ -694,20 +694,22 @@ impl RecordsService for Api {
         let (scope, ledger, stretches) = begin().map_err(|fault| failed(fault, lang))?;
         let replies = stretches.map(move |stretch| {
             let stretch = stretch?;
-            let recorded = stretch.events.iter().filter_map(|event| match &event.kind {
-                Some(Kind::MinutesRecorded(recorded)) => Some(recorded),
-                _ => None,
-            });
             let mut changes = Vec::new();
             let (hidden, _) = ledger.read(|view| sight::hidden(view, &principal))?;
-            for recorded in recorded {
-                let name = Minutes::parse(&recorded.minutes, "name")?;
-                if matches!(&scope, Scope::One(organ) if *organ != name.organ)
-                    || hidden.contains(&recorded.minutes)
-                {
-                    continue;
+            for event in &stretch.events {
+                let (minutes, revision) = match &event.kind {
+                    Some(Kind::MinutesRecorded(recorded)) => (&recorded.minutes, recorded.revision),
+                    // Whoever could not see them before sees them now.
+                    Some(Kind::MinutesMoved(moved)) if LIFTING.contains(&moved.act.as_str()) => {
+                        (&moved.minutes, 0)
+                    }
+                    _ => continue,
+                };
+                let name = Minutes::parse(minutes, "name")?;
+                let is_other = matches!(&scope, Scope::One(organ) if *organ != name.organ);
+                if !is_other && !hidden.contains(minutes) {
+                    changes.push(change(&ledger, &name, revision)?);
                 }
-                changes.push(change(&ledger, &name, recorded.revision)?);
             }
             Ok(api::WatchMinutesResponse { changes, through: Some(cursor_to(&stretch.through)) })
         });
@@ -750,15 +752,21 @@ impl RecordsService for Api {
     }
 }
 
-/// One change as it stands now: the summary is that of the list.
+/// Acts of a life that may end a level.
+const LIFTING: [&str; 2] = ["SET_SECRECY", "DECLASSIFY"];
+
+/// One change as it stands now, of a revision, 0 the newest: the summary is that of the list.
 fn change(ledger: &Ledger<RecordsDomain>, name: &Minutes, revision: u64) -> Result<api::MinutesChange> {
-    let (summary, _) = ledger.read(|view| {
+    let ((summary, newest), _) = ledger.read(|view| {
         let minutes = view.document(name, "name")?.minutes.unwrap_or_default();
+        let newest = minutes.revision;
         let meeting = minutes.facts.unwrap_or_default().meeting.unwrap_or_default();
         let date = meeting.date.map(|date| date.value).unwrap_or_default();
         let [place, _] = places_of(name, &date);
         let summary = view.get(&place)?.unwrap_or_default();
-        api::MinutesSummary::decode(summary.as_slice()).map_err(Fault::internal)
+        let summary = api::MinutesSummary::decode(summary.as_slice()).map_err(Fault::internal)?;
+        Ok((summary, newest))
     })?;
+    let revision = if revision == 0 { newest } else { revision };
     Ok(api::MinutesChange { minutes: Some(summary), revision })
 }

@@ -1525,6 +1525,29 @@ pub struct SetAgendaResponse {
     #[prost(message, optional, tag = "2")]
     pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
 }
+/// Members as of today's directory.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RefreshMembersRequest {
+    /// `organs/{organ}/meetings/{meeting}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// `version` that was looked at; 0 is the newest, whichever it is.
+    #[prost(uint64, tag = "14")]
+    pub etag: u64,
+    /// A UUID: a repeat with the same body answers as the first time.
+    #[prost(string, tag = "15")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What came of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RefreshMembersResponse {
+    /// The meeting as it is now.
+    #[prost(message, optional, tag = "1")]
+    pub meeting: ::core::option::Option<Meeting>,
+    /// Where it stands in the journal.
+    #[prost(message, optional, tag = "2")]
+    pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
 /// An item stays although the deputy in charge is on leave.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct KeepItemRequest {
@@ -2991,6 +3014,37 @@ pub mod meetings_service_client {
             req.extensions_mut()
                 .insert(
                     GrpcMethod::new("jiyao.attendance.v1.MeetingsService", "SetAgenda"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Gives the meeting the members that the directory now has for its day, behind those that stay: somebody who is none
+        /// any more loses the seat, unless they were in the room or decided on; that remains a finding (MEMBER_GONE).
+        pub async fn refresh_members(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RefreshMembersRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RefreshMembersResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.attendance.v1.MeetingsService/RefreshMembers",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "jiyao.attendance.v1.MeetingsService",
+                        "RefreshMembers",
+                    ),
                 );
             self.inner.unary(req, path, codec).await
         }

@@ -78,13 +78,20 @@ impl DistributionDomain {
         let extra =
             freeze.extra.iter().map(|title| Recipient { title: title.clone(), kind: RecipientKind::Unit });
         let lines: Vec<Recipient> = listed.chain(extra).collect();
+        // Those who do not hold it yet, but may by the issue.
+        let mut may_follow = 0;
         let mut targets = expand(&lines, &list.attending_units, &directory, freeze.date)?;
         // Whoever holds what this corrects gets the correction, and must sign for it (requirement 15).
         if let Ok(old) = Minutes::parse(&known.corrects, "corrects") {
             for (_, held) in view.scan_prefix(&keys::by_minutes(&old))? {
                 let held = view.named(&held)?;
-                if held.is_held() && !targets.iter().any(|target| target.unit == held.unit) {
+                if targets.iter().any(|target| target.unit == held.unit) {
+                    continue;
+                }
+                if held.is_held() {
                     targets.push(Target { unit: held.unit, title: held.title, via: known.corrects.clone() });
+                } else if !matches!(held.state, State::Returned | State::Recalled) {
+                    may_follow += 1;
                 }
             }
         }
@@ -92,7 +99,7 @@ impl DistributionDomain {
             return Err(Fault::new(Reason::ClassEmpty).with("class", ""));
         }
         let copies = freeze.copies.max(1);
-        check_copies(&known, targets.len(), copies, "copies")?;
+        check_copies(&known, targets.len() + may_follow, copies, "copies")?;
         let mut scope = Scope {
             minutes: name.to_string(),
             revision: known.revision,

@@ -1014,6 +1014,15 @@ pub mod meetings_service_server {
             tonic::Response<crate::attendance::v1::SetAgendaResponse>,
             tonic::Status,
         >;
+        /// Gives the meeting the members that the directory now has for its day, behind those that stay: somebody who is none
+        /// any more loses the seat, unless they were in the room or decided on; that remains a finding (MEMBER_GONE).
+        async fn refresh_members(
+            &self,
+            request: tonic::Request<crate::attendance::v1::RefreshMembersRequest>,
+        ) -> std::result::Result<
+            tonic::Response<crate::attendance::v1::RefreshMembersResponse>,
+            tonic::Status,
+        >;
         /// An item stays although the deputy in charge is on leave.
         async fn keep_item(
             &self,
@@ -1821,6 +1830,55 @@ pub mod meetings_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = SetAgendaSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.attendance.v1.MeetingsService/RefreshMembers" => {
+                    #[allow(non_camel_case_types)]
+                    struct RefreshMembersSvc<T: MeetingsService>(pub Arc<T>);
+                    impl<
+                        T: MeetingsService,
+                    > tonic::server::UnaryService<
+                        crate::attendance::v1::RefreshMembersRequest,
+                    > for RefreshMembersSvc<T> {
+                        type Response = crate::attendance::v1::RefreshMembersResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                crate::attendance::v1::RefreshMembersRequest,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MeetingsService>::refresh_members(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RefreshMembersSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
