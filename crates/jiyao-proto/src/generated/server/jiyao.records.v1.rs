@@ -1051,7 +1051,7 @@ pub mod lifecycle_service_server {
         >;
         /// Sets or lifts 密级 before the signature, or says what the paper of minutes from elsewhere says. Clerks,
         /// leaders and services alone see the minutes from then on, also while they are a draft; matters that were drawn from
-        /// them are not hidden. Errors: SECRET_REFUSED.
+        /// them are seen also by those who follow up and by the units that act. Errors: SECRET_REFUSED.
         async fn set_secrecy(
             &self,
             request: tonic::Request<crate::records::v1::SetSecrecyRequest>,
