@@ -3,6 +3,8 @@
 //! Counters of the board are kept by the things that do not change with the day: row and state, and for open matters
 //! the due day. Lights are made of them when they are read.
 
+use std::collections::BTreeMap;
+
 use jiyao_calendar::{Date, Holidays, civil_date};
 use jiyao_fault::{Fault, Reason, Result};
 use jiyao_ledger::{Context, Decided, Overlay, event, from_json, to_json};
@@ -392,18 +394,26 @@ fn show(view: &mut Overlay<'_>, name: &Name, before: Option<&Matter>, matter: &M
     let minutes = Minutes::parse(&matter.source.minutes, "minutes")?;
     let place = keys::by_decision(&minutes, matter.source.item, matter.source.decision);
     view.put([place, name.id.as_bytes().to_vec()].concat(), summary);
-    for (key, change) in before
-        .iter()
-        .flat_map(|before| counted(name, &minutes, before))
-        .map(|key| (key, -1))
-        .chain(counted(name, &minutes, matter).into_iter().map(|key| (key, 1)))
-    {
+    let mut changes: BTreeMap<Vec<u8>, i64> = BTreeMap::new();
+    for key in before.iter().flat_map(|before| counted(name, &minutes, before)) {
+        *changes.entry(key).or_default() -= 1;
+    }
+    for key in counted(name, &minutes, matter) {
+        *changes.entry(key).or_default() += 1;
+    }
+    for (key, change) in changes.into_iter().filter(|(_, change)| *change != 0) {
         let count =
             view.get(&key)?.map_or(0, |bytes| bytes.try_into().map_or(0, i64::from_be_bytes)) + change;
         if count == 0 { view.remove(key) } else { view.put(key, count.to_be_bytes().to_vec()) }
     }
     view.put(keys::matter(name), to_json(matter)?);
-    show_unanswered(view, name, matter)
+    let was_waiting = before.is_some_and(may_wait);
+    if was_waiting || may_wait(matter) { show_unanswered(view, name, matter) } else { Ok(()) }
+}
+
+/// Whether somebody may wait for an answer.
+fn may_wait(matter: &Matter) -> bool {
+    matter.owes_answer() || matter.state.is_end()
 }
 
 /// Notes whether somebody who raised the matter, or a row of its list, waits for an answer.

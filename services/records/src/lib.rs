@@ -13,6 +13,7 @@ mod keys;
 mod life;
 mod lifecycle;
 mod matters;
+mod pages;
 mod readers;
 mod settling;
 mod sight;
