@@ -7,10 +7,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Result;
-use jiyao_client::{Client, Import, ListMinutes, Service};
+use jiyao_client::{Client, Import, ListMinutes, MeetingAct, NewMeeting, Service};
+use jiyao_proto::journal::v1::FollowRequest;
+use jiyao_proto::journal::v1::journal_service_client::JournalServiceClient;
 use jiyao_proto::records::v1::GetMinutesRequest;
 use jiyao_proto::records::v1::records_service_client::RecordsServiceClient;
-use jiyao_testkit::{Local, Process, binary, numbered, until};
+use jiyao_testkit::{Local, Process, binary, numbered, spoil, until};
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
     TraceService, TraceServiceServer,
 };
@@ -20,6 +22,8 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
 use opentelemetry_proto::tonic::trace::v1::Span;
 use tempfile::TempDir;
 use tonic::{Request, Response, Status};
+
+use crate::distribution::House;
 
 fn start(package: &str, listen: &str, folder: &Path, source: &str) -> Result<Process> {
     let folder = folder.display().to_string();
@@ -175,6 +179,43 @@ async fn a_planted_mismatch_between_services_is_found() -> Result<()> {
     two.stop().await
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_quorum_and_recipients_that_do_not_agree_are_found() -> Result<()> {
+    let house = House::new().await?;
+    let (minutes, _) = house.issued().await?;
+    let client = &house.client;
+    assert_eq!(client.reconcile("organs/-").await?, [], "as it should be");
+    // By hand it was said that they could decide, and then they were issued; attendance counted nobody.
+    let meeting = NewMeeting {
+        kind: "常务会议".into(),
+        title: "某次会议".into(),
+        date: "2025-04-15".into(),
+        ..NewMeeting::default()
+    };
+    let meeting = client.create_meeting(&house.organ, meeting).await?.name;
+    client.hold_meeting(&meeting, None, Some(("市长".into(), "急".into()))).await?;
+    client.meet(&meeting, MeetingAct::LinkMinutes { minutes: minutes.clone() }, None).await?;
+    let found = client.reconcile("organs/-").await?;
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0].name, minutes);
+    assert!(found[0].what.contains("the quorum is MET, attendance counted"), "{found:?}");
+    // The distribution of another house never heard of their recipients.
+    let folder = TempDir::new()?;
+    let other = Local::start(folder.path()).await?;
+    let mixed = Client::builder()
+        .records(format!("http://{}", house.services.records))
+        .attendance(format!("http://{}", house.services.attendance))
+        .distribution(format!("http://{}", other.distribution))
+        .build()?;
+    let found = mixed.reconcile("organs/-").await?;
+    assert!(
+        found.iter().any(|one| one.what.starts_with("records: issued to frozen recipients")),
+        "{found:?}"
+    );
+    other.stop().await?;
+    house.services.stop().await
+}
+
 #[tokio::test]
 async fn metrics_are_there_for_prometheus_without_a_word_of_content() -> Result<()> {
     let folder = TempDir::new()?;
@@ -186,6 +227,18 @@ async fn metrics_are_there_for_prometheus_without_a_word_of_content() -> Result<
     let client = records_client(&service.address)?;
     client.create_organ(Some("linlan"), "临岚市人民政府", &[]).await?;
     import(&client, 1).await?;
+    // What a stream meets after it has begun stands behind it, and counts all the same.
+    spoil(&folder.path().join("records/journal"), "城市更新")?;
+    let mut follow = JournalServiceClient::connect(format!("http://{}", service.address)).await?;
+    let mut followed = follow.follow(FollowRequest { after: None }).await?.into_inner();
+    let ended = loop {
+        match followed.message().await {
+            Ok(Some(_)) => {}
+            ended => break ended.unwrap_err().code(),
+        }
+    };
+    assert_eq!(ended, tonic::Code::DataLoss);
+    drop(followed);
     assert!(client.minutes("organs/linlan/minutes/nonsense", None).await.is_err());
     until("metrics of the whole", async || {
         Ok(http::get(&at).await?.contains("jiyao_disk_free_bytes").then_some(()))
@@ -195,6 +248,7 @@ async fn metrics_are_there_for_prometheus_without_a_word_of_content() -> Result<
     for line in [
         "jiyao_calls_total{method=\"/jiyao.records.v1.RecordsService/ImportMinutes\",code=\"0\"} 1",
         "jiyao_calls_total{method=\"/jiyao.records.v1.RecordsService/GetMinutes\",code=\"3\"} 1",
+        "jiyao_calls_total{method=\"/jiyao.journal.v1.JournalService/Follow\",code=\"15\"} 1",
         "jiyao_journal_append_seconds_count 2",
         "jiyao_state_apply_seconds_bucket{le=\"0.5\"} 2",
         "jiyao_disk_free_bytes",

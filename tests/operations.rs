@@ -5,8 +5,8 @@ use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use jiyao_client::{Client, Import};
-use jiyao_testkit::{Local, Process, SAMPLE, binary};
+use jiyao_client::{Client, FreezeScope, Import, ListMinutes};
+use jiyao_testkit::{DIRECTORY, Local, Process, SAMPLE, Tokens, binary, spoil, until};
 use tempfile::TempDir;
 use tokio_stream::StreamExt as _;
 use tonic::transport::Channel;
@@ -59,6 +59,108 @@ fn wrong_settings_end_with_64_and_the_reason() -> Result<()> {
     }
     let follower = program("jiyao-attendance")?;
     refused(&run(&follower, &["--data-dir", &data, "--set", "records=not an address"])?, "no address");
+    Ok(())
+}
+
+#[test]
+fn a_token_file_that_is_wrong_is_blamed_by_its_line_alone() -> Result<()> {
+    let folder = TempDir::new()?;
+    let (data, file) = (folder.path().join("data"), folder.path().join("tokens.toml"));
+    fs_err::write(&file, "[[token]]\nprincipal = \"陈\"\nsha256 = a-token-by-mistake\n")?;
+    let set = format!("tokens={}", file.display());
+    let output =
+        run(&program("jiyao-records")?, &["--data-dir", &data.display().to_string(), "--set", &set])?;
+    refused(&output, "tokens.toml, line 3");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!said.contains("a-token-by-mistake"), "{said}");
+    Ok(())
+}
+
+#[test]
+fn a_service_takes_as_many_open_files_as_the_system_allows_it() -> Result<()> {
+    let folder = TempDir::new()?;
+    let data = folder.path().join("data").display().to_string();
+    let service = Process::start(
+        &program("jiyao-records")?,
+        &["--listen", "127.0.0.1:0", "--data-dir", &data, "--set", "reserve_mb=1"],
+    )?;
+    let limits = fs_err::read_to_string(format!("/proc/{}/limits", service.id()))?;
+    let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    let words: Vec<_> = line.split_whitespace().collect();
+    assert_eq!(words[3], words[4], "{line}");
+    Ok(())
+}
+
+/// What is said at the log level of every day, through imports, refusals, sign-ins, deliveries and faults.
+#[tokio::test]
+async fn the_log_has_no_word_of_minutes_no_name_out_of_them_and_no_token() -> Result<()> {
+    let folder = TempDir::new()?;
+    let tokens = Tokens::new(&folder.path().join("tokens.toml"), &[])?;
+    tokens.write_units(&[
+        ("canary-of-a-clerk", "文书甲", "clerk", ""),
+        ("canary-of-a-service", "jiyao", "service", ""),
+        ("canary-of-a-unit", "联络员乙", "unit", "市住建局"),
+    ])?;
+    let shown = folder.path().join("service.token");
+    fs_err::write(&shown, "canary-of-a-service")?;
+    let (keyed, shown) = (format!("tokens={}", tokens.path().display()), shown.display().to_string());
+    let start = |package: &str, sources: &[String]| {
+        let data = folder.path().join(package).display().to_string();
+        let mut arguments = vec!["--listen", "127.0.0.1:0", "--data-dir", &data, "--set", &keyed];
+        for pair in sources {
+            arguments.extend(["--set", pair]);
+        }
+        Process::start(&program(package)?, &[&arguments[..], &["--set", "reserve_mb=1"]].concat())
+    };
+    let records = start("jiyao-records", &[])?;
+    let from = [format!("records=http://{}", records.address), format!("records_token={shown}")];
+    let attendance = start("jiyao-attendance", &from)?;
+    let from_both = [
+        from[0].clone(),
+        from[1].clone(),
+        format!("attendance=http://{}", attendance.address),
+        format!("attendance_token={shown}"),
+    ];
+    let distribution = start("jiyao-distribution", &from_both)?;
+    let as_of = |token: &str| {
+        Client::builder()
+            .records(format!("http://{}", records.address))
+            .attendance(format!("http://{}", attendance.address))
+            .distribution(format!("http://{}", distribution.address))
+            .token(Some(token.to_owned()))
+            .build()
+    };
+    let (clerk, unit) = (as_of("canary-of-a-clerk")?, as_of("canary-of-a-unit")?);
+    let organ = clerk.create_organ(Some("linlan"), "临岚市人民政府", &[]).await?.name;
+    clerk.import_directory(&organ, DIRECTORY.as_bytes().to_vec(), false).await?;
+    let text = SAMPLE.replace("章树声", "闻人鹤");
+    let minutes = clerk.import_minutes(Import::new(&organ, text.into_bytes())).await?.minutes.name;
+    until("the roll", async || Ok(clerk.roll(&minutes, None).await.ok())).await?;
+    let freeze =
+        FreezeScope { minutes: minutes.clone(), date: "2025-04-27".into(), ..FreezeScope::default() };
+    until("frozen", async || Ok(clerk.freeze_scope(freeze.clone()).await.ok())).await?;
+    clerk.dispatch_minutes(&minutes).await?;
+    let inbox = until("the inbox", async || {
+        Ok(unit.inbox(&organ, "市住建局", None).await?.entries.into_iter().next())
+    });
+    unit.open_delivery(&inbox.await?.name).await?;
+    assert!(unit.import_minutes(Import::new(&organ, SAMPLE.as_bytes().to_vec())).await.is_err(), "no clerk");
+    assert!(as_of("canary-of-nobody")?.list_minutes(ListMinutes::of(&organ)).await.is_err());
+    assert!(clerk.import_minutes(Import::new("organs/闻人鹤", b"x".to_vec())).await.is_err());
+    // Damage on the disk is met by whoever follows.
+    spoil(&folder.path().join("jiyao-records/journal"), "闻人鹤")?;
+    let lost = clerk.minutes_text(&minutes).await.unwrap_err();
+    assert_eq!(lost.reason().map(|reason| reason.to_string()).as_deref(), Some("RECORD_DAMAGED"), "{lost}");
+    let mut said = String::new();
+    for service in [&records, &attendance, &distribution] {
+        let log = service.logged();
+        assert!(log.contains("listening") || log.contains("up to date"), "it says something: {log}");
+        said += &log;
+    }
+    assert!(said.contains("a call failed") && said.contains("the role is missing"), "{said}");
+    for word in ["闻人鹤", "城市更新", "canary-of-"] {
+        assert!(!said.contains(word), "{word} in {said}");
+    }
     Ok(())
 }
 

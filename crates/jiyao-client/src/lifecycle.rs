@@ -1,4 +1,4 @@
-use jiyao_minutes::{Act as LifeAct, Mark, Stage};
+use jiyao_minutes::{Act as LifeAct, Mark, Quorum, Stage};
 use jiyao_proto::records::v1 as wire;
 use jiyao_proto::records::v1::lifecycle_service_client::LifecycleServiceClient;
 use tonic::transport::Channel;
@@ -45,6 +45,10 @@ pub struct Life {
     pub issued_date: String,
     /// When it was made public, ISO.
     pub published_date: String,
+    /// Whether the meeting could decide.
+    pub quorum: Quorum,
+    /// Hash of the frozen recipients that they were issued to; empty: none.
+    pub frozen: String,
     /// The correction that took its place.
     pub replaced_by: String,
     /// 撤销: no force from the beginning. ISO.
@@ -115,6 +119,8 @@ pub(crate) fn life(of: wire::Life) -> Life {
         signed_date: of.signed_date,
         issued_date: of.issued_date,
         published_date: of.published_date,
+        quorum: jiyao_wire::quorum_from(of.quorum).unwrap_or_default(),
+        frozen: of.frozen_scope.map(|scope| scope.hash).unwrap_or_default(),
         replaced_by: of.replaced_by,
         revoked_date: of.revoked_date,
         repealed_date: of.repealed_date,

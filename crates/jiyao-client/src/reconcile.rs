@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 
-use crate::{Client, DeliveryState, Error, ListMinutes, ReceiptKind, verify_receipt};
+use jiyao_minutes::Quorum;
+
+use crate::{Client, DeliveryState, Error, ListMinutes, Minutes, Page, ReceiptKind, verify_receipt};
 
 /// What two services do not agree on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,85 +13,139 @@ pub struct Difference {
     pub what: String,
 }
 
+fn difference(name: &str, what: String) -> Difference {
+    Difference { name: name.to_owned(), what }
+}
+
 impl Client {
     /// Holds the three services against each other: every minutes of records, in its newest revision, has one roll in
-    /// attendance and one list in distribution, and they have none besides; every delivery that is signed for has
-    /// exactly one receipt that says so, which verifies. Ask it when the followers have caught up, or expect those that
-    /// are on their way.
+    /// attendance and one list in distribution, and they have none besides; whether a meeting could decide is the same in
+    /// attendance and in records; minutes were issued to the recipients that distribution froze, and each has a delivery;
+    /// every delivery that is signed for has exactly one receipt that says so, which verifies. Ask it when the followers
+    /// have caught up, or expect those that are on their way.
     ///
     /// # Errors
     /// Those of reading.
     pub async fn reconcile(&self, organs: &str) -> Result<Vec<Difference>, Error> {
+        let read = async |page: Option<&str>| {
+            let page = page.map(str::to_owned);
+            self.list_minutes(ListMinutes { page_size: 200, page, ..ListMinutes::of(organs) }).await
+        };
         let mut recorded = BTreeMap::new();
-        let mut query = ListMinutes { page_size: 200, ..ListMinutes::of(organs) };
-        loop {
-            let page = self.list_minutes(query.clone()).await?;
-            for summary in page.entries {
-                let revision = self.minutes(&summary.name, None).await?.revision;
-                recorded.insert(summary.name, revision);
-            }
-            query.page = page.next;
-            if query.page.is_none() {
-                break;
-            }
-        }
-        let (mut rolls, mut page) = (BTreeMap::<String, Vec<u64>>::new(), None);
-        loop {
-            let found = self.list_rolls(organs, page.as_deref()).await?;
-            for roll in found.entries {
-                rolls.entry(roll.minutes).or_default().push(roll.revision);
-            }
-            page = found.next;
-            if page.is_none() {
-                break;
-            }
-        }
-        let mut lists = BTreeMap::<String, Vec<u64>>::new();
-        loop {
-            let found = self.list_distribution_lists(organs, page.as_deref()).await?;
-            for list in found.entries {
-                lists.entry(list.minutes).or_default().push(list.revision);
-            }
-            page = found.next;
-            if page.is_none() {
-                break;
-            }
+        for summary in Page::all(read).await? {
+            let minutes = self.minutes(&summary.name, None).await?;
+            recorded.insert(summary.name, minutes);
         }
         let mut differences = Vec::new();
-        for (of, taken_over) in [("attendance: roll", &rolls), ("distribution: list", &lists)] {
-            for (name, revision) in &recorded {
-                let found = taken_over.get(name).map(Vec::as_slice).unwrap_or_default();
-                if found != [*revision] {
-                    let what = format!("{of} of revisions {found:?}, records has revision {revision}");
-                    differences.push(Difference { name: name.clone(), what });
+        let rolls = Page::all(async |page| self.list_rolls(organs, page).await).await?;
+        let rolls = rolls.into_iter().map(|roll| (roll.minutes, roll.revision));
+        taken_over("attendance: roll", &recorded, rolls, &mut differences);
+        let lists = Page::all(async |page| self.list_distribution_lists(organs, page).await).await?;
+        let lists = lists.into_iter().map(|list| (list.minutes, list.revision));
+        taken_over("distribution: list", &recorded, lists, &mut differences);
+        self.quorums(organs, &recorded, &mut differences).await?;
+        for (name, minutes) in &recorded {
+            self.recipients(name, minutes, &mut differences).await?;
+        }
+        Ok(differences)
+    }
+
+    /// Whether the meetings that were held could decide, as attendance counted it and as their minutes say it.
+    async fn quorums(
+        &self,
+        organs: &str,
+        recorded: &BTreeMap<String, Minutes>,
+        differences: &mut Vec<Difference>,
+    ) -> Result<(), Error> {
+        let all = Page::all(async |page| self.list_organs(None, page).await).await?;
+        for organ in all.into_iter().filter(|organ| organs == "organs/-" || organ.name == organs) {
+            for meeting in Page::all(async |page| self.list_meetings(&organ.name, page).await).await? {
+                let (Some(quorum), Some(minutes)) = (meeting.quorum, recorded.get(&meeting.minutes)) else {
+                    continue;
+                };
+                // Somebody may have recorded it by hand before the meeting was linked: then both must be right.
+                let known = minutes.life.quorum;
+                if known != Quorum::Unknown && known.as_str() != quorum.outcome {
+                    let what = format!(
+                        "records: the quorum is {}, attendance counted {}",
+                        known.as_str(),
+                        quorum.outcome
+                    );
+                    differences.push(difference(&minutes.name, what));
                 }
             }
-            for name in taken_over.keys().filter(|name| !recorded.contains_key(*name)) {
-                let what = format!("{of}, and records has no such minutes");
-                differences.push(Difference { name: name.clone(), what });
+        }
+        Ok(())
+    }
+
+    /// To whom minutes went: those that were frozen, each with a delivery and a receipt for each signature.
+    async fn recipients(
+        &self,
+        name: &str,
+        minutes: &Minutes,
+        differences: &mut Vec<Difference>,
+    ) -> Result<(), Error> {
+        let deliveries = Page::all(async |page| self.list_deliveries(name, false, page).await).await?;
+        if !minutes.life.frozen.is_empty() {
+            match self.frozen_scope(name).await {
+                Ok(scope) if scope.hash == minutes.life.frozen => {
+                    if deliveries.len() < scope.total as usize {
+                        let what = format!(
+                            "distribution: {} deliveries for {} frozen recipients",
+                            deliveries.len(),
+                            scope.total
+                        );
+                        differences.push(difference(name, what));
+                    }
+                }
+                Ok(scope) => {
+                    let what = format!(
+                        "records: issued to the recipients {}, distribution froze {}",
+                        minutes.life.frozen, scope.hash
+                    );
+                    differences.push(difference(name, what));
+                }
+                Err(error) if error.reason().is_some() => {
+                    let what = format!("records: issued to frozen recipients; distribution: {error}");
+                    differences.push(difference(name, what));
+                }
+                Err(error) => return Err(error),
             }
         }
         let keys = self.public_keys("receipt").await?;
-        for minutes in recorded.keys() {
-            loop {
-                let found = self.list_deliveries(minutes, false, page.as_deref()).await?;
-                for delivery in found.entries {
-                    let receipts = self.receipts(&delivery.name).await?;
-                    let said = receipts.iter().filter_map(|receipt| verify_receipt(receipt, &keys).ok());
-                    let signed = said.filter(|said| said.kind == ReceiptKind::SignedFor).count();
-                    let wanted = usize::from(delivery.state == DeliveryState::Signed);
-                    if signed < wanted || signed > 1 {
-                        let what =
-                            format!("distribution: {signed} receipts of a signature, {wanted} expected");
-                        differences.push(Difference { name: delivery.name, what });
-                    }
-                }
-                page = found.next;
-                if page.is_none() {
-                    break;
-                }
+        for delivery in deliveries {
+            let receipts = self.receipts(&delivery.name).await?;
+            let said = receipts.iter().filter_map(|receipt| verify_receipt(receipt, &keys).ok());
+            let signed = said.filter(|said| said.kind == ReceiptKind::SignedFor).count();
+            let wanted = usize::from(delivery.state == DeliveryState::Signed);
+            if signed < wanted || signed > 1 {
+                let what = format!("distribution: {signed} receipts of a signature, {wanted} expected");
+                differences.push(difference(&delivery.name, what));
             }
         }
-        Ok(differences)
+        Ok(())
+    }
+}
+
+/// What another service took over of minutes, by name and revision: exactly the newest revision of each.
+fn taken_over(
+    of: &str,
+    recorded: &BTreeMap<String, Minutes>,
+    found: impl Iterator<Item = (String, u64)>,
+    differences: &mut Vec<Difference>,
+) {
+    let mut taken = BTreeMap::<String, Vec<u64>>::new();
+    for (name, revision) in found {
+        taken.entry(name).or_default().push(revision);
+    }
+    for (name, minutes) in recorded {
+        let found = taken.get(name).map(Vec::as_slice).unwrap_or_default();
+        if found != [minutes.revision] {
+            let what = format!("{of} of revisions {found:?}, records has revision {}", minutes.revision);
+            differences.push(difference(name, what));
+        }
+    }
+    for name in taken.keys().filter(|name| !recorded.contains_key(*name)) {
+        differences.push(difference(name, format!("{of}, and records has no such minutes")));
     }
 }

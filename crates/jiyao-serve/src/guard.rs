@@ -7,10 +7,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use http::HeaderMap;
+use http_body::Frame;
+use http_body_util::BodyExt as _;
 use jiyao_fault::{Fault, Reason};
 use jiyao_phrases::Lang;
 use jiyao_telemetry::{Counter, Histogram, TRACEPARENT, call_span, counter, histogram};
 use prost::Message as _;
+use prost::bytes::Bytes;
 use tokio::sync::Semaphore;
 use tonic::body::Body;
 use tower::{Layer, Service};
@@ -69,6 +73,35 @@ impl Told {
         }
     }
 }
+
+/// How an answer ended: what is behind its body, or that nobody wanted the rest. Counted once, when it goes.
+struct Ending {
+    told: Told,
+    method: String,
+    code: Option<String>,
+}
+
+impl Ending {
+    fn see(&mut self, trailers: &HeaderMap) {
+        let code = trailers.get(STATUS).and_then(|code| code.to_str().ok());
+        self.code = code.filter(|code| *code != "0").map(str::to_owned);
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        match self.code.take() {
+            None => self.told.fine.increment(1),
+            Some(code) => {
+                let method = std::mem::take(&mut self.method);
+                counter!("jiyao_calls_total", "method" => method, "code" => code).increment(1);
+            }
+        }
+    }
+}
+
+/// Header or trailer with the code of an answer.
+const STATUS: &str = "grpc-status";
 
 impl Gate {
     pub(crate) fn new(
@@ -139,7 +172,7 @@ where
             let refusal = jiyao_wire::to_status(fault, lang).into_http();
             // Only methods that there are become a series.
             if let Some((known, _)) = self.gate.told.get_key_value(method) {
-                let code = refusal.headers().get("grpc-status").and_then(|code| code.to_str().ok());
+                let code = refusal.headers().get(STATUS).and_then(|code| code.to_str().ok());
                 let code = code.unwrap_or("2").to_owned();
                 counter!("jiyao_calls_total", "method" => *known, "code" => code).increment(1);
             }
@@ -159,18 +192,21 @@ where
                     let response = response.await;
                     drop(place);
                     told.took.record(began.elapsed());
+                    let response = response?;
+                    let mut ending = Ending { told, method, code: None };
                     // A status in the headers is a refusal; answers carry theirs behind the body.
-                    let code = response.as_ref().ok().and_then(|response| {
-                        response.headers().get("grpc-status")?.to_str().ok().map(str::to_owned)
-                    });
-                    Span::current().record("rpc.grpc.status_code", code.as_deref().unwrap_or("0"));
-                    match code {
-                        None => told.fine.increment(1),
-                        Some(code) => {
-                            counter!("jiyao_calls_total", "method" => method, "code" => code).increment(1);
-                        }
+                    ending.see(response.headers());
+                    Span::current().record("rpc.grpc.status_code", ending.code.as_deref().unwrap_or("0"));
+                    if ending.code.is_some() {
+                        return Ok(response);
                     }
-                    response
+                    let watch = move |frame: Frame<Bytes>| {
+                        if let Some(trailers) = frame.trailers_ref() {
+                            ending.see(trailers);
+                        }
+                        frame
+                    };
+                    Ok(response.map(|body| Body::new(body.map_frame(watch))))
                 };
                 Box::pin(answered.instrument(span))
             }

@@ -182,7 +182,11 @@ fn modified(path: &PathBuf) -> Option<SystemTime> {
 fn read(path: &PathBuf) -> std::result::Result<(TokenFile, Option<SystemTime>), String> {
     let seen = modified(path);
     let text = fs_err::read_to_string(path).map_err(|e| e.to_string())?;
-    let file: TokenFile = toml::from_str(&text).map_err(|e| format!("{}: {e}", path.display()))?;
+    let file: TokenFile = toml::from_str(&text).map_err(|e| {
+        // The line itself stays where it is: somebody may have written a token there.
+        let line = e.span().map_or(0, |span| text[..span.start].lines().count().max(1));
+        format!("{}, line {line}: {}", path.display(), e.message())
+    })?;
     for token in &file.token {
         if jiyao_names::unhex(&token.sha256).is_none() {
             return Err(format!(

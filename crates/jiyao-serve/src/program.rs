@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use jiyao_config::{EXIT_USAGE, Sources};
 use jiyao_fault::chain;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::TcpListener;
@@ -99,6 +100,7 @@ pub fn program<P: Program>() -> ExitCode {
         println!("{}: the settings are sound", P::NAME);
         return ExitCode::SUCCESS;
     }
+    allow_connections();
     // One thread for the network: on small machines it is the fastest, and the writer has a thread of its own.
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -124,6 +126,13 @@ pub fn program<P: Program>() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// A connection is an open file: as many as the system lets this process have, whatever it begins with.
+fn allow_connections() {
+    let allowed = getrlimit(Resource::Nofile);
+    // Where that is refused, fewer connections are taken.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: allowed.maximum, ..allowed });
 }
 
 fn configure<P: Program>(flags: &Flags) -> Result<P::Config, String> {

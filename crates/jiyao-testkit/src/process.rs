@@ -1,7 +1,8 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::Mutex;
+use std::sync::mpsc::Receiver;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
@@ -22,7 +23,7 @@ static BUILT: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 /// # Errors
 /// A build that fails.
 pub fn binary(package: &str, program: &str, feature: Option<&str>) -> Result<PathBuf> {
-    let mut built = BUILT.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = release_folder();
     let mut target = folder.parent().unwrap_or(Path::new("target")).to_owned();
     let mut command = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()));
@@ -50,6 +51,7 @@ pub fn binary(package: &str, program: &str, feature: Option<&str>) -> Result<Pat
 /// A service as a process. Killed when dropped.
 pub struct Process {
     child: Child,
+    logged: Mutex<Receiver<String>>,
     /// Where it listens.
     pub address: String,
 }
@@ -82,7 +84,7 @@ impl Process {
                 let _ = tell.send(line);
             }
         });
-        // What it logs is kept for the case that it does not start, and read on so that it never blocks.
+        // What it logs is kept, and read on so that it never blocks.
         let (log, logged) = std::sync::mpsc::channel();
         let show = std::env::var_os("JIYAO_LOGS").is_some();
         std::thread::spawn(move || {
@@ -96,7 +98,7 @@ impl Process {
             }
         });
         let deadline = Instant::now() + Duration::from_secs(30);
-        let mut process = Self { child, address: String::new() };
+        let mut process = Self { child, logged: Mutex::new(logged), address: String::new() };
         loop {
             match told.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(line) => {
@@ -109,14 +111,16 @@ impl Process {
                     let _ = process.child.kill();
                     let ended = process.child.wait()?;
                     std::thread::sleep(Duration::from_millis(50));
-                    bail!(
-                        "{} did not start ({ended}): {}",
-                        program.display(),
-                        logged.try_iter().collect::<String>()
-                    );
+                    bail!("{} did not start ({ended}): {}", program.display(), process.logged());
                 }
             }
         }
+    }
+
+    /// What it has logged since this was asked last, or since it started.
+    #[must_use]
+    pub fn logged(&self) -> String {
+        self.logged.lock().unwrap_or_else(PoisonError::into_inner).try_iter().collect()
     }
 
     /// Its process id.

@@ -17,8 +17,8 @@ pub use deliveries::{
 };
 pub use facts::{classify, doubt_from, doubts_to, facts_from, facts_to, repair_from, repair_to};
 pub use life::{
-    class_from, class_to, disclosure_to, life_to, mark_from, mark_to, quorum_to, secrecy_from, secrecy_to,
-    sign_off_from, sign_off_to, stage_from, stage_to, standing_to,
+    class_from, class_to, disclosure_to, life_to, mark_from, mark_to, quorum_from, quorum_to, secrecy_from,
+    secrecy_to, sign_off_from, sign_off_to, stage_from, stage_to, standing_to,
 };
 pub use mask::Mask;
 pub use matters::{

@@ -123,7 +123,11 @@ pub fn secrecy_to(secrecy: &domain::Secrecy) -> wire::Secrecy {
     wire::Secrecy { level: level.into(), years: secrecy.years, condition: secrecy.condition.clone() }
 }
 
-fn quorum_from(outcome: i32) -> Result<domain::Quorum> {
+/// The outcome of the quorum of a message.
+///
+/// # Errors
+/// `FIELD_INVALID`.
+pub fn quorum_from(outcome: i32) -> Result<domain::Quorum> {
     match wire::QuorumOutcome::try_from(outcome) {
         Ok(wire::QuorumOutcome::Unspecified) => Ok(domain::Quorum::Unknown),
         Ok(wire::QuorumOutcome::Met) => Ok(domain::Quorum::Met),
