@@ -258,7 +258,8 @@ pub fn erase(old: impl Read, newer: impl Read, to: impl Write) -> Result<(Manife
     while next <= head.sequence {
         for record in newer.read_some(next, head.sequence).map_err(unreadable)? {
             next = record.sequence + 1;
-            if record.is_erased && !log.read(record.sequence).map_err(unreadable)?.is_erased {
+            // What was erased before the older one was taken may have lost more since.
+            if record.is_erased && log.read(record.sequence).map_err(unreadable)?.payload != record.payload {
                 remains.insert(record.sequence, record.payload.unwrap_or_default());
             }
         }

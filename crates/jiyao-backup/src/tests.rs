@@ -129,6 +129,14 @@ fn an_older_backup_loses_what_a_newer_one_lost_and_nothing_else() {
     let (_, none) = erase(written.as_slice(), newer.as_slice(), Vec::new()).unwrap();
     assert_eq!(none, 0);
 
+    // A record that loses something once more: the backup between the two loses it too.
+    journal.erase(&BTreeMap::from([(41, b"less".to_vec())])).unwrap();
+    let newest = backup(&journal, folder.path());
+    let mut written = Vec::new();
+    assert_eq!(erase(newer.as_slice(), newest.as_slice(), &mut written).unwrap().1, 1);
+    assert!(!written.windows(6).any(|window| window == b"a rest"));
+    assert_eq!(check(written.as_slice()).unwrap().sequence, 42);
+
     let other = tempfile::TempDir::new().unwrap();
     let foreign = backup(&filled(other.path(), 60), other.path());
     for (old, newer) in [(&old, &foreign), (&newer, &old)] {

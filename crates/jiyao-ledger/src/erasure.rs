@@ -260,10 +260,19 @@ pub(crate) fn named(plan: &Plan) -> Vec<ErasedRecord> {
     plan.remains.iter().map(one).collect()
 }
 
-/// Whether every record that an erasure names is erased.
-pub(crate) fn is_finished(log: &Log, erasure: &Erasure) -> Result<bool, OpenError> {
+/// Whether nothing of the minutes is left in any record that an erasure names. A record may have lost something to
+/// another erasure: that says nothing of this one.
+pub(crate) fn is_finished<D: Domain>(domain: &D, log: &Log, erasure: &Erasure) -> Result<bool, OpenError> {
+    let mut erasing = erasing_of(erasure);
     for named in &erasure.records {
-        if !log.read(named.sequence)?.is_erased {
+        let record = log.read(named.sequence)?;
+        if !record.is_erased {
+            return Ok(false);
+        }
+        let Some(payload) = &record.payload else { continue };
+        let left = remains(domain, payload, &mut erasing)
+            .map_err(|fault| OpenError::Unknown { sequence: named.sequence, fault })?;
+        if left.is_some_and(|left| left != *payload) {
             return Ok(false);
         }
     }
@@ -291,7 +300,7 @@ pub(crate) fn finish<D: Domain>(
         // One that is erased already is asked too: it may name what was made of the minutes.
         let Some(payload) = &record.payload else { continue };
         let left = remains(domain, payload, &mut plan.erasing).map_err(unknown)?;
-        if let Some(left) = left.filter(|_| !record.is_erased) {
+        if let Some(left) = left.filter(|left| !record.is_erased || left != payload) {
             if Sha256::digest(&left).as_slice() != named.remains {
                 let other = Fault::internal("something else remains of it than its erasure says");
                 return Err(unknown(other));

@@ -185,7 +185,7 @@ impl<D: Domain> Ledger<D> {
             warn!(path = %cut.path.display(), offset = cut.offset, bytes = cut.length, "left out a torn tail that was never acknowledged");
         }
         let domain = Arc::new(domain);
-        let state = catch_up(&domain, places, &mut opened.journal, opened.cut.is_some(), state?)?;
+        let state = catch_up(&domain, places, &mut opened.journal, state?)?;
         let (report, progress) = watch::channel(log.head().sequence);
         let (queue, jobs) = mpsc::channel(QUEUE);
         let slot = Arc::new(Slot(RwLock::new(Some(Arc::new(state)))));
@@ -380,13 +380,13 @@ pub(crate) fn found_or_begun<D: Domain>(places: &Places, found: Look) -> Result<
     Ok(state)
 }
 
-/// Replays what a state has not seen. A state that is ahead of the journal, or of another one, is set aside. Where the
-/// journal is empty, or its tail was left out as torn, that would hide a loss, so it is refused.
+/// Replays what a state has not seen. A state of another journal, or of another story of this one, is set aside. One
+/// that is ahead of its journal, or has an empty one beside it, proves that acknowledged records are missing: what is
+/// applied was synced before. That is refused.
 pub(crate) fn catch_up<D: Domain>(
     domain: &Arc<D>,
     places: &Places,
     journal: &mut Journal,
-    tail_torn: bool,
     mut state: State,
 ) -> Result<State, OpenError> {
     let log = &journal.log();
@@ -398,7 +398,8 @@ pub(crate) fn catch_up<D: Domain>(
             && applied.sequence <= head.sequence
             && log.cursor_at(applied.sequence).is_ok_and(|cursor| cursor.hash == applied.hash));
     if !fits {
-        if head.sequence == 0 || (tail_torn && applied.sequence > head.sequence) {
+        let is_ahead = applied.journal == *log.id().as_bytes() && applied.sequence > head.sequence;
+        if head.sequence == 0 || is_ahead {
             return Err(OpenError::RecordsMissing {
                 journal: places.journal.clone(),
                 state: places.state.clone(),
@@ -423,7 +424,7 @@ pub(crate) fn catch_up<D: Domain>(
     let mut is_stale = false;
     for erasure in &met {
         is_stale |= erasure.records.first().is_some_and(|first| first.sequence <= began);
-        if !erasure::is_finished(log, erasure)? {
+        if !erasure::is_finished(domain.as_ref(), log, erasure)? {
             is_stale = true;
             erasure::finish(domain.as_ref(), journal, erasure)?;
         }
@@ -433,7 +434,7 @@ pub(crate) fn catch_up<D: Domain>(
         drop(state);
         State::remove(&places.state)?;
         let state = found_or_begun::<D>(places, Look::Nothing)?;
-        return catch_up(domain, places, journal, tail_torn, state);
+        return catch_up(domain, places, journal, state);
     }
     info!(head = head.sequence, journal = %head.journal, "the state is up to date");
     Ok(state)

@@ -85,7 +85,12 @@ const OPTIONS: Options = Options { segment_size: 1 << 20, reserve: 0 };
 
 fn open_with(folder: &TempDir, options: Options) -> Result<Ledger<Counters>, OpenError> {
     let clock = TestClock::at(Timestamp::from_second(1_700_000_000).unwrap());
-    Ledger::open(&Places::in_folder(folder.path()), options, Counters, clock, Box::new(|_| Uuid::nil()))
+    let mut last = 0;
+    let ids = Box::new(move |_| {
+        last += 1;
+        Uuid::from_u128(last << 96)
+    });
+    Ledger::open(&Places::in_folder(folder.path()), options, Counters, clock, ids)
 }
 
 pub(crate) fn open(folder: &TempDir) -> Ledger<Counters> {
@@ -299,7 +304,7 @@ async fn reading_waits_for_a_sequence_but_not_for_ever() {
 }
 
 #[tokio::test]
-async fn a_journal_that_lost_acknowledged_records_is_refused_and_an_older_one_rebuilds() {
+async fn a_journal_that_lost_acknowledged_records_is_refused_however_it_lost_them() {
     let folder = TempDir::new().unwrap();
     let ledger = open(&folder);
     ledger.submit(add("a", 1, "")).await.unwrap();
@@ -326,8 +331,14 @@ async fn a_journal_that_lost_acknowledged_records_is_refused_and_an_older_one_re
         assert!(matches!(refused, OpenError::RecordsMissing { shown: 2, held: 1, .. }), "{refused}");
     }
 
-    // An older copy of the journal was put back on purpose.
+    // As it was before: nothing is torn, and yet the state knows more. Whoever put it back on purpose removes the state.
+    for cut in [older.clone(), newer[..from - 110].to_vec()] {
+        std::fs::write(&segment, &cut).unwrap();
+        let refused = open_with(&folder, OPTIONS).err().unwrap();
+        assert!(matches!(refused, OpenError::RecordsMissing { shown: 2, held: 1, .. }), "{refused}");
+    }
     std::fs::write(&segment, &older).unwrap();
+    fs_remove(&folder, "state");
     let restored = open(&folder);
     assert_eq!(total(restored.submit(add("a", 0, "")).await.unwrap()), 1);
     restored.close().await;
@@ -389,7 +400,7 @@ async fn ask(ledger: &Ledger<Counters>, minutes: &str) -> jiyao_fault::Result<St
     let submission = Submission {
         principal: "first".to_owned(),
         method: "/test/AskErasure",
-        request_id: "ask".to_owned(),
+        request_id: format!("ask {minutes}"),
         digest: [0; 32],
         command,
     };
@@ -507,4 +518,44 @@ async fn an_erasure_that_was_interrupted_is_finished_at_the_next_start() {
         assert!(!is_left(folder.path()), "after {done}");
         assert!(!places.beside().exists());
     }
+}
+
+/// One record may tell of several minutes, as those of followers do.
+#[tokio::test]
+async fn an_interrupted_erasure_is_finished_also_where_another_one_was_before() {
+    let folder = TempDir::new().unwrap();
+    let places = Places::in_folder(folder.path());
+    let added = |name: &str| Event {
+        r#type: "added".to_owned(),
+        version: 1,
+        body: [&1_i64.to_be_bytes()[..], name.as_bytes()].concat(),
+    };
+    open(&folder).close().await;
+    let both = jiyao_proto::stored::v1::Record {
+        events: vec![added("one/of-the-first"), added("two/of-the-second")],
+        ..jiyao_proto::stored::v1::Record::default()
+    };
+    let append = |payload: Vec<u8>| {
+        let mut journal = jiyao_journal::Journal::open(&places.journal, OPTIONS).unwrap().journal;
+        journal.append(&[jiyao_journal::Entry { time_ms: journal.last_time_ms().max(0), payload }]).unwrap();
+    };
+    append(prost::Message::encode_to_vec(&both));
+    let ledger = open(&folder);
+    let first = ask(&ledger, "one").await.unwrap();
+    ledger.erase(by("second", &first)).await.unwrap();
+    ask(&ledger, "two").await.unwrap();
+    let mut erasure = ledger.erasures().unwrap().into_iter().find(|one| one.minutes == "two").unwrap();
+    let log = ledger.log();
+    erasure.records = erasure::named(&erasure::plan(&Counters, &log, &erasure).unwrap());
+    erasure.erase_time = erasure.ask_time;
+    ledger.close().await;
+    drop((ledger, log));
+    // It is on record, and then the process was killed.
+    append(prost::Message::encode_to_vec(&erasure::record(&erasure, &by("second", &erasure.id))));
+    assert!(is_found(folder.path(), b"of-the-second"));
+
+    let ledger = open(&folder);
+    assert_eq!(names(&ledger), ["one", "two"]);
+    ledger.close().await;
+    assert!(!is_found(folder.path(), b"of-the-second") && !is_found(folder.path(), b"of-the-first"));
 }

@@ -182,7 +182,7 @@ impl<D: Domain> Writer<D> {
             if is_there || self.has_room_for_state() {
                 let opened = next
                     .and_then(|found| found_or_begun::<D>(&self.places, found))
-                    .and_then(|state| catch_up(&self.domain, &self.places, &mut self.journal, false, state));
+                    .and_then(|state| catch_up(&self.domain, &self.places, &mut self.journal, state));
                 match opened {
                     Ok(state) => {
                         let state = Arc::new(state);

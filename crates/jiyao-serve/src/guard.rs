@@ -15,13 +15,14 @@ use jiyao_phrases::Lang;
 use jiyao_telemetry::{Counter, Histogram, TRACEPARENT, call_span, counter, histogram};
 use prost::Message as _;
 use prost::bytes::Bytes;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::body::Body;
 use tower::{Layer, Service};
 use tracing::{Instrument as _, Span, info};
 
 use crate::answer::Caller;
 use crate::identity::{Identities, Principal, Role};
+use crate::incoming::{Peer, Traffic};
 
 /// One row of a permission table: a method's full path, and the roles of which one is needed.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +56,8 @@ pub(crate) struct Gate {
     rights: HashMap<&'static str, &'static [Role]>,
     /// Found once: looking a metric up costs as much as a small call.
     told: HashMap<&'static str, Told>,
+    /// Of paths that are no methods of ours: they are the caller's words, and become no series.
+    other: Told,
     room: Arc<Semaphore>,
 }
 
@@ -77,8 +80,10 @@ impl Told {
 /// How an answer ended: what is behind its body, or that nobody wanted the rest. Counted once, when it goes.
 struct Ending {
     told: Told,
-    method: String,
+    method: &'static str,
     code: Option<String>,
+    /// Of an answer that ends by itself: a place among the calls, and that it lies there.
+    taking: Option<(OwnedSemaphorePermit, Traffic)>,
 }
 
 impl Ending {
@@ -90,15 +95,20 @@ impl Ending {
 
 impl Drop for Ending {
     fn drop(&mut self) {
+        if let Some((_, traffic)) = &self.taking {
+            traffic.clear();
+        }
         match self.code.take() {
             None => self.told.fine.increment(1),
             Some(code) => {
-                let method = std::mem::take(&mut self.method);
-                counter!("jiyao_calls_total", "method" => method, "code" => code).increment(1);
+                counter!("jiyao_calls_total", "method" => self.method, "code" => code).increment(1);
             }
         }
     }
 }
+
+/// What other methods are counted as.
+const OTHER: &str = "other";
 
 /// Header or trailer with the code of an answer.
 const STATUS: &str = "grpc-status";
@@ -110,7 +120,7 @@ impl Gate {
         calls: usize,
     ) -> Self {
         let told = rights.keys().map(|method| (*method, Told::of(method))).collect();
-        Self { identities, rights, told, room: Arc::new(Semaphore::new(calls)) }
+        Self { identities, rights, told, other: Told::of(OTHER), room: Arc::new(Semaphore::new(calls)) }
     }
 
     fn admit<B>(&self, request: &mut http::Request<B>) -> Result<(), (Fault, Lang)> {
@@ -153,6 +163,12 @@ pub(crate) struct Guard<S> {
     gate: Arc<Gate>,
 }
 
+/// Whether the answers of a method end by themselves: whoever watches or follows keeps no place among the calls.
+fn has_end(method: &str) -> bool {
+    let name = method.rsplit('/').next().unwrap_or(method);
+    !name.starts_with("Watch") && name != "Follow"
+}
+
 impl<S, B> Service<http::Request<B>> for Guard<S>
 where
     S: Service<http::Request<B>, Response = http::Response<Body>>,
@@ -181,19 +197,27 @@ where
         let Ok(place) = Arc::clone(&self.gate.room).try_acquire_owned() else {
             return refuse(&Fault::new(Reason::Busy), Lang::default(), request.uri().path());
         };
+        let traffic = request.extensions().get::<Peer>().map(|peer| peer.traffic.clone()).unwrap_or_default();
+        traffic.ask();
         match self.gate.admit(&mut request) {
             Ok(()) => {
-                let (began, method) = (Instant::now(), request.uri().path().to_owned());
+                let (began, path) = (Instant::now(), request.uri().path());
                 let parent = request.headers().get(TRACEPARENT).and_then(|value| value.to_str().ok());
-                let span = call_span(method.trim_start_matches('/'), parent);
-                let told = self.gate.told.get(method.as_str()).cloned().unwrap_or_else(|| Told::of(&method));
+                let span = call_span(path.trim_start_matches('/'), parent);
+                let known = self.gate.told.get_key_value(path);
+                let (method, told) =
+                    known.map_or((OTHER, &self.gate.other), |(method, told)| (*method, told));
+                let (told, has_end) = (told.clone(), has_end(method));
                 let response = self.inner.call(request);
                 let answered = async move {
                     let response = response.await;
-                    drop(place);
                     told.took.record(began.elapsed());
                     let response = response?;
-                    let mut ending = Ending { told, method, code: None };
+                    let taking = has_end.then(|| {
+                        traffic.lay();
+                        (place, traffic)
+                    });
+                    let mut ending = Ending { told, method, code: None, taking };
                     // A status in the headers is a refusal; answers carry theirs behind the body.
                     ending.see(response.headers());
                     Span::current().record("rpc.grpc.status_code", ending.code.as_deref().unwrap_or("0"));

@@ -1,10 +1,12 @@
-//! Accepting connections, with limits: in total, from one address, and on silence after connecting.
+//! Accepting connections, with limits: in total, from one address, on silence after connecting, on asking nothing, and on
+//! not taking what was asked for.
 
 use std::collections::HashMap;
 use std::future::Future as _;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -12,12 +14,58 @@ use std::time::Duration;
 use futures_util::Stream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::Sleep;
-use tonic::transport::server::{Connected, TcpConnectInfo};
+use tokio::time::{Instant, Sleep};
+use tonic::transport::server::Connected;
 use tracing::debug;
 
 /// A connection that says nothing at all for so long is closed.
 const FIRST_BYTE: Duration = Duration::from_secs(10);
+/// One that asks nothing for so long after it was opened, or takes nothing of the answers that lie there, is closed.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// What pings take, and no answer does.
+const LITTLE: u64 = 4096;
+
+/// What was asked over a connection, and what of the answers it has taken.
+#[derive(Clone, Default)]
+pub(crate) struct Traffic(Arc<Counters>);
+
+#[derive(Default)]
+struct Counters {
+    asked: AtomicU64,
+    /// Answers that are not wholly taken; those without an end do not count.
+    waiting: AtomicUsize,
+}
+
+impl Traffic {
+    /// A request came.
+    pub(crate) fn ask(&self) {
+        self.0.asked.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// An answer lies there.
+    pub(crate) fn lay(&self) {
+        self.0.waiting.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// It is gone.
+    pub(crate) fn clear(&self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    fn is_asked(&self) -> bool {
+        self.0.asked.load(Ordering::Relaxed) > 0
+    }
+
+    fn is_waiting(&self) -> bool {
+        self.0.waiting.load(Ordering::Relaxed) > 0
+    }
+}
+
+/// What is known of the peer of a request.
+#[derive(Clone)]
+pub(crate) struct Peer {
+    pub(crate) traffic: Traffic,
+}
 
 #[derive(Default)]
 struct Count {
@@ -62,8 +110,34 @@ impl Drop for Place {
 /// A connection within the limits.
 pub(crate) struct Connection {
     io: TcpStream,
-    silence: Option<Pin<Box<Sleep>>>,
+    traffic: Traffic,
+    /// Until the first byte, then again and again.
+    patience: Pin<Box<Sleep>>,
+    is_silent: bool,
+    /// Bytes that the peer took.
+    taken: u64,
+    /// How many those were when answers lay there at the last look.
+    stuck_at: Option<u64>,
     _place: Place,
+}
+
+impl Connection {
+    fn count(&mut self, written: &Poll<io::Result<usize>>) {
+        if let Poll::Ready(Ok(bytes)) = written {
+            self.taken += *bytes as u64;
+        }
+    }
+
+    /// Whether it has had its time: nothing was said, nothing asked, or nothing taken since the last look.
+    fn is_over(&mut self) -> bool {
+        let is_stuck = self.stuck_at.is_some_and(|before| self.taken - before < LITTLE);
+        if self.is_silent || !self.traffic.is_asked() || (is_stuck && self.traffic.is_waiting()) {
+            return true;
+        }
+        self.stuck_at = self.traffic.is_waiting().then_some(self.taken);
+        self.patience.as_mut().reset(Instant::now() + PATIENCE);
+        false
+    }
 }
 
 /// Connections as they come; those over a limit are closed at once.
@@ -92,17 +166,25 @@ pub(crate) fn incoming(
                 debug!(cause = %e, "a connection ended at once");
                 continue;
             }
-            let silence = Some(Box::pin(tokio::time::sleep(FIRST_BYTE)));
-            return Some((Ok(Connection { io, silence, _place: place }), (listener, counts)));
+            let connection = Connection {
+                io,
+                traffic: Traffic::default(),
+                patience: Box::pin(tokio::time::sleep(FIRST_BYTE)),
+                is_silent: true,
+                taken: 0,
+                stuck_at: None,
+                _place: place,
+            };
+            return Some((Ok(connection), (listener, counts)));
         }
     })
 }
 
 impl Connected for Connection {
-    type ConnectInfo = TcpConnectInfo;
+    type ConnectInfo = Peer;
 
-    fn connect_info(&self) -> TcpConnectInfo {
-        self.io.connect_info()
+    fn connect_info(&self) -> Peer {
+        Peer { traffic: self.traffic.clone() }
     }
 }
 
@@ -113,12 +195,14 @@ impl AsyncRead for Connection {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let read = Pin::new(&mut self.io).poll_read(context, buffer);
-        if read.is_ready() {
-            self.silence = None;
-        } else if let Some(silence) = self.silence.as_mut()
-            && silence.as_mut().poll(context).is_ready()
-        {
-            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        if read.is_ready() && self.is_silent {
+            self.is_silent = false;
+            self.patience.as_mut().reset(Instant::now() + PATIENCE);
+        }
+        while self.patience.as_mut().poll(context).is_ready() {
+            if self.is_over() {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
         }
         read
     }
@@ -130,7 +214,9 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(context, bytes)
+        let written = Pin::new(&mut self.io).poll_write(context, bytes);
+        self.count(&written);
+        written
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -146,7 +232,9 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(context, bytes)
+        let written = Pin::new(&mut self.io).poll_write_vectored(context, bytes);
+        self.count(&written);
+        written
     }
 
     fn is_write_vectored(&self) -> bool {
