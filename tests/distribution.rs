@@ -409,6 +409,17 @@ async fn a_unit_that_was_reorganised_is_answered_for_by_what_took_its_place() ->
         .find(|line| line.contains(&format!(",{UNIT},")))
         .and_then(|line| line.split(',').nth(1));
     let id = id.unwrap_or_default();
+    // Both are there; one of them signs with a key.
+    let table =
+        format!("type,id,title,classes,from\nunit,edu-sport,市教育体育局,市各有关部门和单位,{}\n", today());
+    house.client.import_directory(&house.organ, table.into_bytes(), false).await?;
+    let successor = house.as_unit("市教育体育局")?;
+    until("the successor", async || Ok(successor.inbox(&house.organ, "市教育体育局", None).await.ok()))
+        .await?;
+    let mut watch = successor.watch_inbox(&house.organ, "市教育体育局", None);
+    let key = jiyao_client::Key::from_seed(&[5; 32]).public().webhook_text();
+    let address = jiyao_client::DeliveryAddress { unit: id.into(), key, ..Default::default() };
+    house.client.set_address(&house.organ, address).await?;
     let change = format!(
         "type,id,title,classes,from,until,successors\n\
          unit,{id},{UNIT},市各有关部门和单位,,{yesterday},edu-sport\n\
@@ -416,7 +427,6 @@ async fn a_unit_that_was_reorganised_is_answered_for_by_what_took_its_place() ->
         today()
     );
     house.client.import_directory(&house.organ, change.into_bytes(), false).await?;
-    let successor = house.as_unit("市教育体育局")?;
     let inbox = until("the successor's inbox", async || {
         match successor.inbox(&house.organ, "市教育体育局", None).await {
             Ok(page) if !page.entries.is_empty() => Ok(Some(page.entries)),
@@ -428,6 +438,11 @@ async fn a_unit_that_was_reorganised_is_answered_for_by_what_took_its_place() ->
     assert_eq!(reason(house.as_unit(UNIT)?.deliver(&mine.name, sign(mine), None).await), "UNIT_FOREIGN");
     let signed = successor.deliver(&mine.name, sign(mine), None).await?;
     assert_eq!((signed.title.as_str(), signed.signed_unit.as_str()), (UNIT, "市教育体育局"));
+    let mut seen = Vec::new();
+    while seen.is_empty() {
+        seen.extend(watch.next().await?.changes.into_iter().map(|delivery| delivery.name));
+    }
+    assert_eq!(seen, [mine.name.as_str()], "a stream that was open before");
     house.services.stop().await
 }
 
@@ -440,6 +455,10 @@ async fn req_15_a_correction_goes_to_exactly_those_who_hold_the_old_text() -> Re
     house.as_unit(UNIT)?.deliver(&mine.name, sign(mine), None).await?;
     let gone = of(&deliveries, "市财政局");
     client.deliver(&gone.name, DeliveryAct::Recall { reason: "误发".into() }, None).await?;
+    // It lay in the inbox before it went another way: the unit may have it.
+    let turned = of(&deliveries, "市审计局");
+    let to_paper = DeliveryAct::Redirect { channel: Channel::Paper, reason: "改送纸质件".into() };
+    client.deliver(&turned.name, to_paper, None).await?;
     let number = client.minutes(&old, None).await?.life.number;
     // The corrected text names another list: none of the classes.
     let text = draft().replace("各县、区人民政府，", "").replace("；市各\n有关部门和单位", "")
@@ -461,6 +480,7 @@ async fn req_15_a_correction_goes_to_exactly_those_who_hold_the_old_text() -> Re
     assert_eq!(corrected.replaces, mine.name);
     assert_eq!(client.delivery(&mine.name).await?.state, DeliveryState::Recalled);
     assert!(!replacing.iter().any(|delivery| delivery.title == "市财政局"));
+    assert_eq!(of(&replacing, "市审计局").replaces, turned.name);
     house.as_unit(UNIT)?.deliver(&corrected.name, sign(corrected), None).await?;
     house.services.stop().await
 }
@@ -536,6 +556,18 @@ async fn req_37_38_43_classified_minutes_go_on_paper_in_numbered_copies() -> Res
     let two = Some(("秘书长".to_owned(), vec!["甲".to_owned(), "乙".to_owned()]));
     assert_eq!(client.end_copy(&minutes, "000002", two).await?.state, "DESTROYED");
     assert_eq!(reason(client.end_copy(&minutes, "999999", None).await), "COPY_NOT_FOUND");
+    // What was given back or destroyed is not handed over afterwards.
+    let other = deliveries
+        .iter()
+        .find(|delivery| {
+            !delivery.copies.contains(&"000001".to_owned())
+                && delivery.state == DeliveryState::Pending
+                && delivery.name != mine.name
+        })
+        .unwrap();
+    client.end_copy(&minutes, &other.copies[1], None).await?;
+    let handed = DeliveryAct::HandOver { signer: "某".into(), note: String::new() };
+    assert_eq!(reason(client.deliver(&other.name, handed, None).await), "STATE_FORBIDS");
 
     // Nor does somebody added later get copies that were never registered.
     assert_eq!(scope.total, 48);
@@ -737,8 +769,10 @@ async fn req_37_50_what_is_void_before_distribution_hears_of_it_goes_nowhere() -
     tokio::time::sleep(Duration::from_millis(600)).await;
     assert_eq!(reason(client.published(&minutes).await), "MINUTES_NOT_FOUND");
     let out = client.list_deliveries(&minutes, false, None).await?.entries;
-    let mail_or_call = |delivery: &&Delivery| matches!(delivery.channel, Channel::Email | Channel::Webhook);
-    assert_eq!(out.iter().filter(mail_or_call).count(), 0, "nothing is sent of it");
+    for delivery in &out {
+        let opened = house.as_unit(&delivery.title)?.open_delivery(&delivery.name).await;
+        assert_eq!(reason(opened), "NOT_ISSUED", "nobody gets it: {}", delivery.title);
+    }
     house.services.stop().await
 }
 

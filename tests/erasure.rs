@@ -4,8 +4,8 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use jiyao_client::{
-    Act, Client, Delivery, DisclosureClass, Import, LifeAct, ListMinutes, NewMatter, Service, Settle,
-    Standing,
+    Act, Client, Delivery, DeliveryAct, DisclosureClass, Import, LifeAct, ListMinutes, NewMatter, Service,
+    Settle, Standing,
 };
 use jiyao_proto::records::v1 as api;
 use jiyao_proto::records::v1::lifecycle_service_client::LifecycleServiceClient;
@@ -77,8 +77,15 @@ async fn lived(house: &House) -> Result<(String, String, Vec<Delivery>)> {
     let deliveries = house.deliveries(&minutes, scope.total as usize).await?;
     let unit = house.as_unit(UNIT)?;
     let mine = of(&deliveries, UNIT);
+    client.deliver(&mine.name, DeliveryAct::Remind { text: "金丝雀一文请签收".into() }, None).await?;
     unit.open_delivery(&mine.name).await?;
     unit.deliver(&mine.name, sign(mine), None).await?;
+    let other = deliveries.iter().find(|delivery| delivery.title != UNIT).context("another")?;
+    let back =
+        DeliveryAct::Return { attempt: 1, codes: vec!["99".into()], text: "金丝雀与我无关".into() };
+    house.as_unit(&other.title)?.deliver(&other.name, back, None).await?;
+    client.deliver(&other.name, DeliveryAct::Resend { reason: "金丝雀有关".into() }, None).await?;
+    client.deliver(&other.name, DeliveryAct::Recall { reason: "金丝雀另行处理".into() }, None).await?;
     let publish = LifeAct::Publish { place: "门户网站".into(), separable: false };
     client.step(&minutes, publish, None).await?;
     let is_public = async || {

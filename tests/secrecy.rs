@@ -200,3 +200,31 @@ async fn req_20_what_is_made_of_minutes_with_a_level_is_there_for_those_who_need
     until("there again", async || Ok((seen_by(&reader).await? == open).then_some(()))).await?;
     services.stop().await
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn req_43_what_gets_a_level_after_it_was_sent_is_opened_no_more() -> Result<()> {
+    let folder = TempDir::new()?;
+    let services = Local::start_secret(folder.path()).await?;
+    let client = services.client()?;
+    let organ = client.create_organ(Some("linlan"), "临岚市人民政府", &[]).await?.name;
+    client.import_directory(&organ, DIRECTORY.as_bytes().to_vec(), false).await?;
+    let minutes = client.import_minutes(Import::new(&organ, SAMPLE.as_bytes().to_vec())).await?.minutes.name;
+    let freeze =
+        FreezeScope { minutes: minutes.clone(), date: "2025-04-27".into(), ..FreezeScope::default() };
+    until("frozen", async || Ok(client.freeze_scope(freeze.clone()).await.ok())).await?;
+    client.dispatch_minutes(&minutes).await?;
+    let unit = Client::builder()
+        .records(format!("http://{}", services.records))
+        .distribution(format!("http://{}", services.distribution))
+        .acting_as("联络员", "市住建局")
+        .build()?;
+    let mine = until("the inbox", async || {
+        Ok(unit.inbox(&organ, "市住建局", None).await?.entries.into_iter().next())
+    });
+    let mine = mine.await?.name;
+    unit.open_delivery(&mine).await?;
+    client.step(&minutes, level(Some(Level::Confidential)), None).await?;
+    let refused = until("the level is known", async || Ok(unit.open_delivery(&mine).await.err())).await?;
+    assert_eq!(refused.reason(), Some(Reason::ChannelForbidden), "{refused}");
+    services.stop().await
+}

@@ -1,5 +1,7 @@
 //! Numbered copies (份号) of classified minutes: each out, returned or destroyed (requirement 38).
 
+use std::collections::BTreeSet;
+
 use jiyao_calendar::Timestamp;
 use jiyao_fault::{Fault, Reason, Result};
 use serde::{Deserialize, Serialize};
@@ -55,7 +57,12 @@ impl Copies {
             if approved_by.trim().is_empty() {
                 return Err(Fault::required("approved_by"));
             }
-            if witnesses.iter().filter(|witness| !witness.trim().is_empty()).count() < 2 {
+            let named: BTreeSet<&str> = witnesses
+                .iter()
+                .map(|witness| witness.trim())
+                .filter(|witness| !witness.is_empty())
+                .collect();
+            if named.len() < 2 {
                 return Err(Fault::required("witnesses"));
             }
         }

@@ -205,6 +205,8 @@ pub struct Delivery {
     pub attempt: u32,
     /// Attempts begun before it was last made ready to go out: what is tried again begins its pauses anew.
     pub earlier_attempts: u32,
+    /// It went out once, and did not come back since: the recipient may have it.
+    pub was_out: bool,
     /// When it was last made ready to go out.
     pub ready: Option<Timestamp>,
     /// When it was sent first: set by the system (requirement 39).
@@ -469,6 +471,13 @@ impl Delivery {
         self.is_out() || self.state == State::Signed
     }
 
+    /// Whether the recipient has the text, or may: also where it went out once and waits now for another way, or was
+    /// parked. Whoever has the old text gets the new one (requirement 15).
+    #[must_use]
+    pub fn may_have_text(&self) -> bool {
+        self.is_held() || (self.was_out && !matches!(self.state, State::Returned | State::Recalled))
+    }
+
     /// Whether nothing shows that it arrived, although it has been ready since before an instant (requirement 42).
     #[must_use]
     pub fn is_unreceived_since(&self, instant: Timestamp) -> bool {
@@ -488,6 +497,7 @@ impl Delivery {
         let Entry { act, actor, unit, time, goes_out, .. } = entry;
         match act {
             Act::Send { attempt } => {
+                self.was_out = true;
                 self.attempt = attempt;
                 self.state = State::Sent;
                 self.sent.get_or_insert(time);
@@ -534,6 +544,7 @@ impl Delivery {
                 self.state = State::Signed;
             }
             Act::Return { codes, text, .. } => {
+                self.was_out = false;
                 self.returned = Some(Returned { codes, text, actor, time });
                 self.state = State::Returned;
             }
@@ -579,6 +590,7 @@ impl Delivery {
         self.earlier_attempts = self.attempt;
         match self.channel {
             Channel::Inbox => {
+                self.was_out = true;
                 self.attempt += 1;
                 self.state = State::Sent;
                 self.sent.get_or_insert(time);

@@ -223,6 +223,8 @@ impl Request {
             RequestAct::Complete => {
                 self.state = RequestState::Open;
                 self.since = entry.day;
+                // The days begin anew: what stood still of the old ones is over.
+                self.stood_still = 0;
             }
             RequestAct::Drop { .. } => self.state = RequestState::Dropped,
             RequestAct::AskThirdParty { .. } => {

@@ -427,6 +427,10 @@ fn req_38_copies_are_numbered_and_end_once() {
     };
     assert_eq!(Copies::check(&copy, &destroyed("", &["甲", "乙"])).unwrap_err().fields(), ["approved_by"]);
     assert_eq!(Copies::check(&copy, &destroyed("秘书长", &["甲", " "])).unwrap_err().fields(), ["witnesses"]);
+    assert_eq!(
+        Copies::check(&copy, &destroyed("秘书长", &["甲", "甲 "])).unwrap_err().fields(),
+        ["witnesses"]
+    );
     assert!(Copies::check(&copy, &destroyed("秘书长", &["甲", "乙"])).is_ok());
     copy.end = Some((CopyEnd::Returned, "人".into(), at(0)));
     assert_eq!(Copies::check(&copy, &CopyEnd::Returned).unwrap_err().reason(), Reason::StateForbids);
@@ -563,4 +567,10 @@ fn req_49_requests_are_answered_in_time_and_third_parties_do_not_count() {
     asks(&mut two, RequestAct::AskCompletion { what: "期限".into() }, "2020-06-24").unwrap();
     asks(&mut two, RequestAct::Complete, "2020-07-01").unwrap();
     assert_eq!(due(&two, "2020-07-02"), "2020-07-29", "the clock starts anew");
+    let mut three = request();
+    asks(&mut three, RequestAct::AskThirdParty { party: "某企业".into() }, "2020-06-17").unwrap();
+    asks(&mut three, hear(), "2020-06-19").unwrap();
+    asks(&mut three, RequestAct::AskCompletion { what: "期限".into() }, "2020-06-24").unwrap();
+    asks(&mut three, RequestAct::Complete, "2020-07-01").unwrap();
+    assert_eq!(due(&three, "2020-07-02"), "2020-07-29", "what stood still before does not count again");
 }

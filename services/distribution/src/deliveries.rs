@@ -610,16 +610,24 @@ service! {
         ) -> Result<Response<Self::WatchInboxStream>, Status> {
             let asking = caller(&request);
             let lang = asking.lang;
+            let unit = request.get_ref().unit.clone();
             let begin = || {
                 let organ = Organ::parse(&request.get_ref().parent, "parent")?;
-                let ids = self.inbox_of(&asking, &organ, &request.get_ref().unit)?;
+                let ids = self.inbox_of(&asking, &organ, &unit)?;
                 let ledger = self.0.ledger.get()?.clone();
+                let (known, _) = ledger.read(|view| view.directory_version(&organ))?;
                 let stretches = ledger.follow(cursor_from(request.get_ref().after.as_ref(), "after")?)?;
-                Ok((organ, ids, ledger, stretches))
+                Ok((organ, ids, known, ledger, stretches))
             };
-            let (organ, ids, ledger, stretches) = begin().map_err(|fault| failed(fault, lang))?;
+            let (organ, mut ids, mut known, ledger, stretches) = begin().map_err(|fault| failed(fault, lang))?;
+            let this = self.clone();
             let replies = stretches.map(move |stretch| {
                 let stretch = stretch?;
+                // Whom the unit stands for may have changed with the directory.
+                let (version, _) = ledger.read(|view| view.directory_version(&organ))?;
+                if version != known {
+                    (ids, known) = (this.inbox_of(&asking, &organ, &unit)?, version);
+                }
                 let moved = moved(&ledger, &organ, &stretch.events, |moved| ids.contains(&moved.unit))?;
                 let deliveries = moved.iter().map(jiyao_wire::delivery_to).collect();
                 Ok(api::WatchInboxResponse { deliveries, through: Some(cursor_to(&stretch.through)) })

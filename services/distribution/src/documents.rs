@@ -120,6 +120,15 @@ pub(crate) struct PublicEntry {
     pub(crate) sequence: u64,
 }
 
+/// Whatever some organisations are called.
+pub(crate) fn names_of(units: &[Unit]) -> Vec<String> {
+    let mut names = Vec::new();
+    for unit in units {
+        names.extend(unit.names().map(str::to_owned));
+    }
+    names
+}
+
 /// The documents of this service.
 pub(crate) trait View: Lookup {
     /// An organ's directory as far as it is known here: its organisations.
@@ -152,10 +161,14 @@ pub(crate) trait View: Lookup {
         ids.collect()
     }
 
-    /// Names of those that may act for an organisation on a day: its own; once it is no more, those of what took its
-    /// place.
+    /// Names of those that may act for an organisation on a day.
     fn acting_for(&self, organ: &Organ, id: &str, day: Date) -> Result<Vec<String>> {
-        let (mut names, mut open, mut seen) = (Vec::new(), vec![id.to_owned()], Vec::new());
+        Ok(names_of(&self.acting_units(organ, id, day)?))
+    }
+
+    /// Those that may act for an organisation on a day: it itself; once it is no more, what took its place.
+    fn acting_units(&self, organ: &Organ, id: &str, day: Date) -> Result<Vec<Unit>> {
+        let (mut acting, mut open, mut seen) = (Vec::new(), vec![id.to_owned()], Vec::new());
         while let Some(id) = open.pop() {
             if seen.contains(&id) {
                 continue;
@@ -164,13 +177,13 @@ pub(crate) trait View: Lookup {
             let Some(unit) = self.value(&keys::unit(organ, &id))? else { continue };
             let unit: Unit = from_json(&unit)?;
             if unit.span.until.is_none_or(|until| day <= until) {
-                names.extend(unit.names().map(str::to_owned));
+                acting.push(unit);
             } else {
                 open.extend(unit.successors);
             }
             seen.push(id);
         }
-        Ok(names)
+        Ok(acting)
     }
 
     fn list(&self, minutes: &Minutes, field: &str) -> Result<DistributionList> {

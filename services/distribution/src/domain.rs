@@ -9,7 +9,8 @@ use jiyao_deliveries::{
 };
 use jiyao_fault::{Fault, Reason, Result};
 use jiyao_ledger::{
-    Context, Decided, Domain, Erasing, Lookup as _, Overlay, decode_event, event, from_json, to_json,
+    Context, Decided, Domain, Erasing, Lookup as _, Overlay, blank_json, decode_event, event, from_json,
+    to_json,
 };
 use jiyao_minutes::Level;
 use jiyao_names::{Delivery as DeliveryName, DisclosureRequest, Minutes, Organ, unhex};
@@ -499,11 +500,41 @@ impl Domain for DistributionDomain {
                 Noted { body: to_json(&known)?, ..noted }
             }
             CONTENT_TAKEN | PUBLISHED if is_one(&noted.of) => Noted { parts: Vec::new(), ..noted },
+            // That it was delivered, to whom, and what was signed for stays; the words that people added go.
+            DELIVERY_ACTED if is_one(&from_json::<Acted>(&noted.body)?.minutes) => {
+                Noted { body: blank_json(&noted.body, KEPT_OF_ACTS)?, ..noted }
+            }
+            DELIVERIES_MADE if is_one(&noted.of) => {
+                let parts = noted.parts.iter().map(|part| {
+                    let mut made: Delivery = from_json(part)?;
+                    // Who approved it stays, and why goes.
+                    made.approved_by.truncate(made.approved_by.find(": ").unwrap_or(0));
+                    to_json(&made)
+                });
+                Noted { parts: parts.collect::<Result<_>>()?, ..noted }
+            }
             _ => return Ok(None),
         };
         Ok(Some(vec![event(&of.r#type, 1, &left)]))
     }
 }
+
+/// What remains of an act on a delivery whose minutes were erased.
+const KEPT_OF_ACTS: &[&str] = &[
+    "entry.act",
+    "entry.act.*.action",
+    "entry.act.*.channel",
+    "entry.act.*.claim_signature",
+    "entry.act.*.codes",
+    "entry.act.*.sha256",
+    "entry.act.*.signer",
+    "entry.actor",
+    "entry.unit",
+    "minutes",
+    "names",
+    "title",
+    "unit",
+];
 
 /// The body of an event that is known here.
 fn known_event(event: &Event) -> Result<Noted> {

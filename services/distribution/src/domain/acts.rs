@@ -1,7 +1,7 @@
 //! What is done with one delivery, by units, the office and the service itself.
 
 use jiyao_calendar::Date;
-use jiyao_deliveries::{Act, Channel, Delivery, Entry};
+use jiyao_deliveries::{Act, Channel, Copy, Delivery, Entry};
 use jiyao_fault::{Fault, Reason, Result};
 use jiyao_ledger::{Context, Lookup as _, Overlay, from_json, to_json};
 use jiyao_names::{Delivery as DeliveryName, Minutes};
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::scope::level_name;
 use super::{DELIVERY_ACTED, DistributionDomain, answer, check_etag, noted};
-use crate::documents::View as _;
+use crate::documents::{View as _, names_of};
 use crate::keys;
 
 /// Body of an act on a delivery, with what followers are told.
@@ -53,12 +53,23 @@ impl DistributionDomain {
         context: &Context<'_>,
     ) -> Result<(Option<Event>, Entry)> {
         let day = self.today(context.now);
-        let recipients = view.acting_for(&name.organ, &delivery.unit, day)?;
-        if let Act::Redirect { channel, .. } = &act {
-            self.check_redirect(view, name, delivery, *channel)?;
+        match &act {
+            Act::Redirect { channel, .. } => {
+                self.check_redirect(view, name, delivery, *channel)?;
+            }
+            Act::Open { .. } | Act::Resend { .. } => self.check_way(view, delivery, delivery.channel)?,
+            _ => {}
         }
-        let address = view.address(&name.organ, &delivery.unit)?;
+        if matches!(act, Act::Resend { .. } | Act::HandOver { .. }) {
+            check_copies_out(view, delivery, act.name())?;
+        }
+        // Whoever has taken the place of the recipient signs with a key of their own.
+        let acting = view.acting_units(&name.organ, &delivery.unit, day)?;
+        let signing = acting.iter().find(|acting| acting.names().any(|name| name == unit));
+        let signing = signing.map_or(delivery.unit.as_str(), |unit| unit.id.as_str());
+        let address = view.address(&name.organ, signing)?;
         let key = if address.key.is_empty() { None } else { PublicKey::parse(&address.key).ok() };
+        let recipients = names_of(&acting);
         let known = jiyao_deliveries::Context {
             actor: context.principal,
             unit,
@@ -105,7 +116,16 @@ impl DistributionDomain {
                 .with("unit", &delivery.title)
                 .with("channel", channel.as_str()));
         }
-        let known = view.known(&Minutes::parse(&delivery.minutes, "minutes")?, "minutes")?;
+        self.check_way(view, delivery, channel)
+    }
+
+    /// What became secret since it was sent, or void, does not go out any more (requirement 43).
+    fn check_way(&self, view: &Overlay<'_>, delivery: &Delivery, channel: Channel) -> Result<()> {
+        let minutes = Minutes::parse(&delivery.minutes, "minutes")?;
+        let known = view.known(&minutes, "minutes")?;
+        if known.is_void {
+            return Err(Fault::new(Reason::NotIssued).with("minutes", minutes));
+        }
         if channel != Channel::Paper && known.is_paper_only(self.paper_from) {
             return Err(Fault::new(Reason::ChannelForbidden)
                 .at("channel")
@@ -128,4 +148,16 @@ impl DistributionDomain {
         let (event, _) = self.acted(view, name, &delivery, act, (unit, is_system), context)?;
         Ok((event.into_iter().collect(), answer(name)))
     }
+}
+
+/// A copy that was given back or destroyed does not go out again (requirement 38).
+fn check_copies_out(view: &Overlay<'_>, delivery: &Delivery, act: &str) -> Result<()> {
+    let minutes = Minutes::parse(&delivery.minutes, "minutes")?;
+    for number in &delivery.copies {
+        let copy = view.value(&keys::copy(&minutes, number))?;
+        if copy.map(|copy| from_json::<Copy>(&copy)).transpose()?.is_some_and(|copy| copy.end.is_some()) {
+            return Err(Fault::new(Reason::StateForbids).with("state", "COPY_ENDED").with("act", act));
+        }
+    }
+    Ok(())
 }

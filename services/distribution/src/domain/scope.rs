@@ -88,7 +88,7 @@ impl DistributionDomain {
                 if targets.iter().any(|target| target.unit == held.unit) {
                     continue;
                 }
-                if held.is_held() {
+                if held.may_have_text() {
                     targets.push(Target { unit: held.unit, title: held.title, via: known.corrects.clone() });
                 } else if !matches!(held.state, State::Returned | State::Recalled) {
                     may_follow += 1;
@@ -188,7 +188,7 @@ impl DistributionDomain {
         let mut made = until;
         if is_last {
             for held in self.left_out(view, name, &known)? {
-                if !held.is_held() {
+                if !held.may_have_text() {
                     let reason = format!("更正重印件 {name}");
                     let of = DeliveryName::parse(&held.name, "replaces")?;
                     events.push(self.system(view, &of, &held, Act::Recall { reason }, context)?);
