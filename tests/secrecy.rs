@@ -2,7 +2,8 @@
 
 use anyhow::Result;
 use jiyao_client::{
-    BoardBy, Client, FreezeScope, Import, Level, LifeAct, ListMinutes, Secrecy, Side, Standing,
+    Act, AgendaItem, BoardBy, Client, FreezeScope, Ground, Import, Level, LifeAct, ListMinutes, MeetingAct,
+    NewMeeting, SeatAct, Secrecy, Side, Standing,
 };
 use jiyao_fault::Reason;
 use jiyao_testkit::{DIRECTORY, Local, Process, SAMPLE, Tokens, binary, until};
@@ -82,19 +83,26 @@ async fn req_20_minutes_with_a_level_are_not_there_for_readers_from_the_draft_on
 struct Seen {
     matters: usize,
     meetings: usize,
+    rooms: usize,
     rolls: usize,
     lists: usize,
     publications: usize,
     single: Vec<Option<Reason>>,
 }
 
-async fn seen(client: &Client, organ: &str, minutes: &str, matter: &str, delivery: &str) -> Result<Seen> {
+async fn seen(
+    client: &Client,
+    organ: &str,
+    minutes: &str,
+    [matter, delivery, room]: [&str; 3],
+) -> Result<Seen> {
     fn why<T>(result: Result<T, jiyao_client::Error>) -> Option<Reason> {
         result.err().and_then(|error| error.reason())
     }
     Ok(Seen {
         matters: client.list_matters(organ, None, false, None).await?.entries.len(),
         meetings: client.board(organ, BoardBy::Meeting).await?.rows.len(),
+        rooms: client.list_meetings(organ, None).await?.entries.len(),
         rolls: client.list_rolls(organ, None).await?.entries.len(),
         lists: client.list_distribution_lists(organ, None).await?.entries.len(),
         publications: client.list_publications(organ, "", "", None).await?.entries.len(),
@@ -111,6 +119,10 @@ async fn seen(client: &Client, organ: &str, minutes: &str, matter: &str, deliver
             why(client.delivery_counts(minutes).await),
             why(client.delivery(delivery).await),
             why(client.receipts(delivery).await),
+            why(client.meeting(room).await),
+            why(client.list_seats(room, None).await),
+            why(client.quorum(room, None).await),
+            why(client.present_for(room, 0).await),
         ],
     })
 }
@@ -148,20 +160,43 @@ async fn req_20_what_is_made_of_minutes_with_a_level_is_there_for_those_who_need
         Ok(listed.into_iter().find(|one| one.title == "市住建局"))
     });
     let delivery = delivery.await?.name;
-    let seen_by = async |client: &Client| seen(client, &organ, &minutes, &matter.name, &delivery).await;
+    let room = NewMeeting {
+        kind: "常务会议".into(),
+        title: "市政府第42次常务会议".into(),
+        date: "2025-04-15".into(),
+        items: vec![AgendaItem { title: "城市更新".into(), ..AgendaItem::default() }],
+        ..NewMeeting::default()
+    };
+    let room = clerk.create_meeting(&organ, room).await?.name;
+    let recusal = SeatAct::Recuse {
+        item: 0,
+        ground: Ground::Relative,
+        reason: "配偶任职".into(),
+        decided_by: "市长".into(),
+    };
+    clerk.sit(&format!("{room}/seats/1"), recusal, None).await?;
+    clerk.meet(&room, MeetingAct::LinkMinutes { minutes: minutes.clone() }, None).await?;
+    let seen_by =
+        async |client: &Client| seen(client, &organ, &minutes, [&matter.name, &delivery, &room]).await;
+    let recused = async |client: &Client| {
+        let seats = client.list_seats(&room, None).await?.entries;
+        Ok::<_, anyhow::Error>(seats.iter().map(|seat| seat.recusals.len()).sum::<usize>())
+    };
+    assert_eq!((recused(&clerk).await?, recused(&reader).await?, recused(&lead).await?), (1, 0, 0));
 
     let open = until("all of it", async || {
         let seen = seen_by(&reader).await?;
         Ok((seen.rolls == 1 && seen.lists == 1).then_some(seen))
     });
     let open = open.await?;
-    assert_eq!((open.matters, open.meetings, open.publications), (matters.len(), 1, 1));
+    assert_eq!((open.matters, open.meetings, open.rooms, open.publications), (matters.len(), 1, 1, 1));
     assert!(open.single.iter().all(Option::is_none), "{open:?}");
 
     clerk.step(&minutes, level(Some(Level::Secret)), None).await?;
     let none = Seen {
         matters: 0,
         meetings: 0,
+        rooms: 0,
         rolls: 0,
         lists: 0,
         publications: 0,
@@ -178,10 +213,17 @@ async fn req_20_what_is_made_of_minutes_with_a_level_is_there_for_those_who_need
             Some(Reason::NotStated),
             Some(Reason::DeliveryNotFound),
             Some(Reason::DeliveryNotFound),
+            Some(Reason::MeetingNotFound),
+            Some(Reason::MeetingNotFound),
+            Some(Reason::MeetingNotFound),
+            Some(Reason::MeetingNotFound),
         ],
     };
     until("hidden from a reader", async || Ok((seen_by(&reader).await? == none).then_some(()))).await?;
     assert_eq!(seen_by(&other).await?, none, "a unit that it does not concern");
+    // Nor does it act on what it does not see, nor on what is another's.
+    let outcome = || Act::RecordOutcome { text: "同意".into(), approved: true, document: String::new() };
+    assert_eq!(reason(other.act(&matter.name, outcome(), None).await), Some(Reason::MatterNotFound));
     let cleared = seen_by(&clerk).await?;
     assert_eq!((cleared.matters, cleared.rolls, cleared.lists), (matters.len(), 1, 1));
     assert!(cleared.single.iter().all(Option::is_none), "{cleared:?}");
@@ -197,6 +239,8 @@ async fn req_20_what_is_made_of_minutes_with_a_level_is_there_for_those_who_need
 
     let lifted = LifeAct::Declassify { document: "解密通知1号".into(), reason: "期满".into() };
     as_of("leader-token")?.step(&minutes, lifted, None).await?;
+    until("seen again", async || Ok(other.matter(&matter.name).await.ok())).await?;
+    assert_eq!(reason(other.act(&matter.name, outcome(), None).await), Some(Reason::UnitForeign));
     until("there again", async || Ok((seen_by(&reader).await? == open).then_some(()))).await?;
     services.stop().await
 }

@@ -4,7 +4,7 @@ use jiyao_calendar::{Date, Timestamp};
 use jiyao_fault::{Fault, Reason, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::directory::{Directory, Membership, Rank};
+use crate::directory::{Directory, Membership, Rank, plain};
 use crate::quorum::{Count, Interval, Member, QuorumRule};
 use crate::seat::{Capacity, ObserverKind, Seat, bounded, words};
 
@@ -121,7 +121,7 @@ impl Default for RollRules {
         Self {
             level: Level::City,
             quorums: vec![half],
-            members_ask: vec!["市长".to_owned(), "主持人".to_owned()],
+            members_ask: vec!["市长".to_owned(), CHAIR.to_owned()],
             observers_ask: vec!["秘书长".to_owned()],
             assistants: 1,
         }
@@ -237,8 +237,12 @@ pub enum MeetingAct {
     EndItem { item: u32 },
     /// The times of an item, recorded by hand.
     TimeItem { item: u32, from: i64, until: i64 },
-    /// It was held. `result` is what was counted.
-    Hold { result: QuorumResult },
+    /// It was held. `result` is what was counted, `findings` how its members differed from the directory then.
+    Hold {
+        result: QuorumResult,
+        #[serde(default)]
+        findings: Vec<String>,
+    },
     /// These are its minutes.
     LinkMinutes { minutes: String },
     /// Its members are those that the directory now has for its day: names of those who came to it and who left it, and
@@ -324,7 +328,7 @@ impl Meeting {
                     return Err(Fault::invalid("until", until));
                 }
             }
-            MeetingAct::Hold { result } => {
+            MeetingAct::Hold { result, .. } => {
                 if result.outcome() == "NOT_MET" {
                     return Err(Fault::new(Reason::QuorumOpen).with("outcome", "NOT_MET"));
                 }
@@ -364,7 +368,8 @@ impl Meeting {
                     (item.from, item.until) = (Some(*from), Some(*until));
                 }
             }
-            MeetingAct::Hold { result } => {
+            MeetingAct::Hold { result, findings } => {
+                self.findings.extend(findings.iter().cloned());
                 self.stage = Stage::Held;
                 self.quorum = Some(result.clone());
                 // What was still being taken ended with it.
@@ -527,9 +532,32 @@ impl Meeting {
         let seated = seats.iter().filter(|seat| seat.capacity == Capacity::Member);
         let is_gone = |seat: &&Seat| !members.iter().any(|(person, _)| person.id == seat.person_id);
         let gone = seated.clone().filter(is_gone).map(|seat| ("MEMBER_GONE", seat.person.clone()));
+        let is_other = |seat: &&Seat| {
+            let member = members.iter().find(|(person, _)| person.id == seat.person_id);
+            member.is_some_and(|(_, post)| post.title != seat.post || post.rank != seat.rank)
+        };
+        let other = seated.clone().filter(is_other).map(|seat| ("MEMBER_CHANGED", seat.person.clone()));
         let is_new = |(person, _): &&Membership<'_>| !seated.clone().any(|seat| seat.person_id == person.id);
         let new = members.iter().filter(is_new).map(|(person, _)| ("MEMBER_NEW", person.name.clone()));
-        gone.chain(new).collect()
+        gone.chain(other).chain(new).collect()
+    }
+
+    /// Whether somebody decides as what they are: by the title of the post, or by the name of who holds it on the day or
+    /// presides. Of a post that the directory does not know nobody can say.
+    ///
+    /// # Errors
+    /// `POST_FORBIDS`.
+    pub fn check_holder(&self, directory: &Directory, post: &str, principal: &str) -> Result<()> {
+        let holders = directory.holders_on(self.date).filter(|(_, held)| held.is_called(post));
+        let mut names: Vec<&str> = holders.map(|(person, _)| person.name.as_str()).collect();
+        if post == CHAIR && !self.chair.is_empty() {
+            names.push(&self.chair);
+        }
+        if names.is_empty() || principal == post || names.iter().any(|name| plain(name) == plain(principal)) {
+            return Ok(());
+        }
+        let wanted = names.join("、");
+        Err(Fault::new(Reason::PostForbids).at("post").with("post", principal).with("wanted", wanted))
     }
 
     /// What the room shows that should be looked at: code, whom or what it concerns.
@@ -601,6 +629,8 @@ impl Meeting {
     }
 }
 
+/// What rules call whoever presides.
+const CHAIR: &str = "主持人";
 /// Most items of an agenda.
 const MOST_ITEMS: usize = 200;
 

@@ -265,9 +265,21 @@ pub(crate) fn bounded(value: &str, field: &str) -> Result<()> {
 }
 
 impl Seat {
-    /// Whether nothing hangs on it yet: nobody was in the room for it, and nothing was decided on it.
+    /// What becomes of a member's seat when the directory of the day has changed: `member` is the seat that it would get
+    /// now, None where somebody is none any more. Then nothing remains of it, unless they were in the room or something
+    /// was decided on it: they become an invited observer.
     #[must_use]
-    pub fn is_unused(&self) -> bool {
+    pub fn refreshed(&self, member: Option<&Self>) -> Option<Self> {
+        let after = self.clone();
+        match member {
+            Some(member) => Some(Self { post: member.post.clone(), rank: member.rank, ..after }),
+            None if self.is_unused() => None,
+            None => Some(Self { capacity: Capacity::Observer, observer: ObserverKind::Invited, ..after }),
+        }
+    }
+
+    /// Whether nothing hangs on it yet: nobody was in the room for it, and nothing was decided on it.
+    fn is_unused(&self) -> bool {
         let is_decided = self.leave.as_ref().is_some_and(|leave| leave.granted.is_some())
             || self.substitute.as_ref().is_some_and(|substitute| substitute.approved.is_some());
         self.stays.is_empty() && self.recusals.is_empty() && !is_decided

@@ -378,7 +378,7 @@ fn req_24_a_meeting_without_a_quorum_is_not_held_but_by_an_override_with_author_
     let result =
         meeting.count(rules.quorum(&meeting.kind), &seats, at(0).as_millisecond(), at(0).as_millisecond());
     assert_eq!((result.outcome(), result.count.base, result.count.needed), ("NOT_MET", 3, 2));
-    let hold = |result: QuorumResult| MeetingAct::Hold { result };
+    let hold = |result: QuorumResult| MeetingAct::Hold { result, findings: Vec::new() };
     assert_eq!(meeting.decide(hold(result.clone()), "会务", at(0)).unwrap_err().reason(), Reason::QuorumOpen);
     let by = Some(("市长".to_owned(), "防汛紧急".to_owned()));
     let entry =
@@ -477,7 +477,7 @@ fn req_26_an_item_that_is_still_being_taken_knows_who_is_there() {
     let result = meeting.count(Some(&rule), &members, at(5).as_millisecond(), now);
     assert_eq!((result.items.len(), result.items[0].item, result.items[0].is_met), (1, 1, false));
     let overridden = Some(("市长".to_owned(), "急".to_owned()));
-    let hold = MeetingAct::Hold { result: QuorumResult { overridden, ..result } };
+    let hold = MeetingAct::Hold { result: QuorumResult { overridden, ..result }, findings: Vec::new() };
     let entry = meeting.decide(hold, "会务", at(40)).unwrap();
     meeting.apply(entry);
     assert_eq!(meeting.items[1].until, Some(at(40).as_millisecond()));

@@ -57,6 +57,28 @@ pub(crate) trait View: Lookup {
         from_json(&self.value(&keys::meeting(name))?.ok_or_else(missing)?)
     }
 
+    /// Whether somebody may see a meeting: that of minutes with a 密级 is for those who may see their roll.
+    fn sees_meeting(&self, principal: &Principal, meeting: &Meeting) -> Result<bool> {
+        let Ok(minutes) = Minutes::parse(&meeting.minutes, "minutes") else { return Ok(true) };
+        if principal.is_any(CLEARED) {
+            return Ok(true);
+        }
+        match self.roll(&minutes, "minutes") {
+            Ok(roll) => Ok(is_seen(&roll, principal)),
+            Err(fault) if fault.reason() == Reason::NotStated => Ok(true),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// A meeting that somebody may see; else it looks as if it were not there.
+    fn seen_meeting(&self, principal: &Principal, name: &MeetingName, field: &str) -> Result<Meeting> {
+        let meeting = self.meeting(name, field)?;
+        if self.sees_meeting(principal, &meeting)? {
+            return Ok(meeting);
+        }
+        Err(Fault::new(Reason::MeetingNotFound).at(field).with("meeting", name))
+    }
+
     /// A seat, and the key that it lies under.
     fn seat(&self, name: &SeatName, field: &str) -> Result<(Seat, Vec<u8>)> {
         for is_member in [true, false] {

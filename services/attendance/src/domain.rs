@@ -29,7 +29,7 @@ const ROLL_RULES_SET: &str = "roll_rules.set";
 const MEETING_CREATED: &str = "meeting.created";
 const MEETING_ACTED: &str = "meeting.acted";
 const SEATS_ADDED: &str = "seats.added";
-const SEATS_REMOVED: &str = "seats.removed";
+const SEATS_CHANGED: &str = "seats.changed";
 const SEAT_ACTED: &str = "seat.acted";
 const FINDING_DECIDED: &str = "roll_finding.decided";
 /// Most seats of a meeting.
@@ -102,7 +102,7 @@ fn stub(name: &impl ToString) -> Vec<u8> {
 
 impl Domain for AttendanceDomain {
     type Command = Command;
-    const PROJECTION: u32 = 3;
+    const PROJECTION: u32 = 4;
 
     fn decide(&self, view: &Overlay<'_>, command: &Command, context: &mut Context<'_>) -> Result<Decided> {
         let (events, answer) = match command {
@@ -114,7 +114,7 @@ impl Domain for AttendanceDomain {
                 if rolls.is_empty() {
                     return Ok(Decided::default());
                 }
-                let stated = RollsStated { rolls, source: Some(source.clone()) };
+                let stated = RollsStated { rolls, source: Some(source.clone()), has_levels: true };
                 (vec![event(ROLLS_STATED, 1, &stated)], Vec::new())
             }
             Command::ChangeDirectory { organ, table } => {
@@ -171,11 +171,14 @@ impl Domain for AttendanceDomain {
                 let rules = view.rules(&name.organ)?;
                 let seats: Vec<Seat> =
                     view.seats(name, &keys::member_seats(name))?.into_iter().map(|(_, seat)| seat).collect();
+                let changes = meeting.member_changes(&seats, &view.directory(&name.organ)?);
+                let findings = changes.into_iter().map(|(code, about)| format!("{code} {about}")).collect();
                 let mut result = meeting.count(rules.quorum(&meeting.kind), &seats, at, now);
                 if result.outcome() == "NOT_MET" {
                     result.overridden.clone_from(overridden);
                 }
-                let entry = meeting.decide(MeetingAct::Hold { result }, context.principal, context.now)?;
+                let entry =
+                    meeting.decide(MeetingAct::Hold { result, findings }, context.principal, context.now)?;
                 (vec![acted(name, &meeting, &entry)?], stub(name))
             }
             Command::Sit { seat: name, etag, unit, is_office, act } => {
@@ -185,6 +188,10 @@ impl Domain for AttendanceDomain {
                 let rules = view.rules(&name.meeting.organ)?;
                 let actor =
                     Actor { name: context.principal.to_owned(), unit: unit.clone(), is_office: *is_office };
+                if let SeatAct::DecideLeave { post, .. } | SeatAct::DecideSubstitute { post, .. } = &**act {
+                    let directory = view.directory(&name.meeting.organ)?;
+                    meeting.check_holder(&directory, post, context.principal)?;
+                }
                 let known = SeatContext { actor: &actor, now: context.now, meeting: &meeting, rules: &rules };
                 let entry = seat.decide((**act).clone(), &known)?;
                 let answer = api::Seat { name: name.to_string(), ..api::Seat::default() };
@@ -255,11 +262,16 @@ impl Domain for AttendanceDomain {
                 let first = u32::try_from(version).map_err(Fault::internal)?;
                 show_seats(view, &MeetingName::parse(&of, "of")?, first, parts)?;
             }
-            SEATS_REMOVED => {
+            SEATS_CHANGED => {
                 let meeting = MeetingName::parse(&of, "of")?;
-                for number in from_json::<Vec<u32>>(&body)? {
-                    let (_, key) = view.seat(&SeatName { meeting: meeting.clone(), number }, "of")?;
+                for (number, seat) in from_json::<Vec<(u32, Option<Seat>)>>(&body)? {
+                    let name = SeatName { meeting: meeting.clone(), number };
+                    let (_, key) = view.seat(&name, "of")?;
                     view.remove(key);
+                    if let Some(seat) = seat {
+                        let is_member = seat.capacity == Capacity::Member;
+                        view.put(keys::seat(&name, is_member), to_json(&seat)?);
+                    }
                 }
             }
             SEAT_ACTED => {
@@ -313,7 +325,7 @@ impl Domain for AttendanceDomain {
         let is_one = |minutes: &str| minutes == erasing.minutes;
         match of.r#type.as_str() {
             ROLLS_STATED => {
-                let RollsStated { mut rolls, source } = decode_event(of)?;
+                let RollsStated { mut rolls, source, has_levels } = decode_event(of)?;
                 if !rolls.iter().any(|roll| is_one(&roll.minutes)) {
                     return Ok(None);
                 }
@@ -330,7 +342,7 @@ impl Domain for AttendanceDomain {
                         ..Roll::default()
                     };
                 }
-                Ok(Some(vec![event(ROLLS_STATED, 1, &RollsStated { rolls, source })]))
+                Ok(Some(vec![event(ROLLS_STATED, 1, &RollsStated { rolls, source, has_levels })]))
             }
             FINDING_DECIDED if is_one(&decode_event::<Noted>(of)?.of) => Ok(Some(Vec::new())),
             _ => Ok(None),
@@ -346,7 +358,7 @@ fn known(event: &Event) -> Result<Noted> {
         MEETING_CREATED,
         MEETING_ACTED,
         SEATS_ADDED,
-        SEATS_REMOVED,
+        SEATS_CHANGED,
         SEAT_ACTED,
         FINDING_DECIDED,
     ];
@@ -435,13 +447,20 @@ fn refreshed(view: &Overlay<'_>, name: &MeetingName, meeting: &Meeting) -> Resul
     let seats = view.seats(name, &keys::member_seats(name))?;
     let (wanted, findings) = meeting.members_of(&view.directory(&name.organ)?, &view.rules(&name.organ)?);
     let is_seated = |member: &Seat| seats.iter().any(|(_, seat)| seat.person_id == member.person_id);
-    let is_wanted = |seat: &Seat| wanted.iter().any(|member| member.person_id == seat.person_id);
-    let gone: Vec<_> = seats.iter().filter(|(_, seat)| !is_wanted(seat) && seat.is_unused()).collect();
     let added: Vec<&Seat> = wanted.iter().filter(|member| !is_seated(member)).collect();
+    let (mut changed, mut removed) = (Vec::new(), Vec::new());
+    for (name, seat) in &seats {
+        let after = seat.refreshed(wanted.iter().find(|member| member.person_id == seat.person_id));
+        if after.as_ref().is_none_or(|after| after.capacity != Capacity::Member) {
+            removed.push(seat.person.clone());
+        }
+        if after.as_ref() != Some(seat) {
+            changed.push((name.number, after));
+        }
+    }
     let mut events = Vec::new();
-    if !gone.is_empty() {
-        let numbers: Vec<u32> = gone.iter().map(|(name, _)| name.number).collect();
-        events.push(noted(SEATS_REMOVED, name, 0, to_json(&numbers)?, Vec::new()));
+    if !changed.is_empty() {
+        events.push(noted(SEATS_CHANGED, name, 0, to_json(&changed)?, Vec::new()));
     }
     let (first, last) = (seat_count(view, name)? + 1, seats.iter().map(|(_, seat)| seat.order).max());
     if !added.is_empty() {
@@ -450,9 +469,8 @@ fn refreshed(view: &Overlay<'_>, name: &MeetingName, meeting: &Meeting) -> Resul
         let parts = parts.collect::<Result<_>>()?;
         events.push(noted(SEATS_ADDED, name, u64::from(first), Vec::new(), parts));
     }
-    let names = |seats: &[&Seat]| seats.iter().map(|seat| seat.person.clone()).collect();
-    let removed: Vec<&Seat> = gone.iter().map(|(_, seat)| seat).collect();
-    let act = MeetingAct::RefreshMembers { added: names(&added), removed: names(&removed), findings };
+    let added = added.iter().map(|seat| seat.person.clone()).collect();
+    let act = MeetingAct::RefreshMembers { added, removed, findings };
     Ok((act, events))
 }
 
@@ -468,7 +486,7 @@ fn show_seats(view: &mut Overlay<'_>, meeting: &MeetingName, first: u32, parts: 
 }
 
 fn show_rolls(view: &mut Overlay<'_>, event: &Event) -> Result<()> {
-    let RollsStated { rolls, source } = decode_event(event)?;
+    let RollsStated { rolls, source, has_levels } = decode_event(event)?;
     for roll in rolls {
         let minutes = Minutes::parse(&roll.minutes, "roll.minutes")?;
         let before = view.get(&document_of(&minutes))?;
@@ -478,7 +496,10 @@ fn show_rolls(view: &mut Overlay<'_>, event: &Event) -> Result<()> {
         let date = before.as_ref().map(|roll| roll.meeting_date.as_str());
         put_listed(view, &minutes, date, &short.meeting_date, &short.encode_to_vec());
     }
-    keep(view, RECORDS, &source.unwrap_or_default());
+    // Rolls from before levels were taken over are fetched once more: their minutes may have one.
+    if has_levels {
+        keep(view, RECORDS, &source.unwrap_or_default());
+    }
     Ok(())
 }
 

@@ -9,8 +9,8 @@ use jiyao_proto::journal::v1::Cursor;
 use jiyao_proto::server::attendance::v1::meetings_service_server::MeetingsService;
 use jiyao_rolls::{Meeting, MeetingAct, RatesOf, Seat, SeatAct, Stage, rates};
 use jiyao_serve::{
-    CLEARED, CLERKS, Caller, LEADERS, PageQuery, READERS, Role, cursor_to, page_size, request_digest,
-    service, wait_for,
+    CLEARED, CLERKS, Caller, LEADERS, PageQuery, Principal, READERS, Role, cursor_to, page_size,
+    request_digest, service, wait_for,
 };
 use jiyao_wire::{Asks, instant_from};
 use prost::Message as _;
@@ -34,14 +34,36 @@ macro_rules! path {
 #[derive(Clone)]
 pub(crate) struct MeetingsApi(pub(crate) Api);
 
-fn shown(view: &Reading<'_>, name: &MeetingName) -> Result<api::Meeting> {
+fn shown(view: &Reading<'_>, principal: &Principal, name: &MeetingName) -> Result<api::Meeting> {
     let (meeting, seats) = view.whole(name, "name")?;
     let seats: Vec<Seat> = seats.into_iter().map(|(_, seat)| seat).collect();
     let mut findings = meeting.room_findings(&seats, &view.rules(&name.organ)?);
     if meeting.stage != Stage::Held {
         findings.extend(meeting.member_changes(&seats, &view.directory(&name.organ)?));
     }
-    Ok(jiyao_wire::meeting_to(&meeting, &findings))
+    Ok(meeting_for(principal, jiyao_wire::meeting_to(&meeting, &findings)))
+}
+
+/// A meeting as somebody may see it: who took no part in what is for those who see the record of discussion.
+fn meeting_for(principal: &Principal, mut meeting: api::Meeting) -> api::Meeting {
+    meeting.quorum = meeting.quorum.map(|quorum| quorum_for(principal, quorum));
+    meeting
+}
+
+fn quorum_for(principal: &Principal, mut quorum: api::QuorumResult) -> api::QuorumResult {
+    if !principal.is_any(CLEARED) {
+        quorum.items.iter_mut().for_each(|item| item.recused.clear());
+    }
+    quorum
+}
+
+/// A seat as somebody may see it.
+fn seat_for(principal: &Principal, name: &SeatName, seat: &Seat) -> api::Seat {
+    let mut seat = jiyao_wire::seat_to(&name.to_string(), seat);
+    if !principal.is_any(CLEARED) {
+        seat.recusals.clear();
+    }
+    seat
 }
 
 /// Where a seat stands in the printed order.
@@ -51,10 +73,10 @@ fn place_of(name: &SeatName, seat: &Seat) -> Vec<u8> {
 
 impl MeetingsApi {
     /// The meeting that an answer of the journal names, as it is now.
-    async fn now(&self, answer: &[u8]) -> Result<api::Meeting> {
+    async fn now(&self, caller: &Caller, answer: &[u8]) -> Result<api::Meeting> {
         let stub = api::Meeting::decode(answer).map_err(Fault::internal)?;
-        let name = MeetingName::parse(&stub.name, "name")?;
-        Ok(self.0.read(move |view| shown(view, &name)).await?.0)
+        let (name, principal) = (MeetingName::parse(&stub.name, "name")?, caller.principal.clone());
+        Ok(self.0.read(move |view| shown(view, &principal, &name)).await?.0)
     }
 
     async fn meet<R: Asks<Act = MeetingAct>>(
@@ -68,7 +90,7 @@ impl MeetingsApi {
         let digest = request_digest(&request.without_id());
         let command = Command::Meet { meeting, etag, act: Box::new(request.act()?) };
         let committed = self.0.submit(&caller, method, request_id, digest, command).await?;
-        Ok((self.now(&committed.answer).await?, cursor_to(&committed.cursor)))
+        Ok((self.now(&caller, &committed.answer).await?, cursor_to(&committed.cursor)))
     }
 
     async fn sit<R: Asks<Act = SeatAct>>(
@@ -86,7 +108,7 @@ impl MeetingsApi {
         let command = Command::Sit { seat: seat.clone(), etag, unit, is_office, act };
         let committed = self.0.submit(&caller, method, request_id, digest, command).await?;
         let ((now, _), _) = self.0.ledger.get()?.read(|view| view.seat(&seat, "name"))?;
-        Ok((jiyao_wire::seat_to(name, &now), cursor_to(&committed.cursor)))
+        Ok((seat_for(&caller.principal, &seat, &now), cursor_to(&committed.cursor)))
     }
 
     async fn create_meeting(
@@ -110,18 +132,22 @@ impl MeetingsApi {
         let command = Command::Create { organ, meeting };
         let committed =
             self.0.submit(&caller, path!("CreateMeeting"), &request.request_id, digest, command).await?;
-        let meeting = Some(self.now(&committed.answer).await?);
+        let meeting = Some(self.now(&caller, &committed.answer).await?);
         Ok(api::CreateMeetingResponse { meeting, position: Some(cursor_to(&committed.cursor)) })
     }
 
     async fn get_meeting(
         &self,
-        _: Caller,
+        caller: Caller,
         request: api::GetMeetingRequest,
     ) -> Result<api::GetMeetingResponse> {
         let name = MeetingName::parse(&request.name, "name")?;
         self.wait(request.read_after.as_ref()).await?;
-        let (meeting, sequence) = self.0.read(move |view| shown(view, &name)).await?;
+        let read = move |view: &Reading<'_>| {
+            view.seen_meeting(&caller.principal, &name, "name")?;
+            shown(view, &caller.principal, &name)
+        };
+        let (meeting, sequence) = self.0.read(read).await?;
         Ok(api::GetMeetingResponse { meeting: Some(meeting), sequence })
     }
 
@@ -131,7 +157,7 @@ impl MeetingsApi {
 
     async fn list_meetings(
         &self,
-        _: Caller,
+        caller: Caller,
         request: api::ListMeetingsRequest,
     ) -> Result<api::ListMeetingsResponse> {
         let organ = Organ::parse(&request.parent, "parent")?;
@@ -142,14 +168,17 @@ impl MeetingsApi {
             let (mut found, mut last) = (Vec::new(), Vec::new());
             for pair in view.scan(&keys::by_day(&organ), &after) {
                 let (key, name) = pair?;
+                let name = String::from_utf8(name).map_err(Fault::internal)?;
+                let mut meeting = view.meeting(&MeetingName::parse(&name, "name")?, "name")?;
+                if !view.sees_meeting(&caller.principal, &meeting)? {
+                    continue;
+                }
                 if found.len() == size {
                     return Ok((found, Some(last)));
                 }
-                let name = String::from_utf8(name).map_err(Fault::internal)?;
-                let mut meeting = view.meeting(&MeetingName::parse(&name, "name")?, "name")?;
                 meeting.items.clear();
                 meeting.history.clear();
-                found.push(jiyao_wire::meeting_to(&meeting, &[]));
+                found.push(meeting_for(&caller.principal, jiyao_wire::meeting_to(&meeting, &[])));
                 last = key;
             }
             Ok((found, None))
@@ -178,11 +207,12 @@ impl MeetingsApi {
         let command = Command::AddSeats { meeting, seats };
         let committed =
             self.0.submit(&caller, path!("AddSeats"), &request.request_id, digest, command).await?;
+        let principal = caller.principal.clone();
         let stubs = api::AddSeatsRequest::decode(committed.answer.as_slice()).map_err(Fault::internal)?;
         let read = move |view: &Reading<'_>| {
             let seat = |stub: &api::Seat| {
-                let (seat, _) = view.seat(&SeatName::parse(&stub.name, "name")?, "name")?;
-                Ok(jiyao_wire::seat_to(&stub.name, &seat))
+                let name = SeatName::parse(&stub.name, "name")?;
+                Ok(seat_for(&principal, &name, &view.seat(&name, "name")?.0))
             };
             stubs.seats.iter().map(seat).collect::<Result<Vec<_>>>()
         };
@@ -190,13 +220,18 @@ impl MeetingsApi {
         Ok(api::AddSeatsResponse { seats, position: Some(cursor_to(&committed.cursor)) })
     }
 
-    async fn list_seats(&self, _: Caller, request: api::ListSeatsRequest) -> Result<api::ListSeatsResponse> {
+    async fn list_seats(
+        &self,
+        caller: Caller,
+        request: api::ListSeatsRequest,
+    ) -> Result<api::ListSeatsResponse> {
         let name = MeetingName::parse(&request.parent, "parent")?;
         let size = page_size(request.page_size)?;
         let query = PageQuery::of(&["ListSeats", &request.parent]);
         let after = query.after(&request.page_token)?;
+        let principal = caller.principal.clone();
         let read = move |view: &Reading<'_>| {
-            view.meeting(&name, "parent")?;
+            view.seen_meeting(&principal, &name, "parent")?;
             let seats = view.seats(&name, &keys::seats(&name))?.into_iter();
             let places = seats.map(|(name, seat)| (place_of(&name, &seat), name, seat));
             let page = places.filter(|(place, ..)| place[..] > after[..]).take(size + 1);
@@ -207,18 +242,22 @@ impl MeetingsApi {
         page.truncate(size);
         let last = page.last().filter(|_| is_more);
         let next_page_token = last.map(|(place, ..)| query.token(place)).unwrap_or_default();
-        let seats = page.iter().map(|(_, name, seat)| jiyao_wire::seat_to(&name.to_string(), seat)).collect();
+        let seats = page.iter().map(|(_, name, seat)| seat_for(&caller.principal, name, seat)).collect();
         Ok(api::ListSeatsResponse { seats, next_page_token, sequence })
     }
 
-    async fn get_quorum(&self, _: Caller, request: api::GetQuorumRequest) -> Result<api::GetQuorumResponse> {
+    async fn get_quorum(
+        &self,
+        caller: Caller,
+        request: api::GetQuorumRequest,
+    ) -> Result<api::GetQuorumResponse> {
         let name = MeetingName::parse(&request.name, "name")?;
         let asked = instant_from(request.at.as_ref(), "at")?;
         self.wait(request.read_after.as_ref()).await?;
         let now = SystemClock.now();
         let at = asked.unwrap_or(now).as_millisecond();
         let ((result, stored), sequence) = self.0.ledger.get()?.read(|view| {
-            let meeting = view.meeting(&name, "name")?;
+            let meeting = view.seen_meeting(&caller.principal, &name, "name")?;
             if let Some(stored) = meeting.quorum.as_ref().filter(|_| asked.is_none()) {
                 return Ok((jiyao_wire::quorum_result_to(stored), true));
             }
@@ -228,24 +267,26 @@ impl MeetingsApi {
             let counted = meeting.count(rules.quorum(&meeting.kind), &seats, at, now.as_millisecond());
             Ok((jiyao_wire::quorum_result_to(&counted), false))
         })?;
-        Ok(api::GetQuorumResponse { result: Some(result), stored, sequence })
+        let result = Some(quorum_for(&caller.principal, result));
+        Ok(api::GetQuorumResponse { result, stored, sequence })
     }
 
     async fn list_present(
         &self,
-        _: Caller,
+        caller: Caller,
         request: api::ListPresentRequest,
     ) -> Result<api::ListPresentResponse> {
         let name = MeetingName::parse(&request.name, "name")?;
         let now = SystemClock.now().as_millisecond();
         let read = move |view: &Reading<'_>| {
+            view.seen_meeting(&caller.principal, &name, "name")?;
             let (meeting, seats) = view.whole(&name, "name")?;
             if request.item_index as usize >= meeting.items.len() {
                 return Err(Fault::invalid("item_index", request.item_index));
             }
             let there =
                 seats.iter().filter(|(_, seat)| seat.was_there_for(request.item_index, &meeting, now));
-            Ok(there.map(|(name, seat)| jiyao_wire::seat_to(&name.to_string(), seat)).collect())
+            Ok(there.map(|(name, seat)| seat_for(&caller.principal, name, seat)).collect())
         };
         let (seats, sequence) = self.0.read(read).await?;
         Ok(api::ListPresentResponse { seats, sequence })
@@ -344,13 +385,13 @@ impl MeetingsApi {
         };
         let committed =
             self.0.submit(&caller, path!("HoldMeeting"), &request.request_id, digest, command).await?;
-        let meeting = Some(self.now(&committed.answer).await?);
+        let meeting = Some(self.now(&caller, &committed.answer).await?);
         Ok(api::HoldMeetingResponse { meeting, position: Some(cursor_to(&committed.cursor)) })
     }
 
     async fn get_attendance_report(
         &self,
-        _: Caller,
+        caller: Caller,
         request: api::GetAttendanceReportRequest,
     ) -> Result<api::GetAttendanceReportResponse> {
         let organ = Organ::parse(&request.parent, "parent")?;
@@ -369,7 +410,8 @@ impl MeetingsApi {
                 if meeting.date < from {
                     break;
                 }
-                if meeting.date > until || meeting.stage != Stage::Held {
+                let is_seen = view.sees_meeting(&caller.principal, &meeting)?;
+                if meeting.date > until || meeting.stage != Stage::Held || !is_seen {
                     continue;
                 }
                 answer.meetings += 1;

@@ -36,7 +36,7 @@ pub(crate) enum FollowUp {
     /// Something is done with a matter.
     Act { matter: Name, etag: u64, unit: String, act: Box<Act> },
     /// A version of a list.
-    List { matter: Name, etag: u64, rows: Vec<Row>, is_final: bool },
+    List { matter: Name, etag: u64, unit: String, rows: Vec<Row>, is_final: bool },
     /// Rules of an organ.
     Rules { organ: Organ, rules: Box<Rules> },
 }
@@ -69,7 +69,9 @@ impl Desk<'_> {
             FollowUp::Pick { minutes, paragraphs } => self.pick(minutes, paragraphs, context),
             FollowUp::Create(by_hand) => self.create(by_hand, context),
             FollowUp::Act { matter, etag, unit, act } => self.act(matter, *etag, unit, act, context),
-            FollowUp::List { matter, etag, rows, is_final } => self.list(matter, *etag, rows, *is_final),
+            FollowUp::List { matter, etag, unit, rows, is_final } => {
+                self.list(matter, *etag, unit, rows, *is_final)
+            }
             FollowUp::Rules { organ, rules } => self.set_rules(organ, rules),
         }
     }
@@ -289,8 +291,11 @@ impl Desk<'_> {
         Ok(Decided { events: vec![happened], answer: answer.encode_to_vec() })
     }
 
-    fn list(&self, name: &Name, etag: u64, rows: &[Row], is_final: bool) -> Result<Decided> {
-        self.view.matter(name, "matter")?;
+    fn list(&self, name: &Name, etag: u64, unit: &str, rows: &[Row], is_final: bool) -> Result<Decided> {
+        let matter = self.view.matter(name, "matter")?;
+        if !matter.is_of(unit) {
+            return Err(Fault::new(Reason::UnitForeign).with("unit", unit).with("lead", matter.lead));
+        }
         let known = self.view.measures(name)?;
         check_etag(etag, known.version)?;
         let list = known.next(rows.to_vec(), is_final)?;

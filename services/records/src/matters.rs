@@ -162,6 +162,20 @@ impl MattersApi {
         })
     }
 
+    /// Refuses a matter that somebody may not see, as if it were not there.
+    fn check_seen(&self, caller: &Caller, name: &Name, field: &str) -> Result<()> {
+        let read = |view: &Reading<'_>| {
+            let sight = MatterSight::of(view, &caller.principal)?;
+            // Whoever sees everything need not look.
+            if sight.sees_everything() {
+                Ok(())
+            } else {
+                sight.check(&view.matter(name, field)?, name, field)
+            }
+        };
+        self.ledger.get()?.read(read).map(drop)
+    }
+
     async fn act<R: Asks<Act = jiyao_matters::Act>>(
         &self,
         caller: Caller,
@@ -171,6 +185,7 @@ impl MattersApi {
         let (name, etag, request_id) = request.about();
         let matter = Name::parse(name, "name")?;
         let digest = request_digest(&request.without_id());
+        self.check_seen(&caller, &matter, "name")?;
         let (unit, act) = (caller.principal.unit.clone(), Box::new(request.act()?));
         let command = FollowUp::Act { matter, etag, unit, act };
         let committed = self.submit(&caller, method, request_id, digest, command).await?;
@@ -439,9 +454,12 @@ impl MattersApi {
     ) -> Result<api::UpdateMeasureListResponse> {
         let digest =
             request_digest(&api::UpdateMeasureListRequest { request_id: String::new(), ..request.clone() });
+        let matter = Name::parse(&request.matter, "matter")?;
+        self.check_seen(&caller, &matter, "matter")?;
         let command = FollowUp::List {
-            matter: Name::parse(&request.matter, "matter")?,
+            matter,
             etag: request.etag,
+            unit: caller.principal.unit.clone(),
             rows: jiyao_wire::rows_from(&request.rows)?,
             is_final: request.r#final,
         };

@@ -56,6 +56,11 @@ impl MatterSight {
         Ok(Self { hidden, unit: principal.unit.clone() })
     }
 
+    /// Whether there is nothing that is not seen.
+    pub(crate) fn sees_everything(&self) -> bool {
+        self.hidden.is_empty()
+    }
+
     /// Whether all matters of minutes are seen.
     pub(crate) fn sees_all_of(&self, minutes: &str) -> bool {
         !self.hidden.contains(minutes)
@@ -78,8 +83,7 @@ impl MatterSight {
     /// # Errors
     /// `MATTER_NOT_FOUND`.
     pub(crate) fn check(&self, matter: &Matter, name: &MatterName, field: &str) -> Result<()> {
-        let acts = || matter.lead == self.unit || matter.helpers.contains(&self.unit);
-        if self.sees_all_of(&matter.source.minutes) || (!self.unit.is_empty() && acts()) {
+        if self.sees_all_of(&matter.source.minutes) || (!self.unit.is_empty() && matter.is_of(&self.unit)) {
             return Ok(());
         }
         Err(no_matter(name, field))

@@ -3017,8 +3017,9 @@ pub mod meetings_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Gives the meeting the members that the directory now has for its day, behind those that stay: somebody who is none
-        /// any more loses the seat, unless they were in the room or decided on; that remains a finding (MEMBER_GONE).
+        /// Gives the meeting the members that the directory now has for its day, behind those that stay, with the posts that
+        /// they have then: somebody who is none any more loses the seat, or where they were in the room is an invited observer.
+        /// What differs when the meeting is held stays a finding (MEMBER_GONE, MEMBER_NEW, MEMBER_CHANGED).
         pub async fn refresh_members(
             &mut self,
             request: impl tonic::IntoRequest<super::RefreshMembersRequest>,

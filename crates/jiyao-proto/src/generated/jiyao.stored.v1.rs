@@ -307,6 +307,9 @@ pub struct RollsStated {
     /// The source journal has been taken over through this cursor.
     #[prost(message, optional, tag = "2")]
     pub source: ::core::option::Option<super::super::journal::v1::Cursor>,
+    /// Whether the rolls say if their minutes have a level: those of older programs did not.
+    #[prost(bool, tag = "3")]
+    pub has_levels: bool,
 }
 /// Body of `lists.stated` version 1.
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -1014,8 +1014,9 @@ pub mod meetings_service_server {
             tonic::Response<crate::attendance::v1::SetAgendaResponse>,
             tonic::Status,
         >;
-        /// Gives the meeting the members that the directory now has for its day, behind those that stay: somebody who is none
-        /// any more loses the seat, unless they were in the room or decided on; that remains a finding (MEMBER_GONE).
+        /// Gives the meeting the members that the directory now has for its day, behind those that stay, with the posts that
+        /// they have then: somebody who is none any more loses the seat, or where they were in the room is an invited observer.
+        /// What differs when the meeting is held stays a finding (MEMBER_GONE, MEMBER_NEW, MEMBER_CHANGED).
         async fn refresh_members(
             &self,
             request: tonic::Request<crate::attendance::v1::RefreshMembersRequest>,
