@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use jiyao_client::{Client, Import};
 use jiyao_fault::Reason;
+use jiyao_proto::records::v1::GetMinutesTextRequest;
 use jiyao_testkit::{Authority, Process, binary, numbered};
+use prost::Message as _;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
@@ -318,6 +320,47 @@ async fn messages_and_deadlines_beyond_sense_are_refused_one_by_one() -> Result<
         client.minutes(&name, None).await.with_context(|| format!("after the deadline {deadline:?}"))?;
     }
     assert!(resident(&service)? < MOST);
+    Ok(())
+}
+
+/// Large files are asked for over windows that are shut: what nobody takes must not fill the memory.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_that_nobody_takes_do_not_fill_the_memory() -> Result<()> {
+    let folder = TempDir::new()?;
+    let (service, client, name) = served(Kind::Records, &folder, &[]).await?;
+    let to: SocketAddr = service.address.parse()?;
+    let paragraph = "会议要求，各有关单位要按照职责分工抓好落实，按季报告进度。\n";
+    let text = numbered(7) + &paragraph.repeat(1_000_000 / paragraph.len());
+    let large = client.import_minutes(Import::new("organs/linlan", text.into_bytes())).await?.minutes.name;
+    let before = resident(&service)?;
+    let request = GetMinutesTextRequest { name: large.clone(), extracted: false }.encode_to_vec();
+    let mut payload = vec![0];
+    payload.extend(u32::try_from(request.len())?.to_be_bytes());
+    payload.extend(request);
+    let block = call("/jiyao.records.v1.RecordsService/GetMinutesText", None);
+    let shut = frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]);
+    let ((), p99, calls) = beside(Kind::Records, &client, &name, async {
+        let mut held = Vec::new();
+        for peer in 0..4 {
+            let mut stream = connect(to, peer).await?;
+            stream.write_all(&shut).await?;
+            for n in 0..60 {
+                stream.write_all(&frame(HEADERS, END_HEADERS, n * 2 + 1, &block)).await?;
+                stream.write_all(&frame(DATA, END_STREAM, n * 2 + 1, &payload)).await?;
+            }
+            held.push(stream);
+        }
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        Ok(())
+    })
+    .await?;
+    let memory = resident(&service)?;
+    println!(
+        "240 files of 1 MB asked for, none taken: {before:.0} to {memory:.0} MiB at most; beside it {calls} good calls, p99 {p99:.1?}"
+    );
+    assert!(memory < MOST, "{memory} MiB");
+    // Once nobody holds them any more, they are read again.
+    assert!(client.minutes_text(&large).await?.len() > 990_000);
     Ok(())
 }
 

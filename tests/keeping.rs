@@ -240,6 +240,14 @@ async fn metrics_are_there_for_prometheus_without_a_word_of_content() -> Result<
     assert_eq!(ended, tonic::Code::DataLoss);
     drop(followed);
     assert!(client.minutes("organs/linlan/minutes/nonsense", None).await.is_err());
+    // Paths that anybody may make up become no series.
+    let channel =
+        tonic::transport::Channel::from_shared(format!("http://{}", service.address))?.connect().await?;
+    let mut raw = tonic::client::Grpc::new(channel);
+    raw.ready().await?;
+    let path = "/grpc.health.v1.Health/MadeUp".parse()?;
+    let codec = tonic_prost::ProstCodec::<GetMinutesRequest, GetMinutesRequest>::default();
+    assert!(raw.unary(Request::new(GetMinutesRequest::default()), path, codec).await.is_err());
     until("metrics of the whole", async || {
         Ok(http::get(&at).await?.contains("jiyao_disk_free_bytes").then_some(()))
     })
@@ -255,7 +263,10 @@ async fn metrics_are_there_for_prometheus_without_a_word_of_content() -> Result<
     ] {
         assert!(answer.contains(line), "{answer}\nlacks {line}");
     }
-    assert!(!answer.contains("linlan") && !answer.contains("nonsense"), "{answer}");
+    assert!(
+        !answer.contains("linlan") && !answer.contains("nonsense") && !answer.contains("MadeUp"),
+        "{answer}"
+    );
     Ok(())
 }
 

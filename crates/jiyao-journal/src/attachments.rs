@@ -18,18 +18,12 @@ pub struct Attachments {
 }
 
 impl Attachments {
-    /// Opens or makes the folder, and removes what was not received to its end. `reserve` bytes of the disk stay free.
+    /// Opens or makes the folder. `reserve` bytes of the disk stay free.
     ///
     /// # Errors
     /// Those of the file system.
     pub fn open(folder: &Path, reserve: u64) -> io::Result<Self> {
         fs_err::create_dir_all(folder)?;
-        for entry in fs_err::read_dir(folder)? {
-            let path = entry?.path();
-            if path.extension().is_some_and(|e| e == "tmp") {
-                fs_err::remove_file(path)?;
-            }
-        }
         Ok(Self { folder: folder.to_owned(), reserve })
     }
 
@@ -74,7 +68,8 @@ impl Attachments {
         }
     }
 
-    /// Removes files that nothing refers to and that were not touched for `age`. Answers how many.
+    /// Removes what was not received to its end, and files that nothing refers to and that were not touched for `age`.
+    /// Answers how many. Only for whoever has the folder alone: another process may be receiving.
     ///
     /// # Errors
     /// Those of the file system.
@@ -83,8 +78,9 @@ impl Attachments {
         for entry in fs_err::read_dir(&self.folder)? {
             let entry = entry?;
             let touched = entry.metadata()?.modified()?;
+            let is_part = entry.path().extension().is_some_and(|extension| extension == "tmp");
             let is_old = now.duration_since(touched).is_ok_and(|since| since > age);
-            if is_old && !is_used(&entry.file_name().to_string_lossy()) {
+            if (is_old || is_part) && !is_used(&entry.file_name().to_string_lossy()) {
                 fs_err::remove_file(entry.path())?;
                 removed += 1;
             }

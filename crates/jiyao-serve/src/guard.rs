@@ -70,6 +70,10 @@ struct Told {
 
 impl Told {
     fn of(method: &str) -> Self {
+        // A series that begins with its first error has no rate then.
+        for code in ["13", "15"] {
+            counter!("jiyao_calls_total", "method" => method.to_owned(), "code" => code).increment(0);
+        }
         Self {
             took: histogram!("jiyao_call_seconds", "method" => method.to_owned()),
             fine: counter!("jiyao_calls_total", "method" => method.to_owned(), "code" => "0"),

@@ -246,7 +246,60 @@ impl AsyncWrite for Connection {
 mod tests {
     use std::net::Ipv4Addr;
 
+    use futures_util::StreamExt as _;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
     use super::*;
+
+    /// Both ends of a connection: the peer's, and ours within the limits.
+    async fn both_ends() -> (TcpStream, Connection) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let mut connections = Box::pin(incoming(listener, 1, 1));
+        (peer, connections.next().await.unwrap().unwrap())
+    }
+
+    async fn ended(connection: &mut Connection) -> io::ErrorKind {
+        let mut bytes = [0; 16];
+        loop {
+            if let Err(e) = connection.read(&mut bytes).await {
+                return e.kind();
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_says_nothing_or_asks_nothing_loses_the_connection() {
+        let (_peer, mut silent) = both_ends().await;
+        let began = Instant::now();
+        assert_eq!(ended(&mut silent).await, io::ErrorKind::TimedOut);
+        assert_eq!(began.elapsed().as_secs(), FIRST_BYTE.as_secs());
+
+        let (mut peer, mut idle) = both_ends().await;
+        peer.write_all(b"P").await.unwrap();
+        // The byte is there before the clock is asked to move on.
+        idle.io.readable().await.unwrap();
+        let began = Instant::now();
+        assert_eq!(ended(&mut idle).await, io::ErrorKind::TimedOut);
+        assert_eq!(began.elapsed().as_secs(), PATIENCE.as_secs());
+    }
+
+    #[tokio::test]
+    async fn whoever_takes_nothing_of_an_answer_loses_the_connection_and_nobody_else() {
+        let (_peer, mut connection) = both_ends().await;
+        connection.is_silent = false;
+        assert!(connection.is_over(), "asks nothing");
+        connection.traffic.ask();
+        assert!(!connection.is_over() && !connection.is_over(), "may wait for what it has not asked for yet");
+        connection.traffic.lay();
+        assert!(!connection.is_over(), "the answer came a moment ago");
+        connection.taken += LITTLE;
+        assert!(!connection.is_over(), "slow, and it takes");
+        connection.taken += LITTLE - 1;
+        assert!(connection.is_over(), "pings alone");
+        connection.traffic.clear();
+        assert!(!connection.is_over(), "it was taken at last");
+    }
 
     #[test]
     fn places_are_counted_in_total_and_by_peer_and_come_back() {

@@ -214,10 +214,21 @@ fn back_up(log: &Log, about: &About, to: &Sender<wire::BackupResponse>) -> io::R
     let time = SystemClock.now().to_string();
     let chunks = Chunks { to: to.clone(), bytes: Vec::with_capacity(CHUNK) };
     let through = jiyao_backup::write(log, about.name, &time, &about.folder.join("keys"), chunks)?;
-    fs_err::write(about.folder.join(LAST_BACKUP), format!("{} {time}\n", through.sequence))?;
     let last = wire::BackupResponse { chunk: Vec::new(), through: Some(cursor_to(&through)) };
-    to.blocking_send(Ok(last)).map_err(|_| io::ErrorKind::BrokenPipe.into())
+    let gone = || io::Error::from(io::ErrorKind::BrokenPipe);
+    to.blocking_send(Ok(last)).map_err(|_| gone())?;
+    // It counts once all of it was taken, not when the last of it lies in the queue.
+    while to.capacity() < to.max_capacity() {
+        if to.is_closed() {
+            return Err(gone());
+        }
+        std::thread::sleep(TAKEN_EVERY);
+    }
+    fs_err::write(about.folder.join(LAST_BACKUP), format!("{} {time}\n", through.sequence))
 }
+
+/// How often it is looked whether a backup was taken.
+const TAKEN_EVERY: Duration = Duration::from_millis(20);
 
 /// Verifies every record up to the head of now, with a report now and then and at the end. What remains of an erased
 /// record must be what the record of its erasure says.
@@ -227,6 +238,10 @@ fn verify(log: &Log, to: &Sender<wire::VerifyJournalResponse>) -> Result<(), Rea
     let mut unproved: BTreeMap<u64, Hash> = BTreeMap::new();
     let mut before = log.cursor_at(0)?.hash;
     for sequence in 1..=head.sequence {
+        // Nobody waits any more.
+        if to.is_closed() {
+            return Ok(());
+        }
         match log.read_after(sequence, &before) {
             Ok(record) => {
                 found.records += 1;

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use jiyao_config::{EXIT_USAGE, Sources};
@@ -106,18 +107,21 @@ pub fn program<P: Program>() -> ExitCode {
         Ok(runtime) => runtime,
         Err(e) => return refuse::<P>(&format!("start the runtime: {e}")),
     };
-    let _inside = runtime.enter();
+    let inside = runtime.enter();
     let told = P::serve(&config);
     let collector = Some(told.traces.as_str()).filter(|address| !address.is_empty());
     let traces = match jiyao_telemetry::start(P::NAME, &told.log, collector) {
         Ok(traces) => traces,
         Err(reason) => return refuse::<P>(&reason),
     };
+    drop(inside);
     let ended = runtime.block_on(async {
         let ended = serve::<P>(config).await;
         traces.end().await;
         ended
     });
+    // What still blocks a thread, as a mail server that says nothing, does not hold up the end: a kill would be no worse.
+    runtime.shutdown_timeout(LAST_WAIT);
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(ServeError::Settings(reason)) => refuse::<P>(&reason),
@@ -127,6 +131,9 @@ pub fn program<P: Program>() -> ExitCode {
         }
     }
 }
+
+/// How long blocking work may go on after everything else has ended.
+const LAST_WAIT: Duration = Duration::from_secs(1);
 
 /// A connection is an open file: as many as the system lets this process have, whatever it begins with.
 fn allow_connections() {

@@ -6,6 +6,7 @@ use jiyao_calendar::{Clock as _, SystemClock};
 use jiyao_ledger::{Domain, Ledger, Places};
 use jiyao_proto::server::journal::v1::journal_service_server::JournalServiceServer;
 use jiyao_proto::server::operations::v1::operations_service_server::OperationsServiceServer;
+use tracing::warn;
 use uuid::Uuid;
 
 use crate::journal_service::JournalApi;
@@ -27,6 +28,7 @@ pub async fn serve_domain<D: Domain>(
     on_ready: impl FnOnce(SocketAddr) + Send,
 ) -> Result<(), ServeError> {
     let (folder, options, stop) = (parts.config.folder(), parts.config.journal(), parts.stop.clone());
+    let patience = parts.config.drain();
     let has_metrics = !parts.config.metrics.is_empty();
     let (name, places) = (parts.name, Places::in_folder(&folder));
     let server = Server::new(parts)?;
@@ -54,8 +56,10 @@ pub async fn serve_domain<D: Domain>(
         Ok(())
     };
     let ended = server.run(start, on_ready).await;
-    if let Ok(ledger) = ledger.get() {
-        ledger.close().await;
+    if let Ok(ledger) = ledger.get()
+        && tokio::time::timeout(patience, ledger.close()).await.is_err()
+    {
+        warn!("the ledger is still at work after the drain's time; the next start catches up");
     }
     ended
 }

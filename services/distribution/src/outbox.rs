@@ -73,8 +73,29 @@ pub(crate) fn content(
 }
 
 impl Outbox {
-    /// Works until `stop`.
+    /// Works until `stop`: what is to be made waits for records, and what is due does not wait for that.
     pub(crate) async fn run(self, stop: CancellationToken) {
+        tokio::join!(self.clone().make(stop.clone()), self.send(stop));
+    }
+
+    /// Makes deliveries and what is public, as minutes are issued and published.
+    async fn make(self, stop: CancellationToken) {
+        loop {
+            let went_on = async {
+                let has_more = self.tasks().await.unwrap_or_else(|fault| {
+                    warn!(cause = %jiyao_fault::chain(&fault), "what is to be done is not read");
+                    false
+                });
+                tokio::time::sleep(if has_more { Duration::ZERO } else { EVERY }).await;
+            };
+            if stop.run_until_cancelled(went_on).await.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// Sends what is due, and takes up what comes back.
+    async fn send(self, stop: CancellationToken) {
         let mut has_key = false;
         let mut under_way = JoinSet::new();
         // What an earlier process sent without seeing the answer is sent again, whatever time it was given.
@@ -90,10 +111,6 @@ impl Outbox {
                     warn!(cause = %jiyao_fault::chain(&fault), "the key of receipts is not on record");
                 }
             }
-            let has_more = self.tasks().await.unwrap_or_else(|fault| {
-                warn!(cause = %jiyao_fault::chain(&fault), "what is to be done is not read");
-                false
-            });
             let room = AT_ONCE - under_way.len();
             let due = match again.split_off(again.len().saturating_sub(room)) {
                 none if none.is_empty() => self.due(Due::ByNow, room),
@@ -108,10 +125,9 @@ impl Outbox {
             if let Err(fault) = self.read_reports().await {
                 warn!(cause = %jiyao_fault::chain(&fault), "mail reports are not read");
             }
-            let pause = if has_more { Duration::ZERO } else { EVERY };
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = tokio::time::sleep(pause) => {}
+                () = tokio::time::sleep(EVERY) => {}
                 Some(ended) = under_way.join_next() => {
                     if let Err(fault) = ended.map_err(Fault::internal).flatten() {
                         warn!(cause = %jiyao_fault::chain(&fault), "an attempt has no outcome");

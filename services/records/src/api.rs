@@ -23,6 +23,7 @@ use jiyao_serve::{
 use jiyao_wire::Mask;
 use prost::Message as _;
 use sha2::{Digest as _, Sha256};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -60,7 +61,11 @@ pub(crate) const RIGHTS: &[Right] = &[
 const LIFE: u32 = 16;
 /// Minutes that one page of a search looks through.
 const LOOKED_THROUGH: usize = 200;
-/// Largest piece of a file in one message.
+/// Texts that are read at once, each up to the largest file.
+const TEXTS: usize = 4;
+/// Largest piece of a text in one message.
+const PIECE: usize = 256 << 10;
+/// Largest piece of an upload in one message.
 const CHUNK: usize = 64 << 10;
 /// Largest text of an organ's name.
 const LONGEST_NAME: usize = 200;
@@ -78,7 +83,17 @@ pub(crate) struct Api {
     extractor: Extractor,
     readers: Readers,
     pages: Pages,
+    /// Texts that are read at once.
+    texts: Arc<Semaphore>,
     stop: CancellationToken,
+}
+
+/// Which text is sent: that of a revision, as it was or as it was extracted.
+#[derive(Clone)]
+struct Text {
+    name: Minutes,
+    revision: u64,
+    extracted: bool,
 }
 
 /// A text read, with what it was read from.
@@ -118,7 +133,8 @@ impl Api {
         stop: CancellationToken,
     ) -> Self {
         let (words, pages) = (Arc::new(Words::default()), Pages::default());
-        Self { ledger, uploads, upload_limit, words, extractor, readers, pages, stop }
+        let texts = Arc::new(Semaphore::new(TEXTS));
+        Self { ledger, uploads, upload_limit, words, extractor, readers, pages, texts, stop }
     }
 
     /// Reads a source off the async thread.
@@ -256,6 +272,19 @@ impl Api {
         tokio::task::spawn_blocking(read).await.map_err(Fault::internal)?
     }
 
+    /// A piece of a text from a place on, and how long the whole is. It is read anew for each piece: what nobody takes
+    /// is not kept in memory.
+    async fn piece(&self, of: Text, at: usize) -> Result<(Vec<u8>, usize)> {
+        let ledger = self.ledger.get()?.clone();
+        let _room = self.texts.acquire().await.map_err(Fault::internal)?;
+        let read = move || {
+            let (original, text) = imported_at(&ledger, &of.name, of.revision)?;
+            let whole = if of.extracted && !text.is_empty() { text.into_bytes() } else { original };
+            Ok((whole[at.min(whole.len())..whole.len().min(at + PIECE)].to_vec(), whole.len()))
+        };
+        tokio::task::spawn_blocking(read).await.map_err(Fault::internal)?
+    }
+
     /// Records what a person decided, and answers the revision that it made.
     async fn settle(
         &self,
@@ -366,7 +395,7 @@ impl Api {
         }
         let is_all = request.year == 0
             && [&request.document_number, &request.date_from, &request.date_to].iter().all(|f| f.is_empty());
-        let wanted = |summary: &api::MinutesSummary| {
+        let wanted = move |summary: &api::MinutesSummary| {
             let date = summary.meeting_date.as_str();
             let dated = |holds: bool| !date.is_empty() && holds;
             (request.year == 0 || dated(date.split('-').next() == Some(year.as_str())))
@@ -374,7 +403,7 @@ impl Api {
                 && (request.date_from.is_empty() || dated(date >= request.date_from.as_str()))
                 && (request.date_to.is_empty() || dated(date <= request.date_to.as_str()))
         };
-        let (page, sequence) = ledger.read(|view| {
+        let read = move |view: &Reading<'_>| {
             existing(view, &scope)?;
             let hidden = sight::hidden(view, &caller.principal)?;
             let is_all = is_all && hidden.is_empty();
@@ -385,7 +414,14 @@ impl Api {
                 Ok(is_wanted.then(|| value.into()))
             };
             Page::of(view, &list_of(&scope), &after, size, take)
-        })?;
+        };
+        // What looks through all of them does not hold up the network.
+        let (page, sequence) = if is_all {
+            ledger.read(read)?
+        } else {
+            let ledger = ledger.clone();
+            tokio::task::spawn_blocking(move || ledger.read(read)).await.map_err(Fault::internal)??
+        };
         let next_page_token = page.next.map(|key| query.token(&key)).unwrap_or_default();
         let answer = stored::EncodedListMinutesResponse { minutes: page.found, next_page_token, sequence };
         self.pages.keep(question, &answer);
@@ -650,23 +686,28 @@ impl RecordsService for Api {
     ) -> Result<Response<Self::GetMinutesTextStream>, Status> {
         let asking = caller(&request);
         let lang = asking.lang;
-        let read = async {
-            let request = request.get_ref();
-            let (name, ledger) = (Minutes::parse(&request.name, "name")?, self.ledger.get()?.clone());
-            ledger.read(|view| sight::check(view, &asking.principal, &name, "name"))?;
-            let extracted = request.extracted;
-            let read = move || {
-                let (original, text) = imported_at(&ledger, &name, 0)?;
-                Ok(if extracted && !text.is_empty() { text.into_bytes() } else { original })
-            };
-            tokio::task::spawn_blocking(read).await.map_err(Fault::internal)?
+        let api::GetMinutesTextRequest { name, extracted } = request.into_inner();
+        let first = async {
+            let name = Minutes::parse(&name, "name")?;
+            let (document, _) = self.ledger.get()?.read(|view| {
+                sight::check(view, &asking.principal, &name, "name")?;
+                view.document(&name, "name")
+            })?;
+            let of = Text { name, revision: document.minutes.unwrap_or_default().revision, extracted };
+            let (piece, size) = self.piece(of.clone(), 0).await?;
+            Ok((of, piece, size))
         };
-        let original = read.await.map_err(|fault| failed(fault, lang))?;
-        let chunks: Vec<_> = original
-            .chunks(CHUNK)
-            .map(|chunk| Ok(api::GetMinutesTextResponse { chunk: chunk.to_vec() }))
-            .collect();
-        Ok(Response::new(Box::pin(stream::iter(chunks))))
+        let (of, piece, size) = first.await.map_err(|fault| failed(fault, lang))?;
+        let begun = stream::iter([Ok(api::GetMinutesTextResponse { chunk: piece })]);
+        let this = self.clone();
+        let rest = stream::iter((PIECE..size).step_by(PIECE)).then(move |at| {
+            let (this, of) = (this.clone(), of.clone());
+            async move {
+                let piece = this.piece(of, at).await.map_err(|fault| failed(fault, lang))?;
+                Ok(api::GetMinutesTextResponse { chunk: piece.0 })
+            }
+        });
+        Ok(Response::new(Box::pin(begun.chain(rest))))
     }
 
     async fn list_minutes(

@@ -152,8 +152,6 @@ impl Program for Records {
         let reserve = config.serve.journal().reserve;
         let uploads = Attachments::open(&config.serve.folder().join("uploads"), reserve)
             .map_err(|source| ServeError::Io { what: "open the folder of uploads", source })?;
-        let swept = uploads.sweep(SystemTime::now(), UPLOAD_AGE, |_| false);
-        info!(removed = swept.unwrap_or(0), "old uploads were swept");
         let holidays = Arc::new(holidays(&config.holidays).map_err(ServeError::Settings)?);
         let ledger = Late::default();
         let limit = u64::from(config.upload_limit_mb) << 20;
@@ -184,7 +182,11 @@ impl Program for Records {
         let add = |server: Server| {
             server.add(api, api::RIGHTS).add(lifecycle, lifecycle::RIGHTS).add(matters, matters::RIGHTS)
         };
-        let opened = |ledger: Ledger<RecordsDomain>, ready: Ready| {
+        let swept = uploads.clone();
+        let opened = move |ledger: Ledger<RecordsDomain>, ready: Ready| {
+            // The folder is this process's alone by now.
+            let swept = swept.sweep(SystemTime::now(), UPLOAD_AGE, |_| false);
+            info!(removed = swept.unwrap_or(0), "old uploads were swept");
             if let Some(source) = attendance {
                 take_over(source, ledger.clone(), Quorums, Followed::new().0, ready.clone(), stop.clone());
             }
