@@ -18,8 +18,8 @@ mod followers;
 mod kills;
 mod power;
 
-/// Clients that import at the same time.
-const CLIENTS: usize = 4;
+/// Clients that write at the same time, one number after the other: groups of a sync are as large as those are many.
+const CLIENTS: [usize; 4] = [4, 1, 48, 16];
 
 /// Builds with this feature can be told to end at a point, or to have a bug.
 const PLANTED: &str = "planted-failpoints";
@@ -77,8 +77,7 @@ impl Kind {
             n => 200 + n % 7 * 600,
         };
         match self {
-            // The reader works for its bytes: these stay smaller.
-            Self::Records => numbered(n) + &"附件内容另册存放。\n".repeat(size / 270),
+            Self::Records => numbered(n) + &"附件内容另册存放。\n".repeat(size / 28),
             // An agenda has room for 400 KB.
             Self::Attendance => format!("{n:06}{}", "略".repeat(size.min(390_000) / 3)),
             Self::Distribution => format!("{n}，{}", "略".repeat(size / 3)),
@@ -213,7 +212,8 @@ impl Load {
         acknowledged: &Acknowledged,
     ) -> Result<Self> {
         let mut tasks = Vec::new();
-        for _ in 0..CLIENTS {
+        let round = next.load(Ordering::Relaxed);
+        for _ in 0..CLIENTS[round % CLIENTS.len()] {
             let client = kind.client(address)?;
             let (next, acknowledged) = (Arc::clone(next), Arc::clone(acknowledged));
             tasks.push(tokio::spawn(async move {

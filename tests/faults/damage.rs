@@ -194,7 +194,7 @@ async fn flipped(
         let broken = folder.path().join("broken");
         copy(&whole, &broken)?;
         let while_it_runs = round % 4 == 3;
-        let place = broken.join(if while_it_runs || dice.below(2) == 0 { "journal" } else { "state" });
+        let place = broken.join(if dice.below(2) == 0 { "journal" } else { "state" });
         let mut how = String::new();
         if !while_it_runs {
             how = flip(&place, &mut dice)?;

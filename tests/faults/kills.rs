@@ -112,7 +112,7 @@ async fn kills_at_points(kind: Kind, program: &Path, passes: usize, bug: &str) -
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kills_at_each_point_of_a_write_lose_nothing_and_a_planted_lost_write_is_found() -> Result<()> {
-    for kind in [Kind::Records, Kind::Attendance] {
+    for kind in Kind::ALL {
         let program = binary(kind.package(), kind.package(), Some(PLANTED))?;
         let (kills, found) = kills_at_points(kind, &program, rounds(3, 40), "").await?;
         println!("{kind:?}, {kills} kills at named points: {found:?}");
