@@ -211,7 +211,8 @@ where
                 let known = self.gate.told.get_key_value(path);
                 let (method, told) =
                     known.map_or((OTHER, &self.gate.other), |(method, told)| (*method, told));
-                let (told, has_end) = (told.clone(), has_end(method));
+                // Health and reflection answer as long as somebody listens.
+                let (told, has_end) = (told.clone(), known.is_some() && has_end(method));
                 let response = self.inner.call(request);
                 let answered = async move {
                     let response = response.await;
