@@ -223,7 +223,14 @@ async fn req_22_the_members_of_a_meeting_are_those_that_the_directory_has_for_it
     assert_eq!(codes().await?, Vec::<String>::new());
     let counted = client.quorum(&meeting, None).await?;
     assert_eq!((counted.base, counted.present), (11, 0));
-    assert_eq!(client.meeting(&meeting).await?.version, before + 1);
+    // The table was wrong: who was there is a member again, in the same place, and counts.
+    let mended = HEAD.to_owned() + &tenure("p2", "vice", "2018-01-01", "");
+    client.import_directory(&house.organ, mended.into_bytes(), false).await?;
+    client.meet(&meeting, refresh(), None).await?;
+    let counted = client.quorum(&meeting, None).await?;
+    assert_eq!((counted.base, counted.present), (12, 1));
+    assert_eq!(client.list_seats(&meeting, None).await?.entries.len(), 12);
+    assert_eq!(client.meeting(&meeting).await?.version, before + 2);
     assert_eq!(reason(client.sit(&seat_of(&meeting, 5), sign_in("东门"), None).await), "SEAT_NOT_FOUND");
     assert_eq!(client.sit(&seat_of(&meeting, 13), sign_in("东门"), None).await?.person, "新任");
     // One becomes the head on that day, and nobody refreshes: what was counted is said to differ.

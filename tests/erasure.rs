@@ -77,6 +77,12 @@ async fn lived(house: &House) -> Result<(String, String, Vec<Delivery>)> {
     let deliveries = house.deliveries(&minutes, scope.total as usize).await?;
     let unit = house.as_unit(UNIT)?;
     let mine = of(&deliveries, UNIT);
+    let table = "type,id,title,classes\nunit,later,市数据局,\n".to_owned();
+    client.import_directory(&house.organ, table.into_bytes(), false).await?;
+    until("a recipient more", async || {
+        Ok(client.add_recipient(&minutes, "later", "市长", "金丝雀新设").await.ok())
+    })
+    .await?;
     client.deliver(&mine.name, DeliveryAct::Remind { text: "金丝雀一文请签收".into() }, None).await?;
     unit.open_delivery(&mine.name).await?;
     unit.deliver(&mine.name, sign(mine), None).await?;
@@ -255,6 +261,16 @@ async fn what_a_follower_erases_goes_no_further() -> Result<()> {
     };
     let asked = by("first", None).await?;
     assert_eq!(by("second", Some(asked.id)).await?.records, 1);
+    assert!(house.client.roll(&minutes, None).await?.entries.is_empty());
+    // A step of their life is followed, and brings nothing of it back.
+    let revoke = LifeAct::Revoke { document: "撤销决定".into(), reason: "违法".into() };
+    house.client.step(&minutes, revoke, None).await?;
+    let head = house.client.status(Service::Records).await?.head;
+    until("attendance has gone past it", async || {
+        let status = house.client.status(Service::Attendance).await?;
+        Ok(status.following.iter().any(|one| one.lag == 0 && one.through == head).then_some(()))
+    })
+    .await?;
     assert!(house.client.roll(&minutes, None).await?.entries.is_empty());
     // Records and distribution follow attendance, and have gone past it.
     let later = house.client.import_directory(

@@ -80,10 +80,10 @@ fn a_token_file_that_is_wrong_is_blamed_by_its_line_alone() -> Result<()> {
 fn a_service_takes_as_many_open_files_as_the_system_allows_it() -> Result<()> {
     let folder = TempDir::new()?;
     let data = folder.path().join("data").display().to_string();
-    let service = Process::start(
-        &program("jiyao-records")?,
-        &["--listen", "127.0.0.1:0", "--data-dir", &data, "--set", "reserve_mb=1"],
-    )?;
+    let program = program("jiyao-records")?.display().to_string();
+    let start =
+        format!("ulimit -Sn 256; exec {program} --listen 127.0.0.1:0 --data-dir {data} --set reserve_mb=1");
+    let service = Process::start(Path::new("/bin/sh"), &["-c", &start])?;
     let limits = fs_err::read_to_string(format!("/proc/{}/limits", service.id()))?;
     let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
     let words: Vec<_> = line.split_whitespace().collect();

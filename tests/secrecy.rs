@@ -272,3 +272,40 @@ async fn req_43_what_gets_a_level_after_it_was_sent_is_opened_no_more() -> Resul
     assert_eq!(refused.reason(), Some(Reason::ChannelForbidden), "{refused}");
     services.stop().await
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_left_after_an_erasure_keeps_its_level() -> Result<()> {
+    let folder = TempDir::new()?;
+    let tokens = Tokens::new(&folder.path().join("tokens.toml"), &[])?;
+    tokens.write(&[
+        ("service-token", "jiyao", "service"),
+        ("clerk-token", "陈", "clerk"),
+        ("reader-token", "李", "reader"),
+        ("one-token", "甲", "operator"),
+        ("two-token", "乙", "operator"),
+    ])?;
+    let shown = folder.path().join("service.token");
+    fs_err::write(&shown, "service-token")?;
+    let services = Local::start_keyed(folder.path(), tokens.path(), &shown).await?;
+    let as_of = |token: &str| services.client_with(token);
+    let (clerk, reader) = (as_of("clerk-token")?, as_of("reader-token")?);
+    let organ = clerk.create_organ(Some("linlan"), "临岚市人民政府", &[]).await?.name;
+    let minutes = clerk.import_minutes(Import::new(&organ, SAMPLE.as_bytes().to_vec())).await?.minutes.name;
+    clerk.step(&minutes, level(Some(Level::Secret)), None).await?;
+    let is_hidden =
+        async || Ok((reason(reader.roll(&minutes, None).await) == Some(Reason::NotStated)).then_some(()));
+    until("the roll", async || Ok(clerk.roll(&minutes, None).await.ok())).await?;
+    until("hidden", async || match reader.roll(&minutes, None).await {
+        Ok(_) => Ok(None),
+        Err(_) => Ok(Some(())),
+    })
+    .await?;
+    let asked = as_of("one-token")?.ask_erasure(&minutes, "某法第九条").await?;
+    as_of("two-token")?.confirm_erasure(&asked.id).await?;
+    until("the erasure", async || {
+        Ok(clerk.roll(&minutes, None).await.ok().filter(|roll| roll.entries.is_empty()))
+    })
+    .await?;
+    until("hidden still", is_hidden).await?;
+    services.stop().await
+}

@@ -51,7 +51,7 @@ pub use directory::{DirectoryImport, Member, Tenure};
 pub use disclosure::{DisclosureRequest, Publication, Published};
 pub use error::{Error, ErrorKind};
 pub use jiyao_deliveries::{Act as DeliveryAct, Channel, RETURN_CODES, RequestAct, State as DeliveryState};
-pub use jiyao_matters::{Act, Evidence, State};
+pub use jiyao_matters::{Act, Bulletin, Evidence, State};
 pub use jiyao_minutes::{
     Act as LifeAct, Disclosure, DisclosureClass, Level, Major, Mark, Passage, Quorum, Secrecy, Stage,
 };
@@ -66,8 +66,7 @@ pub use jiyao_rolls::{
 };
 pub use lifecycle::{ClauseChange, Life, LifeEntry, Proceedings, Side};
 pub use matters::{
-    Became, Board, BoardBy, BoardRow, Bulletin, Closure, Matter, MatterEntry, MatterSummary, NewMatter,
-    Picked,
+    Became, Board, BoardBy, BoardRow, Closure, Matter, MatterEntry, MatterSummary, NewMatter, Picked,
 };
 pub use meetings::{
     AttendanceRate, Meeting, NewMeeting, NewSeat, Quorum as QuorumCount, Recusal, RollCheck, RollFinding,

@@ -1,4 +1,4 @@
-use jiyao_matters::{Act, State};
+use jiyao_matters::{Act, Bulletin, State};
 use jiyao_proto::records::v1 as wire;
 use jiyao_proto::records::v1::matters_service_client::MattersServiceClient;
 use tonic::transport::Channel;
@@ -207,23 +207,6 @@ fn matter(of: wire::Matter) -> Option<Matter> {
         history: of.history.into_iter().map(entry).collect(),
         findings: of.findings.into_iter().map(|finding| (finding.code, finding.day, finding.about)).collect(),
     })
-}
-
-/// How the matters of a meeting stand (通报).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Bulletin {
-    /// All matters.
-    pub total: u32,
-    /// 办结 or 销号.
-    pub closed: u32,
-    /// The rest.
-    pub open: u32,
-    /// Share of the closed in whole per cent, rounded half up.
-    pub closed_percent: u32,
-    /// Share of the open in whole per cent, rounded half up.
-    pub open_percent: u32,
-    /// Lead units with overdue matters and how many, most first.
-    pub laggards: Vec<(String, u32)>,
 }
 
 /// What should not be once all is done; empty when all is well.

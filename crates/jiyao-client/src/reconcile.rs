@@ -2,7 +2,9 @@ use std::collections::BTreeMap;
 
 use jiyao_minutes::Quorum;
 
-use crate::{Client, DeliveryState, Error, ListMinutes, Minutes, Page, ReceiptKind, verify_receipt};
+use crate::{
+    Client, DeliveryState, Error, ListMinutes, Minutes, Page, ReceiptKind, Standing, verify_receipt,
+};
 
 /// What two services do not agree on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,7 +91,12 @@ impl Client {
         if !minutes.life.frozen.is_empty() {
             match self.frozen_scope(name).await {
                 Ok(scope) if scope.hash == minutes.life.frozen => {
-                    if deliveries.len() < scope.total as usize {
+                    // Before the issue there are none, and what was issued elsewhere is sent when somebody says so.
+                    let is_sent = minutes.life.stage.is_issued()
+                        && minutes.life.revoked_date.is_empty()
+                        && minutes.life.voided_date.is_empty()
+                        && (minutes.standing == Standing::Draft || !deliveries.is_empty());
+                    if is_sent && deliveries.len() < scope.total as usize {
                         let what = format!(
                             "distribution: {} deliveries for {} frozen recipients",
                             deliveries.len(),

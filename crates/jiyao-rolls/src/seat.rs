@@ -265,14 +265,17 @@ pub(crate) fn bounded(value: &str, field: &str) -> Result<()> {
 }
 
 impl Seat {
-    /// What becomes of a member's seat when the directory of the day has changed: `member` is the seat that it would get
+    /// What becomes of a seat when the directory of the day has changed: `member` is the seat that it would get
     /// now, None where somebody is none any more. Then nothing remains of it, unless they were in the room or something
     /// was decided on it: they become an invited observer.
     #[must_use]
     pub fn refreshed(&self, member: Option<&Self>) -> Option<Self> {
         let after = self.clone();
         match member {
-            Some(member) => Some(Self { post: member.post.clone(), rank: member.rank, ..after }),
+            Some(member) => {
+                let (capacity, observer) = (Capacity::Member, ObserverKind::default());
+                Some(Self { capacity, observer, post: member.post.clone(), rank: member.rank, ..after })
+            }
             None if self.is_unused() => None,
             None => Some(Self { capacity: Capacity::Observer, observer: ObserverKind::Invited, ..after }),
         }

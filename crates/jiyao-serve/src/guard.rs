@@ -4,25 +4,25 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use http::HeaderMap;
 use http_body::Frame;
-use http_body_util::BodyExt as _;
 use jiyao_fault::{Fault, Reason};
 use jiyao_phrases::Lang;
 use jiyao_telemetry::{Counter, Histogram, TRACEPARENT, call_span, counter, histogram};
 use prost::Message as _;
 use prost::bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tonic::Status;
 use tonic::body::Body;
 use tower::{Layer, Service};
 use tracing::{Instrument as _, Span, info};
 
 use crate::answer::Caller;
 use crate::identity::{Identities, Principal, Role};
-use crate::incoming::{Peer, Traffic};
+use crate::incoming::Traffic;
 
 /// One row of a permission table: a method's full path, and the roles of which one is needed.
 #[derive(Clone, Copy, Debug)]
@@ -59,6 +59,8 @@ pub(crate) struct Gate {
     /// Of paths that are no methods of ours: they are the caller's words, and become no series.
     other: Told,
     room: Arc<Semaphore>,
+    /// Answers that may lie there for one peer.
+    untaken: usize,
 }
 
 /// Metrics of a method.
@@ -124,7 +126,8 @@ impl Gate {
         calls: usize,
     ) -> Self {
         let told = rights.keys().map(|method| (*method, Told::of(method))).collect();
-        Self { identities, rights, told, other: Told::of(OTHER), room: Arc::new(Semaphore::new(calls)) }
+        let (other, room) = (Told::of(OTHER), Arc::new(Semaphore::new(calls)));
+        Self { identities, rights, told, other, room, untaken: calls.div_ceil(4) }
     }
 
     fn admit<B>(&self, request: &mut http::Request<B>) -> Result<(), (Fault, Lang)> {
@@ -167,10 +170,51 @@ pub(crate) struct Guard<S> {
     gate: Arc<Gate>,
 }
 
-/// Whether the answers of a method end by themselves: whoever watches or follows keeps no place among the calls.
+/// Whether the answers of a method come at once: whoever watches or follows, or waits for a report of much work now and
+/// then, keeps no place among the calls.
 fn has_end(method: &str) -> bool {
     let name = method.rsplit('/').next().unwrap_or(method);
-    !name.starts_with("Watch") && name != "Follow"
+    !name.starts_with("Watch") && !["Follow", "VerifyJournal"].contains(&name)
+}
+
+/// Largest piece of an answer that is handed to the connection before it is taken.
+const PIECE: usize = 16 << 10;
+
+/// An answer that is taken piece by piece: what is handed over whole would lie in the connection, however little of it
+/// the peer takes.
+struct Taken {
+    body: Body,
+    /// Of a piece that was too large.
+    rest: Bytes,
+    ending: Ending,
+}
+
+impl http_body::Body for Taken {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        if self.rest.is_empty() {
+            match ready!(Pin::new(&mut self.body).poll_frame(context)) {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => self.rest = data,
+                    Err(frame) => {
+                        if let Some(trailers) = frame.trailers_ref() {
+                            self.ending.see(trailers);
+                        }
+                        return Poll::Ready(Some(Ok(frame)));
+                    }
+                },
+                ended => return Poll::Ready(ended),
+            }
+        }
+        let size = self.rest.len().min(PIECE);
+        let piece = self.rest.split_to(size);
+        Poll::Ready(Some(Ok(Frame::data(piece))))
+    }
 }
 
 impl<S, B> Service<http::Request<B>> for Guard<S>
@@ -198,11 +242,13 @@ where
             }
             Box::pin(std::future::ready(Ok(refusal)))
         };
-        let Ok(place) = Arc::clone(&self.gate.room).try_acquire_owned() else {
+        let traffic = request.extensions().get::<Traffic>().cloned().unwrap_or_default();
+        // Whoever takes nothing of what they asked for keeps no place from the others.
+        let takes = traffic.ask() < self.gate.untaken;
+        let place = Arc::clone(&self.gate.room).try_acquire_owned().ok().filter(|_| takes);
+        let Some(place) = place else {
             return refuse(&Fault::new(Reason::Busy), Lang::default(), request.uri().path());
         };
-        let traffic = request.extensions().get::<Peer>().map(|peer| peer.traffic.clone()).unwrap_or_default();
-        traffic.ask();
         match self.gate.admit(&mut request) {
             Ok(()) => {
                 let (began, path) = (Instant::now(), request.uri().path());
@@ -229,13 +275,7 @@ where
                     if ending.code.is_some() {
                         return Ok(response);
                     }
-                    let watch = move |frame: Frame<Bytes>| {
-                        if let Some(trailers) = frame.trailers_ref() {
-                            ending.see(trailers);
-                        }
-                        frame
-                    };
-                    Ok(response.map(|body| Body::new(body.map_frame(watch))))
+                    Ok(response.map(|body| Body::new(Taken { body, rest: Bytes::new(), ending })))
                 };
                 Box::pin(answered.instrument(span))
             }

@@ -6,7 +6,7 @@ use std::future::Future as _;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -25,35 +25,44 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// What pings take, and no answer does.
 const LITTLE: u64 = 4096;
 
-/// What was asked over a connection, and what of the answers it has taken.
+/// What was asked over a connection, and what of the answers lies there.
 #[derive(Clone, Default)]
 pub(crate) struct Traffic(Arc<Counters>);
 
 #[derive(Default)]
 struct Counters {
-    asked: AtomicU64,
+    is_asked: AtomicBool,
     /// Answers that are not wholly taken; those without an end do not count.
     waiting: AtomicUsize,
+    /// The same over all connections from one address.
+    waiting_of_peer: Arc<AtomicUsize>,
 }
 
 impl Traffic {
-    /// A request came.
-    pub(crate) fn ask(&self) {
-        self.0.asked.fetch_add(1, Ordering::Relaxed);
+    fn of(waiting_of_peer: Arc<AtomicUsize>) -> Self {
+        Self(Arc::new(Counters { waiting_of_peer, ..Counters::default() }))
+    }
+
+    /// A request came. Answers how many answers lie there for its peer.
+    pub(crate) fn ask(&self) -> usize {
+        self.0.is_asked.store(true, Ordering::Relaxed);
+        self.0.waiting_of_peer.load(Ordering::Relaxed)
     }
 
     /// An answer lies there.
     pub(crate) fn lay(&self) {
         self.0.waiting.fetch_add(1, Ordering::Relaxed);
+        self.0.waiting_of_peer.fetch_add(1, Ordering::Relaxed);
     }
 
     /// It is gone.
     pub(crate) fn clear(&self) {
         self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+        self.0.waiting_of_peer.fetch_sub(1, Ordering::Relaxed);
     }
 
     fn is_asked(&self) -> bool {
-        self.0.asked.load(Ordering::Relaxed) > 0
+        self.0.is_asked.load(Ordering::Relaxed)
     }
 
     fn is_waiting(&self) -> bool {
@@ -61,16 +70,16 @@ impl Traffic {
     }
 }
 
-/// What is known of the peer of a request.
-#[derive(Clone)]
-pub(crate) struct Peer {
-    pub(crate) traffic: Traffic,
-}
-
 #[derive(Default)]
 struct Count {
     total: usize,
-    by_peer: HashMap<IpAddr, usize>,
+    by_peer: HashMap<IpAddr, OfPeer>,
+}
+
+#[derive(Default)]
+struct OfPeer {
+    connections: usize,
+    waiting: Arc<AtomicUsize>,
 }
 
 type Counts = Arc<Mutex<Count>>;
@@ -82,15 +91,18 @@ struct Place {
 }
 
 impl Place {
-    fn take(counts: &Counts, peer: IpAddr, total: usize, per_peer: usize) -> Option<Self> {
+    /// A place, and what counts the answers that lie there for its peer.
+    fn take(counts: &Counts, peer: IpAddr, total: usize, per_peer: usize) -> Option<(Self, Traffic)> {
         let mut count = counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let from_peer = count.by_peer.get(&peer).copied().unwrap_or(0);
+        let from_peer = count.by_peer.get(&peer).map_or(0, |of_peer| of_peer.connections);
         if count.total >= total || from_peer >= per_peer {
             return None;
         }
         count.total += 1;
-        count.by_peer.insert(peer, from_peer + 1);
-        Some(Self { counts: Arc::clone(counts), peer })
+        let of_peer = count.by_peer.entry(peer).or_default();
+        of_peer.connections += 1;
+        let traffic = Traffic::of(Arc::clone(&of_peer.waiting));
+        Some((Self { counts: Arc::clone(counts), peer }, traffic))
     }
 }
 
@@ -98,9 +110,9 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut count = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         count.total -= 1;
-        if let Some(from_peer) = count.by_peer.get_mut(&self.peer) {
-            *from_peer -= 1;
-            if *from_peer == 0 {
+        if let Some(of_peer) = count.by_peer.get_mut(&self.peer) {
+            of_peer.connections -= 1;
+            if of_peer.connections == 0 {
                 count.by_peer.remove(&self.peer);
             }
         }
@@ -158,7 +170,7 @@ pub(crate) fn incoming(
                     continue;
                 }
             };
-            let Some(place) = Place::take(&counts, peer.ip(), total, per_peer) else {
+            let Some((place, traffic)) = Place::take(&counts, peer.ip(), total, per_peer) else {
                 debug!("a connection over the limit was closed");
                 continue;
             };
@@ -168,7 +180,7 @@ pub(crate) fn incoming(
             }
             let connection = Connection {
                 io,
-                traffic: Traffic::default(),
+                traffic,
                 patience: Box::pin(tokio::time::sleep(FIRST_BYTE)),
                 is_silent: true,
                 taken: 0,
@@ -181,10 +193,10 @@ pub(crate) fn incoming(
 }
 
 impl Connected for Connection {
-    type ConnectInfo = Peer;
+    type ConnectInfo = Traffic;
 
-    fn connect_info(&self) -> Peer {
-        Peer { traffic: self.traffic.clone() }
+    fn connect_info(&self) -> Traffic {
+        self.traffic.clone()
     }
 }
 
@@ -309,6 +321,10 @@ mod tests {
         let (a, b) = (take(1).unwrap(), take(1).unwrap());
         assert!(take(1).is_none(), "two from one address are enough");
         let c = take(2).unwrap();
+        a.1.lay();
+        assert_eq!((b.1.ask(), c.1.ask()), (1, 0), "what lies there counts by address");
+        a.1.clear();
+        assert_eq!(b.1.ask(), 0);
         assert!(take(3).is_none(), "three are enough in total");
         drop((a, c));
         assert!(take(1).is_some());

@@ -224,6 +224,10 @@ fn back_up(log: &Log, about: &About, to: &Sender<wire::BackupResponse>) -> io::R
         }
         std::thread::sleep(TAKEN_EVERY);
     }
+    // A queue that was thrown away is empty too.
+    if to.is_closed() {
+        return Err(gone());
+    }
     fs_err::write(about.folder.join(LAST_BACKUP), format!("{} {time}\n", through.sequence))
 }
 

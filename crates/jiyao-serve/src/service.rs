@@ -51,8 +51,8 @@ pub async fn serve_domain<D: Domain>(
     let start = async |ready| {
         let open = move || Ledger::open(&places, options, domain, SystemClock, Box::new(|_| Uuid::now_v7()));
         let open = tokio::task::spawn_blocking(open).await.map_err(|e| ServeError::Bug(e.to_string()))??;
-        ledger.set(open.clone());
-        opened(open, ready);
+        opened(open.clone(), ready);
+        ledger.set(open);
         Ok(())
     };
     let ended = server.run(start, on_ready).await;

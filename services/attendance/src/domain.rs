@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use jiyao_fault::{Fault, Reason, Result};
-use jiyao_ledger::{Context, Decided, Domain, Erasing, Overlay, decode_event, event, from_json, to_json};
+use jiyao_ledger::{
+    Context, Decided, Domain, Erasing, Lookup as _, Overlay, decode_event, event, from_json, to_json,
+};
 use jiyao_names::{Meeting as MeetingName, Minutes, Organ, ROLL, Seat as SeatName};
 use jiyao_proto::attendance::v1::{self as api, Presence, Roll, RollEntry};
 use jiyao_proto::journal::v1::event::Kind;
@@ -330,17 +332,7 @@ impl Domain for AttendanceDomain {
                     return Ok(None);
                 }
                 for roll in rolls.iter_mut().filter(|roll| is_one(&roll.minutes)) {
-                    let Roll { name, minutes, revision, meeting_date, meeting_kind, create_time, .. } =
-                        std::mem::take(roll);
-                    *roll = Roll {
-                        name,
-                        minutes,
-                        revision,
-                        meeting_date,
-                        meeting_kind,
-                        create_time,
-                        ..Roll::default()
-                    };
+                    *roll = without_content(std::mem::take(roll));
                 }
                 Ok(Some(vec![event(ROLLS_STATED, 1, &RollsStated { rolls, source, has_levels })]))
             }
@@ -444,14 +436,24 @@ fn add_seats(view: &Overlay<'_>, name: &MeetingName, seats: &[Seat]) -> Result<(
 
 /// The members of a meeting as the directory has them now: what that does to its seats, and the act that says so.
 fn refreshed(view: &Overlay<'_>, name: &MeetingName, meeting: &Meeting) -> Result<(MeetingAct, Vec<Event>)> {
-    let seats = view.seats(name, &keys::member_seats(name))?;
+    let all = view.seats(name, &keys::seats(name))?;
     let (wanted, findings) = meeting.members_of(&view.directory(&name.organ)?, &view.rules(&name.organ)?);
-    let is_seated = |member: &Seat| seats.iter().any(|(_, seat)| seat.person_id == member.person_id);
-    let added: Vec<&Seat> = wanted.iter().filter(|member| !is_seated(member)).collect();
+    let is_seated = |member: &Seat| all.iter().any(|(_, seat)| seat.person_id == member.person_id);
+    let is_member = |seat: &Seat| seat.capacity == Capacity::Member;
+    let mut added: Vec<String> = Vec::new();
     let (mut changed, mut removed) = (Vec::new(), Vec::new());
-    for (name, seat) in &seats {
+    for (name, seat) in &all {
+        // Nobody sits twice: whoever was asked otherwise becomes a member where they are.
+        if !is_member(seat) {
+            let member = wanted.iter().find(|member| member.person_id == seat.person_id);
+            if let Some(member) = member.filter(|_| !seat.person_id.is_empty()) {
+                added.push(seat.person.clone());
+                changed.push((name.number, seat.refreshed(Some(member))));
+            }
+            continue;
+        }
         let after = seat.refreshed(wanted.iter().find(|member| member.person_id == seat.person_id));
-        if after.as_ref().is_none_or(|after| after.capacity != Capacity::Member) {
+        if after.as_ref().is_none_or(|after| !is_member(after)) {
             removed.push(seat.person.clone());
         }
         if after.as_ref() != Some(seat) {
@@ -462,14 +464,17 @@ fn refreshed(view: &Overlay<'_>, name: &MeetingName, meeting: &Meeting) -> Resul
     if !changed.is_empty() {
         events.push(noted(SEATS_CHANGED, name, 0, to_json(&changed)?, Vec::new()));
     }
-    let (first, last) = (seat_count(view, name)? + 1, seats.iter().map(|(_, seat)| seat.order).max());
-    if !added.is_empty() {
-        let parts = (last.unwrap_or(0) + 1..).zip(&added);
+    let new: Vec<&Seat> = wanted.iter().filter(|member| !is_seated(member)).collect();
+    let first = seat_count(view, name)? + 1;
+    if !new.is_empty() {
+        let members = all.iter().filter(|(_, seat)| is_member(seat));
+        let last = members.map(|(_, seat)| seat.order).max().unwrap_or(0);
+        let parts = (last + 1..).zip(&new);
         let parts = parts.map(|(order, seat)| to_json(&Seat { order, ..(*seat).clone() }));
         let parts = parts.collect::<Result<_>>()?;
         events.push(noted(SEATS_ADDED, name, u64::from(first), Vec::new(), parts));
     }
-    let added = added.iter().map(|seat| seat.person.clone()).collect();
+    added.extend(new.iter().map(|seat| seat.person.clone()));
     let act = MeetingAct::RefreshMembers { added, removed, findings };
     Ok((act, events))
 }
@@ -503,6 +508,12 @@ fn show_rolls(view: &mut Overlay<'_>, event: &Event) -> Result<()> {
     Ok(())
 }
 
+/// Of a roll that it was stated, by minutes of which meeting, and who may see it.
+fn without_content(roll: Roll) -> Roll {
+    let Roll { name, minutes, revision, meeting_date, meeting_kind, create_time, classified, .. } = roll;
+    Roll { name, minutes, revision, meeting_date, meeting_kind, create_time, classified, ..Roll::default() }
+}
+
 /// The rolls that minutes state, without those that are known as they are.
 fn new_rolls(view: &Overlay<'_>, minutes: &[records::Minutes], now: i64) -> Result<Vec<Roll>> {
     let mut rolls: Vec<Roll> = Vec::new();
@@ -510,6 +521,8 @@ fn new_rolls(view: &Overlay<'_>, minutes: &[records::Minutes], now: i64) -> Resu
         let stated = roll(minutes, now);
         rolls.retain(|other| other.minutes != stated.minutes);
         let name = Minutes::parse(&stated.minutes, "minutes")?;
+        // What was erased does not come in again.
+        let stated = if view.is_erased(&stated.minutes)? { without_content(stated) } else { stated };
         let known = match view.roll(&name, "minutes") {
             Ok(roll) => Some(roll),
             Err(fault) if fault.reason() == Reason::NotStated => None,

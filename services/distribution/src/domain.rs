@@ -196,7 +196,7 @@ impl DistributionDomain {
 
 impl Domain for DistributionDomain {
     type Command = Command;
-    const PROJECTION: u32 = 4;
+    const PROJECTION: u32 = 5;
 
     fn decide(&self, view: &Overlay<'_>, command: &Command, context: &mut Context<'_>) -> Result<Decided> {
         let (events, answer) = match command {
@@ -508,7 +508,9 @@ impl Domain for DistributionDomain {
                 let parts = noted.parts.iter().map(|part| {
                     let mut made: Delivery = from_json(part)?;
                     // Who approved it stays, and why goes.
-                    made.approved_by.truncate(made.approved_by.find(": ").unwrap_or(0));
+                    if let Some(at) = made.approved_by.find(": ") {
+                        made.approved_by.truncate(at);
+                    }
                     to_json(&made)
                 });
                 Noted { parts: parts.collect::<Result<_>>()?, ..noted }

@@ -565,6 +565,8 @@ impl Api {
             }
             _ => Fault::internal(e),
         };
+        // Until the ledger is there, what other processes left behind is not swept.
+        self.ledger.get()?;
         let mut receiving = self.uploads.receive().map_err(full)?;
         while let Some(message) = chunks.next().await {
             let chunk = message.map_err(Fault::internal)?.chunk;

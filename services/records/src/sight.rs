@@ -43,7 +43,30 @@ pub(crate) fn hidden(view: &Reading<'_>, principal: &Principal) -> Result<BTreeS
     view.scan(keys::SECRETS, &[]).map(name).collect()
 }
 
-/// What of the matters somebody sees.
+/// Whether somebody sees every matter.
+pub(crate) fn sees_all_matters(principal: &Principal) -> bool {
+    principal.is_any(CLEARED) || principal.is_any(SUPERVISORS)
+}
+
+/// Refuses a matter that somebody does not see, as if it were not there. Units that lead or help see theirs.
+///
+/// # Errors
+/// `MATTER_NOT_FOUND`.
+pub(crate) fn check_matter(
+    view: &impl Lookup,
+    principal: &Principal,
+    (name, matter): (&MatterName, &Matter),
+    field: &str,
+) -> Result<()> {
+    let acts = !principal.unit.is_empty() && matter.is_of(&principal.unit);
+    if sees_all_matters(principal) || acts {
+        return Ok(());
+    }
+    let minutes = Minutes::parse(&matter.source.minutes, "minutes")?;
+    if view.value(&keys::secret(&minutes))?.is_some() { Err(no_matter(name, field)) } else { Ok(()) }
+}
+
+/// What of lists of matters somebody sees.
 pub(crate) struct MatterSight {
     hidden: BTreeSet<String>,
     unit: String,
@@ -51,14 +74,8 @@ pub(crate) struct MatterSight {
 
 impl MatterSight {
     pub(crate) fn of(view: &Reading<'_>, principal: &Principal) -> Result<Self> {
-        let follows_up = principal.is_any(SUPERVISORS);
-        let hidden = if follows_up { BTreeSet::new() } else { hidden(view, principal)? };
+        let hidden = if sees_all_matters(principal) { BTreeSet::new() } else { hidden(view, principal)? };
         Ok(Self { hidden, unit: principal.unit.clone() })
-    }
-
-    /// Whether there is nothing that is not seen.
-    pub(crate) fn sees_everything(&self) -> bool {
-        self.hidden.is_empty()
     }
 
     /// Whether all matters of minutes are seen.
@@ -76,16 +93,5 @@ impl MatterSight {
 
     pub(crate) fn sees(&self, matter: &MatterSummary) -> bool {
         self.sees_all_of(&matter.minutes) || (!self.unit.is_empty() && matter.lead == self.unit)
-    }
-
-    /// Refuses a matter that is not seen, as if it were not there. A helping unit sees it too.
-    ///
-    /// # Errors
-    /// `MATTER_NOT_FOUND`.
-    pub(crate) fn check(&self, matter: &Matter, name: &MatterName, field: &str) -> Result<()> {
-        if self.sees_all_of(&matter.source.minutes) || (!self.unit.is_empty() && matter.is_of(&self.unit)) {
-            return Ok(());
-        }
-        Err(no_matter(name, field))
     }
 }

@@ -123,7 +123,9 @@ pub(super) fn show_made(
     parts: Vec<Vec<u8>>,
 ) -> Result<()> {
     for part in parts {
-        let delivery: Delivery = from_json(&part)?;
+        let mut delivery: Delivery = from_json(&part)?;
+        // Older programs did not say so.
+        delivery.was_out |= delivery.state == State::Sent;
         let of = DeliveryName::parse(&delivery.name, "name")?;
         view.put(keys::in_minutes(name, delivery.index), delivery.name.clone().into_bytes());
         view.put(keys::by_unit(name, &delivery.unit), delivery.name.clone().into_bytes());
