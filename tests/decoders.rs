@@ -37,6 +37,7 @@ fn whatever_a_decoder_is_given_it_answers_or_refuses() -> Result<()> {
     let rounds = if is_long() { 200_000 } else { 1500 };
     for (name, decode, seeds) in DECODERS {
         let seeds = seeds();
+        assert!(seeds.iter().all(|seed| !seed.is_empty()), "{name} has nothing to begin with");
         for round in 0..rounds {
             let seed = &seeds[round % seeds.len()];
             let bytes = mutated(seed, &mut dice);

@@ -3,10 +3,12 @@
 //! made of these.
 
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use jiyao_calendar::Holidays;
 use jiyao_docnum::DocumentNumber;
 use jiyao_extract::Extractor;
+use jiyao_journal::{Entry, Journal, Options};
 use jiyao_names::{Delivery, Matter, Meeting, Minutes, Organ, Scope, Seat};
 use jiyao_proto::journal::v1::Event;
 use jiyao_proto::stored::v1::{EncodedDocument, MinutesDocument, Noted, Record};
@@ -24,7 +26,7 @@ use crate::{DIRECTORY, SAMPLE};
 pub type Decoder = (&'static str, fn(&[u8]), fn() -> Vec<Vec<u8>>);
 
 /// All of them.
-pub const DECODERS: [Decoder; 8] = [
+pub const DECODERS: [Decoder; 9] = [
     ("read", reading, || vec![SAMPLE.into()]),
     ("text", text, texts),
     ("table", table, || vec![DIRECTORY.into()]),
@@ -39,6 +41,7 @@ pub const DECODERS: [Decoder; 8] = [
     ("settings", settings, || vec![include_bytes!("../../jiyao-calendar/data/holidays.txt").to_vec()]),
     ("stored", stored, stored_seeds),
     ("receipt", receipt, || vec![signed().into_bytes()]),
+    ("journal", journal, || vec![segment().1]),
     ("backup", backup, || vec![include_bytes!("../../../tests/fixtures/format-1/attendance.tar").to_vec()]),
 ];
 
@@ -167,6 +170,46 @@ pub fn receipt(bytes: &[u8]) {
     assert!(verify(&text, std::slice::from_ref(&key)).is_err() || text == signed(), "forged: {text}");
     assert!(check_webhook(("id", 0, &text), &text, &[key], 0).is_err());
     let _ = PublicKey::parse(&text);
+}
+
+const JOURNAL: Options = Options { segment_size: 64 << 10, reserve: 0 };
+const PAYLOADS: [&[u8]; 3] = [b"one", b"", &[7; 3000]];
+
+/// A sound segment: its file's name, and its bytes up to the last that is used. Nothing where there is no disk.
+fn segment() -> (String, Vec<u8>) {
+    let made = || {
+        let folder = tempfile::tempdir()?;
+        let mut journal = Journal::open(folder.path(), JOURNAL).map_err(std::io::Error::other)?.journal;
+        for payload in PAYLOADS {
+            let entry = Entry { time_ms: 1, payload: payload.to_vec() };
+            journal.append(&[entry]).map_err(std::io::Error::other)?;
+        }
+        drop(journal);
+        let paths = fs_err::read_dir(folder.path())?.filter_map(|entry| Some(entry.ok()?.path()));
+        let path = paths.filter(|path| path.extension().is_some_and(|kind| kind == "segment")).min();
+        let path = path.ok_or_else(|| std::io::Error::other("no segment"))?;
+        let mut bytes = fs_err::read(&path)?;
+        bytes.truncate(bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1));
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Ok::<_, std::io::Error>((name, bytes))
+    };
+    made().unwrap_or_default()
+}
+
+/// A segment of a journal: what is read of it is what was written.
+pub fn journal(bytes: &[u8]) {
+    static NAME: LazyLock<String> = LazyLock::new(|| segment().0);
+    let Ok(folder) = tempfile::tempdir() else { return };
+    if fs_err::write(folder.path().join(&*NAME), bytes).is_err() {
+        return;
+    }
+    let Ok(opened) = Journal::open(folder.path(), JOURNAL) else { return };
+    let log = opened.journal.log();
+    for (sequence, payload) in (1..=log.head().sequence).zip(PAYLOADS) {
+        if let Ok(record) = log.read(sequence) {
+            assert_eq!(record.payload.as_deref(), Some(payload));
+        }
+    }
 }
 
 /// A backup.
