@@ -265,17 +265,36 @@ pub(crate) fn bounded(value: &str, field: &str) -> Result<()> {
 }
 
 impl Seat {
-    /// What becomes of a seat when the directory of the day has changed: `member` is the seat that it would get
+    /// Whether it is that of somebody who becomes a member: by their id, or by name where it has none and comes for no
+    /// unit.
+    #[must_use]
+    pub fn is_of_person(&self, member: &Self) -> bool {
+        match self.person_id.as_str() {
+            "" => {
+                self.unit.is_empty()
+                    && !self.person.is_empty()
+                    && plain(&self.person) == plain(&member.person)
+            }
+            id => id == member.person_id,
+        }
+    }
+
+    /// The seat of somebody who becomes a member, at a place of the order: for the whole meeting, and for no unit.
+    #[must_use]
+    pub fn promoted(&self, member: &Self, order: u32) -> Self {
+        let (stays, recusals) = (self.stays.clone(), self.recusals.clone());
+        let (reply, leave, substitute) = (self.reply.clone(), self.leave.clone(), self.substitute.clone());
+        Self { order, version: self.version, stays, recusals, reply, leave, substitute, ..member.clone() }
+    }
+
+    /// What becomes of a member's seat when the directory of the day has changed: `member` is the seat that it would get
     /// now, None where somebody is none any more. Then nothing remains of it, unless they were in the room or something
     /// was decided on it: they become an invited observer.
     #[must_use]
     pub fn refreshed(&self, member: Option<&Self>) -> Option<Self> {
         let after = self.clone();
         match member {
-            Some(member) => {
-                let (capacity, observer) = (Capacity::Member, ObserverKind::default());
-                Some(Self { capacity, observer, post: member.post.clone(), rank: member.rank, ..after })
-            }
+            Some(member) => Some(Self { post: member.post.clone(), rank: member.rank, ..after }),
             None if self.is_unused() => None,
             None => Some(Self { capacity: Capacity::Observer, observer: ObserverKind::Invited, ..after }),
         }

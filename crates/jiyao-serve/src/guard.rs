@@ -22,7 +22,7 @@ use tracing::{Instrument as _, Span, info};
 
 use crate::answer::Caller;
 use crate::identity::{Identities, Principal, Role};
-use crate::incoming::Traffic;
+use crate::incoming::{Share, Traffic};
 
 /// One row of a permission table: a method's full path, and the roles of which one is needed.
 #[derive(Clone, Copy, Debug)]
@@ -59,8 +59,8 @@ pub(crate) struct Gate {
     /// Of paths that are no methods of ours: they are the caller's words, and become no series.
     other: Told,
     room: Arc<Semaphore>,
-    /// Answers that may lie there for one peer.
-    untaken: usize,
+    /// Calls that one peer may have under way.
+    of_peer: usize,
 }
 
 /// Metrics of a method.
@@ -88,8 +88,8 @@ struct Ending {
     told: Told,
     method: &'static str,
     code: Option<String>,
-    /// Of an answer that ends by itself: a place among the calls, and that it lies there.
-    taking: Option<(OwnedSemaphorePermit, Traffic)>,
+    /// Of an answer that comes at once: a place among all calls and among those of its peer, and that it lies there.
+    taking: Option<(OwnedSemaphorePermit, Share, Traffic)>,
 }
 
 impl Ending {
@@ -101,7 +101,7 @@ impl Ending {
 
 impl Drop for Ending {
     fn drop(&mut self) {
-        if let Some((_, traffic)) = &self.taking {
+        if let Some((_, _, traffic)) = &self.taking {
             traffic.clear();
         }
         match self.code.take() {
@@ -127,7 +127,7 @@ impl Gate {
     ) -> Self {
         let told = rights.keys().map(|method| (*method, Told::of(method))).collect();
         let (other, room) = (Told::of(OTHER), Arc::new(Semaphore::new(calls)));
-        Self { identities, rights, told, other, room, untaken: calls.div_ceil(4) }
+        Self { identities, rights, told, other, room, of_peer: calls.div_ceil(4) }
     }
 
     fn admit<B>(&self, request: &mut http::Request<B>) -> Result<(), (Fault, Lang)> {
@@ -180,6 +180,9 @@ fn has_end(method: &str) -> bool {
 /// Largest piece of an answer that is handed to the connection before it is taken.
 const PIECE: usize = 16 << 10;
 
+/// From this size on an answer's last byte is a piece of its own.
+const LARGE: usize = 8 << 10;
+
 /// An answer that is taken piece by piece: what is handed over whole would lie in the connection, however little of it
 /// the peer takes.
 struct Taken {
@@ -211,7 +214,11 @@ impl http_body::Body for Taken {
                 ended => return Poll::Ready(ended),
             }
         }
-        let size = self.rest.len().min(PIECE);
+        let size = match self.rest.len() {
+            // What is behind it waits until all before it was taken, and with it the answer counts as not taken.
+            large @ LARGE.. => (large - 1).min(PIECE),
+            small => small,
+        };
         let piece = self.rest.split_to(size);
         Poll::Ready(Some(Ok(Frame::data(piece))))
     }
@@ -243,10 +250,15 @@ where
             Box::pin(std::future::ready(Ok(refusal)))
         };
         let traffic = request.extensions().get::<Traffic>().cloned().unwrap_or_default();
+        traffic.ask();
+        let known = self.gate.told.get_key_value(request.uri().path());
+        let known = known.map(|(method, told)| (*method, told.clone()));
+        // Health and reflection answer as long as somebody listens.
+        let has_end = known.as_ref().is_some_and(|(method, _)| has_end(method));
         // Whoever takes nothing of what they asked for keeps no place from the others.
-        let takes = traffic.ask() < self.gate.untaken;
-        let place = Arc::clone(&self.gate.room).try_acquire_owned().ok().filter(|_| takes);
-        let Some(place) = place else {
+        let share = if has_end { traffic.share(self.gate.of_peer).map(Some) } else { Some(None) };
+        let place = Arc::clone(&self.gate.room).try_acquire_owned();
+        let (Some(share), Ok(place)) = (share, place) else {
             return refuse(&Fault::new(Reason::Busy), Lang::default(), request.uri().path());
         };
         match self.gate.admit(&mut request) {
@@ -254,19 +266,15 @@ where
                 let (began, path) = (Instant::now(), request.uri().path());
                 let parent = request.headers().get(TRACEPARENT).and_then(|value| value.to_str().ok());
                 let span = call_span(path.trim_start_matches('/'), parent);
-                let known = self.gate.told.get_key_value(path);
-                let (method, told) =
-                    known.map_or((OTHER, &self.gate.other), |(method, told)| (*method, told));
-                // Health and reflection answer as long as somebody listens.
-                let (told, has_end) = (told.clone(), known.is_some() && has_end(method));
+                let (method, told) = known.unwrap_or_else(|| (OTHER, self.gate.other.clone()));
                 let response = self.inner.call(request);
                 let answered = async move {
                     let response = response.await;
                     told.took.record(began.elapsed());
                     let response = response?;
-                    let taking = has_end.then(|| {
+                    let taking = share.map(|share| {
                         traffic.lay();
-                        (place, traffic)
+                        (place, share, traffic)
                     });
                     let mut ending = Ending { told, method, code: None, taking };
                     // A status in the headers is a refusal; answers carry theirs behind the body.

@@ -34,31 +34,46 @@ struct Counters {
     is_asked: AtomicBool,
     /// Answers that are not wholly taken; those without an end do not count.
     waiting: AtomicUsize,
-    /// The same over all connections from one address.
-    waiting_of_peer: Arc<AtomicUsize>,
+    /// Calls of one address, over all of its connections, from their beginning until their answers are taken.
+    of_peer: Arc<AtomicUsize>,
+    /// On this machine everybody has the same address.
+    is_local: bool,
+}
+
+/// One call of a peer; given back when dropped.
+pub(crate) struct Share(Arc<AtomicUsize>);
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Traffic {
-    fn of(waiting_of_peer: Arc<AtomicUsize>) -> Self {
-        Self(Arc::new(Counters { waiting_of_peer, ..Counters::default() }))
+    fn of(of_peer: Arc<AtomicUsize>, is_local: bool) -> Self {
+        Self(Arc::new(Counters { of_peer, is_local, ..Counters::default() }))
     }
 
-    /// A request came. Answers how many answers lie there for its peer.
-    pub(crate) fn ask(&self) -> usize {
+    /// A request came.
+    pub(crate) fn ask(&self) {
         self.0.is_asked.store(true, Ordering::Relaxed);
-        self.0.waiting_of_peer.load(Ordering::Relaxed)
+    }
+
+    /// A call of its peer begins, where that has less than so many under way.
+    pub(crate) fn share(&self, most: usize) -> Option<Share> {
+        let share = Share(Arc::clone(&self.0.of_peer));
+        let before = share.0.fetch_add(1, Ordering::Relaxed);
+        (before < most || self.0.is_local).then_some(share)
     }
 
     /// An answer lies there.
     pub(crate) fn lay(&self) {
         self.0.waiting.fetch_add(1, Ordering::Relaxed);
-        self.0.waiting_of_peer.fetch_add(1, Ordering::Relaxed);
     }
 
     /// It is gone.
     pub(crate) fn clear(&self) {
         self.0.waiting.fetch_sub(1, Ordering::Relaxed);
-        self.0.waiting_of_peer.fetch_sub(1, Ordering::Relaxed);
     }
 
     fn is_asked(&self) -> bool {
@@ -79,7 +94,7 @@ struct Count {
 #[derive(Default)]
 struct OfPeer {
     connections: usize,
-    waiting: Arc<AtomicUsize>,
+    calls: Arc<AtomicUsize>,
 }
 
 type Counts = Arc<Mutex<Count>>;
@@ -91,7 +106,7 @@ struct Place {
 }
 
 impl Place {
-    /// A place, and what counts the answers that lie there for its peer.
+    /// A place, and what counts the calls of its peer.
     fn take(counts: &Counts, peer: IpAddr, total: usize, per_peer: usize) -> Option<(Self, Traffic)> {
         let mut count = counts.lock().unwrap_or_else(PoisonError::into_inner);
         let from_peer = count.by_peer.get(&peer).map_or(0, |of_peer| of_peer.connections);
@@ -101,7 +116,7 @@ impl Place {
         count.total += 1;
         let of_peer = count.by_peer.entry(peer).or_default();
         of_peer.connections += 1;
-        let traffic = Traffic::of(Arc::clone(&of_peer.waiting));
+        let traffic = Traffic::of(Arc::clone(&of_peer.calls), peer.is_loopback());
         Some((Self { counts: Arc::clone(counts), peer }, traffic))
     }
 }
@@ -316,15 +331,15 @@ mod tests {
     #[test]
     fn places_are_counted_in_total_and_by_peer_and_come_back() {
         let counts = Counts::default();
-        let peer = |last| IpAddr::V4(Ipv4Addr::new(127, 0, 0, last));
+        let peer = |last| IpAddr::V4(Ipv4Addr::new(10, 0, 0, last));
         let take = |last| Place::take(&counts, peer(last), 3, 2);
         let (a, b) = (take(1).unwrap(), take(1).unwrap());
         assert!(take(1).is_none(), "two from one address are enough");
         let c = take(2).unwrap();
-        a.1.lay();
-        assert_eq!((b.1.ask(), c.1.ask()), (1, 0), "what lies there counts by address");
-        a.1.clear();
-        assert_eq!(b.1.ask(), 0);
+        let one = a.1.share(1).unwrap();
+        assert!(b.1.share(1).is_none() && c.1.share(1).is_some(), "calls count by address");
+        drop(one);
+        assert!(b.1.share(1).is_some());
         assert!(take(3).is_none(), "three are enough in total");
         drop((a, c));
         assert!(take(1).is_some());

@@ -438,43 +438,40 @@ fn add_seats(view: &Overlay<'_>, name: &MeetingName, seats: &[Seat]) -> Result<(
 fn refreshed(view: &Overlay<'_>, name: &MeetingName, meeting: &Meeting) -> Result<(MeetingAct, Vec<Event>)> {
     let all = view.seats(name, &keys::seats(name))?;
     let (wanted, findings) = meeting.members_of(&view.directory(&name.organ)?, &view.rules(&name.organ)?);
-    let is_seated = |member: &Seat| all.iter().any(|(_, seat)| seat.person_id == member.person_id);
     let is_member = |seat: &Seat| seat.capacity == Capacity::Member;
-    let mut added: Vec<String> = Vec::new();
-    let (mut changed, mut removed) = (Vec::new(), Vec::new());
-    for (name, seat) in &all {
-        // Nobody sits twice: whoever was asked otherwise becomes a member where they are.
-        if !is_member(seat) {
-            let member = wanted.iter().find(|member| member.person_id == seat.person_id);
-            if let Some(member) = member.filter(|_| !seat.person_id.is_empty()) {
-                added.push(seat.person.clone());
-                changed.push((name.number, seat.refreshed(Some(member))));
-            }
-            continue;
-        }
+    let (mut changed, mut added, mut removed) = (Vec::new(), Vec::new(), Vec::new());
+    let mut last = 0;
+    for (name, seat) in all.iter().filter(|(_, seat)| is_member(seat)) {
         let after = seat.refreshed(wanted.iter().find(|member| member.person_id == seat.person_id));
-        if after.as_ref().is_none_or(|after| !is_member(after)) {
-            removed.push(seat.person.clone());
+        match &after {
+            Some(after) if is_member(after) => last = last.max(after.order),
+            _ => removed.push(seat.person.clone()),
         }
         if after.as_ref() != Some(seat) {
             changed.push((name.number, after));
+        }
+    }
+    // Behind those that stay, and nobody twice: whoever was asked otherwise becomes a member where they are.
+    let mut new = Vec::new();
+    for member in &wanted {
+        if all.iter().any(|(_, seat)| is_member(seat) && seat.person_id == member.person_id) {
+            continue;
+        }
+        last += 1;
+        added.push(member.person.clone());
+        let other = all.iter().find(|(_, seat)| !is_member(seat) && seat.is_of_person(member));
+        match other {
+            Some((name, seat)) => changed.push((name.number, Some(seat.promoted(member, last)))),
+            None => new.push(to_json(&Seat { order: last, ..member.clone() })?),
         }
     }
     let mut events = Vec::new();
     if !changed.is_empty() {
         events.push(noted(SEATS_CHANGED, name, 0, to_json(&changed)?, Vec::new()));
     }
-    let new: Vec<&Seat> = wanted.iter().filter(|member| !is_seated(member)).collect();
-    let first = seat_count(view, name)? + 1;
     if !new.is_empty() {
-        let members = all.iter().filter(|(_, seat)| is_member(seat));
-        let last = members.map(|(_, seat)| seat.order).max().unwrap_or(0);
-        let parts = (last + 1..).zip(&new);
-        let parts = parts.map(|(order, seat)| to_json(&Seat { order, ..(*seat).clone() }));
-        let parts = parts.collect::<Result<_>>()?;
-        events.push(noted(SEATS_ADDED, name, u64::from(first), Vec::new(), parts));
+        events.push(noted(SEATS_ADDED, name, u64::from(seat_count(view, name)? + 1), Vec::new(), new));
     }
-    added.extend(new.iter().map(|seat| seat.person.clone()));
     let act = MeetingAct::RefreshMembers { added, removed, findings };
     Ok((act, events))
 }

@@ -205,8 +205,19 @@ impl Domain for DistributionDomain {
                     return Ok(Decided::default());
                 }
                 let create_time = Some(jiyao_wire::timestamp(context.now.as_millisecond()));
-                let lists =
-                    lists.iter().map(|list| DistributionList { create_time, ..list.clone() }).collect();
+                // What was erased does not come in again.
+                let (mut stated, mut knowns) = (Vec::new(), known.clone());
+                for list in lists {
+                    let list = DistributionList { create_time, ..list.clone() };
+                    let is_erased = view.is_erased(&list.minutes)?;
+                    stated.push(if is_erased { without_content(list) } else { list });
+                }
+                for (known, _) in &mut knowns {
+                    if view.is_erased(&known.minutes)? {
+                        known.passages.clear();
+                    }
+                }
+                let (lists, known) = (stated, &knowns);
                 let stated = event(LISTS_STATED, 1, &ListsStated { lists, source: Some(source.clone()) });
                 (vec![from_source(MINUTES_KNOWN, to_json(known)?, RECORDS, source), stated], Vec::new())
             }
@@ -474,16 +485,7 @@ impl Domain for DistributionDomain {
                 return Ok(None);
             }
             for list in lists.iter_mut().filter(|list| is_one(&list.minutes)) {
-                let DistributionList { name, minutes, revision, meeting_date, create_time, .. } =
-                    std::mem::take(list);
-                *list = DistributionList {
-                    name,
-                    minutes,
-                    revision,
-                    meeting_date,
-                    create_time,
-                    ..DistributionList::default()
-                };
+                *list = without_content(std::mem::take(list));
             }
             return Ok(Some(vec![event(LISTS_STATED, 1, &ListsStated { lists, source })]));
         }
@@ -519,6 +521,12 @@ impl Domain for DistributionDomain {
         };
         Ok(Some(vec![event(&of.r#type, 1, &left)]))
     }
+}
+
+/// Of a list that it was stated, and by minutes of when.
+fn without_content(list: DistributionList) -> DistributionList {
+    let DistributionList { name, minutes, revision, meeting_date, create_time, .. } = list;
+    DistributionList { name, minutes, revision, meeting_date, create_time, ..DistributionList::default() }
 }
 
 /// What remains of an act on a delivery whose minutes were erased.
