@@ -4,7 +4,7 @@ use anyhow::Result;
 use jiyao_calendar::{Clock as _, SystemClock};
 use jiyao_client::{
     AgendaItem, Client, Error, Ground, Import, MeetingAct, NewMeeting, NewSeat, NoticeReply, ObserverKind,
-    SeatAct,
+    Page, SeatAct,
 };
 use jiyao_testkit::{Local, SAMPLE, until};
 use tempfile::TempDir;
@@ -206,8 +206,7 @@ async fn req_22_the_members_of_a_meeting_are_those_that_the_directory_has_for_it
         + &tenure("new", "vice", "2020-06-01", "");
     client.import_directory(&house.organ, change.into_bytes(), false).await?;
     assert_eq!(codes().await?, ["MEMBER_GONE 成员2", "MEMBER_GONE 成员3", "MEMBER_NEW 新任"]);
-    let refresh =
-        || MeetingAct::RefreshMembers { added: Vec::new(), removed: Vec::new(), findings: Vec::new() };
+    let refresh = MeetingAct::refresh_members;
     let before = client.meeting(&meeting).await?.version;
     client.meet(&meeting, refresh(), None).await?;
     let seats = client.list_seats(&meeting, None).await?.entries;
@@ -427,15 +426,7 @@ async fn a_thousand_people_sign_in_and_the_state_rebuilds_to_the_same() -> Resul
         terminal.await??;
     }
     let all = async |client: &Client| -> Result<Vec<_>> {
-        let (mut found, mut next) = (Vec::new(), None);
-        loop {
-            let page = client.list_seats(&meeting, next.as_deref()).await?;
-            found.extend(page.entries);
-            next = page.next;
-            if next.is_none() {
-                return Ok(found);
-            }
-        }
+        Ok(Page::all(async |page| client.list_seats(&meeting, page).await).await?)
     };
     let before = all(&house.client).await?;
     assert_eq!(before.len(), 1000);

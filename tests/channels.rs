@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use jiyao_calendar::{Clock as _, SystemClock};
 use jiyao_client::{
-    Channel, Client, Delivery, DeliveryAct, DeliveryAddress, DeliveryState, FreezeScope, Import, PublicKey,
-    ReceiptKind, check_webhook, verify_receipt,
+    Channel, Client, Delivery, DeliveryAct, DeliveryAddress, DeliveryState, FreezeScope, Import, Page,
+    PublicKey, ReceiptKind, check_webhook, verify_receipt,
 };
 use jiyao_testkit::{Dice, Local, Process, SAMPLE, binary, until};
 use tempfile::TempDir;
@@ -40,15 +40,8 @@ async fn dispatched(client: &Client, minutes: &str, count: usize) -> Result<Vec<
     until("freeze", async || Ok(client.freeze_scope(freeze.clone()).await.ok())).await?;
     client.dispatch_minutes(minutes).await?;
     until("deliveries", async || {
-        let (mut found, mut next) = (Vec::new(), None);
-        loop {
-            let page = client.list_deliveries(minutes, false, next.as_deref()).await?;
-            found.extend(page.entries);
-            next = page.next;
-            if next.is_none() {
-                return Ok((found.len() == count).then_some(found));
-            }
-        }
+        let found = Page::all(async |page| client.list_deliveries(minutes, false, page).await).await?;
+        Ok((found.len() == count).then_some(found))
     })
     .await
 }
@@ -556,24 +549,17 @@ async fn in_a_storm_of_losses_doubles_and_kills_every_delivery_has_exactly_one_e
     let states = client.delivery_counts(&minutes).await?;
     assert_eq!(counts().await?, (wanted, wanted), "after {kills} kills: {states:?}");
     let receipts = client.public_keys("receipt").await?;
-    let (mut next, mut signed) = (None, 0);
-    loop {
-        let page = client.list_deliveries(&minutes, false, next.as_deref()).await?;
-        for delivery in page.entries {
-            let kinds: Vec<_> = client
-                .receipts(&delivery.name)
-                .await?
-                .iter()
-                .map(|receipt| verify_receipt(receipt, &receipts).map(|said| said.kind))
-                .collect::<Result<_, _>>()?;
-            let effects = kinds.iter().filter(|kind| **kind == ReceiptKind::SignedFor).count();
-            assert_eq!(effects, 1, "{}: {kinds:?}", delivery.title);
-            signed += effects;
-        }
-        next = page.next;
-        if next.is_none() {
-            break;
-        }
+    let mut signed = 0;
+    for delivery in Page::all(async |page| client.list_deliveries(&minutes, false, page).await).await? {
+        let kinds: Vec<_> = client
+            .receipts(&delivery.name)
+            .await?
+            .iter()
+            .map(|receipt| verify_receipt(receipt, &receipts).map(|said| said.kind))
+            .collect::<Result<_, _>>()?;
+        let effects = kinds.iter().filter(|kind| **kind == ReceiptKind::SignedFor).count();
+        assert_eq!(effects, 1, "{}: {kinds:?}", delivery.title);
+        signed += effects;
     }
     eprintln!("{signed} deliveries signed for once each over {kills} kills");
     drop(distribution);

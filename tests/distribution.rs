@@ -21,7 +21,7 @@ pub(crate) fn draft() -> String {
 }
 
 /// A text with the note (附注) of a class.
-fn noted(text: &str, class: DisclosureClass) -> String {
+pub(crate) fn noted(text: &str, class: DisclosureClass) -> String {
     text.replace(DisclosureClass::Public.note(), class.note())
 }
 
@@ -40,7 +40,7 @@ fn today() -> String {
     civil_date(SystemClock.now(), "Asia/Shanghai").to_string()
 }
 
-fn disclosure(class: DisclosureClass) -> Disclosure {
+pub(crate) fn disclosure(class: DisclosureClass) -> Disclosure {
     let (reason, article) = match class {
         DisclosureClass::Public => (String::new(), String::new()),
         _ => ("内部事务".into(), "第十六条".into()),
@@ -81,6 +81,11 @@ impl House {
     async fn with(change: impl FnOnce(&mut jiyao_testkit::DistributionConfig)) -> Result<Self> {
         let folder = TempDir::new()?;
         let services = Local::start_joined(folder.path(), change).await?;
+        Self::around(services, folder).await
+    }
+
+    /// An organ with its directory in services that have nothing yet.
+    pub(crate) async fn around(services: Local, folder: TempDir) -> Result<Self> {
         let client = services.client()?;
         let organ = client.create_organ(Some("linlan"), "临岚市人民政府", &[]).await?.name;
         client.import_directory(&organ, DIRECTORY.as_bytes().to_vec(), false).await?;
@@ -482,129 +487,6 @@ async fn req_15_a_correction_goes_to_exactly_those_who_hold_the_old_text() -> Re
     assert!(!replacing.iter().any(|delivery| delivery.title == "市财政局"));
     assert_eq!(of(&replacing, "市审计局").replaces, turned.name);
     house.as_unit(UNIT)?.deliver(&corrected.name, sign(corrected), None).await?;
-    house.services.stop().await
-}
-
-#[tokio::test]
-async fn req_37_38_43_classified_minutes_go_on_paper_in_numbered_copies() -> Result<()> {
-    let folder = TempDir::new()?;
-    let services = Local::start_joined(folder.path(), |_| {}).await?;
-    services.stop().await?;
-    let services = Local::start_secret(folder.path()).await?;
-    let client = services.client()?;
-    let organ = client.create_organ(Some("linlan"), "临岚市人民政府", &[]).await?.name;
-    client.import_directory(&organ, DIRECTORY.as_bytes().to_vec(), false).await?;
-    let house = House { client: client.clone(), services, organ, folder };
-    let text = noted(&draft(), DisclosureClass::Withheld);
-    let import = Import { standing: Standing::Draft, ..Import::new(&house.organ, text.into_bytes()) };
-    let minutes = client.import_minutes(import).await?.minutes.name;
-    let secrecy = jiyao_client::Secrecy {
-        level: jiyao_client::Level::Confidential,
-        years: 10,
-        condition: String::new(),
-    };
-    let set = LifeAct::SetSecrecy { secrecy: Some(secrecy), reason: "涉及".into() };
-    client.step(&minutes, set, None).await?;
-    for mut act in to_registered(DisclosureClass::Withheld) {
-        if let LifeAct::Register { copies, .. } = &mut act {
-            // Two for each, and one more.
-            *copies = 97;
-        }
-        client.step(&minutes, act, None).await?;
-    }
-    let refused = until("refusal of the ordinary way", async || {
-        let refused = client.freeze_scope(house.freeze(&minutes)).await;
-        Ok(refused
-            .err()
-            .and_then(|error| error.reason())
-            .filter(|reason| reason.as_str() == "CHANNEL_FORBIDDEN"))
-    });
-    refused.await?;
-    let freeze = FreezeScope { is_paper: true, copies: 2, ..house.freeze(&minutes) };
-    let more = FreezeScope { copies: 9, ..freeze.clone() };
-    let refused = client.freeze_scope(more).await.unwrap_err();
-    assert_eq!(refused.fields(), ["copies"], "more than were registered: {refused}");
-    let scope = house.frozen(freeze).await?;
-    house.issue(&minutes).await?;
-    let deliveries = house.deliveries(&minutes, scope.total as usize).await?;
-    let mine = of(&deliveries, UNIT);
-    assert_eq!((mine.channel, mine.state, mine.copies.len()), (Channel::Paper, DeliveryState::Pending, 2));
-    let inbox = house.as_unit(UNIT)?.inbox(&house.organ, UNIT, None).await?.entries;
-    assert_eq!(inbox, [], "nothing of it in the ordinary way");
-    let electronic = DeliveryAct::Redirect { channel: Channel::Inbox, reason: "快".into() };
-    assert_eq!(reason(client.deliver(&mine.name, electronic, None).await), "CHANNEL_FORBIDDEN");
-    let handed = DeliveryAct::HandOver { signer: "章树声".into(), note: "机要交换".into() };
-    assert_eq!(client.deliver(&mine.name, handed, None).await?.state, DeliveryState::Signed);
-    let (mut copies, mut next) = (Vec::new(), None);
-    loop {
-        let page = client.list_copies(&minutes, next.as_deref()).await?;
-        copies.extend(page.entries);
-        next = page.next;
-        if next.is_none() {
-            break;
-        }
-    }
-    let mut numbers: Vec<_> = copies.iter().map(|copy| copy.number.clone()).collect();
-    assert_eq!((numbers.len(), numbers[0].as_str()), (scope.total as usize * 2, "000001"));
-    numbers.dedup();
-    assert_eq!(numbers.len(), copies.len(), "each once");
-    let ended = client.end_copy(&minutes, "000001", None).await?;
-    assert_eq!(ended.state, "RETURNED");
-    assert_eq!(reason(client.end_copy(&minutes, "000001", None).await), "STATE_FORBIDS");
-    let one = Some(("秘书长".to_owned(), vec!["甲".to_owned()]));
-    assert_eq!(reason(client.end_copy(&minutes, "000002", one).await), "FIELD_REQUIRED");
-    let two = Some(("秘书长".to_owned(), vec!["甲".to_owned(), "乙".to_owned()]));
-    assert_eq!(client.end_copy(&minutes, "000002", two).await?.state, "DESTROYED");
-    assert_eq!(reason(client.end_copy(&minutes, "999999", None).await), "COPY_NOT_FOUND");
-    // What was given back or destroyed is not handed over afterwards.
-    let other = deliveries
-        .iter()
-        .find(|delivery| {
-            !delivery.copies.contains(&"000001".to_owned())
-                && delivery.state == DeliveryState::Pending
-                && delivery.name != mine.name
-        })
-        .unwrap();
-    client.end_copy(&minutes, &other.copies[1], None).await?;
-    let handed = DeliveryAct::HandOver { signer: "某".into(), note: String::new() };
-    assert_eq!(reason(client.deliver(&other.name, handed, None).await), "STATE_FORBIDS");
-
-    // Nor does somebody added later get copies that were never registered.
-    assert_eq!(scope.total, 48);
-    let more = "type,id,title,classes\nunit,new,市数据局,\n";
-    client.import_directory(&house.organ, more.as_bytes().to_vec(), false).await?;
-    let refused = until("the new unit", async || {
-        let refused = client.add_recipient(&minutes, "new", "市长", "新设").await.unwrap_err();
-        let is_known = refused.reason().is_some_and(|reason| reason.as_str() != "UNIT_NOT_FOUND");
-        Ok(is_known.then_some(refused))
-    })
-    .await?;
-    assert_eq!(refused.fields(), ["unit"], "{refused}");
-    assert!(refused.to_string().contains("97"), "{refused}");
-
-    // Not public until it is declassified.
-    let open = LifeAct::Reclassify {
-        disclosure: disclosure(DisclosureClass::Public),
-        reason: "定期评估".into(),
-    };
-    assert_eq!(reason(client.step(&minutes, open.clone(), None).await), "FIELD_INVALID");
-    let declassify = LifeAct::Declassify { document: "解密通知".into(), reason: "期满".into() };
-    assert_eq!(client.step(&minutes, declassify, None).await?.life.history.last().unwrap().act, "DECLASSIFY");
-    client.step(&minutes, open, None).await?;
-    let publish = LifeAct::Publish { place: "门户网站".into(), separable: false };
-    client.step(&minutes, publish, None).await?;
-    let listed = async || Ok::<_, anyhow::Error>(client.list_published("organs/-", None).await?.entries);
-    let public = until("the public listing", async || Ok(listed().await?.into_iter().next())).await?;
-    assert_eq!((public.name.as_str(), public.note.as_str()), (minutes.as_str(), "（此件公开发布）"));
-    // What is no longer public leaves the listing.
-    let close = LifeAct::Reclassify {
-        disclosure: disclosure(DisclosureClass::OnRequest),
-        reason: "含个人信息".into(),
-    };
-    client.step(&minutes, close, None).await?;
-    until("an empty listing", async || Ok(listed().await?.is_empty().then_some(()))).await?;
-    assert_eq!(reason(client.published(&minutes).await), "MINUTES_NOT_FOUND");
-    assert_eq!(client.search_published("organs/-", "城市更新", None).await?.entries, []);
     house.services.stop().await
 }
 

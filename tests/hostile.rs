@@ -135,9 +135,7 @@ async fn say(to: SocketAddr, bytes: &[u8]) -> Result<Vec<u8>> {
 
 /// The most that a process has had in memory so far (MiB).
 fn resident(process: &Process) -> Result<f64> {
-    let status = fs_err::read_to_string(format!("/proc/{}/status", process.id()))?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).context("VmHWM")?;
-    Ok(line.split_whitespace().nth(1).context("VmHWM")?.parse::<f64>()? / 1024.0)
+    process.memory("VmHWM")
 }
 
 /// Reads one thing again and again until told to stop: 99 of 100 took at most so long, and how many there were.

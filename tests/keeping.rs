@@ -46,19 +46,12 @@ async fn import(client: &Client, n: usize) -> Result<String> {
 
 /// All texts that a records service has, by name.
 async fn texts(client: &Client) -> Result<Vec<(String, Vec<u8>)>> {
-    let mut query = ListMinutes { page_size: 200, ..ListMinutes::of("organs/-") };
     let mut found = Vec::new();
-    loop {
-        let page = client.list_minutes(query.clone()).await?;
-        for summary in page.entries {
-            let text = client.minutes_text(&summary.name).await?;
-            found.push((summary.name, text));
-        }
-        query.page = page.next;
-        if query.page.is_none() {
-            return Ok(found);
-        }
+    for summary in client.all_minutes(ListMinutes::of("organs/-")).await? {
+        let text = client.minutes_text(&summary.name).await?;
+        found.push((summary.name, text));
     }
+    Ok(found)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,12 +2,15 @@
 
 use anyhow::Result;
 use jiyao_client::{
-    Act, AgendaItem, BoardBy, Client, FreezeScope, Ground, Import, Level, LifeAct, ListMinutes, MeetingAct,
-    NewMeeting, SeatAct, Secrecy, Side, Standing,
+    Act, AgendaItem, BoardBy, Channel, Client, DeliveryAct, DeliveryState, DisclosureClass, FreezeScope,
+    Ground, Import, Level, LifeAct, ListMinutes, MeetingAct, NewMeeting, Page, SeatAct, Secrecy, Side,
+    Standing,
 };
 use jiyao_fault::Reason;
 use jiyao_testkit::{DIRECTORY, Local, Process, SAMPLE, Tokens, binary, until};
 use tempfile::TempDir;
+
+use crate::distribution::{House, UNIT, disclosure, draft, noted, of, to_registered};
 
 fn level(level: Option<Level>) -> LifeAct {
     LifeAct::SetSecrecy {
@@ -245,32 +248,132 @@ async fn req_20_what_is_made_of_minutes_with_a_level_is_there_for_those_who_need
     services.stop().await
 }
 
+#[tokio::test]
+async fn req_37_38_43_classified_minutes_go_on_paper_in_numbered_copies() -> Result<()> {
+    let folder = TempDir::new()?;
+    let services = Local::start_secret(folder.path()).await?;
+    let house = House::around(services, folder).await?;
+    let client = &house.client;
+    let text = noted(&draft(), DisclosureClass::Withheld);
+    let import = Import { standing: Standing::Draft, ..Import::new(&house.organ, text.into_bytes()) };
+    let minutes = client.import_minutes(import).await?.minutes.name;
+    let secrecy = Secrecy { level: Level::Confidential, years: 10, condition: String::new() };
+    let set = LifeAct::SetSecrecy { secrecy: Some(secrecy), reason: "涉及".into() };
+    client.step(&minutes, set, None).await?;
+    for mut act in to_registered(DisclosureClass::Withheld) {
+        if let LifeAct::Register { copies, .. } = &mut act {
+            // Two for each, and one more.
+            *copies = 97;
+        }
+        client.step(&minutes, act, None).await?;
+    }
+    let refused = until("refusal of the ordinary way", async || {
+        let refused = client.freeze_scope(house.freeze(&minutes)).await;
+        let reason = refused.err().and_then(|error| error.reason());
+        Ok(reason.filter(|reason| *reason == Reason::ChannelForbidden))
+    });
+    refused.await?;
+    let freeze = FreezeScope { is_paper: true, copies: 2, ..house.freeze(&minutes) };
+    let more = FreezeScope { copies: 9, ..freeze.clone() };
+    let refused = client.freeze_scope(more).await.unwrap_err();
+    assert_eq!(refused.fields(), ["copies"], "more than were registered: {refused}");
+    let scope = house.frozen(freeze).await?;
+    house.issue(&minutes).await?;
+    let deliveries = house.deliveries(&minutes, scope.total as usize).await?;
+    let mine = of(&deliveries, UNIT);
+    assert_eq!((mine.channel, mine.state, mine.copies.len()), (Channel::Paper, DeliveryState::Pending, 2));
+    let inbox = house.as_unit(UNIT)?.inbox(&house.organ, UNIT, None).await?.entries;
+    assert_eq!(inbox, [], "nothing of it in the ordinary way");
+    let electronic = DeliveryAct::Redirect { channel: Channel::Inbox, reason: "快".into() };
+    assert_eq!(reason(client.deliver(&mine.name, electronic, None).await), Some(Reason::ChannelForbidden));
+    let handed = DeliveryAct::HandOver { signer: "章树声".into(), note: "机要交换".into() };
+    assert_eq!(client.deliver(&mine.name, handed, None).await?.state, DeliveryState::Signed);
+    let copies = Page::all(async |page| client.list_copies(&minutes, page).await).await?;
+    let mut numbers: Vec<_> = copies.iter().map(|copy| copy.number.clone()).collect();
+    assert_eq!((numbers.len(), numbers[0].as_str()), (scope.total as usize * 2, "000001"));
+    numbers.dedup();
+    assert_eq!(numbers.len(), copies.len(), "each once");
+    let ended = client.end_copy(&minutes, "000001", None).await?;
+    assert_eq!(ended.state, "RETURNED");
+    assert_eq!(reason(client.end_copy(&minutes, "000001", None).await), Some(Reason::StateForbids));
+    let one = Some(("秘书长".to_owned(), vec!["甲".to_owned()]));
+    assert_eq!(reason(client.end_copy(&minutes, "000002", one).await), Some(Reason::FieldRequired));
+    let two = Some(("秘书长".to_owned(), vec!["甲".to_owned(), "乙".to_owned()]));
+    assert_eq!(client.end_copy(&minutes, "000002", two).await?.state, "DESTROYED");
+    assert_eq!(reason(client.end_copy(&minutes, "999999", None).await), Some(Reason::CopyNotFound));
+    // What was given back or destroyed is not handed over afterwards.
+    let other = deliveries
+        .iter()
+        .find(|delivery| {
+            !delivery.copies.contains(&"000001".to_owned())
+                && delivery.state == DeliveryState::Pending
+                && delivery.name != mine.name
+        })
+        .unwrap();
+    client.end_copy(&minutes, &other.copies[1], None).await?;
+    let handed = DeliveryAct::HandOver { signer: "某".into(), note: String::new() };
+    assert_eq!(reason(client.deliver(&other.name, handed, None).await), Some(Reason::StateForbids));
+
+    // Nor does somebody added later get copies that were never registered.
+    assert_eq!(scope.total, 48);
+    let more = "type,id,title,classes\nunit,new,市数据局,\n";
+    client.import_directory(&house.organ, more.as_bytes().to_vec(), false).await?;
+    let refused = until("the new unit", async || {
+        let refused = client.add_recipient(&minutes, "new", "市长", "新设").await.unwrap_err();
+        let is_known = refused.reason().is_some_and(|reason| reason != Reason::UnitNotFound);
+        Ok(is_known.then_some(refused))
+    })
+    .await?;
+    assert_eq!(refused.fields(), ["unit"], "{refused}");
+    assert!(refused.to_string().contains("97"), "{refused}");
+
+    // Not public until it is declassified.
+    let open = LifeAct::Reclassify {
+        disclosure: disclosure(DisclosureClass::Public),
+        reason: "定期评估".into(),
+    };
+    assert_eq!(reason(client.step(&minutes, open.clone(), None).await), Some(Reason::FieldInvalid));
+    let declassify = LifeAct::Declassify { document: "解密通知".into(), reason: "期满".into() };
+    assert_eq!(client.step(&minutes, declassify, None).await?.life.history.last().unwrap().act, "DECLASSIFY");
+    client.step(&minutes, open, None).await?;
+    let publish = LifeAct::Publish { place: "门户网站".into(), separable: false };
+    client.step(&minutes, publish, None).await?;
+    let listed = async || Ok::<_, anyhow::Error>(client.list_published("organs/-", None).await?.entries);
+    let public = until("the public listing", async || Ok(listed().await?.into_iter().next())).await?;
+    assert_eq!((public.name.as_str(), public.note.as_str()), (minutes.as_str(), "（此件公开发布）"));
+    // What is no longer public leaves the listing.
+    let close = LifeAct::Reclassify {
+        disclosure: disclosure(DisclosureClass::OnRequest),
+        reason: "含个人信息".into(),
+    };
+    client.step(&minutes, close, None).await?;
+    until("an empty listing", async || Ok(listed().await?.is_empty().then_some(()))).await?;
+    assert_eq!(reason(client.published(&minutes).await), Some(Reason::MinutesNotFound));
+    assert_eq!(client.search_published("organs/-", "城市更新", None).await?.entries, []);
+    house.services.stop().await
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn req_43_what_gets_a_level_after_it_was_sent_is_opened_no_more() -> Result<()> {
     let folder = TempDir::new()?;
     let services = Local::start_secret(folder.path()).await?;
-    let client = services.client()?;
-    let organ = client.create_organ(Some("linlan"), "临岚市人民政府", &[]).await?.name;
-    client.import_directory(&organ, DIRECTORY.as_bytes().to_vec(), false).await?;
-    let minutes = client.import_minutes(Import::new(&organ, SAMPLE.as_bytes().to_vec())).await?.minutes.name;
+    let house = House::around(services, folder).await?;
+    let (client, organ) = (&house.client, &house.organ);
+    let minutes = client.import_minutes(Import::new(organ, SAMPLE.as_bytes().to_vec())).await?.minutes.name;
     let freeze =
         FreezeScope { minutes: minutes.clone(), date: "2025-04-27".into(), ..FreezeScope::default() };
     until("frozen", async || Ok(client.freeze_scope(freeze.clone()).await.ok())).await?;
     client.dispatch_minutes(&minutes).await?;
-    let unit = Client::builder()
-        .records(format!("http://{}", services.records))
-        .distribution(format!("http://{}", services.distribution))
-        .acting_as("联络员", "市住建局")
-        .build()?;
+    let unit = house.as_unit("市住建局")?;
     let mine = until("the inbox", async || {
-        Ok(unit.inbox(&organ, "市住建局", None).await?.entries.into_iter().next())
+        Ok(unit.inbox(organ, "市住建局", None).await?.entries.into_iter().next())
     });
     let mine = mine.await?.name;
     unit.open_delivery(&mine).await?;
     client.step(&minutes, level(Some(Level::Confidential)), None).await?;
     let refused = until("the level is known", async || Ok(unit.open_delivery(&mine).await.err())).await?;
     assert_eq!(refused.reason(), Some(Reason::ChannelForbidden), "{refused}");
-    services.stop().await
+    house.services.stop().await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -292,20 +395,15 @@ async fn what_is_left_after_an_erasure_keeps_its_level() -> Result<()> {
     let organ = clerk.create_organ(Some("linlan"), "临岚市人民政府", &[]).await?.name;
     let minutes = clerk.import_minutes(Import::new(&organ, SAMPLE.as_bytes().to_vec())).await?.minutes.name;
     clerk.step(&minutes, level(Some(Level::Secret)), None).await?;
-    let is_hidden =
-        async || Ok((reason(reader.roll(&minutes, None).await) == Some(Reason::NotStated)).then_some(()));
     until("the roll", async || Ok(clerk.roll(&minutes, None).await.ok())).await?;
-    until("hidden", async || match reader.roll(&minutes, None).await {
-        Ok(_) => Ok(None),
-        Err(_) => Ok(Some(())),
-    })
-    .await?;
+    let hidden = until("hidden", async || Ok(reader.roll(&minutes, None).await.err())).await?;
+    assert_eq!(hidden.reason(), Some(Reason::NotStated), "{hidden}");
     let asked = as_of("one-token")?.ask_erasure(&minutes, "某法第九条").await?;
     as_of("two-token")?.confirm_erasure(&asked.id).await?;
     until("the erasure", async || {
         Ok(clerk.roll(&minutes, None).await.ok().filter(|roll| roll.entries.is_empty()))
     })
     .await?;
-    until("hidden still", is_hidden).await?;
+    assert_eq!(reason(reader.roll(&minutes, None).await), Some(Reason::NotStated), "hidden still");
     services.stop().await
 }

@@ -5,9 +5,9 @@ use std::io::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use jiyao_client::{
-    Client, Delivery, DeliveryAct, DeliveryState, FreezeScope, Import, NewMeeting, NewSeat, SeatAct,
+    Client, Delivery, DeliveryAct, DeliveryState, FreezeScope, Import, NewMeeting, NewSeat, Page, SeatAct,
 };
 use jiyao_testkit::{Local, Process, SAMPLE, binary};
 use tempfile::TempDir;
@@ -120,24 +120,8 @@ async fn sign_ins(client: &Client, organ: &str) -> Result<()> {
     Ok(())
 }
 
-/// Resident memory of a process in MiB.
-fn resident(process: &Process) -> Result<f64> {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", process.id()))?;
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("VmRSS")?;
-    let kib: f64 = line.split_whitespace().nth(1).context("VmRSS")?.parse()?;
-    Ok(kib / 1024.0)
-}
-
 async fn all(client: &Client, minutes: &str) -> Result<Vec<Delivery>> {
-    let (mut found, mut next) = (Vec::new(), None);
-    loop {
-        let page = client.list_deliveries(minutes, false, next.as_deref()).await?;
-        found.extend(page.entries);
-        next = page.next;
-        if next.is_none() {
-            return Ok(found);
-        }
-    }
+    Ok(Page::all(async |page| client.list_deliveries(minutes, false, page).await).await?)
 }
 
 /// Issues one minutes to so many recipients; answers its deliveries.
@@ -273,7 +257,7 @@ async fn main() -> Result<()> {
     let (_, small) = issue(&client, &organ, "各少数单位", 0).await?;
     let rate = sign_all(&distribution.address, &small).await?;
     println!("{few} recipients sign, a connection each: {rate:.0} receipts a second");
-    let before = resident(&distribution)?;
+    let before = distribution.memory("VmRSS")?;
     let (minutes, large) = issue(&client, &organ, "各多数单位", 1).await?;
     let one = timed(1000, async || Ok(client.delivery(&large[0].name).await.map(drop)?)).await?;
     let silent =
@@ -285,7 +269,7 @@ async fn main() -> Result<()> {
         one.0
     );
     let rate = sign_all(&distribution.address, &large).await?;
-    let after = resident(&distribution)?;
+    let after = distribution.memory("VmRSS")?;
     println!("{most} recipients sign, a connection each: {rate:.0} receipts a second");
     println!(
         "resident: {before:.0} MiB after {few}, {after:.0} MiB after {most}: {:.2} times (aim: at most 1.3)",

@@ -60,17 +60,9 @@ fn break_state(state: &Path, dice: &mut Dice) -> Result<String> {
 async fn answers(address: &str) -> Result<Vec<String>> {
     let client = Kind::Records.client(address)?;
     let mut answers = Vec::new();
-    let mut query = ListMinutes { page_size: 200, ..ListMinutes::of("organs/-") };
-    loop {
-        let page = client.list_minutes(query.clone()).await?;
-        for summary in &page.entries {
-            answers.push(format!("{summary:?}"));
-            answers.push(format!("{:?}", client.minutes(&summary.name, None).await?));
-        }
-        query.page = page.next;
-        if query.page.is_none() {
-            break;
-        }
+    for summary in client.all_minutes(ListMinutes::of("organs/-")).await? {
+        answers.push(format!("{summary:?}"));
+        answers.push(format!("{:?}", client.minutes(&summary.name, None).await?));
     }
     answers.push(format!("{:?}", client.list_organs(None, None).await?));
     answers.push(format!("{:?}", client.list_decisions("organs/-", None).await?));

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
 
 use anyhow::Result;
-use jiyao_client::{Client, Import, NewMatter, Service};
+use jiyao_client::{Client, Import, NewMatter, Page, Service};
 use jiyao_testkit::{Dice, Process, binary, numbered};
 use tempfile::TempDir;
 
@@ -221,16 +221,10 @@ async fn req_03_kills_leave_no_gap_and_no_double_in_numbers() -> Result<()> {
         }
         service = records(&program, folder.path())?;
     }
-    let (client, mut numbers, mut page) = (Kind::Records.client(&service.address)?, BTreeSet::new(), None);
-    loop {
-        let found = client.list_matters("organs/linlan", None, false, page.as_deref()).await?;
-        for matter in found.entries {
-            assert!(numbers.insert(matter.number.clone()), "{} twice", matter.number);
-        }
-        page = found.next;
-        if page.is_none() {
-            break;
-        }
+    let (client, mut numbers) = (Kind::Records.client(&service.address)?, BTreeSet::new());
+    let matters = async |page: Option<&str>| client.list_matters("organs/linlan", None, false, page).await;
+    for matter in Page::all(matters).await? {
+        assert!(numbers.insert(matter.number.clone()), "{} twice", matter.number);
     }
     let year = numbers.first().and_then(|number| number.get(..10)).unwrap_or_default().to_owned();
     let expected: BTreeSet<_> = (1..=numbers.len()).map(|n| format!("{year}〕{n}号")).collect();

@@ -242,23 +242,14 @@ async fn run(cli: Cli, speaker: &Speaker) -> Result<ExitCode> {
         }
         Command::List { organ, year, number, from, to } => {
             let client = client()?;
-            let mut query = ListMinutes {
+            let query = ListMinutes {
                 year,
                 document_number: number,
                 date_from: from,
                 date_to: to,
                 ..ListMinutes::of(&organ)
             };
-            let mut all = Vec::new();
-            loop {
-                let page = client.list_minutes(query.clone()).await?;
-                all.extend(page.entries);
-                query.page = page.next;
-                if query.page.is_none() {
-                    break;
-                }
-            }
-            print(&show::list(&all, speaker));
+            print(&show::list(&client.all_minutes(query).await?, speaker));
         }
         Command::Search { words, organ } => {
             let client = client()?;

@@ -350,20 +350,13 @@ impl MeetingCommand {
                 return Ok(());
             }
             Self::List { organ } => {
-                let mut next = None;
-                loop {
-                    let page = client.list_meetings(&organ, next.as_deref()).await?;
-                    for meeting in page.entries {
-                        print(&format!(
-                            "{} {} {} {}\n",
-                            meeting.name, meeting.date, meeting.stage, meeting.title
-                        ));
-                    }
-                    next = page.next;
-                    if next.is_none() {
-                        return Ok(());
-                    }
+                for meeting in Page::all(async |page| client.list_meetings(&organ, page).await).await? {
+                    print(&format!(
+                        "{} {} {} {}\n",
+                        meeting.name, meeting.date, meeting.stage, meeting.title
+                    ));
                 }
+                return Ok(());
             }
             Self::Show { name } => {
                 shown(&client.meeting(&name).await?);
@@ -393,12 +386,7 @@ impl MeetingCommand {
                 return Ok(());
             }
             Self::Members { name } => {
-                let refresh = MeetingAct::RefreshMembers {
-                    added: Vec::new(),
-                    removed: Vec::new(),
-                    findings: Vec::new(),
-                };
-                shown(&client.meet(&name, refresh, None).await?);
+                shown(&client.meet(&name, MeetingAct::refresh_members(), None).await?);
                 return Ok(());
             }
             Self::Keep { name, item, by } => {

@@ -3,7 +3,8 @@ use std::collections::BTreeMap;
 use jiyao_minutes::Quorum;
 
 use crate::{
-    Client, DeliveryState, Error, ListMinutes, Minutes, Page, ReceiptKind, Standing, verify_receipt,
+    Client, DeliveryState, Error, ListMinutes, Minutes, Page, PublicKey, ReceiptKind, Standing,
+    verify_receipt,
 };
 
 /// What two services do not agree on.
@@ -29,12 +30,8 @@ impl Client {
     /// # Errors
     /// Those of reading.
     pub async fn reconcile(&self, organs: &str) -> Result<Vec<Difference>, Error> {
-        let read = async |page: Option<&str>| {
-            let page = page.map(str::to_owned);
-            self.list_minutes(ListMinutes { page_size: 200, page, ..ListMinutes::of(organs) }).await
-        };
         let mut recorded = BTreeMap::new();
-        for summary in Page::all(read).await? {
+        for summary in self.all_minutes(ListMinutes::of(organs)).await? {
             let minutes = self.minutes(&summary.name, None).await?;
             recorded.insert(summary.name, minutes);
         }
@@ -46,8 +43,9 @@ impl Client {
         let lists = lists.into_iter().map(|list| (list.minutes, list.revision));
         taken_over("distribution: list", &recorded, lists, &mut differences);
         self.quorums(organs, &recorded, &mut differences).await?;
+        let keys = self.public_keys("receipt").await?;
         for (name, minutes) in &recorded {
-            self.recipients(name, minutes, &mut differences).await?;
+            self.recipients(name, minutes, &keys, &mut differences).await?;
         }
         Ok(differences)
     }
@@ -85,6 +83,7 @@ impl Client {
         &self,
         name: &str,
         minutes: &Minutes,
+        keys: &[PublicKey],
         differences: &mut Vec<Difference>,
     ) -> Result<(), Error> {
         let deliveries = Page::all(async |page| self.list_deliveries(name, false, page).await).await?;
@@ -119,10 +118,9 @@ impl Client {
                 Err(error) => return Err(error),
             }
         }
-        let keys = self.public_keys("receipt").await?;
         for delivery in deliveries {
             let receipts = self.receipts(&delivery.name).await?;
-            let said = receipts.iter().filter_map(|receipt| verify_receipt(receipt, &keys).ok());
+            let said = receipts.iter().filter_map(|receipt| verify_receipt(receipt, keys).ok());
             let signed = said.filter(|said| said.kind == ReceiptKind::SignedFor).count();
             let wanted = usize::from(delivery.state == DeliveryState::Signed);
             if signed < wanted || signed > 1 {

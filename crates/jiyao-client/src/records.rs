@@ -290,6 +290,18 @@ impl Client {
         Ok(Page::of(answer.minutes, answer.next_page_token, |summary| Some(types::summary(summary))))
     }
 
+    /// All minutes of a list, from its first page on.
+    ///
+    /// # Errors
+    /// `ORGAN_NOT_FOUND`, `FIELD_INVALID`.
+    pub async fn all_minutes(&self, list: ListMinutes) -> Result<Vec<MinutesSummary>, Error> {
+        let read = async |page: Option<&str>| {
+            let page = page.map(str::to_owned);
+            self.list_minutes(ListMinutes { page_size: 200, page, ..list.clone() }).await
+        };
+        Page::all(read).await
+    }
+
     /// Minutes whose newest text has all of these characters in a row, each with the words around the first place;
     /// blanks and line breaks count for nothing. A page has at least one, unless it is the last.
     ///

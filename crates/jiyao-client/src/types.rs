@@ -2,12 +2,13 @@
 
 use std::fmt;
 
-use crate::Error;
 use jiyao_proto::attendance::v1 as attendance;
 use jiyao_proto::distribution::v1 as distribution;
 use jiyao_proto::journal::v1::Cursor;
 use jiyao_proto::records::v1 as records;
 use jiyao_reader::{Decision, Doubt, Facts, Repair};
+
+use crate::Error;
 
 /// A place in a service's journal: what a read may wait for, and where a watch resumes.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -260,39 +260,13 @@ pub(crate) fn named(plan: &Plan) -> Vec<ErasedRecord> {
     plan.remains.iter().map(one).collect()
 }
 
-/// Whether nothing of the minutes is left in any record that an erasure names. A record may have lost something to
-/// another erasure: that says nothing of this one.
-pub(crate) fn is_finished<D: Domain>(domain: &D, log: &Log, erasure: &Erasure) -> Result<bool, OpenError> {
-    let mut erasing = erasing_of(erasure);
-    for named in &erasure.records {
-        let record = log.read(named.sequence)?;
-        if !record.is_erased {
-            return Ok(false);
-        }
-        let Some(payload) = &record.payload else { continue };
-        let left = remains(domain, payload, &mut erasing)
-            .map_err(|fault| OpenError::Unknown { sequence: named.sequence, fault })?;
-        if left.is_some_and(|left| left != *payload) {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
-/// Removes files of what goes, then writes the records of a plan anew: as long as those are not, a start finds the
-/// erasure unfinished and does both.
-pub(crate) fn carry_out<D: Domain>(domain: &D, journal: &mut Journal, plan: &Plan) -> Result<(), EraseError> {
-    domain.sweep(&plan.erasing)?;
-    journal.erase(&plan.remains)
-}
-
-/// Finishes an erasure that is on record and was interrupted.
-pub(crate) fn finish<D: Domain>(
+/// What is left to do of an erasure that is on record. None: nothing of the minutes is left in any record that it names. A
+/// record may have lost something to another erasure: that says nothing of this one.
+pub(crate) fn unfinished<D: Domain>(
     domain: &D,
-    journal: &mut Journal,
+    log: &Log,
     erasure: &Erasure,
-) -> Result<(), OpenError> {
-    let log = journal.log();
+) -> Result<Option<Plan>, OpenError> {
     let mut plan = Plan { erasing: erasing_of(erasure), remains: BTreeMap::new() };
     for named in &erasure.records {
         let unknown = |fault| OpenError::Unknown { sequence: named.sequence, fault };
@@ -308,5 +282,12 @@ pub(crate) fn finish<D: Domain>(
             plan.remains.insert(named.sequence, left);
         }
     }
-    Ok(carry_out(domain, journal, &plan)?)
+    Ok((!plan.remains.is_empty()).then_some(plan))
+}
+
+/// Removes files of what goes, then writes the records of a plan anew: as long as those are not, a start finds the
+/// erasure unfinished and does both.
+pub(crate) fn carry_out<D: Domain>(domain: &D, journal: &mut Journal, plan: &Plan) -> Result<(), EraseError> {
+    domain.sweep(&plan.erasing)?;
+    journal.erase(&plan.remains)
 }

@@ -424,9 +424,9 @@ pub(crate) fn catch_up<D: Domain>(
     let mut is_stale = false;
     for erasure in &met {
         is_stale |= erasure.records.first().is_some_and(|first| first.sequence <= began);
-        if !erasure::is_finished(domain.as_ref(), log, erasure)? {
+        if let Some(plan) = erasure::unfinished(domain.as_ref(), log, erasure)? {
             is_stale = true;
-            erasure::finish(domain.as_ref(), journal, erasure)?;
+            erasure::carry_out(domain.as_ref(), journal, &plan)?;
         }
     }
     if is_stale {

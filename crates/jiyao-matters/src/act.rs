@@ -217,12 +217,10 @@ impl Matter {
             }
         }
         let Context { actor, today, .. } = *context;
-        if act.is_of_the_unit() && !actor.unit.is_empty() && actor.unit != self.lead {
-            return Err(refuse(Reason::UnitForeign).with("unit", &actor.unit).with("lead", &self.lead));
-        }
+        let is_foreign = act.is_of_the_unit() && !actor.unit.is_empty() && actor.unit != self.lead;
         // What another body decided or what was issued the office may record, and of the units those that work on it.
         let is_told = matches!(act, Act::RecordOutcome { .. } | Act::RecordIssued { .. });
-        if is_told && !self.is_of(&actor.unit) {
+        if is_foreign || (is_told && !self.is_of(&actor.unit)) {
             return Err(refuse(Reason::UnitForeign).with("unit", &actor.unit).with("lead", &self.lead));
         }
         let to = self.leads_to(&act).ok_or_else(|| {

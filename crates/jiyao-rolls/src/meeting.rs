@@ -246,11 +246,17 @@ pub enum MeetingAct {
     /// These are its minutes.
     LinkMinutes { minutes: String },
     /// Its members are those that the directory now has for its day: names of those who came to it and who left it, and
-    /// what the law says of the list. Asked for without them.
+    /// what the law says of the list. Asked for without them: [`MeetingAct::refresh_members`].
     RefreshMembers { added: Vec<String>, removed: Vec<String>, findings: Vec<String> },
 }
 
 impl MeetingAct {
+    /// Members as of today's directory, as they are asked for: who came and who left is found when it is decided.
+    #[must_use]
+    pub fn refresh_members() -> Self {
+        Self::RefreshMembers { added: Vec::new(), removed: Vec::new(), findings: Vec::new() }
+    }
+
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &'static str {

@@ -63,11 +63,14 @@ pub(crate) struct Gate {
     of_peer: usize,
 }
 
-/// Metrics of a method.
+/// What is known of a method: its metrics, and how it answers.
 #[derive(Clone)]
 struct Told {
     took: Histogram,
     fine: Counter,
+    /// Its answers come at once: whoever watches or follows, or waits for a report of much work now and then, keeps no
+    /// place among the calls.
+    has_end: bool,
 }
 
 impl Told {
@@ -76,9 +79,11 @@ impl Told {
         for code in ["13", "15"] {
             counter!("jiyao_calls_total", "method" => method.to_owned(), "code" => code).increment(0);
         }
+        let name = method.rsplit('/').next().unwrap_or(method);
         Self {
             took: histogram!("jiyao_call_seconds", "method" => method.to_owned()),
             fine: counter!("jiyao_calls_total", "method" => method.to_owned(), "code" => "0"),
+            has_end: !name.starts_with("Watch") && !["Follow", "VerifyJournal"].contains(&name),
         }
     }
 }
@@ -143,8 +148,7 @@ impl Gate {
             Err(fault) if is_open && fault.reason() == Reason::TokenMissing => Principal::default(),
             identified => identified.map_err(|fault| (fault, lang))?,
         };
-        let allowed = is_open || roles.iter().any(|role| principal.roles.contains(role));
-        if !allowed {
+        if !is_open && !principal.is_any(roles) {
             info!(principal = %principal.name, method = path, "refused: the role is missing");
             return Err((Fault::new(Reason::RoleMissing).with("method", path), lang));
         }
@@ -168,13 +172,6 @@ impl<S> Layer<S> for GuardLayer {
 pub(crate) struct Guard<S> {
     inner: S,
     gate: Arc<Gate>,
-}
-
-/// Whether the answers of a method come at once: whoever watches or follows, or waits for a report of much work now and
-/// then, keeps no place among the calls.
-fn has_end(method: &str) -> bool {
-    let name = method.rsplit('/').next().unwrap_or(method);
-    !name.starts_with("Watch") && !["Follow", "VerifyJournal"].contains(&name)
 }
 
 /// Largest piece of an answer that is handed to the connection before it is taken.
@@ -254,7 +251,7 @@ where
         let known = self.gate.told.get_key_value(request.uri().path());
         let known = known.map(|(method, told)| (*method, told.clone()));
         // Health and reflection answer as long as somebody listens.
-        let has_end = known.as_ref().is_some_and(|(method, _)| has_end(method));
+        let has_end = known.as_ref().is_some_and(|(_, told)| told.has_end);
         // Whoever takes nothing of what they asked for keeps no place from the others.
         let share = if has_end { traffic.share(self.gate.of_peer).map(Some) } else { Some(None) };
         let place = Arc::clone(&self.gate.room).try_acquire_owned();

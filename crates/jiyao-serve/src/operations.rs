@@ -218,10 +218,7 @@ fn back_up(log: &Log, about: &About, to: &Sender<wire::BackupResponse>) -> io::R
     let gone = || io::Error::from(io::ErrorKind::BrokenPipe);
     to.blocking_send(Ok(last)).map_err(|_| gone())?;
     // It counts once all of it was taken, not when the last of it lies in the queue.
-    while to.capacity() < to.max_capacity() {
-        if to.is_closed() {
-            return Err(gone());
-        }
+    while to.capacity() < to.max_capacity() && !to.is_closed() {
         std::thread::sleep(TAKEN_EVERY);
     }
     // A queue that was thrown away is empty too.

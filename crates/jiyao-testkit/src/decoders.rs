@@ -175,8 +175,8 @@ pub fn receipt(bytes: &[u8]) {
 const JOURNAL: Options = Options { segment_size: 64 << 10, reserve: 0 };
 const PAYLOADS: [&[u8]; 3] = [b"one", b"", &[7; 3000]];
 
-/// A sound segment: its file's name, and its bytes up to the last that is used. Nothing where there is no disk.
-fn segment() -> (String, Vec<u8>) {
+/// A sound segment for [`journal`]: its file's name, and its bytes up to the last that is used. Nothing where there is no disk.
+pub fn segment() -> (String, Vec<u8>) {
     let made = || {
         let folder = tempfile::tempdir()?;
         let mut journal = Journal::open(folder.path(), JOURNAL).map_err(std::io::Error::other)?.journal;
@@ -185,9 +185,7 @@ fn segment() -> (String, Vec<u8>) {
             journal.append(&[entry]).map_err(std::io::Error::other)?;
         }
         drop(journal);
-        let paths = fs_err::read_dir(folder.path())?.filter_map(|entry| Some(entry.ok()?.path()));
-        let path = paths.filter(|path| path.extension().is_some_and(|kind| kind == "segment")).min();
-        let path = path.ok_or_else(|| std::io::Error::other("no segment"))?;
+        let path = crate::newest_segment(folder.path())?;
         let mut bytes = fs_err::read(&path)?;
         bytes.truncate(bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1));
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();

@@ -31,14 +31,18 @@ pub use written::{Written, set_in_lines, written};
 /// # Errors
 /// Those of the file system; that the word is not there.
 pub fn spoil(journal: &std::path::Path, word: &str) -> anyhow::Result<()> {
-    let segments = fs_err::read_dir(journal)?.filter_map(|entry| Some(entry.ok()?.path()));
-    let segments = segments.filter(|path| path.extension().is_some_and(|kind| kind == "segment"));
-    let newest = segments.max().ok_or_else(|| anyhow::anyhow!("no segment in {}", journal.display()))?;
+    let newest = newest_segment(journal)?;
     let mut bytes = fs_err::read(&newest)?;
     let found = bytes.windows(word.len()).position(|window| window == word.as_bytes());
     let found = found.ok_or_else(|| anyhow::anyhow!("{word} is not in {}", newest.display()))?;
     bytes[found] ^= 1;
     Ok(fs_err::write(&newest, bytes)?)
+}
+
+fn newest_segment(journal: &std::path::Path) -> std::io::Result<std::path::PathBuf> {
+    let segments = fs_err::read_dir(journal)?.filter_map(|entry| Some(entry.ok()?.path()));
+    let newest = segments.filter(|path| path.extension().is_some_and(|kind| kind == "segment")).max();
+    newest.ok_or_else(|| std::io::Error::other(format!("no segment in {}", journal.display())))
 }
 
 /// Looks again and again until there is something: what follows another service comes a moment later.

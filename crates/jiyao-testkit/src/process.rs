@@ -129,6 +129,17 @@ impl Process {
         self.child.id()
     }
 
+    /// What it has in memory now (`VmRSS`), or has had at most (`VmHWM`), in MiB.
+    ///
+    /// # Errors
+    /// Where it has ended.
+    pub fn memory(&self, line: &str) -> Result<f64> {
+        let status = fs_err::read_to_string(format!("/proc/{}/status", self.id()))?;
+        let kib = status.lines().find_map(|of| of.strip_prefix(line)?.strip_prefix(':'));
+        let kib = kib.and_then(|kib| kib.split_whitespace().next()).context("no such line")?;
+        Ok(kib.parse::<f64>()? / 1024.0)
+    }
+
     /// Sends a signal.
     ///
     /// # Errors

@@ -408,11 +408,7 @@ pub fn rate_to(rate: &domain::Rate) -> wire::AttendanceRate {
 }
 
 asks! { MeetingAct;
-    RefreshMembersRequest => |_r| MeetingAct::RefreshMembers {
-        added: Vec::new(),
-        removed: Vec::new(),
-        findings: Vec::new(),
-    };
+    RefreshMembersRequest => |_r| MeetingAct::refresh_members();
     NotifyMeetingRequest => |r| MeetingAct::Notify { reply_by: instant_from(r.reply_by.as_ref(), "reply_by")? };
     SetAgendaRequest => |r| MeetingAct::SetAgenda { items: items_from(r.items) };
     KeepItemRequest => |r| MeetingAct::KeepItem { item: r.item_index, by: r.by };

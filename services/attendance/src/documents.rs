@@ -101,14 +101,8 @@ pub(crate) trait View: Lookup {
         Ok(found)
     }
 
-    /// A meeting with all of its seats.
-    fn whole(&self, name: &MeetingName, field: &str) -> Result<(Meeting, Vec<(SeatName, Seat)>)> {
-        Ok((self.meeting(name, field)?, self.seats(name, &keys::seats(name))?))
-    }
-
     /// The roll that minutes state, held against the directory and, where it is linked, the meeting.
-    fn checked(&self, minutes: &Minutes) -> Result<Checked> {
-        let roll = self.roll(minutes, "minutes")?;
+    fn checked(&self, minutes: &Minutes, roll: &Roll) -> Result<Checked> {
         let stated: Vec<Stated> = roll
             .entries
             .iter()
@@ -128,8 +122,12 @@ pub(crate) trait View: Lookup {
         let held = match meeting.as_str() {
             "" => None,
             name => {
-                let (meeting, seats) = self.whole(&MeetingName::parse(name, "meeting")?, "meeting")?;
-                Some((meeting, seats.into_iter().map(|(_, seat)| seat).collect::<Vec<_>>()))
+                let name = MeetingName::parse(name, "meeting")?;
+                let seats = self.seats(&name, &keys::seats(&name))?;
+                Some((
+                    self.meeting(&name, "meeting")?,
+                    seats.into_iter().map(|(_, seat)| seat).collect::<Vec<_>>(),
+                ))
             }
         };
         let day =

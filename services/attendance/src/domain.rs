@@ -209,7 +209,7 @@ impl Domain for AttendanceDomain {
                 (vec![happened], answer.encode_to_vec())
             }
             Command::DecideFinding { minutes, finding, reason } => {
-                let found = view.checked(minutes)?.agreement.findings;
+                let found = view.checked(minutes, &view.roll(minutes, "minutes")?)?.agreement.findings;
                 let found = found.iter().find(|found| found.key() == *finding);
                 let found = found.ok_or_else(|| Fault::invalid("finding", finding))?;
                 let decision = Decision {

@@ -34,14 +34,18 @@ macro_rules! path {
 #[derive(Clone)]
 pub(crate) struct MeetingsApi(pub(crate) Api);
 
-fn shown(view: &Reading<'_>, principal: &Principal, name: &MeetingName) -> Result<api::Meeting> {
-    let (meeting, seats) = view.whole(name, "name")?;
-    let seats: Vec<Seat> = seats.into_iter().map(|(_, seat)| seat).collect();
+fn shown(
+    view: &Reading<'_>,
+    principal: &Principal,
+    name: &MeetingName,
+    meeting: &Meeting,
+) -> Result<api::Meeting> {
+    let seats: Vec<Seat> = view.seats(name, &keys::seats(name))?.into_iter().map(|(_, seat)| seat).collect();
     let mut findings = meeting.room_findings(&seats, &view.rules(&name.organ)?);
     if meeting.stage != Stage::Held {
         findings.extend(meeting.member_changes(&seats, &view.directory(&name.organ)?));
     }
-    Ok(meeting_for(principal, jiyao_wire::meeting_to(&meeting, &findings)))
+    Ok(meeting_for(principal, jiyao_wire::meeting_to(meeting, &findings)))
 }
 
 /// A meeting as somebody may see it: who took no part in what is for those who see the record of discussion.
@@ -76,7 +80,8 @@ impl MeetingsApi {
     async fn now(&self, caller: &Caller, answer: &[u8]) -> Result<api::Meeting> {
         let stub = api::Meeting::decode(answer).map_err(Fault::internal)?;
         let (name, principal) = (MeetingName::parse(&stub.name, "name")?, caller.principal.clone());
-        Ok(self.0.read(move |view| shown(view, &principal, &name)).await?.0)
+        let read = move |view: &Reading<'_>| shown(view, &principal, &name, &view.meeting(&name, "name")?);
+        Ok(self.0.read(read).await?.0)
     }
 
     async fn meet<R: Asks<Act = MeetingAct>>(
@@ -144,8 +149,8 @@ impl MeetingsApi {
         let name = MeetingName::parse(&request.name, "name")?;
         self.wait(request.read_after.as_ref()).await?;
         let read = move |view: &Reading<'_>| {
-            view.seen_meeting(&caller.principal, &name, "name")?;
-            shown(view, &caller.principal, &name)
+            let meeting = view.seen_meeting(&caller.principal, &name, "name")?;
+            shown(view, &caller.principal, &name, &meeting)
         };
         let (meeting, sequence) = self.0.read(read).await?;
         Ok(api::GetMeetingResponse { meeting: Some(meeting), sequence })
@@ -279,11 +284,11 @@ impl MeetingsApi {
         let name = MeetingName::parse(&request.name, "name")?;
         let now = SystemClock.now().as_millisecond();
         let read = move |view: &Reading<'_>| {
-            view.seen_meeting(&caller.principal, &name, "name")?;
-            let (meeting, seats) = view.whole(&name, "name")?;
+            let meeting = view.seen_meeting(&caller.principal, &name, "name")?;
             if request.item_index as usize >= meeting.items.len() {
                 return Err(Fault::invalid("item_index", request.item_index));
             }
+            let seats = view.seats(&name, &keys::seats(&name))?;
             let there =
                 seats.iter().filter(|(_, seat)| seat.was_there_for(request.item_index, &meeting, now));
             Ok(there.map(|(name, seat)| seat_for(&caller.principal, name, seat)).collect())
@@ -328,8 +333,8 @@ impl MeetingsApi {
         let minutes = Minutes::parse(&request.minutes, "minutes")?;
         self.wait(request.read_after.as_ref()).await?;
         let read = move |view: &Reading<'_>| {
-            view.seen_roll(&caller.principal, &minutes, "minutes")?;
-            view.checked(&minutes)
+            let roll = view.seen_roll(&caller.principal, &minutes, "minutes")?;
+            view.checked(&minutes, &roll)
         };
         let (found, sequence) = self.0.read(read).await?;
         let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);

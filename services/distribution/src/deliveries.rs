@@ -293,7 +293,7 @@ impl DeliveriesApi {
             return Err(Fault::required("unit"));
         }
         let principal = &caller.principal;
-        let is_office = principal.roles.iter().any(|role| SENDERS.contains(role) || *role == Role::Auditor);
+        let is_office = principal.is_any(SENDERS) || principal.is_any(&[Role::Auditor]);
         let today = civil_date(SystemClock.now(), &self.0.time_zone);
         let (ids, _) = self.0.ledger.get()?.read(|view| {
             let mut ids = view.units_called(organ, unit)?;

@@ -206,20 +206,20 @@ impl Domain for DistributionDomain {
                 }
                 let create_time = Some(jiyao_wire::timestamp(context.now.as_millisecond()));
                 // What was erased does not come in again.
-                let (mut stated, mut knowns) = (Vec::new(), known.clone());
-                for list in lists {
-                    let list = DistributionList { create_time, ..list.clone() };
-                    let is_erased = view.is_erased(&list.minutes)?;
-                    stated.push(if is_erased { without_content(list) } else { list });
+                let (mut lists, mut known) = (lists.clone(), known.clone());
+                for list in &mut lists {
+                    list.create_time = create_time;
+                    if view.is_erased(&list.minutes)? {
+                        *list = without_content(std::mem::take(list));
+                    }
                 }
-                for (known, _) in &mut knowns {
+                for (known, _) in &mut known {
                     if view.is_erased(&known.minutes)? {
                         known.passages.clear();
                     }
                 }
-                let (lists, known) = (stated, &knowns);
                 let stated = event(LISTS_STATED, 1, &ListsStated { lists, source: Some(source.clone()) });
-                (vec![from_source(MINUTES_KNOWN, to_json(known)?, RECORDS, source), stated], Vec::new())
+                (vec![from_source(MINUTES_KNOWN, to_json(&known)?, RECORDS, source), stated], Vec::new())
             }
             Command::Units { changes, source } => {
                 if !is_new(view, ATTENDANCE, source)? {

@@ -24,7 +24,7 @@ use tonic::{Request, Response, Status};
 
 use crate::api::Api;
 use crate::board::board;
-use crate::documents::{View as _, no_matter};
+use crate::documents::{View as _, no_matter, no_minutes};
 use crate::domain::{Command, RecordsDomain};
 use crate::follow_up::{ByHand, FollowUp};
 use crate::keys;
@@ -354,10 +354,10 @@ impl MattersApi {
             };
             let house = house(view, &name.organ, &request.as_of)?;
             let summary = decoded(&summary, &house)?;
-            let matter = view.matter(&Name::parse(&summary.name, "name")?, "name")?;
             if !sight.sees(&summary) {
-                sight.check_minutes(&name, "minutes")?;
+                return Err(no_minutes(&name, "minutes"));
             }
+            let matter = view.matter(&Name::parse(&summary.name, "name")?, "name")?;
             let last = matter.history.last();
             let days = matter.milestones.iter().filter(|m| m.reached.is_none()).map(|m| m.due);
             let days = days.chain(matter.effective.filter(|day| *day >= house.today)).chain(matter.due);

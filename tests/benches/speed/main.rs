@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use jiyao_client::{Act, Client, Import, NewMatter};
 use jiyao_proto::journal::v1::FollowRequest;
 use jiyao_proto::records::v1::{GetMinutesRequest, ListMinutesRequest};
@@ -267,12 +267,6 @@ async fn followed(address: &str, path: &str, message: &Bytes, most: usize) -> Re
     Ok((found, start.elapsed()))
 }
 
-fn resident(process: &Process) -> Result<f64> {
-    let status = fs_err::read_to_string(format!("/proc/{}/status", process.id()))?;
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("VmRSS")?;
-    Ok(line.split_whitespace().nth(1).context("VmRSS")?.parse::<f64>()? / 1024.0)
-}
-
 fn records(data: &Path) -> Result<Process> {
     let data = data.display().to_string();
     let arguments = [
@@ -311,7 +305,7 @@ impl Run {
         let answers = folder.path().join("answers");
         fs_err::create_dir(&answers)?;
         let service = records(&folder.path().join("records"))?;
-        report.at_most("resident memory idle, MiB", resident(&service)?, 40.0);
+        report.at_most("resident memory idle, MiB", service.memory("VmRSS")?, 40.0);
         let kept = answers.display().to_string();
         let floor = Process::start(&std::env::current_exe()?, &["floor", &kept])?;
         let client = client(&service.address)?;
@@ -545,7 +539,7 @@ async fn main() -> Result<()> {
             let grown = many.p99.as_secs_f64() / few.p99.as_secs_f64();
             run.report.at_most(&format!("growth of p99, {what}"), grown, 1.5);
         }
-        run.report.at_most("resident memory with many, MiB", resident(&run.service)?, 400.0);
+        run.report.at_most("resident memory with many, MiB", run.service.memory("VmRSS")?, 400.0);
     }
     if is_asked(FOLLOWS) {
         run.follow(many.min(100_000)).await?;
