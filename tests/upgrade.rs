@@ -1,10 +1,11 @@
 //! Data that earlier programs wrote opens with this one and says the same. `fixtures/format-N` holds backups of the three
 //! services and what they answered; `JIYAO_FIXTURE=format-N` writes one, once for each released format, and never again.
+//! Where the states of an earlier program lie beside them, they make whole data directories, as it left them behind.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use jiyao_client::{
     AgendaItem, Client, ListMinutes, MeetingAct, NewMeeting, SeatAct, Service, verify_receipt,
 };
@@ -12,6 +13,7 @@ use jiyao_testkit::{Local, until};
 use tempfile::TempDir;
 
 use crate::distribution::{House, UNIT, of, sign};
+use crate::faults::copy;
 
 const SERVICES: [(Service, &str); 3] = [
     (Service::Records, "records"),
@@ -93,17 +95,34 @@ async fn write(folder: &Path) -> Result<()> {
     house.services.stop().await
 }
 
+/// Puts the state of an earlier program where it was. The zeros at the end of its file are not kept; its seal says how
+/// long that was.
+fn put_state(from: &Path, to: &Path) -> Result<()> {
+    copy(from, to)?;
+    let seal = fs_err::read_to_string(from.join("seal"))?;
+    let line = seal.lines().find_map(|line| line.strip_suffix(" db")).context("the seal names the file")?;
+    let length = line.split(' ').next_back().unwrap_or_default().parse()?;
+    fs_err::OpenOptions::new().write(true).open(to.join("db"))?.set_len(length)?;
+    Ok(())
+}
+
 #[tokio::test]
 async fn data_of_every_released_format_opens_and_says_the_same() -> Result<()> {
     if let Some(format) = std::env::var_os("JIYAO_FIXTURE") {
         write(&fixtures().join(format)).await?;
     }
-    let mut formats = 0;
+    let (mut formats, mut stopped) = (0, 0);
     for format in fs_err::read_dir(fixtures())? {
         let (format, folder) = (format?.path(), TempDir::new()?);
         for (_, name) in SERVICES {
             let archive = fs_err::File::open(format.join(name).with_extension("tar"))?;
-            jiyao_backup::restore(archive, &folder.path().join(name))?;
+            let data = folder.path().join(name);
+            jiyao_backup::restore(archive, &data)?;
+            let state = format.join(format!("{name}-state"));
+            if state.exists() {
+                put_state(&state, &data.join("state"))?;
+                stopped += 1;
+            }
         }
         let services = Local::start_joined(folder.path(), |_| {}).await?;
         let client = services.client()?;
@@ -116,6 +135,6 @@ async fn data_of_every_released_format_opens_and_says_the_same() -> Result<()> {
         services.stop().await?;
         formats += 1;
     }
-    assert!(formats > 0, "there is a fixture");
+    assert!(formats > 0 && stopped > 0, "there are fixtures, with and without states");
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Calls of the system fail, and disks are full.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
 
@@ -116,30 +117,88 @@ async fn a_state_that_cannot_be_written_is_rebuilt_when_there_is_room_again() ->
     Ok(())
 }
 
+/// What a service has when a call fails, and what is written then.
+struct Story {
+    kind: Kind,
+    /// A data directory to begin with, and what was acknowledged in it; None: an empty one.
+    before: Option<(TempDir, BTreeMap<String, usize>)>,
+    writes: Vec<usize>,
+    /// Sequences that a segment may begin with.
+    firsts: RangeInclusive<u64>,
+}
+
+impl Story {
+    /// A new service, and its first words.
+    fn young(kind: Kind) -> Self {
+        Self { kind, before: None, writes: (0..4).collect(), firsts: 1..=1 }
+    }
+
+    /// A service whose first segment is nearly full: the next words begin another.
+    async fn nearly_full(kind: Kind, program: &Path) -> Result<Self> {
+        let large = |nth: usize| nth * 40 + 39;
+        let mut room = usize::MAX;
+        loop {
+            let folder = TempDir::new()?;
+            let service = records(program, &folder.path().join("data"))?;
+            let client = kind.client(&service.address)?;
+            kind.begin(&client).await?;
+            let mut acknowledged = BTreeMap::new();
+            for nth in 0..room {
+                if segments(folder.path())? > 1 {
+                    // The one that began the second is one too many.
+                    room = nth - 1;
+                    break;
+                }
+                acknowledged.insert(kind.write(&client, large(nth)).await?, large(nth));
+            }
+            service.stop()?;
+            if acknowledged.len() == room {
+                let writes = (room..room + 3).map(large).collect();
+                let head = room as u64 + 1;
+                return Ok(Self {
+                    kind,
+                    before: Some((folder, acknowledged)),
+                    writes,
+                    firsts: head..=head + 3,
+                });
+            }
+        }
+    }
+}
+
+fn segments(folder: &Path) -> Result<usize> {
+    let mut count = 0;
+    for entry in fs_err::read_dir(folder.join("data/journal"))? {
+        count += usize::from(entry?.path().extension().is_some_and(|extension| extension == "segment"));
+    }
+    Ok(count)
+}
+
 /// One run under strace with a call that fails the n-th time in each thread: whether it was hit, and what was
 /// acknowledged.
 async fn with_failing_call(
-    kind: Kind,
+    Story { kind, before, writes, firsts }: &Story,
     program: &Path,
     folder: &Path,
     inject: &str,
     bug: &str,
 ) -> Result<(bool, BTreeMap<String, usize>)> {
     let (data, hits) = (folder.join("data"), folder.join("hits"));
+    let mut acknowledged = BTreeMap::new();
+    if let Some((before, had)) = before {
+        super::copy(&before.path().join("data"), &data)?;
+        acknowledged.clone_from(had);
+    }
     // Only what touches the data directory: the network and the loader are others' business.
     let (journal, state) = (data.join("journal"), data.join("state"));
-    let segment = journal.join("00000000000000000001.segment");
-    let paths = [
-        journal.join("lock"),
-        segment.with_extension("tmp"),
-        segment,
-        state.join("db"),
-        state.join("conf"),
-        state.join("blobs"),
-        journal,
-        state,
-    ]
-    .map(|path| path.display().to_string());
+    let named = |first| journal.join(format!("{first:020}.segment"));
+    let segments = firsts.clone().chain([1]).map(named).flat_map(|path| [path.with_extension("tmp"), path]);
+    let others = ["db", "conf", "blobs"].map(|name| state.join(name));
+    let paths: Vec<String> = segments
+        .chain(others)
+        .chain([journal.join("lock"), journal.clone(), state.clone()])
+        .map(|path| path.display().to_string())
+        .collect();
     let call = inject.split_once(':').map_or(inject, |(call, _)| call);
     let (hits_file, data_dir) = (hits.display().to_string(), data.display().to_string());
     let (program_name, trace) = (program.display().to_string(), format!("trace={call}"));
@@ -152,14 +211,13 @@ async fn with_failing_call(
         ["--listen", "127.0.0.1:0", "--data-dir", &data_dir, "--set", "log=off", "--set", "reserve_mb=1"];
     traced.push(&program_name);
     traced.extend(arguments);
-    let mut acknowledged = BTreeMap::new();
     // A service that does not start with a failing disk has promised nothing.
     if let Ok(service) = Process::start(Path::new("/usr/bin/strace"), &traced) {
         let client = kind.client(&service.address)?;
-        if kind.begin(&client).await.is_ok() {
-            for n in 0..4 {
-                if let Ok(name) = kind.write(&client, n).await {
-                    acknowledged.insert(name, n);
+        if before.is_some() || kind.begin(&client).await.is_ok() {
+            for n in writes {
+                if let Ok(name) = kind.write(&client, *n).await {
+                    acknowledged.insert(name, *n);
                 }
             }
         }
@@ -195,36 +253,40 @@ async fn whatever_call_fails_nothing_acknowledged_is_lost_and_a_planted_deaf_ear
     let (mut runs, mut hit) = (0, 0);
     for kind in kinds {
         let program = binary(kind.package(), kind.package(), None)?;
-        for (call, error) in calls.iter().flat_map(|call| errors.iter().map(move |error| (call, error))) {
-            for nth in 1..=most {
-                let folder = TempDir::new()?;
-                let inject = format!("{call}:error={error}:when={nth}");
-                let (was_hit, acknowledged) =
-                    with_failing_call(*kind, &program, folder.path(), &inject, "").await?;
-                runs += 1;
-                hit += usize::from(was_hit);
-                // The disk is whole again.
-                let data = folder.path().join("data");
-                let again = records(&program, &data);
-                let again = again.map_err(|e| e.context(format!("{kind:?} after {inject}")))?;
-                let missing = lost(*kind, &again.address, &acknowledged).await?;
-                assert_eq!(missing, 0, "{kind:?} after {inject}");
-                if !was_hit {
-                    break;
+        for story in [Story::young(*kind), Story::nearly_full(*kind, &program).await?] {
+            let mut rolled = 0;
+            for (call, error) in calls.iter().flat_map(|call| errors.iter().map(move |error| (call, error))) {
+                for nth in 1..=most {
+                    let folder = TempDir::new()?;
+                    let inject = format!("{call}:error={error}:when={nth}");
+                    let (was_hit, acknowledged) =
+                        with_failing_call(&story, &program, folder.path(), &inject, "").await?;
+                    runs += 1;
+                    hit += usize::from(was_hit);
+                    rolled += usize::from(segments(folder.path())? > 1);
+                    // The disk is whole again.
+                    let data = folder.path().join("data");
+                    let again = records(&program, &data);
+                    let again = again.map_err(|e| e.context(format!("{kind:?} after {inject}")))?;
+                    let missing = lost(*kind, &again.address, &acknowledged).await?;
+                    assert_eq!(missing, 0, "{kind:?} after {inject}");
+                    if !was_hit {
+                        break;
+                    }
                 }
             }
+            assert!(story.before.is_none() || rolled > 0, "{kind:?}: no run came to another segment");
         }
     }
     println!("{runs} runs with a failing call, {hit} of them hit: nothing acknowledged was lost");
-    assert!(hit > calls.len(), "the harness hits something");
+    assert!(hit > 2 * calls.len(), "the harness hits something");
 
     let program = binary("jiyao-records", "jiyao-records", Some(PLANTED))?;
-    let mut found = Found::default();
+    let (mut found, young) = (Found::default(), Story::young(Kind::Records));
     for nth in 1..20 {
         let (folder, inject) = (TempDir::new()?, format!("pwrite64:error=EIO:when={nth}"));
         let deaf = "no-errors=return";
-        let (_, acknowledged) =
-            with_failing_call(Kind::Records, &program, folder.path(), &inject, deaf).await?;
+        let (_, acknowledged) = with_failing_call(&young, &program, folder.path(), &inject, deaf).await?;
         found.acknowledged += acknowledged.len();
         found.look(Kind::Records, || records(&program, &folder.path().join("data")), &acknowledged).await?;
         if !found.is_clean() {

@@ -1,24 +1,26 @@
 //! How others see the journal: integration events after a cursor, then whatever comes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiyao_fault::{Fault, Reason, Result};
 use jiyao_journal::{Cursor, Log};
 use jiyao_proto::journal::v1::Event;
+use prost::Message as _;
+use prost::bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 use crate::domain::Domain;
-use crate::erasure;
-use crate::ledger::{Ledger, damaged, decode_record};
-use crate::writer::timestamp;
+use crate::ledger::{Ledger, Slot, damaged};
+use crate::public;
 
-/// Most records of one stretch.
-const STRETCH: u64 = 128;
 /// Without news, a checkpoint this often: it keeps the stream alive through what would cut an idle one.
 const HEARTBEAT: Duration = Duration::from_secs(10);
-/// Stretches read ahead of a slow follower.
-const AHEAD: usize = 2;
+/// Stretches that are read by one visit to a thread that may block.
+const AT_ONCE: usize = 16;
+/// Stretches that wait for a follower: while they are sent the next are read.
+const AHEAD: usize = AT_ONCE;
 
 /// What happened in (`from`, `through`].
 #[derive(Clone, Debug)]
@@ -27,8 +29,18 @@ pub struct Stretch {
     pub from: u64,
     /// Inclusive end: resume after it.
     pub through: Cursor,
-    /// Public events, oldest first.
-    pub events: Vec<Event>,
+    /// Public events, oldest first, each an encoded [`Event`].
+    pub encoded: Vec<Bytes>,
+}
+
+impl Stretch {
+    /// Its events, decoded.
+    ///
+    /// # Errors
+    /// `INTERNAL`.
+    pub fn events(&self) -> Result<Vec<Event>> {
+        self.encoded.iter().map(|event| Event::decode(event.clone()).map_err(Fault::internal)).collect()
+    }
 }
 
 impl<D: Domain> Ledger<D> {
@@ -46,25 +58,24 @@ impl<D: Domain> Ledger<D> {
             }
         };
         let (send, receive) = mpsc::channel(AHEAD);
-        let domain = self.inner.domain.clone();
+        let domain = Arc::clone(&self.inner.domain);
+        let slot = Arc::clone(&self.inner.state);
         let mut progress = self.inner.progress.clone();
         tokio::spawn(async move {
             let mut at = start;
             loop {
                 let head = *progress.borrow_and_update();
-                let (reading, domain_here, from) = (log.clone(), domain.clone(), at.sequence);
-                let to = head.min(from.saturating_add(STRETCH));
-                let read = move || stretch(domain_here.as_ref(), &reading, from, to);
-                let next = match tokio::task::spawn_blocking(read).await {
-                    Ok(next) => next,
-                    Err(e) => Err(Fault::internal(e)),
-                };
-                if let Ok(stretch) = &next {
-                    at = stretch.through;
-                }
-                let failed = next.is_err();
-                if send.send(next).await.is_err() || failed {
-                    return;
+                let (log, domain, slot, from) = (log.clone(), domain.clone(), slot.clone(), at.sequence);
+                let read = move || stretches(domain.as_ref(), &log, &slot, from, head);
+                let found = tokio::task::spawn_blocking(read).await;
+                for next in found.unwrap_or_else(|e| vec![Err(Fault::internal(e))]) {
+                    if let Ok(stretch) = &next {
+                        at = stretch.through;
+                    }
+                    let failed = next.is_err();
+                    if send.send(next).await.is_err() || failed {
+                        return;
+                    }
                 }
                 if at.sequence >= head {
                     let news = async { progress.wait_for(|reached| *reached > at.sequence).await.is_ok() };
@@ -110,27 +121,21 @@ fn check(log: &Log, cursor: &Cursor) -> Result<()> {
     if here.hash == cursor.hash { Ok(()) } else { Err(forked()) }
 }
 
-fn stretch<D: Domain>(domain: &D, log: &Log, from: u64, to: u64) -> Result<Stretch> {
-    let mut events = Vec::new();
-    let mut next = from + 1;
-    while next <= to {
-        let records = log.read_some(next, to).map_err(damaged)?;
-        next += records.len() as u64;
-        for record in records {
-            let Some(payload) = record.payload else { continue };
-            let (sequence, record_time) = (record.sequence, Some(timestamp(record.time_ms)));
-            for event in decode_record(&payload)?.events {
-                let kinds = match erasure::public(&event)? {
-                    Some(kinds) => kinds,
-                    None => domain.public(&event)?,
-                };
-                events.extend(kinds.into_iter().map(|kind| Event {
-                    sequence,
-                    record_time,
-                    kind: Some(kind),
-                }));
-            }
+/// The next stretches, as many as one look gives; after a fault none.
+fn stretches<D: Domain>(domain: &D, log: &Log, slot: &Slot, from: u64, head: u64) -> Vec<Result<Stretch>> {
+    let mut found = Vec::new();
+    let mut from = from;
+    while found.len() < AT_ONCE {
+        let to = head.min(public::end_of_block(from)).max(from);
+        let encoded = public::kept(slot, from, to).map_or_else(|| public::read(domain, log, from, to), Ok);
+        let through = || log.cursor_at(to).map_err(damaged);
+        let stretch = encoded.and_then(|encoded| Ok(Stretch { from, through: through()?, encoded }));
+        let is_last = stretch.is_err() || to == head;
+        found.push(stretch);
+        if is_last {
+            break;
         }
+        from = to;
     }
-    Ok(Stretch { from, through: log.cursor_at(to.max(from)).map_err(damaged)?, events })
+    found
 }

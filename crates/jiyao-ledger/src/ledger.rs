@@ -20,6 +20,7 @@ use tracing::{info, warn};
 use crate::domain::{Domain, Ids};
 use crate::erasure::{self, AskErasure, CarryOut};
 use crate::overlay::unavailable;
+use crate::public::Blocks;
 use crate::writer::{Asked, Job, Writer};
 
 /// Commands that may wait for the writer.
@@ -138,7 +139,7 @@ impl<D: Domain> Clone for Ledger<D> {
 pub(crate) struct Inner<D: Domain> {
     pub(crate) domain: Arc<D>,
     pub(crate) log: Log,
-    state: Arc<Slot>,
+    pub(crate) state: Arc<Slot>,
     queue: mpsc::Sender<Job<D>>,
     pub(crate) progress: watch::Receiver<u64>,
 }
@@ -198,6 +199,7 @@ impl<D: Domain> Ledger<D> {
             ids,
             jobs,
             report,
+            blocks: Blocks::default(),
             last_sync: Duration::ZERO,
         };
         thread::Builder::new()

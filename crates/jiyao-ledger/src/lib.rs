@@ -12,6 +12,7 @@ mod follow;
 mod ledger;
 mod lookup;
 mod overlay;
+mod public;
 mod writer;
 
 pub use domain::{Context, Decided, Domain, Ids, decode_event, event};

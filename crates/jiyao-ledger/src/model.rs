@@ -191,7 +191,7 @@ impl StateMachineTest for Real {
                         let stretch = stretch.await.unwrap().unwrap().unwrap();
                         assert_eq!(stretch.from, reached, "stretches are dense");
                         reached = stretch.through.sequence;
-                        found.extend(stretch.events.into_iter().map(|event| match event.kind {
+                        found.extend(stretch.events().unwrap().into_iter().map(|event| match event.kind {
                             Some(Kind::OrganCreated(created)) => (event.sequence, created.organ),
                             other => panic!("{other:?}"),
                         }));

@@ -5,9 +5,11 @@ use std::time::Duration;
 use jiyao_calendar::{TestClock, Timestamp};
 use jiyao_fault::{Fault, Reason};
 use jiyao_journal::{Cursor, Options};
-use jiyao_proto::journal::v1::OrganCreated;
 use jiyao_proto::journal::v1::event::Kind;
+use jiyao_proto::journal::v1::{self as journal, OrganCreated};
 use jiyao_proto::stored::v1::Event;
+use prost::Message as _;
+use prost::bytes::Bytes;
 use tempfile::TempDir;
 use tokio_stream::StreamExt as _;
 use uuid::Uuid;
@@ -262,12 +264,12 @@ async fn followers_get_every_stretch_once_and_foreign_or_forked_cursors_are_refu
     let mut stream = ledger.follow(None).unwrap();
     let stretch = stream.next().await.unwrap().unwrap();
     assert_eq!((stretch.from, stretch.through), (0, ledger.head()));
-    assert_eq!(stretch.events.iter().map(|event| event.sequence).collect::<Vec<_>>(), [1, 3]);
+    assert_eq!(stretch.events().unwrap().iter().map(|event| event.sequence).collect::<Vec<_>>(), [1, 3]);
     ledger.submit(add("c", 1, "")).await.unwrap();
     let news = stream.next().await.unwrap().unwrap();
-    assert_eq!((news.from, news.through.sequence, news.events.len()), (3, 4, 1));
+    assert_eq!((news.from, news.through.sequence, news.encoded.len()), (3, 4, 1));
     let mut resumed = ledger.follow(Some(stretch.through)).unwrap();
-    assert_eq!(resumed.next().await.unwrap().unwrap().events, news.events);
+    assert_eq!(resumed.next().await.unwrap().unwrap().encoded, news.encoded);
 
     let head = ledger.head();
     let refusal = |cursor| ledger.follow(Some(cursor)).unwrap_err().reason();
@@ -276,6 +278,53 @@ async fn followers_get_every_stretch_once_and_foreign_or_forked_cursors_are_refu
     assert_eq!(refusal(Cursor { hash: [0; 32], ..head }), Reason::JournalForked);
     ledger.close().await;
     assert!(stream.next().await.is_none(), "closing ends the streams");
+}
+
+/// All that happened behind a sequence, in stretches that follow on each other.
+async fn followed(ledger: &Ledger<Counters>, from: u64) -> Vec<journal::Event> {
+    let mut stream = ledger.follow(Some(ledger.log().cursor_at(from).unwrap())).unwrap();
+    let (mut at, mut events) = (from, Vec::new());
+    while at < ledger.head().sequence {
+        let stretch = stream.next().await.unwrap().unwrap();
+        assert_eq!(stretch.from, at);
+        at = stretch.through.sequence;
+        events.extend(stretch.events().unwrap());
+    }
+    events
+}
+
+#[tokio::test]
+async fn full_blocks_of_what_is_public_lie_in_the_state_as_the_journal_has_them() {
+    let folder = TempDir::new().unwrap();
+    let mut ledger = open(&folder);
+    for n in 0..10 {
+        ledger.submit(add(if n % 3 == 0 { "private" } else { "a" }, 1, "")).await.unwrap();
+    }
+    let head = ledger.head().sequence;
+    let block = crate::public::end_of_block(0);
+    for is_rebuilt in [false, true] {
+        if is_rebuilt {
+            ledger.close().await;
+            fs_remove(&folder, "state");
+            ledger = open(&folder);
+        }
+        let inner = &ledger.inner;
+        let read = |from, through| crate::public::read(&Counters, &inner.log, from, through).unwrap();
+        let kept = |from, through| crate::public::kept(&inner.state, from, through);
+        for from in (0..head - block).step_by(block as usize) {
+            assert_eq!(kept(from, from + block).unwrap(), read(from, from + block), "from {from}");
+        }
+        assert_eq!(kept(head / block * block, head), None, "a block that is not full");
+        assert_eq!(kept(1, block), None, "a part of one");
+        for from in 0..head {
+            let encoded: Vec<_> = followed(&ledger, from)
+                .await
+                .iter()
+                .map(|event| Bytes::from(event.encode_to_vec()))
+                .collect();
+            assert_eq!(encoded, read(from, head), "from {from}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -375,7 +424,7 @@ async fn an_erased_record_is_passed_over_by_replay_follow_and_repeat() {
     assert_eq!(shown, [b"a".to_vec(), b"c".to_vec()]);
     let stretch = rebuilt.follow(None).unwrap().next().await.unwrap().unwrap();
     assert_eq!(stretch.through, head);
-    assert_eq!(stretch.events.iter().map(|event| event.sequence).collect::<Vec<_>>(), [1, 3]);
+    assert_eq!(stretch.events().unwrap().iter().map(|event| event.sequence).collect::<Vec<_>>(), [1, 3]);
 }
 
 const SECRET: &str = "secret/机密的一段话，不得留存";
@@ -458,13 +507,12 @@ async fn what_two_persons_erase_is_gone_and_everything_else_stands() {
     for _ in 0..2 {
         let again = open(&folder);
         assert_eq!((names(&again).len(), count(&again)), (5, 1));
-        let stretch = again.follow(None).unwrap().next().await.unwrap().unwrap();
-        let told = |event: &jiyao_proto::journal::v1::Event| match event.kind.as_ref().unwrap() {
+        let told = |event: &journal::Event| match event.kind.as_ref().unwrap() {
             Kind::OrganCreated(created) => created.organ.clone(),
             Kind::MinutesErased(erased) => erased.confirmed_by.clone(),
             _ => unreachable!(),
         };
-        let told: Vec<_> = stretch.events.iter().map(told).collect();
+        let told: Vec<_> = followed(&again, 0).await.iter().map(told).collect();
         assert_eq!(told, ["a", NAME, "c", NAME, NEEDED, "second", "d"]);
         again.close().await;
         // From the journal alone it comes to the same.
@@ -502,7 +550,7 @@ async fn an_erasure_that_was_interrupted_is_finished_at_the_next_start() {
         drop((ledger, log));
         let places = Places::in_folder(folder.path());
         let mut journal = jiyao_journal::Journal::open(&places.journal, OPTIONS).unwrap().journal;
-        let payload = prost::Message::encode_to_vec(&erasure::record(&erasure, &by("second", &erasure.id)));
+        let payload = erasure::record(&erasure, &by("second", &erasure.id)).encode_to_vec();
         journal.append(&[jiyao_journal::Entry { time_ms: journal.last_time_ms(), payload }]).unwrap();
         let first: BTreeMap<_, _> = plan.remains.clone().into_iter().take(done).collect();
         journal.erase(&first).unwrap();
@@ -539,7 +587,7 @@ async fn an_interrupted_erasure_is_finished_also_where_another_one_was_before() 
         let mut journal = jiyao_journal::Journal::open(&places.journal, OPTIONS).unwrap().journal;
         journal.append(&[jiyao_journal::Entry { time_ms: journal.last_time_ms().max(0), payload }]).unwrap();
     };
-    append(prost::Message::encode_to_vec(&both));
+    append(both.encode_to_vec());
     let ledger = open(&folder);
     let first = ask(&ledger, "one").await.unwrap();
     ledger.erase(by("second", &first)).await.unwrap();
@@ -551,7 +599,7 @@ async fn an_interrupted_erasure_is_finished_also_where_another_one_was_before() 
     ledger.close().await;
     drop((ledger, log));
     // It is on record, and then the process was killed.
-    append(prost::Message::encode_to_vec(&erasure::record(&erasure, &by("second", &erasure.id))));
+    append(erasure::record(&erasure, &by("second", &erasure.id)).encode_to_vec());
     assert!(is_found(folder.path(), b"of-the-second"));
 
     let ledger = open(&folder);

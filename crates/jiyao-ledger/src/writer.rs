@@ -25,6 +25,7 @@ use crate::ledger::{
     found_or_begun, look_at_state,
 };
 use crate::overlay::{Overlay, unavailable};
+use crate::public::Blocks;
 
 /// Exit code where the writer has a bug (EX_SOFTWARE): the next start reads all that was acknowledged.
 const EXIT_BUG: i32 = 70;
@@ -79,6 +80,7 @@ pub(crate) struct Writer<D: Domain> {
     pub(crate) ids: Ids,
     pub(crate) jobs: mpsc::Receiver<Job<D>>,
     pub(crate) report: watch::Sender<u64>,
+    pub(crate) blocks: Blocks,
     pub(crate) last_sync: Duration,
 }
 
@@ -171,6 +173,7 @@ impl<D: Domain> Writer<D> {
         if let Some(state) = self.state.get() {
             return Some(state);
         }
+        self.blocks = Blocks::default();
         // What was found, while there is no room for another.
         let mut waiting = None;
         loop {
@@ -323,6 +326,8 @@ impl<D: Domain> Writer<D> {
             let sequence = self.write_down(Entry { time_ms, payload })?;
             let mut overlay = Overlay::new(state);
             apply(self.domain.as_ref(), &mut overlay, &record, sequence, time_ms)?;
+            let shown = (sequence, time_ms, Some(&record));
+            self.blocks.take(self.domain.as_ref(), &log, &mut overlay, shown)?;
             let head = log.head();
             let applied = Applied { journal: *head.journal.as_bytes(), sequence, hash: head.hash };
             state.apply(overlay.writes, applied).map_err(unavailable)?;
@@ -354,6 +359,7 @@ impl<D: Domain> Writer<D> {
         if let Err(e) = erasure::carry_out(self.domain.as_ref(), &mut self.journal, &plan) {
             end_for("what was erased cannot be written anew", &e);
         }
+        self.blocks = Blocks::default();
         kill_point("erasure-written");
         // The erasure itself. Where this fails the change-over finds a state to be made anew.
         let shown =
@@ -421,6 +427,14 @@ impl<D: Domain> Writer<D> {
         let began = Instant::now();
         let applied = Applied { journal: *head.journal.as_bytes(), sequence: head.sequence, hash: head.hash };
         let mut sound = !group.state_failed;
+        for (cursor, (entry, record)) in appended.iter().zip(group.entries.iter().zip(&group.records)) {
+            let shown = (cursor.sequence, entry.time_ms, Some(record));
+            if let Err(e) = self.blocks.take(self.domain.as_ref(), &log, &mut group.overlay, shown) {
+                error!(cause = %chain(&e), "what is public of a record cannot be told");
+                sound = false;
+                break;
+            }
+        }
         if sound
             && !group.entries.is_empty()
             && let Err(e) = state.apply(std::mem::take(&mut group.overlay.writes), applied)
@@ -582,17 +596,21 @@ pub(crate) fn replay<D: Domain>(
     let head = log.head().sequence;
     let mut next = state.applied()?.sequence + 1;
     let mut erasures = Vec::new();
+    let mut blocks = Blocks::default();
     while next <= head {
         let mut overlay = Overlay::new(state);
         let mut reached = None;
         for record in log.read_some(next, head)? {
             // Of an erased record nothing may be left to show; its place in the chain is.
-            if let Some(payload) = instead.get(&next).or(record.payload.as_ref()) {
-                let unknown = |fault| OpenError::Unknown { sequence: next, fault };
-                let decoded = decode_record(payload).map_err(unknown)?;
-                apply(domain, &mut overlay, &decoded, next, record.time_ms).map_err(unknown)?;
-                erasures.extend(erasure::carried_out_by(&decoded).map_err(unknown)?);
+            let payload = instead.get(&next).or(record.payload.as_ref());
+            let unknown = |fault| OpenError::Unknown { sequence: next, fault };
+            let decoded = payload.map(|payload| decode_record(payload)).transpose().map_err(unknown)?;
+            if let Some(decoded) = &decoded {
+                apply(domain, &mut overlay, decoded, next, record.time_ms).map_err(unknown)?;
+                erasures.extend(erasure::carried_out_by(decoded).map_err(unknown)?);
             }
+            let shown = (next, record.time_ms, decoded.as_ref());
+            blocks.take(domain, log, &mut overlay, shown).map_err(unknown)?;
             reached = Some(Applied { journal: *log.id().as_bytes(), sequence: next, hash: record.hash });
             next += 1;
         }

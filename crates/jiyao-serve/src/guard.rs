@@ -20,6 +20,7 @@ use tonic::body::Body;
 use tower::{Layer, Service};
 use tracing::{Instrument as _, Span, info};
 
+use crate::allowance::Paid;
 use crate::answer::Caller;
 use crate::identity::{Identities, Principal, Role};
 use crate::incoming::{Share, Traffic};
@@ -93,6 +94,8 @@ struct Ending {
     told: Told,
     method: &'static str,
     code: Option<String>,
+    /// What is behind the body was taken too.
+    is_whole: bool,
     /// Of an answer that comes at once: a place among all calls and among those of its peer, and that it lies there.
     taking: Option<(OwnedSemaphorePermit, Share, Traffic)>,
 }
@@ -108,6 +111,9 @@ impl Drop for Ending {
     fn drop(&mut self) {
         if let Some((_, _, traffic)) = &self.taking {
             traffic.clear();
+            if self.is_whole {
+                traffic.is_of_use();
+            }
         }
         match self.code.take() {
             None => self.told.fine.increment(1),
@@ -204,6 +210,7 @@ impl http_body::Body for Taken {
                     Err(frame) => {
                         if let Some(trailers) = frame.trailers_ref() {
                             self.ending.see(trailers);
+                            self.ending.is_whole = true;
                         }
                         return Poll::Ready(Some(Ok(frame)));
                     }
@@ -221,9 +228,9 @@ impl http_body::Body for Taken {
     }
 }
 
-impl<S, B> Service<http::Request<B>> for Guard<S>
+impl<S> Service<http::Request<Body>> for Guard<S>
 where
-    S: Service<http::Request<B>, Response = http::Response<Body>>,
+    S: Service<http::Request<Body>, Response = http::Response<Body>>,
     S::Future: Send + 'static,
     S::Error: Send + 'static,
 {
@@ -235,7 +242,7 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, mut request: http::Request<B>) -> Self::Future {
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
         let refuse = |fault: &Fault, lang, method: &str| {
             let refusal = jiyao_wire::to_status(fault, lang).into_http();
             // Only methods that there are become a series.
@@ -248,6 +255,8 @@ where
         };
         let traffic = request.extensions().get::<Traffic>().cloned().unwrap_or_default();
         traffic.ask();
+        let paying = traffic.clone();
+        let mut request = request.map(|body| Body::new(Paid::new(body, paying)));
         let known = self.gate.told.get_key_value(request.uri().path());
         let known = known.map(|(method, told)| (*method, told.clone()));
         // Health and reflection answer as long as somebody listens.
@@ -269,11 +278,15 @@ where
                     let response = response.await;
                     told.took.record(began.elapsed());
                     let response = response?;
+                    // Other answers are when they are taken.
+                    if share.is_none() || response.headers().contains_key(STATUS) {
+                        traffic.is_of_use();
+                    }
                     let taking = share.map(|share| {
                         traffic.lay();
                         (place, share, traffic)
                     });
-                    let mut ending = Ending { told, method, code: None, taking };
+                    let mut ending = Ending { told, method, code: None, is_whole: false, taking };
                     // A status in the headers is a refusal; answers carry theirs behind the body.
                     ending.see(response.headers());
                     Span::current().record("rpc.grpc.status_code", ending.code.as_deref().unwrap_or("0"));

@@ -18,6 +18,8 @@ use tokio::time::{Instant, Sleep};
 use tonic::transport::server::Connected;
 use tracing::debug;
 
+use crate::allowance::{Allowance, Debt};
+
 /// A connection that says nothing at all for so long is closed.
 const FIRST_BYTE: Duration = Duration::from_secs(10);
 /// One that asks nothing for so long after it was opened, or takes nothing of the answers that lie there, is closed.
@@ -38,6 +40,9 @@ struct Counters {
     of_peer: Arc<AtomicUsize>,
     /// On this machine everybody has the same address.
     is_local: bool,
+    allowance: Allowance,
+    /// A call was answered: the answer was taken, or has no end, or is a fault of the method's.
+    is_of_use: AtomicBool,
 }
 
 /// One call of a peer; given back when dropped.
@@ -50,13 +55,19 @@ impl Drop for Share {
 }
 
 impl Traffic {
-    fn of(of_peer: Arc<AtomicUsize>, is_local: bool) -> Self {
-        Self(Arc::new(Counters { of_peer, is_local, ..Counters::default() }))
+    fn of(of_peer: Arc<AtomicUsize>, allowance: Allowance, is_local: bool) -> Self {
+        Self(Arc::new(Counters { of_peer, allowance, is_local, ..Counters::default() }))
     }
 
     /// A request came.
     pub(crate) fn ask(&self) {
         self.0.is_asked.store(true, Ordering::Relaxed);
+        self.0.allowance.call();
+    }
+
+    /// What the connection may say.
+    pub(crate) fn allowance(&self) -> &Allowance {
+        &self.0.allowance
     }
 
     /// A call of its peer begins, where that has less than so many under way.
@@ -74,6 +85,11 @@ impl Traffic {
     /// It is gone.
     pub(crate) fn clear(&self) {
         self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// The connection is of use to its peer.
+    pub(crate) fn is_of_use(&self) {
+        self.0.is_of_use.store(true, Ordering::Relaxed);
     }
 
     fn is_asked(&self) -> bool {
@@ -95,6 +111,7 @@ struct Count {
 struct OfPeer {
     connections: usize,
     calls: Arc<AtomicUsize>,
+    debt: Debt,
 }
 
 type Counts = Arc<Mutex<Count>>;
@@ -103,21 +120,24 @@ type Counts = Arc<Mutex<Count>>;
 struct Place {
     counts: Counts,
     peer: IpAddr,
+    traffic: Traffic,
 }
 
 impl Place {
-    /// A place, and what counts the calls of its peer.
-    fn take(counts: &Counts, peer: IpAddr, total: usize, per_peer: usize) -> Option<(Self, Traffic)> {
+    fn take(counts: &Counts, peer: IpAddr, total: usize, per_peer: usize) -> Option<Self> {
         let mut count = counts.lock().unwrap_or_else(PoisonError::into_inner);
         let from_peer = count.by_peer.get(&peer).map_or(0, |of_peer| of_peer.connections);
         if count.total >= total || from_peer >= per_peer {
             return None;
         }
         count.total += 1;
+        if count.by_peer.len() > total {
+            count.by_peer.retain(|_, of_peer| of_peer.connections > 0 || !of_peer.debt.is_paid());
+        }
         let of_peer = count.by_peer.entry(peer).or_default();
         of_peer.connections += 1;
-        let traffic = Traffic::of(Arc::clone(&of_peer.calls), peer.is_loopback());
-        Some((Self { counts: Arc::clone(counts), peer }, traffic))
+        let traffic = Traffic::of(Arc::clone(&of_peer.calls), of_peer.debt.begin(), peer.is_loopback());
+        Some(Self { counts: Arc::clone(counts), peer, traffic })
     }
 }
 
@@ -127,7 +147,10 @@ impl Drop for Place {
         count.total -= 1;
         if let Some(of_peer) = count.by_peer.get_mut(&self.peer) {
             of_peer.connections -= 1;
-            if of_peer.connections == 0 {
+            if !self.traffic.0.is_of_use.load(Ordering::Relaxed) {
+                of_peer.debt.add();
+            }
+            if of_peer.connections == 0 && of_peer.debt.is_paid() {
                 count.by_peer.remove(&self.peer);
             }
         }
@@ -145,6 +168,10 @@ pub(crate) struct Connection {
     taken: u64,
     /// How many those were when answers lay there at the last look.
     stuck_at: Option<u64>,
+    /// Until when time has paid for what is read.
+    paid: Instant,
+    /// It is not read until then.
+    held: Option<Pin<Box<Sleep>>>,
     _place: Place,
 }
 
@@ -152,7 +179,22 @@ impl Connection {
     fn count(&mut self, written: &Poll<io::Result<usize>>) {
         if let Poll::Ready(Ok(bytes)) = written {
             self.taken += *bytes as u64;
+            self.traffic.allowance().answered(*bytes);
         }
+    }
+
+    /// Whether more was said than is paid for.
+    fn is_held(&mut self, context: &mut Context<'_>) -> bool {
+        while let Some(wait) = self.traffic.0.allowance.wait(&mut self.paid, context) {
+            let mut held = Box::pin(tokio::time::sleep(wait));
+            let is_over = held.as_mut().poll(context).is_ready();
+            self.held = Some(held);
+            if !is_over {
+                return true;
+            }
+        }
+        self.held = None;
+        false
     }
 
     /// Whether it has had its time: nothing was said, nothing asked, or nothing taken since the last look.
@@ -185,7 +227,7 @@ pub(crate) fn incoming(
                     continue;
                 }
             };
-            let Some((place, traffic)) = Place::take(&counts, peer.ip(), total, per_peer) else {
+            let Some(place) = Place::take(&counts, peer.ip(), total, per_peer) else {
                 debug!("a connection over the limit was closed");
                 continue;
             };
@@ -195,11 +237,13 @@ pub(crate) fn incoming(
             }
             let connection = Connection {
                 io,
-                traffic,
+                traffic: place.traffic.clone(),
                 patience: Box::pin(tokio::time::sleep(FIRST_BYTE)),
                 is_silent: true,
                 taken: 0,
                 stuck_at: None,
+                paid: Instant::now(),
+                held: None,
                 _place: place,
             };
             return Some((Ok(connection), (listener, counts)));
@@ -221,7 +265,14 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let read = Pin::new(&mut self.io).poll_read(context, buffer);
+        let read = if self.is_held(context) {
+            Poll::Pending
+        } else {
+            let before = buffer.filled().len();
+            let read = Pin::new(&mut self.io).poll_read(context, buffer);
+            self.traffic.allowance().spend(buffer.filled().len() - before);
+            read
+        };
         if read.is_ready() && self.is_silent {
             self.is_silent = false;
             self.patience.as_mut().reset(Instant::now() + PATIENCE);
@@ -336,15 +387,21 @@ mod tests {
         let (a, b) = (take(1).unwrap(), take(1).unwrap());
         assert!(take(1).is_none(), "two from one address are enough");
         let c = take(2).unwrap();
-        let one = a.1.share(1).unwrap();
-        assert!(b.1.share(1).is_none() && c.1.share(1).is_some(), "calls count by address");
+        let one = a.traffic.share(1).unwrap();
+        assert!(b.traffic.share(1).is_none() && c.traffic.share(1).is_some(), "calls count by address");
         drop(one);
-        assert!(b.1.share(1).is_some());
+        assert!(b.traffic.share(1).is_some());
+        c.traffic.is_of_use();
         assert!(take(3).is_none(), "three are enough in total");
         drop((a, c));
         assert!(take(1).is_some());
         drop(b);
-        assert_eq!(counts.lock().unwrap().total, 0);
-        assert!(counts.lock().unwrap().by_peer.is_empty());
+        let left = counts.lock().unwrap();
+        assert_eq!(
+            (left.total, left.by_peer.len()),
+            (0, 1),
+            "whoever came in vain is remembered for a while"
+        );
+        assert!(left.by_peer.contains_key(&peer(1)));
     }
 }

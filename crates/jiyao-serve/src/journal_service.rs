@@ -8,6 +8,7 @@ use jiyao_journal::Cursor;
 use jiyao_ledger::{Domain, Ledger};
 use jiyao_proto::journal::v1 as wire;
 use jiyao_proto::server::journal::v1::journal_service_server::JournalService;
+use jiyao_proto::stored::v1::EncodedFollowResponse;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
@@ -61,7 +62,7 @@ pub fn cursor_to(cursor: &Cursor) -> wire::Cursor {
 
 #[tonic::async_trait]
 impl<D: Domain> JournalService for JournalApi<D> {
-    type FollowStream = Pin<Box<dyn Stream<Item = Result<wire::FollowResponse, Status>> + Send>>;
+    type FollowStream = Pin<Box<dyn Stream<Item = Result<EncodedFollowResponse, Status>> + Send>>;
 
     async fn follow(
         &self,
@@ -74,10 +75,10 @@ impl<D: Domain> JournalService for JournalApi<D> {
         };
         let stretches = follow().map_err(|fault| failed(fault, lang))?;
         let replies = stretches.map(|stretch| {
-            stretch.map(|stretch| wire::FollowResponse {
+            stretch.map(|stretch| EncodedFollowResponse {
                 covers_from: stretch.from,
                 covers_through: Some(cursor_to(&stretch.through)),
-                events: stretch.events,
+                events: stretch.encoded,
             })
         });
         Ok(Response::new(stream(lang, self.stop.clone(), replies)))

@@ -1,6 +1,7 @@
 //! What every service shares: settings and flags, identity and rights, limits, health, reflection, the journal
 //! service, following another service, draining.
 
+mod allowance;
 mod answer;
 mod config;
 mod follower;

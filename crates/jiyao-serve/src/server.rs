@@ -19,6 +19,7 @@ use tonic_health::server::HealthReporter;
 use tower::Service;
 use tracing::{info, warn};
 
+use crate::allowance::WINDOW;
 use crate::config::{ServeConfig, path};
 use crate::follower::Followings;
 use crate::guard::{Gate, GuardLayer, Right};
@@ -247,6 +248,7 @@ impl Server {
             .concurrency_limit_per_connection(64)
             .load_shed(true)
             .max_concurrent_streams(config.streams)
+            .initial_stream_window_size(WINDOW)
             .max_connection_age(CONNECTION_AGE)
             .http2_keepalive_interval(Some(KEEPALIVE_EVERY))
             .http2_keepalive_timeout(Some(KEEPALIVE_WAIT))

@@ -95,7 +95,7 @@ impl Store {
 
     fn at(folder: PathBuf, projection: u32) -> Result<Self, String> {
         // 4 MB segments: with the default a tree node above 128 KB goes to a file that is never synced.
-        let config = sled::Config::new().path(&folder).segment_size(4 << 20).cache_capacity(16 << 20);
+        let config = sled::Config::new().path(&folder).segment_size(4 << 20).cache_capacity(64 << 20);
         let config = config.flush_every_ms(Some(500));
         // No other process is here: whoever has it open has the journal's lock. But a store that was closed a moment
         // ago in this process is let go of by sled's own threads, when they have done what they were at.

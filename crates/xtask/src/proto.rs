@@ -11,7 +11,7 @@ use prost_types::FileDescriptorSet;
 const PRIVATE: &str = "jiyao.stored.v1";
 
 /// Methods that servers answer with what is stored, not decoded: messages of [`PRIVATE`] say how.
-const ENCODED: [&str; 3] = ["GetMinutes", "ImportMinutes", "ListMinutes"];
+const ENCODED: [&str; 4] = ["Follow", "GetMinutes", "ImportMinutes", "ListMinutes"];
 
 fn proto_files(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
     for entry in fs_err::read_dir(folder)? {
@@ -37,7 +37,8 @@ fn generate(root: &Path, out: &Path) -> Result<()> {
         .emit_rerun_if_changed(false)
         .build_server(false)
         .bytes(format!(".{PRIVATE}.EncodedDocument"))
-        .bytes(format!(".{PRIVATE}.EncodedMinutesImported.minutes"));
+        .bytes(format!(".{PRIVATE}.EncodedMinutesImported.minutes"))
+        .bytes(format!(".{PRIVATE}.PublicBlock"));
     for method in ENCODED {
         builder = builder.bytes(encoded(method));
     }

@@ -111,7 +111,7 @@ service! {
             let replies = stretches.map(move |stretch| {
                 let stretch = stretch?;
                 let mut rolls = Vec::new();
-                for event in &stretch.events {
+                for event in &stretch.events()? {
                     let Some(Kind::RollStated(stated)) = &event.kind else { continue };
                     let minutes = Minutes::parse(&stated.minutes, "minutes")?;
                     if matches!(&scope, Scope::One(organ) if *organ != minutes.organ) {

@@ -628,7 +628,7 @@ service! {
                 if version != known {
                     (ids, known) = (this.inbox_of(&asking, &organ, &unit)?, version);
                 }
-                let moved = moved(&ledger, &organ, &stretch.events, |moved| ids.contains(&moved.unit))?;
+                let moved = moved(&ledger, &organ, &stretch.events()?, |moved| ids.contains(&moved.unit))?;
                 let deliveries = moved.iter().map(jiyao_wire::delivery_to).collect();
                 Ok(api::WatchInboxResponse { deliveries, through: Some(cursor_to(&stretch.through)) })
             });
@@ -653,7 +653,7 @@ service! {
             let (organ, state, ledger, stretches) = begin().map_err(|fault| failed(fault, lang))?;
             let replies = stretches.map(move |stretch| {
                 let stretch = stretch?;
-                let moved = moved(&ledger, &organ, &stretch.events, |_| true)?;
+                let moved = moved(&ledger, &organ, &stretch.events()?, |_| true)?;
                 let wanted = moved.iter().filter(|delivery| state.is_none_or(|state| delivery.state == state));
                 let deliveries = wanted.map(jiyao_wire::delivery_to).collect();
                 Ok(api::WatchDeliveriesResponse { deliveries, through: Some(cursor_to(&stretch.through)) })

@@ -101,25 +101,24 @@ pub(crate) struct Read {
     pub(crate) original: Vec<u8>,
     /// Empty where the original is the text.
     pub(crate) text: String,
-    pub(crate) minutes: api::Minutes,
     format: Format,
     reading: jiyao_reader::Reading,
 }
 
 impl Read {
     /// What the reading gives of minutes.
-    fn of(original: Vec<u8>, text: String, format: Format, reading: jiyao_reader::Reading) -> Self {
-        let minutes = api::Minutes {
-            digest: Sha256::digest(&original).to_vec(),
-            size: original.len() as u64,
-            facts: Some(jiyao_wire::facts_to(&reading.facts)),
-            doubts: jiyao_wire::doubts_to(&reading.facts, &reading.doubts),
-            repairs: reading.repairs.iter().map(jiyao_wire::repair_to).collect(),
-            format: format.as_str().to_owned(),
+    pub(crate) fn minutes(&self) -> api::Minutes {
+        let jiyao_reader::Reading { facts, doubts, repairs, .. } = &self.reading;
+        api::Minutes {
+            digest: Sha256::digest(&self.original).to_vec(),
+            size: self.original.len() as u64,
+            facts: Some(jiyao_wire::facts_to(facts)),
+            doubts: jiyao_wire::doubts_to(facts, doubts),
+            repairs: repairs.iter().map(jiyao_wire::repair_to).collect(),
+            format: self.format.as_str().to_owned(),
             document_kind: jiyao_minutes::MINUTES_KIND.to_owned(),
             ..api::Minutes::default()
-        };
-        Self { original, text, minutes, format, reading }
+        }
     }
 }
 
@@ -137,8 +136,14 @@ impl Api {
         Self { ledger, uploads, upload_limit, words, extractor, readers, pages, texts, stop }
     }
 
-    /// Reads a source off the async thread.
-    pub(crate) async fn read(&self, source: Option<api::Source>, keep_anyway: bool) -> Result<Read> {
+    /// Reads a source off the async thread. What is wanted of it is made there too: a reading is many small pieces of
+    /// memory, which are best given back where they were taken.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        source: Option<api::Source>,
+        keep_anyway: bool,
+        wanted: impl FnOnce(Read) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         let from = source.and_then(|source| source.from).ok_or_else(|| Fault::required("source"))?;
         let (uploads, words, extractor) =
             (self.uploads.clone(), Arc::clone(&self.words), self.extractor.clone());
@@ -158,7 +163,7 @@ impl Api {
                 return Err(Fault::new(Reason::NoFactFound).at(field));
             }
             let text = if format == Format::Utf8 { String::new() } else { text };
-            Ok(Read::of(original, text, format, reading))
+            wanted(Read { original, text, format, reading })
         };
         self.readers.have(read).await?
     }
@@ -180,7 +185,7 @@ impl Api {
     async fn import(
         &self,
         caller: Caller,
-        request: api::ImportMinutesRequest,
+        mut request: api::ImportMinutesRequest,
     ) -> Result<stored::EncodedImportMinutesResponse> {
         let organ = Organ::parse(&request.parent, "parent")?;
         check_request_id(&request.request_id)?;
@@ -195,30 +200,30 @@ impl Api {
         };
         let rendition_of = related(&request.rendition_of, "rendition_of")?;
         let corrects = related(&request.corrects, "corrects")?;
-        let request_id = request.request_id.clone();
-        let digest =
-            request_digest(&api::ImportMinutesRequest { request_id: String::new(), ..request.clone() });
+        let request_id = std::mem::take(&mut request.request_id);
+        let digest = request_digest(&request);
 
-        let read = self.read(request.source, request.keep_anyway).await?;
-        let content: [u8; 32] = read.minutes.digest.as_slice().try_into().map_err(Fault::internal)?;
-        let identity = Identity::of(&read.reading.facts, content);
-        let minutes = api::Minutes {
-            standing: standing.into(),
-            rendition_of: request.rendition_of,
-            corrects: request.corrects,
-            ..read.minutes
+        let import = move |read: Read| {
+            let minutes = api::Minutes {
+                standing: standing.into(),
+                rendition_of: request.rendition_of,
+                corrects: request.corrects,
+                ..read.minutes()
+            };
+            let digest: [u8; 32] = minutes.digest.as_slice().try_into().map_err(Fault::internal)?;
+            Ok(Import {
+                organ,
+                identity: Identity::of(&read.reading.facts, digest),
+                original: read.original,
+                text: read.text,
+                digest,
+                standing,
+                minutes: minutes.encode_to_vec(),
+                rendition_of,
+                corrects,
+            })
         };
-        let import = Import {
-            organ,
-            original: read.original,
-            text: read.text,
-            digest: content,
-            identity,
-            standing,
-            minutes: minutes.encode_to_vec(),
-            rendition_of,
-            corrects,
-        };
+        let import = self.read(request.source, request.keep_anyway, import).await?;
         let command = Command::Import(Box::new(import));
         let committed = self.submit(&caller, IMPORT_MINUTES, &request_id, digest, command).await?;
         let answer =
@@ -648,14 +653,11 @@ impl RecordsService for Api {
         request: Request<api::ReadMinutesRequest>,
     ) -> Result<Response<api::ReadMinutesResponse>, Status> {
         answer(request, async |_, request: api::ReadMinutesRequest| {
-            let Read { reading, text, format, .. } = self.read(request.source, false).await?;
-            Ok(api::ReadMinutesResponse {
-                facts: Some(jiyao_wire::facts_to(&reading.facts)),
-                doubts: jiyao_wire::doubts_to(&reading.facts, &reading.doubts),
-                repairs: reading.repairs.iter().map(jiyao_wire::repair_to).collect(),
-                text,
-                format: format.as_str().to_owned(),
-            })
+            let wanted = |read: Read| {
+                let api::Minutes { facts, doubts, repairs, format, .. } = read.minutes();
+                Ok(api::ReadMinutesResponse { facts, doubts, repairs, text: read.text, format })
+            };
+            self.read(request.source, false, wanted).await
         })
         .await
     }
@@ -751,7 +753,7 @@ impl RecordsService for Api {
             let stretch = stretch?;
             let mut changes = Vec::new();
             let (hidden, _) = ledger.read(|view| sight::hidden(view, &principal))?;
-            for event in &stretch.events {
+            for event in &stretch.events()? {
                 let (minutes, revision) = match &event.kind {
                     Some(Kind::MinutesRecorded(recorded)) => (&recorded.minutes, recorded.revision),
                     // Whoever could not see them before sees them now.

@@ -76,7 +76,7 @@ pub(crate) struct Import {
 
 impl Domain for RecordsDomain {
     type Command = Command;
-    const PROJECTION: u32 = 4;
+    const PROJECTION: u32 = 5;
 
     fn decide(&self, view: &Overlay<'_>, command: &Command, context: &mut Context<'_>) -> Result<Decided> {
         match command {
@@ -372,17 +372,18 @@ fn show(view: &mut Overlay<'_>, encoded: Bytes, sequence: u64) -> Result<()> {
 }
 
 fn summary(minutes: &api::Minutes) -> api::MinutesSummary {
-    let facts = minutes.facts.clone().unwrap_or_default();
-    let meeting = facts.meeting.unwrap_or_default();
-    let value = |fact: Option<api::Fact>| fact.map(|fact| fact.value).unwrap_or_default();
+    let (no_facts, no_meeting) = (api::Facts::default(), api::Meeting::default());
+    let facts = minutes.facts.as_ref().unwrap_or(&no_facts);
+    let meeting = facts.meeting.as_ref().unwrap_or(&no_meeting);
+    let value = |fact: &Option<api::Fact>| fact.as_ref().map(|fact| fact.value.clone()).unwrap_or_default();
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     api::MinutesSummary {
         name: minutes.name.clone(),
-        issuer: value(facts.issuer),
-        document_number: value(facts.document_number),
-        meeting_kind: value(meeting.kind),
-        ordinal: value(meeting.ordinal).parse().unwrap_or(0),
-        meeting_date: value(meeting.date),
+        issuer: value(&facts.issuer),
+        document_number: value(&facts.document_number),
+        meeting_kind: value(&meeting.kind),
+        ordinal: value(&meeting.ordinal).parse().unwrap_or(0),
+        meeting_date: value(&meeting.date),
         decisions: count(facts.items.iter().map(|item| item.decisions.len()).sum()),
         items: count(facts.items.len()),
         doubts: count(minutes.doubts.len()),

@@ -14,7 +14,7 @@ use jiyao_wire::Asks;
 use prost::Message as _;
 use tonic::{Request, Response, Status};
 
-use crate::api::Api;
+use crate::api::{Api, Read};
 use crate::documents::View as _;
 use crate::domain::Command;
 use crate::keys;
@@ -84,16 +84,19 @@ impl LifecycleApi {
         let name = Minutes::parse(&request.name, "name")?;
         let digest =
             request_digest(&api::UpdateDraftRequest { request_id: String::new(), ..request.clone() });
-        let read = self.0.read(request.source, false).await?;
-        let amend = Amend {
-            minutes: name.clone(),
-            etag: request.etag,
-            formatting: request.formatting,
-            note: request.note,
-            original: read.original,
-            text: read.text,
-            read: read.minutes,
+        let minutes = name.clone();
+        let amend = move |read: Read| {
+            Ok(Amend {
+                minutes,
+                etag: request.etag,
+                formatting: request.formatting,
+                note: request.note,
+                read: read.minutes(),
+                original: read.original,
+                text: read.text,
+            })
         };
+        let amend = self.0.read(request.source, false, amend).await?;
         let step = Step::Amend(Box::new(amend));
         let committed = self
             .0

@@ -722,8 +722,9 @@ service! {
             let this = self.clone();
             let replies = stretches.map(move |stretch| {
                 let stretch = stretch?;
+                let events = stretch.events()?;
                 let mut names: Vec<&str> = Vec::new();
-                for event in &stretch.events {
+                for event in &events {
                     if let Some(Kind::MatterChanged(changed)) = &event.kind
                         && !names.contains(&changed.matter.as_str())
                     {

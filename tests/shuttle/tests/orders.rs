@@ -76,7 +76,7 @@ async fn story() {
             assert_eq!(stretch.from, at, "stretches follow on each other");
             assert!(stretch.through.sequence <= follower.head().sequence, "nothing that is not synced");
             at = stretch.through.sequence;
-            seen.extend(stretch.events.iter().map(|event| event.sequence));
+            seen.extend(stretch.events().unwrap().iter().map(|event| event.sequence));
         }
         assert_eq!(seen, (1..=WRITERS * EACH).collect::<Vec<_>>(), "each once and in order");
     });

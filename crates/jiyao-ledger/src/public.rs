@@ -1,0 +1,103 @@
+//! What is public of the journal, kept apart in blocks of the state. A follower that comes from far behind is sent what
+//! lies there: it is read, verified and decoded once, when it is written, and not for each follower anew.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use jiyao_fault::{Fault, Result};
+use jiyao_journal::Log;
+use jiyao_proto::journal::v1::Event;
+use jiyao_proto::stored::v1::{PublicBlock, Record};
+use prost::Message as _;
+use prost::bytes::Bytes;
+
+use crate::domain::Domain;
+use crate::erasure;
+use crate::ledger::{Slot, damaged, decode_record};
+use crate::overlay::Overlay;
+use crate::writer::timestamp;
+
+/// Records of a block. Tests come to the end of many.
+const BLOCK: u64 = if cfg!(any(test, shuttle)) { 4 } else { 128 };
+
+/// The last record of the block that the record behind `from` stands in.
+pub(crate) fn end_of_block(from: u64) -> u64 {
+    from - from % BLOCK + BLOCK
+}
+
+fn key(last: u64) -> Vec<u8> {
+    [b"\0public/", &last.to_be_bytes()[..]].concat()
+}
+
+/// Encoded public events of a record.
+fn of<D: Domain>(domain: &D, record: &Record, sequence: u64, time_ms: i64) -> Result<Vec<Bytes>> {
+    let record_time = Some(timestamp(time_ms));
+    let mut found = Vec::new();
+    for event in &record.events {
+        let kinds = match erasure::public(event)? {
+            Some(kinds) => kinds,
+            None => domain.public(event)?,
+        };
+        let events = kinds.into_iter().map(|kind| Event { sequence, record_time, kind: Some(kind) });
+        found.extend(events.map(|event| Bytes::from(event.encode_to_vec())));
+    }
+    Ok(found)
+}
+
+/// Public events of the records in (`from`, `through`], out of the journal.
+pub(crate) fn read<D: Domain>(domain: &D, log: &Log, from: u64, through: u64) -> Result<Vec<Bytes>> {
+    let mut events = Vec::new();
+    let mut next = from + 1;
+    while next <= through {
+        let records = log.read_some(next, through).map_err(damaged)?;
+        next += records.len() as u64;
+        for record in records {
+            let Some(payload) = record.payload else { continue };
+            events.extend(of(domain, &decode_record(&payload)?, record.sequence, record.time_ms)?);
+        }
+    }
+    Ok(events)
+}
+
+/// The same of a whole block out of the state; None where it does not have it or fails: the journal has it too.
+pub(crate) fn kept(slot: &Slot, from: u64, through: u64) -> Option<Vec<Bytes>> {
+    if !from.is_multiple_of(BLOCK) || through != end_of_block(from) {
+        return None;
+    }
+    let state = slot.get()?;
+    // sled may panic on damaged pages that it reads late.
+    let found = catch_unwind(AssertUnwindSafe(|| state.get(&key(through)))).ok()?.ok()??;
+    PublicBlock::decode(Bytes::from(found)).ok().map(|block| block.events)
+}
+
+/// The block that is not full yet, as far as it goes.
+#[derive(Default)]
+pub(crate) struct Blocks {
+    through: u64,
+    events: Vec<Bytes>,
+}
+
+impl Blocks {
+    /// Takes the next record that is shown; nothing of it where it was erased. Where the last one taken was not the one
+    /// before it, that is made good from the journal.
+    pub(crate) fn take<D: Domain>(
+        &mut self,
+        domain: &D,
+        log: &Log,
+        overlay: &mut Overlay<'_>,
+        (sequence, time_ms, record): (u64, i64, Option<&Record>),
+    ) -> Result<()> {
+        let before = sequence.checked_sub(1).ok_or_else(|| Fault::internal("records begin with 1"))?;
+        if self.through != before {
+            self.events = read(domain, log, before - before % BLOCK, before)?;
+        }
+        if let Some(record) = record {
+            self.events.extend(of(domain, record, sequence, time_ms)?);
+        }
+        self.through = sequence;
+        if sequence.is_multiple_of(BLOCK) {
+            let block = PublicBlock { events: std::mem::take(&mut self.events) };
+            overlay.put(key(sequence), block.encode_to_vec());
+        }
+        Ok(())
+    }
+}
