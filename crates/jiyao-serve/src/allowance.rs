@@ -56,15 +56,15 @@ impl Allowance {
     }
 
     fn earn(&self, bytes: i64) {
-        self.earn_up_to(MOST, bytes);
-    }
-
-    fn earn_up_to(&self, most: i64, bytes: i64) {
-        let more = |left: i64| Some(left.saturating_add(bytes).min(left.max(most)));
-        let before = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
-        if before.is_ok_and(|before| before <= 0) {
+        if self.add(bytes, MOST) <= 0 {
             self.reader.wake();
         }
+    }
+
+    /// Adds, but not beyond the most. What was left before.
+    fn add(&self, bytes: i64, most: i64) -> i64 {
+        let more = |left: i64| Some(left.saturating_add(bytes).min(left.max(most)));
+        self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).unwrap_or_else(|left| left)
     }
 
     /// A call came.
@@ -92,7 +92,7 @@ impl Allowance {
         let brought = (paid.elapsed().as_secs_f64() * PER_SECOND as f64) as i64;
         // What is less than a byte is not lost.
         *paid += time_of(brought);
-        self.earn_up_to(BURST, brought);
+        self.add(brought, BURST);
         let missing = 1 - self.left.load(Ordering::Relaxed);
         if missing <= 0 {
             return None;
@@ -195,12 +195,32 @@ impl http_body::Body for Paid {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicUsize;
+    use std::task::{Wake, Waker};
+
     use super::*;
+
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl Woken {
+        fn times(&self) -> usize {
+            self.0.load(Ordering::Relaxed)
+        }
+    }
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
 
     #[tokio::test(start_paused = true)]
     async fn what_is_said_beside_calls_is_read_at_its_rate_and_calls_bring_more() {
         let (allowance, mut paid) = (Allowance::default(), Instant::now());
-        let waker = futures_util::task::noop_waker();
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(Arc::clone(&woken));
         let context = Context::from_waker(&waker);
         allowance.spend(BURST as usize - 1);
         assert_eq!(allowance.wait(&mut paid, &context), None, "a burst is free");
@@ -209,9 +229,11 @@ mod tests {
         assert_eq!(wait.as_secs(), 2);
         tokio::time::advance(wait / 2).await;
         assert_eq!(allowance.wait(&mut paid, &context).unwrap().as_millis(), 1000);
-        for _ in 0..PER_SECOND / CALL {
+        assert_eq!(woken.times(), 0, "time wakes nobody: a timer does");
+        for call in 1..=PER_SECOND / CALL {
             assert!(allowance.wait(&mut paid, &context).is_some());
             allowance.call();
+            assert_eq!(woken.times(), call as usize);
         }
         allowance.answered(ANSWERS as usize);
         assert_eq!(allowance.wait(&mut paid, &context), None, "calls and answers bring some");

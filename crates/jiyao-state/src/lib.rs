@@ -421,6 +421,22 @@ mod tests {
     }
 
     #[test]
+    fn pairs_are_all_looked_at_whatever_their_keys_begin_with() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        let keys = [&[][..], &[0], &[0, 1], &[1], &[0x7f], &[0xff], &[0xff, 0xff]];
+        for one in keys {
+            let (state, _) = State::open(&path, 1, PATIENCE).unwrap();
+            state.apply(Writes::from([(one.to_vec(), Some(b"1".to_vec()))]), at(1)).unwrap();
+            drop(state);
+            fs_err::remove_file(path.join("seal")).unwrap();
+        }
+        let (state, origin) = State::open(&path, 1, PATIENCE).unwrap();
+        assert_eq!(origin, Origin::Kept);
+        assert_eq!(all(&state).into_iter().map(|(key, _)| key).collect::<Vec<_>>(), keys);
+    }
+
+    #[test]
     fn an_emptied_store_is_not_taken_for_a_new_one() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state");

@@ -1,8 +1,10 @@
 //! What lies in sled, and how it is told sound from damaged.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use twox_hash::XxHash3_128;
@@ -123,16 +125,42 @@ impl Store {
         if is_sealed || is_trusted() {
             return Ok(());
         }
-        let (mut pairs, mut sum) = (0_u64, 0_u128);
-        for pair in self.scan(&[]) {
-            let (key, value) = pair.map_err(|e| e.to_string())?;
-            pairs += 1;
-            sum = sum.wrapping_add(pair_hash(&key, &value));
-        }
+        let (pairs, sum) = self.sum_of_all()?;
         if (pairs, sum) != (meta.pairs, meta.sum) {
             return Err(format!("{pairs} pairs do not match the {} that were stored", meta.pairs));
         }
         Ok(())
+    }
+
+    /// How many pairs there are, and the sum of their hashes: of the keys with one first byte after the other, on all
+    /// processors.
+    fn sum_of_all(&self) -> Result<(u64, u128), String> {
+        let (first, total) = (AtomicU16::new(0), Mutex::new((0_u64, 0_u128)));
+        let work = || {
+            let (mut pairs, mut sum) = (0_u64, 0_u128);
+            while let Ok(byte) = u8::try_from(first.fetch_add(1, Ordering::Relaxed)) {
+                let from = vec![DATA, byte];
+                let to = byte.checked_add(1).map_or(vec![DATA + 1], |next| vec![DATA, next]);
+                // A key of no byte at all is before all others.
+                let from = if byte == 0 { vec![DATA] } else { from };
+                for pair in self.range(from..to) {
+                    let (key, value) = pair.map_err(|e| e.to_string())?;
+                    pairs += 1;
+                    sum = sum.wrapping_add(pair_hash(&key, &value));
+                }
+            }
+            let mut total = total.lock().unwrap_or_else(PoisonError::into_inner);
+            *total = (total.0 + pairs, total.1.wrapping_add(sum));
+            Ok::<(), String>(())
+        };
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        std::thread::scope(|scope| {
+            let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+            let ended =
+                others.into_iter().map(|other| other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            std::iter::once(work()).chain(ended).collect::<Result<(), _>>()
+        })?;
+        Ok(total.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(crate) fn projection(&self) -> u32 {
@@ -155,7 +183,14 @@ impl Store {
         &self,
         from: &[u8],
     ) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), StateError>> + use<'_> {
-        self.db.range(data_key(from)..vec![DATA + 1]).map(|pair| {
+        self.range(data_key(from)..vec![DATA + 1])
+    }
+
+    fn range(
+        &self,
+        keys: Range<Vec<u8>>,
+    ) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), StateError>> + use<'_> {
+        self.db.range(keys).map(|pair| {
             let (key, stored) = pair?;
             let key = key[1..].to_vec();
             let value = self.decode(&key, &stored)?;

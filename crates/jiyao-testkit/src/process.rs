@@ -48,6 +48,9 @@ pub fn binary(package: &str, program: &str, feature: Option<&str>) -> Result<Pat
     Ok(path)
 }
 
+/// How long a program may take to say that it listens.
+const START: Duration = Duration::from_secs(30);
+
 /// A service as a process. Killed when dropped.
 pub struct Process {
     child: Child,
@@ -62,7 +65,15 @@ impl Process {
     /// # Errors
     /// A program that ends, or says nothing within half a minute; with its error output.
     pub fn start(program: &Path, arguments: &[&str]) -> Result<Self> {
-        Self::start_saying(program, arguments, "listening on ")
+        Self::start_within(program, arguments, START)
+    }
+
+    /// The same for a program that may take longer.
+    ///
+    /// # Errors
+    /// A program that ends, or says nothing for so long; with its error output.
+    pub fn start_within(program: &Path, arguments: &[&str], patience: Duration) -> Result<Self> {
+        Self::begin(program, arguments, "listening on ", patience)
     }
 
     /// The same for a program that says it in other words before the address.
@@ -70,6 +81,10 @@ impl Process {
     /// # Errors
     /// As [`Process::start`].
     pub fn start_saying(program: &Path, arguments: &[&str], words: &str) -> Result<Self> {
+        Self::begin(program, arguments, words, START)
+    }
+
+    fn begin(program: &Path, arguments: &[&str], words: &str, patience: Duration) -> Result<Self> {
         let mut child = Command::new(program)
             .args(arguments)
             .stdin(Stdio::null())
@@ -97,7 +112,7 @@ impl Process {
                 let _ = log.send(text);
             }
         });
-        let deadline = Instant::now() + Duration::from_secs(30);
+        let deadline = Instant::now() + patience;
         let mut process = Self { child, logged: Mutex::new(logged), address: String::new() };
         loop {
             match told.recv_timeout(deadline.saturating_duration_since(Instant::now())) {

@@ -26,6 +26,8 @@ mod postgres;
 
 const AT_ONCE: usize = 64;
 const CALLS: usize = 6400;
+/// What a start may take that makes the state of a million minutes anew.
+const REBUILDING: Duration = Duration::from_secs(900);
 /// A store to begin with, that a larger one is held against.
 const FEW: usize = 10_000;
 const READS: &str = "reads";
@@ -281,7 +283,7 @@ fn records(data: &Path) -> Result<Process> {
         "--set",
         "calls=1024",
     ];
-    Process::start(&binary("jiyao-records", "jiyao-records", None)?, &arguments)
+    Process::start_within(&binary("jiyao-records", "jiyao-records", None)?, &arguments, REBUILDING)
 }
 
 fn client(address: &str) -> Result<Client> {
@@ -501,16 +503,8 @@ impl Run {
             std::hint::black_box(fs_err::read(entry?.path())?);
         }
         let reading = start.elapsed();
-        // The service waits longer than Process does where there is very much.
-        match timed_start() {
-            Ok((_, rebuilt)) => {
-                println!("rebuilt from nothing in {rebuilt:.1?}; reading the journal {reading:.1?}");
-            }
-            Err(e) => {
-                let why = e.to_string();
-                println!("rebuilding takes longer than half a minute: {}", why.lines().next().unwrap_or(""));
-            }
-        }
+        let (_, rebuilt) = timed_start()?;
+        println!("rebuilt from nothing in {rebuilt:.1?}; reading the journal {reading:.1?}");
         Ok(report)
     }
 }
