@@ -159,7 +159,7 @@ pub(crate) fn longer(pause: Duration) -> Duration {
     (pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE)
 }
 
-/// A UUID for a call that changes something.
+/// A UUID for a call that changes something. It grows with time, for a service keeps ids in their order.
 pub(crate) fn request_id(given: Option<String>) -> String {
-    given.unwrap_or_else(|| Uuid::new_v4().to_string())
+    given.unwrap_or_else(|| Uuid::now_v7().to_string())
 }

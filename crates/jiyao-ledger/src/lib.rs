@@ -19,7 +19,7 @@ pub use domain::{Context, Decided, Domain, Ids, decode_event, event};
 pub use erasure::{AskErasure, CarryOut, Erasing, carried_out};
 pub use follow::Stretch;
 pub use ledger::{Committed, Ledger, OpenError, Places, Reading, Submission};
-pub use lookup::{Lookup, blank_json, from_json, to_json};
+pub use lookup::{Lookup, blank_json, from_json, pack, to_json, unpack};
 pub use overlay::Overlay;
 
 /// Exit code of a process whose journal could not be written or synced: what is on disk is found out at the next

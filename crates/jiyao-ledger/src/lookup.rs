@@ -50,7 +50,7 @@ impl Lookup for Reading<'_> {
     }
 }
 
-/// A value of a pure crate as it is kept: JSON.
+/// A value of a pure crate as events keep it: JSON, which later versions of the value can read for ever.
 ///
 /// # Errors
 /// `INTERNAL`.
@@ -64,6 +64,23 @@ pub fn to_json(value: &impl Serialize) -> Result<Vec<u8>> {
 /// `INTERNAL` for bytes that are no such value.
 pub fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     serde_json::from_slice(bytes).map_err(Fault::internal)
+}
+
+/// A value of a pure crate as the state keeps it: its fields in their order and no more, some five times as quick to
+/// read as JSON. Only programs of the same [`crate::Domain::PROJECTION`] can: where fields come or go, that changes too.
+///
+/// # Errors
+/// `INTERNAL`.
+pub fn pack(value: &impl Serialize) -> Result<Vec<u8>> {
+    postcard::to_stdvec(value).map_err(Fault::internal)
+}
+
+/// The way back.
+///
+/// # Errors
+/// `INTERNAL` for bytes that are no such value.
+pub fn unpack<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    postcard::from_bytes(bytes).map_err(Fault::internal)
 }
 
 fn is_time(text: &str) -> bool {

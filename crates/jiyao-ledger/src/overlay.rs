@@ -1,10 +1,15 @@
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use jiyao_fault::{Fault, Reason, Result};
 use jiyao_state::{State, StateError, Writes};
 
-/// The state as it will be once the group is written: what is stored, under what the group adds.
+/// The state as it will be once the group is written: what is stored, under what the group adds. Most commands of a
+/// group ask for the same organ, rules and counters: what was read once is kept, for nothing changes under it.
 pub struct Overlay<'s> {
     state: &'s State,
     pub(crate) writes: Writes,
+    read: RefCell<HashMap<Vec<u8>, Option<Vec<u8>>>>,
 }
 
 pub(crate) fn unavailable(e: StateError) -> Fault {
@@ -13,7 +18,7 @@ pub(crate) fn unavailable(e: StateError) -> Fault {
 
 impl<'s> Overlay<'s> {
     pub(crate) fn new(state: &'s State) -> Self {
-        Self { state, writes: Writes::new() }
+        Self { state, writes: Writes::new(), read: RefCell::default() }
     }
 
     /// The value of a key.
@@ -21,10 +26,15 @@ impl<'s> Overlay<'s> {
     /// # Errors
     /// `STATE_UNAVAILABLE`.
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        match self.writes.get(key) {
-            Some(written) => Ok(written.clone()),
-            None => self.state.get(key).map_err(unavailable),
+        if let Some(written) = self.writes.get(key) {
+            return Ok(written.clone());
         }
+        if let Some(read) = self.read.borrow().get(key) {
+            return Ok(read.clone());
+        }
+        let read = self.state.get(key).map_err(unavailable)?;
+        self.read.borrow_mut().insert(key.to_vec(), read.clone());
+        Ok(read)
     }
 
     /// All pairs whose key begins with `prefix`, in key order.

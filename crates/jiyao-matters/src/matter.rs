@@ -191,7 +191,8 @@ pub struct Entry {
     /// To this one.
     pub to: State,
     /// Other matters that were closed with the same evidence (requirement 63).
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    // Written also where it is empty: where a matter is packed, fields go by their place alone.
+    #[serde(default)]
     pub same_evidence: Vec<String>,
 }
 

@@ -1,7 +1,7 @@
 //! What lies in the state, decoded: the same for a decision, which sees what its group has added, and for a read.
 
 use jiyao_fault::{Fault, Reason, Result};
-use jiyao_ledger::{Lookup, from_json};
+use jiyao_ledger::{Lookup, from_json, unpack};
 use jiyao_matters::{Matter, MeasureList, Rules};
 use jiyao_minutes::{Life, SignOff};
 use jiyao_names::{Matter as MatterName, Minutes, Organ};
@@ -105,7 +105,7 @@ pub(crate) trait View: Lookup {
 
     /// A matter; without it the field is blamed.
     fn matter(&self, name: &MatterName, field: &str) -> Result<Matter> {
-        from_json(&self.value(&keys::matter(name))?.ok_or_else(|| no_matter(name, field))?)
+        unpack(&self.value(&keys::matter(name))?.ok_or_else(|| no_matter(name, field))?)
     }
 
     /// The newest version of a matter's list of measures; an empty one before the first.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use jiyao_calendar::{Date, Holidays, civil_date};
 use jiyao_fault::{Fault, Reason, Result};
-use jiyao_ledger::{Context, Decided, Overlay, event, from_json, to_json};
+use jiyao_ledger::{Context, Decided, Overlay, event, from_json, pack, to_json};
 use jiyao_matters::{
     Act, Actor, Class, Entry, FindingCode, Matter, MeasureList, Milestone, Next, Pick, Row, Rules, Source,
     State,
@@ -386,19 +386,20 @@ pub(crate) fn show_rules(view: &mut Overlay<'_>, set: &stored::FollowUpRulesSet)
 }
 
 fn show(view: &mut Overlay<'_>, name: &Name, before: Option<&Matter>, matter: &Matter) -> Result<()> {
-    let due = |matter: &Matter| matter.due.map(|due| due.to_string()).unwrap_or_default();
-    if let Some(before) = before {
-        for place in keys::due_places(name, &before.lead, before.state.is_end(), &due(before)) {
-            view.remove(place);
+    let places = |matter: &Matter| {
+        let due = matter.due.map(|due| due.to_string()).unwrap_or_default();
+        keys::due_places(name, &matter.lead, matter.state.is_end(), &due)
+    };
+    let (old, new) = (before.map(places), places(matter));
+    let minutes = Minutes::parse(&matter.source.minutes, "minutes")?;
+    let in_short = keys::in_short(name, &minutes, matter.source.item, matter.source.decision);
+    if old.as_ref() != Some(&new) {
+        old.into_iter().flatten().for_each(|place| view.remove(place));
+        for place in new {
+            view.put(place, in_short.clone());
         }
     }
-    let summary = jiyao_wire::matter_summary(matter).encode_to_vec();
-    for place in keys::due_places(name, &matter.lead, matter.state.is_end(), &due(matter)) {
-        view.put(place, summary.clone());
-    }
-    let minutes = Minutes::parse(&matter.source.minutes, "minutes")?;
-    let place = keys::by_decision(&minutes, matter.source.item, matter.source.decision);
-    view.put([place, name.id.as_bytes().to_vec()].concat(), summary);
+    view.put(in_short, jiyao_wire::matter_summary(matter).encode_to_vec());
     let mut changes: BTreeMap<Vec<u8>, i64> = BTreeMap::new();
     for key in before.iter().flat_map(|before| counted(name, &minutes, before)) {
         *changes.entry(key).or_default() -= 1;
@@ -411,7 +412,7 @@ fn show(view: &mut Overlay<'_>, name: &Name, before: Option<&Matter>, matter: &M
             view.get(&key)?.map_or(0, |bytes| bytes.try_into().map_or(0, i64::from_be_bytes)) + change;
         if count == 0 { view.remove(key) } else { view.put(key, count.to_be_bytes().to_vec()) }
     }
-    view.put(keys::matter(name), to_json(matter)?);
+    view.put(keys::matter(name), pack(matter)?);
     let was_waiting = before.is_some_and(may_wait);
     if was_waiting || may_wait(matter) { show_unanswered(view, name, matter) } else { Ok(()) }
 }

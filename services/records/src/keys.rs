@@ -36,8 +36,8 @@ pub(crate) fn matter(matter: &Matter) -> Vec<u8> {
     of(b"t/", &matter.organ, &[matter.id.as_bytes()])
 }
 
-/// Matters in short, those due first come first; behind them those without a day, and last the closed ones. Of all
-/// units, or of one.
+/// Where matters in short lie, those due first come first; behind them those without a day, and last the closed ones. Of
+/// all units, or of one. Most acts change no place, so what changes with each lies elsewhere, once: [`in_short`].
 pub(crate) fn by_due(organ: &Organ, lead: Option<&str>) -> Vec<u8> {
     match lead {
         None => of(b"u/", organ, &[]),
@@ -55,6 +55,11 @@ pub(crate) fn due_places(matter: &Matter, lead: &str, is_closed: bool, due: &str
 /// Matters in short of one minutes, in the order of the text.
 pub(crate) fn by_minutes(minutes: &Minutes) -> Vec<u8> {
     of(b"n/", &minutes.organ, &[minutes.id.as_bytes(), b"/"])
+}
+
+/// A matter in short.
+pub(crate) fn in_short(matter: &Matter, minutes: &Minutes, item: u32, decision: Option<u32>) -> Vec<u8> {
+    [by_decision(minutes, item, decision), matter.id.as_bytes().to_vec()].concat()
 }
 
 /// Those of one decision; `None`: made by hand of the item.

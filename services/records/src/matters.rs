@@ -74,6 +74,12 @@ fn decoded(value: &[u8], house: &House) -> Result<api::MatterSummary> {
     Ok(summary)
 }
 
+/// A summary that a list by days points to, lit.
+fn pointed_to(view: &Reading<'_>, place: &[u8], house: &House) -> Result<api::MatterSummary> {
+    let lost = || Fault::internal("a list points to a matter that is not there");
+    decoded(&view.get(place)?.ok_or_else(lost)?, house)
+}
+
 /// Summaries under a prefix, lit.
 pub(crate) fn summaries(view: &Reading<'_>, prefix: &[u8], house: &House) -> Result<Vec<api::MatterSummary>> {
     view.scan(prefix, &[]).map(|pair| decoded(&pair?.1, house)).collect()
@@ -299,7 +305,8 @@ impl MattersApi {
             let (mut found, mut last) = (Vec::new(), Vec::new());
             for pair in view.scan(&prefix, &after) {
                 let (key, value) = pair?;
-                let summary = decoded(&value, &house)?;
+                let summary =
+                    if of_minutes { decoded(&value, &house)? } else { pointed_to(view, &value, &house)? };
                 let is_end = jiyao_wire::state_from(summary.state).is_some_and(State::is_end);
                 let is_late = !is_end && !summary.due.is_empty() && summary.due < today;
                 if request.overdue && !is_late && !of_minutes {
@@ -568,7 +575,7 @@ fn closure_of_organ(
     let today = house.today.to_string();
     // Open matters come first, in the order of their days.
     for pair in view.scan(&keys::by_due(organ, None), &[]).take(MOST_FOUND) {
-        let summary = decoded(&pair?.1, house)?;
+        let summary = pointed_to(view, &pair?.1, house)?;
         let is_open = !jiyao_wire::state_from(summary.state).is_some_and(State::is_end);
         if !is_open || summary.due.is_empty() || summary.due >= today {
             break;

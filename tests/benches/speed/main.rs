@@ -25,7 +25,7 @@ mod floor;
 mod postgres;
 
 const AT_ONCE: usize = 64;
-const CALLS: usize = 6400;
+const CALLS: usize = 25_600;
 /// What a start may take that makes the state of a million minutes anew.
 const REBUILDING: Duration = Duration::from_secs(900);
 /// A store to begin with, that a larger one is held against.
