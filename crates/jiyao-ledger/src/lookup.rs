@@ -66,8 +66,8 @@ pub fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     serde_json::from_slice(bytes).map_err(Fault::internal)
 }
 
-/// A value of a pure crate as the state keeps it: its fields in their order and no more, some five times as quick to
-/// read as JSON. Only programs of the same [`crate::Domain::PROJECTION`] can: where fields come or go, that changes too.
+/// A value of a pure crate as the state may keep what is read and written often: its fields in their order and no more.
+/// Only programs of the same [`crate::Domain::PROJECTION`] read it: where fields come or go, that changes too.
 ///
 /// # Errors
 /// `INTERNAL`.

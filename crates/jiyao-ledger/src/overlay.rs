@@ -4,8 +4,12 @@ use std::collections::HashMap;
 use jiyao_fault::{Fault, Reason, Result};
 use jiyao_state::{State, StateError, Writes};
 
+/// Longest value that is kept when it was read: whole minutes would fill the memory, and few commands share them.
+const SHORT: usize = 4 << 10;
+
 /// The state as it will be once the group is written: what is stored, under what the group adds. Most commands of a
-/// group ask for the same organ, rules and counters: what was read once is kept, for nothing changes under it.
+/// group ask for the same organ, rules and counters: what is short and was read once is kept, for nothing changes under
+/// it.
 pub struct Overlay<'s> {
     state: &'s State,
     pub(crate) writes: Writes,
@@ -33,7 +37,9 @@ impl<'s> Overlay<'s> {
             return Ok(read.clone());
         }
         let read = self.state.get(key).map_err(unavailable)?;
-        self.read.borrow_mut().insert(key.to_vec(), read.clone());
+        if read.as_ref().is_none_or(|value| value.len() <= SHORT) {
+            self.read.borrow_mut().insert(key.to_vec(), read.clone());
+        }
         Ok(read)
     }
 
