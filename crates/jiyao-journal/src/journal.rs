@@ -64,14 +64,38 @@ pub struct Journal {
     folder: PathBuf,
     pub(crate) options: Options,
     shared: Arc<Shared>,
-    active: File,
+    active: Arc<File>,
     end: u64,
     /// Bytes that the active segment has room for.
     capacity: u64,
     /// A torn tail that the next append must clear first.
     torn: Option<Cut>,
     last_time_ms: i64,
+    /// A group was written and is not shown yet.
+    is_busy: bool,
     _lock: File,
+}
+
+/// A group that was written: nobody sees it before it is synced and shown.
+#[must_use = "a group that is not shown was not appended"]
+pub struct Written {
+    file: Arc<File>,
+    cursors: Vec<Cursor>,
+    offsets: Vec<u32>,
+    /// Behind its last byte.
+    end: u64,
+}
+
+impl Written {
+    /// Waits until the disk has it: one `fdatasync`, on any thread.
+    ///
+    /// # Errors
+    /// Those of the file system: the process must end.
+    pub fn sync(&self) -> io::Result<()> {
+        sync_data(&self.file)?;
+        kill_point("group-synced");
+        Ok(())
+    }
 }
 
 /// A folder that no other process opens, nor what belongs to it.
@@ -154,7 +178,7 @@ impl Locked {
         let (Some(head), Some(last)) = (head, segments.last()) else {
             return Err(OpenError::Io(io::Error::other("the journal has no segment")));
         };
-        let active = last.file.try_clone()?;
+        let active = Arc::clone(&last.file);
         let capacity = active.metadata()?.len();
         scan::remove_unfinished(folder)?;
         // A process that was killed may have written what it did not sync, and named a segment that its folder does not
@@ -174,6 +198,7 @@ impl Locked {
             capacity,
             torn: cut.clone(),
             last_time_ms,
+            is_busy: false,
             _lock: lock,
         };
         Ok(Opened { journal, created, cut })
@@ -217,12 +242,26 @@ impl Journal {
     /// # Errors
     /// `NoRoom` and `TooLarge`: nothing was written. `Fatal`: the process must end.
     pub fn append(&mut self, entries: &[Entry]) -> Result<Vec<Cursor>, AppendError> {
+        if entries.is_empty() {
+            return Ok(Vec::new());
+        }
+        let written = self.write(entries)?;
+        written.sync().map_err(AppendError::Fatal)?;
+        Ok(self.show(written))
+    }
+
+    /// Writes a group, as the first part of appending it. Only one is on its way: what a power cut leaves half-written
+    /// is then always the last.
+    ///
+    /// # Errors
+    /// As [`Journal::append`]; `Fatal` too for a second group before the first is shown.
+    pub fn write(&mut self, entries: &[Entry]) -> Result<Written, AppendError> {
+        if self.is_busy {
+            return Err(AppendError::Fatal(io::Error::other("another group is not shown yet")));
+        }
         let head = self.log().head();
         let first = head.sequence + 1;
-        let mut appended = Vec::with_capacity(entries.len());
-        if entries.is_empty() {
-            return Ok(appended);
-        }
+        let mut cursors = Vec::with_capacity(entries.len());
         let group_size: usize =
             entries.iter().map(|entry| format::extent_of(entry.payload.len()) + 512).sum();
         if group_size > LARGEST_GROUP {
@@ -252,22 +291,28 @@ impl Journal {
             bytes.extend_from_slice(&header.encode());
             bytes.extend_from_slice(&format::body(&salt, &entry.payload));
             hash = header.hash();
-            appended.push(Cursor { journal: head.journal, sequence: header.sequence, hash });
+            cursors.push(Cursor { journal: head.journal, sequence: header.sequence, hash });
             offsets.push(offset as u32);
             self.last_time_ms = self.last_time_ms.max(entry.time_ms);
         }
         write_group(&self.active, &bytes, start).map_err(AppendError::Fatal)?;
         kill_point("group-written");
-        sync_data(&self.active).map_err(AppendError::Fatal)?;
-        kill_point("group-synced");
+        self.is_busy = true;
+        Ok(Written { file: Arc::clone(&self.active), cursors, offsets, end: start + bytes.len() as u64 })
+    }
 
-        self.end = start + bytes.len() as u64;
+    /// Shows a group that was synced. Answers where each of its records stands.
+    pub fn show(&mut self, synced: Written) -> Vec<Cursor> {
+        self.is_busy = false;
+        self.end = synced.end;
         let mut contents = self.shared.contents.write().unwrap_or_else(PoisonError::into_inner);
-        contents.head = appended.last().copied().unwrap_or(head);
-        if let Some(segment) = contents.segments.last_mut() {
-            segment.offsets.extend(offsets);
+        if let Some(last) = synced.cursors.last() {
+            contents.head = *last;
         }
-        Ok(appended)
+        if let Some(segment) = contents.segments.last_mut() {
+            segment.offsets.extend(synced.offsets);
+        }
+        synced.cursors
     }
 
     fn clear_torn_tail(&mut self) -> Result<(), AppendError> {
@@ -292,10 +337,11 @@ impl Journal {
                 MakeError::Io(e) => AppendError::Fatal(e),
             })?;
         let file = OpenOptions::new().read(true).write(true).open(&path).map_err(AppendError::Fatal)?;
-        self.active = file.try_clone().map_err(AppendError::Fatal)?;
+        let file = Arc::new(file);
+        self.active = Arc::clone(&file);
         self.end = SEGMENT_HEADER as u64;
         self.capacity = size;
-        let segment = Segment { first: header.first, path, file: Arc::new(file), offsets: Vec::new() };
+        let segment = Segment { first: header.first, path, file, offsets: Vec::new() };
         self.shared.contents.write().unwrap_or_else(PoisonError::into_inner).segments.push(segment);
         Ok(())
     }

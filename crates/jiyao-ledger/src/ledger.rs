@@ -14,6 +14,7 @@ use jiyao_state::{Look, Origin, State};
 use prost::Message as _;
 #[cfg(shuttle)]
 use shuttle::thread;
+use tokio::runtime::Builder;
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{info, warn};
 
@@ -21,6 +22,7 @@ use crate::domain::{Domain, Ids};
 use crate::erasure::{self, AskErasure, CarryOut};
 use crate::overlay::unavailable;
 use crate::public::Blocks;
+use crate::syncer::Syncer;
 use crate::writer::{Asked, Job, Writer};
 
 /// Commands that may wait for the writer.
@@ -200,6 +202,8 @@ impl<D: Domain> Ledger<D> {
             jobs,
             report,
             blocks: Blocks::default(),
+            syncer: Syncer::start().map_err(jiyao_journal::OpenError::Io)?,
+            waiting: Builder::new_current_thread().build().map_err(jiyao_journal::OpenError::Io)?,
             last_sync: Duration::ZERO,
         };
         thread::Builder::new()

@@ -2,17 +2,21 @@
 //!
 //! A command is decided by the service's [`Domain`] against the state and what the commands before it in the same
 //! group have done, becomes events, and the group goes to the journal in one write and one sync; then the state
-//! follows in one batch, and only then is anyone answered. Replay applies the same events and never decides again.
+//! follows in one batch, and only then is anyone answered. While a group is synced the next one is decided upon it.
+//! Replay applies the same events and never decides again.
 //!
-//! Every answer of a group waits for its sync, refusals too: they may rest on what the group is about to write.
+//! Every answer of a group waits for its sync and for that of the group before, refusals too: they may rest on what
+//! either is about to write.
 
 mod domain;
 mod erasure;
 mod follow;
+mod group;
 mod ledger;
 mod lookup;
 mod overlay;
 mod public;
+mod syncer;
 mod writer;
 
 pub use domain::{Context, Decided, Domain, Ids, decode_event, event};

@@ -1,40 +1,34 @@
 //! The one thread that writes.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use jiyao_calendar::{Clock, Timestamp};
 use jiyao_fault::{Fault, Reason, Result, chain};
-use jiyao_journal::{
-    AppendError, Cursor, Entry, EraseError, Journal, Log, free_bytes, is_planted, kill_point,
-};
+use jiyao_journal::{AppendError, Entry, EraseError, Journal, Log, free_bytes, is_planted, kill_point};
 use jiyao_proto::stored::v1::{Erasure, Record, UsedRequest};
-use jiyao_state::{Applied, Look, State};
+use jiyao_state::{Applied, Look, State, Writes};
 use jiyao_telemetry::histogram;
 use prost::Message as _;
 use sha2::{Digest as _, Sha256};
+use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{error, warn};
 
 use crate::domain::{Context, Domain, Ids};
 use crate::erasure::{self, AskErasure, CarryOut};
+use crate::group::{Answers, Group, Outcome, Reply};
 use crate::ledger::{
-    Committed, OpenError, Places, Slot, Submission, catch_up, damaged, decode_record, folder_size,
-    found_or_begun, look_at_state,
+    OpenError, Places, Slot, Submission, catch_up, decode_record, folder_size, found_or_begun, look_at_state,
 };
 use crate::overlay::{Overlay, unavailable};
 use crate::public::Blocks;
+use crate::syncer::{Synced, Syncer};
 
 /// Exit code where the writer has a bug (EX_SOFTWARE): the next start reads all that was acknowledged.
 const EXIT_BUG: i32 = 70;
-/// Most commands of a group, and most bytes unless one record alone is larger.
-const GROUP_COMMANDS: usize = 256;
-const GROUP_BYTES: usize = 1 << 20;
-/// A group is decided for so many times as long as the last one took to be synced: beyond that the callers who wait for
-/// it lose more than a common sync saves, and the network has nothing to do meanwhile.
-const SYNCS: u32 = 4;
 /// Keys of the ledger begin with 0: this one holds used request ids.
 const USED: &[u8] = b"\0used/";
 /// Pause before a state that cannot be opened is tried again.
@@ -43,8 +37,6 @@ const STATE_RETRY: Duration = Duration::from_millis(500);
 const PATIENCE: Duration = Duration::from_secs(20);
 /// What a new state takes on the disk at first, beyond what the last one took.
 const STATE_ROOM: u64 = 8 << 20;
-
-type Reply = oneshot::Sender<Result<Committed>>;
 
 /// What is decided: the domain's, or that content should go.
 #[derive(Debug)]
@@ -81,19 +73,31 @@ pub(crate) struct Writer<D: Domain> {
     pub(crate) jobs: mpsc::Receiver<Job<D>>,
     pub(crate) report: watch::Sender<u64>,
     pub(crate) blocks: Blocks,
+    pub(crate) syncer: Syncer,
+    /// Waits for what comes first, a job or the disk.
+    pub(crate) waiting: Runtime,
     pub(crate) last_sync: Duration,
 }
 
-/// What a command waits for.
-enum Outcome {
-    /// A refusal.
-    Refused(Fault),
-    /// The record at this place of the group.
-    New { at: usize, answer: Vec<u8> },
-    /// The record of this sequence, written before.
-    Repeat { sequence: u64 },
-    /// An answer without a record.
-    Unchanged { answer: Vec<u8> },
+/// Why no group is decided any more, but for a state that failed.
+enum End {
+    /// Everyone has gone.
+    Closed,
+    Stop(oneshot::Sender<()>),
+    Erase(CarryOut, oneshot::Sender<Result<Erasure>>),
+}
+
+/// A group that was written and is being synced. What it puts lies under the group that is decided meanwhile.
+struct Behind {
+    answers: Answers,
+    state_failed: bool,
+}
+
+/// What comes first.
+enum Next<D: Domain> {
+    Job(Job<D>),
+    Synced(Synced),
+    Closed,
 }
 
 impl<D: Domain> Writer<D> {
@@ -110,52 +114,31 @@ impl<D: Domain> Writer<D> {
     }
 
     fn run(mut self) {
-        let mut stop = None;
-        while stop.is_none() {
-            // A state that failed is made good before anyone asks: readers wait for it too.
-            let Some(state) = self.sound_state() else { break };
-            let Some(first) = self.jobs.blocking_recv() else { break };
-            let mut group = Group::new(&state);
-            let until = Instant::now() + self.last_sync * SYNCS;
-            let mut next = Some(first);
-            let mut erase = None;
-            while let Some(job) = next {
-                match job {
-                    Job::Decide { submission, reply } => self.decide(&mut group, &submission, reply),
-                    Job::Erase { order, reply } => erase = Some((order, reply)),
-                    Job::Replace { failed } => {
-                        group.state_failed |= std::ptr::eq(failed.as_ptr(), Arc::as_ptr(&state));
-                    }
-                    Job::Stop { done } => stop = Some(done),
-                }
-                let is_full = group.replies.len() >= GROUP_COMMANDS
-                    || group.bytes >= GROUP_BYTES
-                    || Instant::now() >= until;
-                // Nothing more is decided against an overlay that may hold half of a record.
-                let is_last = is_full || stop.is_some() || erase.is_some() || group.state_failed;
-                next = if is_last { None } else { self.jobs.try_recv().ok() };
-            }
-            let sound = self.commit(group, &state);
-            if let Some((order, reply)) = erase {
-                let erased = if sound {
-                    self.erase(&order, &state)
-                } else {
-                    Err(Fault::new(Reason::StateUnavailable))
-                };
-                let is_new = erased.as_ref().is_ok_and(|erased| erased.is_new);
-                if is_new {
-                    self.change_over(state);
-                } else if !sound {
-                    self.state.set(None);
-                    state.retire();
-                }
-                // Whoever is told that it is gone finds nothing of it.
-                let _ = reply.send(erased.map(|erased| erased.erasure));
-            } else if !sound {
+        // A state that failed is made good before anyone asks: readers wait for it too.
+        let stop = loop {
+            let Some(state) = self.sound_state() else { break None };
+            let (is_sound, end) = self.serve(&state);
+            if !is_sound {
                 self.state.set(None);
-                state.retire();
+                Arc::clone(&state).retire();
             }
-        }
+            match (end, is_sound.then_some(state)) {
+                (Some(End::Erase(order, reply)), Some(state)) => {
+                    let erased = self.erase(&order, &state);
+                    if erased.as_ref().is_ok_and(|erased| erased.is_new) {
+                        self.change_over(state);
+                    }
+                    // Whoever is told that it is gone finds nothing of it.
+                    let _ = reply.send(erased.map(|erased| erased.erasure));
+                }
+                (Some(End::Erase(_, reply)), None) => {
+                    let _ = reply.send(Err(Fault::new(Reason::StateUnavailable)));
+                }
+                (Some(End::Stop(done)), _) => break Some(done),
+                (Some(End::Closed), _) => break None,
+                (None, _) => {}
+            }
+        };
         if let Some(state) = self.state.get()
             && let Err(e) = state.settle()
         {
@@ -166,6 +149,62 @@ impl<D: Domain> Writer<D> {
         if let Some(done) = stop {
             let _ = done.send(());
         }
+    }
+
+    /// Decides, writes, syncs and answers group after group: while one is synced, the next is decided upon it. Returns
+    /// when nothing is on its way: whether the state is sound, and what else ended it.
+    fn serve(&mut self, state: &Arc<State>) -> (bool, Option<End>) {
+        let first = self.journal.log().head().sequence + 1;
+        let mut group = Group::new(state, first, self.last_sync);
+        let (mut behind, mut end, mut is_sound) = (None, None, true);
+        loop {
+            // Nothing more is decided against an overlay that may hold half of a record.
+            is_sound &= !group.state_failed;
+            let is_closed = end.is_some() || !is_sound;
+            let next = match &behind {
+                Some(_) if is_closed || group.is_full() => {
+                    Some(Next::Synced(self.waiting.block_on(self.syncer.next())))
+                }
+                Some(_) => Some(self.next()),
+                None if is_closed => None,
+                None if group.is_empty() => Some(self.next()),
+                None if group.is_due() => None,
+                None => self.jobs.try_recv().ok().map(Next::Job),
+            };
+            match next {
+                Some(Next::Job(Job::Decide { submission, reply })) => {
+                    self.decide(&mut group, &submission, reply);
+                }
+                Some(Next::Job(Job::Erase { order, reply })) => end = Some(End::Erase(order, reply)),
+                Some(Next::Job(Job::Stop { done })) => end = Some(End::Stop(done)),
+                Some(Next::Closed) => end = Some(End::Closed),
+                Some(Next::Job(Job::Replace { failed })) => {
+                    group.state_failed |= std::ptr::eq(failed.as_ptr(), Arc::as_ptr(state));
+                }
+                Some(Next::Synced(synced)) => {
+                    let writes = group.overlay.settle();
+                    let shown = behind.take().is_none_or(|behind| self.finish(behind, synced, writes, state));
+                    group.state_failed |= !shown;
+                }
+                None if is_closed && group.is_empty() => return (is_sound, end),
+                None => {
+                    let next = Group::new(state, group.first, self.last_sync);
+                    (group, behind) = self.begin(std::mem::replace(&mut group, next), state);
+                }
+            }
+        }
+    }
+
+    /// A job, or what was synced.
+    fn next(&mut self) -> Next<D> {
+        let (syncer, jobs) = (&mut self.syncer, &mut self.jobs);
+        self.waiting.block_on(async {
+            tokio::select! {
+                biased;
+                synced = syncer.next() => Next::Synced(synced),
+                job = jobs.recv() => job.map_or(Next::Closed, Next::Job),
+            }
+        })
     }
 
     /// The state; opened again, or rebuilt, when it failed. None when the process should end.
@@ -240,7 +279,8 @@ impl<D: Domain> Writer<D> {
     }
 
     fn decide(&mut self, group: &mut Group<'_>, submission: &Submission<Asked<D::Command>>, reply: Reply) {
-        let time_ms = self.now_ms();
+        let last = group.entries.last().map_or(i64::MIN, |entry| entry.time_ms);
+        let time_ms = self.now_ms().max(last);
         // A rule that panics is a bug of this program; sled may panic on damaged pages that it reads late.
         let outcome = catch_unwind(AssertUnwindSafe(|| self.outcome(group, submission, time_ms)));
         let outcome = outcome.unwrap_or_else(|_| {
@@ -249,7 +289,7 @@ impl<D: Domain> Writer<D> {
         });
         // It may have failed since the last group: what it took then was still on its way to the disk.
         group.state_failed |= outcome.as_ref().is_err_and(|fault| fault.reason() == Reason::StateUnavailable);
-        group.replies.push((outcome.unwrap_or_else(Outcome::Refused), reply));
+        group.add(outcome.unwrap_or_else(Outcome::Refused), reply);
     }
 
     fn outcome(
@@ -293,8 +333,13 @@ impl<D: Domain> Writer<D> {
             events: decided.events,
             answer: decided.answer.clone(),
         };
-        let sequence = self.journal.log().head().sequence + 1 + at as u64;
-        if let Err(fault) = apply(self.domain.as_ref(), &mut group.overlay, &record, sequence, time_ms) {
+        let sequence = group.first + at as u64;
+        let shown =
+            apply(self.domain.as_ref(), &mut group.overlay, &record, sequence, time_ms).and_then(|()| {
+                let shown = (sequence, time_ms, Some(&record));
+                self.blocks.take(self.domain.as_ref(), &self.journal.log(), &mut group.overlay, shown)
+            });
+        if let Err(fault) = shown {
             // The overlay may hold half of the record: it must not become the state.
             group.state_failed = true;
             return Err(fault);
@@ -399,65 +444,58 @@ impl<D: Domain> Writer<D> {
         let _ = self.sound_state();
     }
 
-    /// Writes, syncs, applies and answers a group. False: the state must be opened anew.
-    fn commit(&mut self, mut group: Group<'_>, state: &State) -> bool {
-        let began = Instant::now();
+    /// Writes a group and begins to sync it: the group that is decided upon it meanwhile, and what waits. Where there is
+    /// nothing to write, or no room, it is answered at once.
+    fn begin<'s>(&mut self, mut group: Group<'s>, state: &'s State) -> (Group<'s>, Option<Behind>) {
         kill_point("group-decided");
-        if is_planted("report-early") {
-            self.report.send_replace(self.journal.log().head().sequence + group.entries.len() as u64);
+        let many = group.entries.len() as u64;
+        let next = |first| Group::new(state, first, self.last_sync);
+        if many == 0 {
+            group.answers.give(&self.journal.log(), &[], !group.state_failed);
+            return (next(group.first), None);
         }
-        others_have_turns();
-        let appended = match self.journal.append(&group.entries) {
-            Ok(appended) => appended,
+        if is_planted("report-early") {
+            self.report.send_replace(self.journal.log().head().sequence + many);
+        }
+        let began = Instant::now();
+        match self.journal.write(&group.entries) {
+            Ok(written) => {
+                histogram!("jiyao_journal_group_records").record(many as f64);
+                self.syncer.begin(written, began);
+                let mut next = next(group.first + many);
+                next.overlay.lay_upon(std::mem::take(&mut group.overlay.writes));
+                (next, Some(Behind { answers: group.answers, state_failed: group.state_failed }))
+            }
             Err(AppendError::Fatal(e)) => end_for("the journal cannot be written", &e),
             Err(e) => {
-                for (_, reply) in group.replies {
-                    let _ = reply.send(Err(disk_full(&e)));
-                }
-                return !group.state_failed;
+                // It has taken what was not written.
+                self.blocks = Blocks::default();
+                group.answers.refuse(|| disk_full(&e));
+                (next(group.first), None)
             }
-        };
-        if !group.entries.is_empty() {
-            self.last_sync = began.elapsed();
-            histogram!("jiyao_journal_append_seconds").record(self.last_sync);
-            histogram!("jiyao_journal_group_records").record(group.entries.len() as f64);
         }
-        let log = self.journal.log();
+    }
+
+    /// Shows a group that was synced and answers it. False: the state must be opened anew.
+    fn finish(&mut self, behind: Behind, synced: Synced, writes: Writes, state: &State) -> bool {
+        self.last_sync = synced.took;
+        histogram!("jiyao_journal_append_seconds").record(synced.took);
+        let cursors = self.journal.show(synced.written);
+        let (log, began) = (self.journal.log(), Instant::now());
         let head = log.head();
-        let began = Instant::now();
         let applied = Applied { journal: *head.journal.as_bytes(), sequence: head.sequence, hash: head.hash };
-        let mut sound = !group.state_failed;
-        for (cursor, (entry, record)) in appended.iter().zip(group.entries.iter().zip(&group.records)) {
-            let shown = (cursor.sequence, entry.time_ms, Some(record));
-            if let Err(e) = self.blocks.take(self.domain.as_ref(), &log, &mut group.overlay, shown) {
-                error!(cause = %chain(&e), "what is public of a record cannot be told");
-                sound = false;
-                break;
-            }
-        }
-        if sound
-            && !group.entries.is_empty()
-            && let Err(e) = state.apply(std::mem::take(&mut group.overlay.writes), applied)
-        {
+        let mut is_shown = !behind.state_failed;
+        if is_shown && let Err(e) = state.apply(writes, applied) {
             error!(cause = %chain(&e), "the state cannot be written; rebuilding it");
-            sound = false;
+            is_shown = false;
         }
         kill_point("state-applied");
-        if sound {
+        if is_shown {
             histogram!("jiyao_state_apply_seconds").record(began.elapsed());
             self.report.send_replace(head.sequence);
         }
-        for (outcome, reply) in group.replies {
-            let answer = match outcome {
-                Outcome::Refused(fault) if fault.reason() == Reason::Internal => Err(fault),
-                outcome if sound => answer(&log, head, &appended, outcome),
-                // Everything may rest on a state that is not there: a repeat with the same request_id finds out.
-                _ => Err(Fault::new(Reason::StateUnavailable)),
-            };
-            let _ = reply.send(answer);
-            kill_point("answered");
-        }
-        sound
+        behind.answers.give(&log, &cursors, is_shown);
+        is_shown
     }
 }
 
@@ -467,58 +505,8 @@ struct Erased {
     is_new: bool,
 }
 
-struct Group<'s> {
-    overlay: Overlay<'s>,
-    entries: Vec<Entry>,
-    records: Vec<Record>,
-    requests: HashMap<Vec<u8>, ([u8; 32], usize)>,
-    replies: Vec<(Outcome, Reply)>,
-    bytes: usize,
-    state_failed: bool,
-}
-
-impl<'s> Group<'s> {
-    fn new(state: &'s State) -> Self {
-        Self {
-            overlay: Overlay::new(state),
-            entries: Vec::new(),
-            records: Vec::new(),
-            requests: HashMap::new(),
-            replies: Vec::new(),
-            bytes: 0,
-            state_failed: false,
-        }
-    }
-}
-
-fn answer(log: &Log, head: Cursor, appended: &[Cursor], outcome: Outcome) -> Result<Committed> {
-    match outcome {
-        Outcome::Refused(fault) => Err(fault),
-        Outcome::Unchanged { answer } => Ok(Committed { answer, cursor: head }),
-        Outcome::New { at, answer } => {
-            Ok(Committed { answer, cursor: appended.get(at).copied().unwrap_or(head) })
-        }
-        Outcome::Repeat { sequence } => {
-            let cursor = log.cursor_at(sequence).map_err(damaged)?;
-            let payload = log.read(sequence).map_err(damaged)?.payload;
-            // The answer went with an erased record; what stays is that it was given.
-            let answer =
-                payload.map(|payload| decode_record(&payload)).transpose()?.unwrap_or_default().answer;
-            Ok(Committed { answer, cursor })
-        }
-    }
-}
-
-/// A sync is the longest wait there is; shuttle, which knows nothing of disks, is told so.
-fn others_have_turns() {
-    #[cfg(shuttle)]
-    for _ in 0..16 {
-        shuttle::thread::yield_now();
-    }
-}
-
 /// What is on disk is found out, and finished, at the next start.
-fn end_for(what: &str, e: &dyn std::error::Error) -> ! {
+pub(crate) fn end_for(what: &str, e: &dyn std::error::Error) -> ! {
     error!(cause = %chain(e), "{what}; ending the process");
     std::process::exit(crate::EXIT_STORAGE);
 }

@@ -30,6 +30,8 @@ struct Waiting {
     since: Option<Instant>,
     /// On its way to sled.
     leaving: Option<Arc<Writes>>,
+    /// What sled has now. Whoever brings the next batch drops it: memory is best given back where it was taken.
+    spent: Vec<Arc<Writes>>,
     is_hurried: bool,
     is_ending: bool,
     has_ended: bool,
@@ -107,6 +109,7 @@ impl Recent {
             written.and_then(|written| written.map_err(|e| e.to_string()))?;
             let mut waiting = self.lock();
             waiting.leaving = None;
+            waiting.spent.push(leaving);
             self.done.notify_all();
         }
     }
@@ -129,6 +132,9 @@ impl Recent {
         if waiting.fresh_bytes >= LEAVE_BYTES {
             self.work.notify_one();
         }
+        let spent = std::mem::take(&mut waiting.spent);
+        drop(waiting);
+        drop(spent);
         Ok(())
     }
 

@@ -40,6 +40,13 @@ pub fn binary(package: &str, program: &str, feature: Option<&str>) -> Result<Pat
         return Ok(path);
     }
     command.arg("--target-dir").arg(&target).current_dir(env!("CARGO_MANIFEST_DIR"));
+    // What cargo tells this process of its package, build scripts of others would take for a change, and build anew.
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy();
+        if ["CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_CRATE_"].iter().any(|of| name.starts_with(of)) {
+            command.env_remove(name.as_ref());
+        }
+    }
     let status = command.status().context("run cargo")?;
     if !status.success() {
         bail!("{command:?} failed");

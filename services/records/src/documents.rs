@@ -1,7 +1,7 @@
 //! What lies in the state, decoded: the same for a decision, which sees what its group has added, and for a read.
 
 use jiyao_fault::{Fault, Reason, Result};
-use jiyao_ledger::{Lookup, from_json, unpack};
+use jiyao_ledger::{Lookup, from_json, pack, unpack};
 use jiyao_matters::{Matter, MeasureList, Rules};
 use jiyao_minutes::{Life, SignOff};
 use jiyao_names::{Matter as MatterName, Minutes, Organ};
@@ -34,6 +34,13 @@ pub(crate) fn no_content(name: &Minutes) -> Fault {
 /// No such matter, to blame on a field.
 pub(crate) fn no_matter(name: &MatterName, field: &str) -> Fault {
     Fault::new(Reason::MatterNotFound).at(field).with("matter", name)
+}
+
+/// A matter as the state keeps it: in short, as lists show it, and behind that whole. So an act writes it once.
+pub(crate) fn kept(matter: &Matter) -> Result<Vec<u8>> {
+    let mut kept = jiyao_wire::matter_summary(matter).encode_length_delimited_to_vec();
+    kept.extend(pack(matter)?);
+    Ok(kept)
 }
 
 /// The documents of this service.
@@ -105,7 +112,17 @@ pub(crate) trait View: Lookup {
 
     /// A matter; without it the field is blamed.
     fn matter(&self, name: &MatterName, field: &str) -> Result<Matter> {
-        unpack(&self.value(&keys::matter(name))?.ok_or_else(|| no_matter(name, field))?)
+        let kept = self.value(&keys::matter(name))?.ok_or_else(|| no_matter(name, field))?;
+        let mut whole = kept.as_slice();
+        let in_short = prost::decode_length_delimiter(&mut whole).map_err(Fault::internal)?;
+        unpack(whole.get(in_short..).unwrap_or_default())
+    }
+
+    /// A matter that a list points to, in short.
+    fn pointed_to(&self, place: &[u8]) -> Result<api::MatterSummary> {
+        let lost = || Fault::internal("a list points to a matter that is not there");
+        let kept = self.value(place)?.ok_or_else(lost)?;
+        api::MatterSummary::decode_length_delimited(kept.as_slice()).map_err(Fault::internal)
     }
 
     /// The newest version of a matter's list of measures; an empty one before the first.

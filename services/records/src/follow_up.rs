@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use jiyao_calendar::{Date, Holidays, civil_date};
 use jiyao_fault::{Fault, Reason, Result};
-use jiyao_ledger::{Context, Decided, Overlay, event, from_json, pack, to_json};
+use jiyao_ledger::{Context, Decided, Overlay, event, from_json, to_json};
 use jiyao_matters::{
     Act, Actor, Class, Entry, FindingCode, Matter, MeasureList, Milestone, Next, Pick, Row, Rules, Source,
     State,
@@ -18,7 +18,7 @@ use jiyao_proto::records::v1 as api;
 use jiyao_proto::stored::v1 as stored;
 use prost::Message as _;
 
-use crate::documents::View as _;
+use crate::documents::{View as _, kept};
 use crate::intake::unless_refused;
 use crate::keys;
 
@@ -346,14 +346,14 @@ pub(crate) fn show_new(view: &mut Overlay<'_>, matter: &Matter) -> Result<()> {
     let number = number.ok_or_else(|| Fault::internal(format!("{} is no number", matter.number)))?;
     let series = series_of(i16::try_from(number.year).map_err(Fault::internal)?);
     view.put(keys::counter(&name.organ, &series), number.number.to_be_bytes().to_vec());
-    show(view, &name, None, matter)
+    show(view, &name, Shown::default(), matter)
 }
 
 /// Shows a matter as an act leaves it.
 pub(crate) fn show_acted(view: &mut Overlay<'_>, acted: &stored::MatterActed) -> Result<()> {
     let name = Name::parse(&acted.matter, "matter")?;
-    let before = view.matter(&name, "matter")?;
-    let mut matter = before.clone();
+    let mut matter = view.matter(&name, "matter")?;
+    let before = Shown::of(&name, &matter)?;
     matter.apply(from_json(&acted.entry)?);
     let used = matter.evidence.iter().filter(|_| matter.state == State::StruckOff);
     for file in used {
@@ -365,7 +365,7 @@ pub(crate) fn show_acted(view: &mut Overlay<'_>, acted: &stored::MatterActed) ->
             view.put(key, names);
         }
     }
-    show(view, &name, Some(&before), &matter)
+    show(view, &name, before, &matter)
 }
 
 /// Shows a version of a list.
@@ -385,26 +385,42 @@ pub(crate) fn show_rules(view: &mut Overlay<'_>, set: &stored::FollowUpRulesSet)
     Ok(())
 }
 
-fn show(view: &mut Overlay<'_>, name: &Name, before: Option<&Matter>, matter: &Matter) -> Result<()> {
-    let places = |matter: &Matter| {
+/// Where a matter shows besides its own place.
+#[derive(Default)]
+struct Shown {
+    lists: Vec<Vec<u8>>,
+    counted: Vec<Vec<u8>>,
+    may_wait: bool,
+}
+
+impl Shown {
+    fn of(name: &Name, matter: &Matter) -> Result<Self> {
+        let minutes = Minutes::parse(&matter.source.minutes, "minutes")?;
         let due = matter.due.map(|due| due.to_string()).unwrap_or_default();
-        keys::due_places(name, &matter.lead, matter.state.is_end(), &due)
-    };
-    let (old, new) = (before.map(places), places(matter));
-    let minutes = Minutes::parse(&matter.source.minutes, "minutes")?;
-    let in_short = keys::in_short(name, &minutes, matter.source.item, matter.source.decision);
-    if old.as_ref() != Some(&new) {
-        old.into_iter().flatten().for_each(|place| view.remove(place));
-        for place in new {
-            view.put(place, in_short.clone());
-        }
+        let [of_all, of_unit] = keys::due_places(name, &matter.lead, matter.state.is_end(), &due);
+        let in_text = keys::place_in_text(name, &minutes, matter.source.item, matter.source.decision);
+        Ok(Self {
+            lists: vec![of_all, of_unit, in_text],
+            counted: counted(name, &minutes, matter),
+            may_wait: may_wait(matter),
+        })
     }
-    view.put(in_short, jiyao_wire::matter_summary(matter).encode_to_vec());
+}
+
+/// Puts a matter and all that shows it; `before`: where it showed, nowhere where it is new.
+fn show(view: &mut Overlay<'_>, name: &Name, before: Shown, matter: &Matter) -> Result<()> {
+    let (place, after) = (keys::matter(name), Shown::of(name, matter)?);
+    for old in before.lists.iter().filter(|old| !after.lists.contains(old)) {
+        view.remove(old.clone());
+    }
+    for new in after.lists.into_iter().filter(|new| !before.lists.contains(new)) {
+        view.put(new, place.clone());
+    }
     let mut changes: BTreeMap<Vec<u8>, i64> = BTreeMap::new();
-    for key in before.iter().flat_map(|before| counted(name, &minutes, before)) {
+    for key in before.counted {
         *changes.entry(key).or_default() -= 1;
     }
-    for key in counted(name, &minutes, matter) {
+    for key in after.counted {
         *changes.entry(key).or_default() += 1;
     }
     for (key, change) in changes.into_iter().filter(|(_, change)| *change != 0) {
@@ -412,9 +428,8 @@ fn show(view: &mut Overlay<'_>, name: &Name, before: Option<&Matter>, matter: &M
             view.get(&key)?.map_or(0, |bytes| bytes.try_into().map_or(0, i64::from_be_bytes)) + change;
         if count == 0 { view.remove(key) } else { view.put(key, count.to_be_bytes().to_vec()) }
     }
-    view.put(keys::matter(name), pack(matter)?);
-    let was_waiting = before.is_some_and(may_wait);
-    if was_waiting || may_wait(matter) { show_unanswered(view, name, matter) } else { Ok(()) }
+    view.put(place, kept(matter)?);
+    if before.may_wait || after.may_wait { show_unanswered(view, name, matter) } else { Ok(()) }
 }
 
 /// Whether somebody may wait for an answer.

@@ -209,8 +209,8 @@ pub(crate) fn decide(
                     unit: unit.clone(),
                     date: day.to_string(),
                 }));
-                for (_, summary) in view.scan_prefix(&keys::by_minutes(minutes))? {
-                    let summary = api::MatterSummary::decode(summary.as_slice()).map_err(Fault::internal)?;
+                for (_, place) in view.scan_prefix(&keys::by_minutes(minutes))? {
+                    let summary = view.pointed_to(&place)?;
                     if !units.contains(&summary.lead) {
                         continue;
                     }

@@ -28,16 +28,19 @@ pub(crate) fn by_identity(organ: &Organ, identity: &str) -> Vec<u8> {
 }
 
 fn of(prefix: &[u8], organ: &Organ, tail: &[&[u8]]) -> Vec<u8> {
-    [&[prefix, organ.id().as_bytes(), b"/"], tail].concat().concat()
+    let parts = || [prefix, organ.id().as_bytes(), b"/"].into_iter().chain(tail.iter().copied());
+    let mut key = Vec::with_capacity(parts().map(<[u8]>::len).sum());
+    parts().for_each(|part| key.extend_from_slice(part));
+    key
 }
 
-/// A matter, whole.
+/// A matter, in short and whole: the only place that changes with each act. All lists of matters hold this key.
 pub(crate) fn matter(matter: &Matter) -> Vec<u8> {
     of(b"t/", &matter.organ, &[matter.id.as_bytes()])
 }
 
-/// Where matters in short lie, those due first come first; behind them those without a day, and last the closed ones. Of
-/// all units, or of one. Most acts change no place, so what changes with each lies elsewhere, once: [`in_short`].
+/// List of matters, those due first come first; behind them those without a day, and last the closed ones. Of all units,
+/// or of one.
 pub(crate) fn by_due(organ: &Organ, lead: Option<&str>) -> Vec<u8> {
     match lead {
         None => of(b"u/", organ, &[]),
@@ -52,13 +55,13 @@ pub(crate) fn due_places(matter: &Matter, lead: &str, is_closed: bool, due: &str
     [None, Some(lead)].map(|lead| [by_due(&matter.organ, lead), place.clone()].concat())
 }
 
-/// Matters in short of one minutes, in the order of the text.
+/// List of the matters of one minutes, in the order of the text.
 pub(crate) fn by_minutes(minutes: &Minutes) -> Vec<u8> {
     of(b"n/", &minutes.organ, &[minutes.id.as_bytes(), b"/"])
 }
 
-/// A matter in short.
-pub(crate) fn in_short(matter: &Matter, minutes: &Minutes, item: u32, decision: Option<u32>) -> Vec<u8> {
+/// Place in that list.
+pub(crate) fn place_in_text(matter: &Matter, minutes: &Minutes, item: u32, decision: Option<u32>) -> Vec<u8> {
     [by_decision(minutes, item, decision), matter.id.as_bytes().to_vec()].concat()
 }
 

@@ -68,21 +68,16 @@ pub(crate) fn house(view: &Reading<'_>, organ: &Organ, as_of: &str) -> Result<Ho
     Ok(House { rules: view.rules(organ)?, today })
 }
 
-fn decoded(value: &[u8], house: &House) -> Result<api::MatterSummary> {
-    let mut summary = api::MatterSummary::decode(value).map_err(Fault::internal)?;
+/// A matter that a list points to, in short and lit.
+fn listed(view: &Reading<'_>, place: &[u8], house: &House) -> Result<api::MatterSummary> {
+    let mut summary = view.pointed_to(place)?;
     light_up(&mut summary, &house.rules, house.today);
     Ok(summary)
 }
 
-/// A summary that a list by days points to, lit.
-fn pointed_to(view: &Reading<'_>, place: &[u8], house: &House) -> Result<api::MatterSummary> {
-    let lost = || Fault::internal("a list points to a matter that is not there");
-    decoded(&view.get(place)?.ok_or_else(lost)?, house)
-}
-
-/// Summaries under a prefix, lit.
+/// Those of a list, lit.
 pub(crate) fn summaries(view: &Reading<'_>, prefix: &[u8], house: &House) -> Result<Vec<api::MatterSummary>> {
-    view.scan(prefix, &[]).map(|pair| decoded(&pair?.1, house)).collect()
+    view.scan(prefix, &[]).map(|pair| listed(view, &pair?.1, house)).collect()
 }
 
 fn words(value: &str, field: &str) -> Result<String> {
@@ -304,9 +299,8 @@ impl MattersApi {
             let today = house.today.to_string();
             let (mut found, mut last) = (Vec::new(), Vec::new());
             for pair in view.scan(&prefix, &after) {
-                let (key, value) = pair?;
-                let summary =
-                    if of_minutes { decoded(&value, &house)? } else { pointed_to(view, &value, &house)? };
+                let (key, place) = pair?;
+                let summary = listed(view, &place, &house)?;
                 let is_end = jiyao_wire::state_from(summary.state).is_some_and(State::is_end);
                 let is_late = !is_end && !summary.due.is_empty() && summary.due < today;
                 if request.overdue && !is_late && !of_minutes {
@@ -350,9 +344,9 @@ impl MattersApi {
         let name = Minutes::parse(&request.minutes, "minutes")?;
         let (found, sequence) = self.ledger.get()?.read(|view| {
             let sight = MatterSight::of(view, &caller.principal)?;
-            let place = keys::by_decision(&name, request.item_index, Some(request.decision_index));
-            let found = view.scan(&place, &[]).next().transpose()?;
-            let Some((_, summary)) = found else {
+            let list = keys::by_decision(&name, request.item_index, Some(request.decision_index));
+            let found = view.scan(&list, &[]).next().transpose()?;
+            let Some((_, place)) = found else {
                 sight.check_minutes(&name, "minutes")?;
                 view.document(&name, "minutes")?;
                 return Err(Fault::new(Reason::MatterNotFound)
@@ -360,7 +354,7 @@ impl MattersApi {
                     .with("matter", format!("{name} {}.{}", request.item_index, request.decision_index)));
             };
             let house = house(view, &name.organ, &request.as_of)?;
-            let summary = decoded(&summary, &house)?;
+            let summary = listed(view, &place, &house)?;
             if !sight.sees(&summary) {
                 return Err(no_minutes(&name, "minutes"));
             }
@@ -575,7 +569,7 @@ fn closure_of_organ(
     let today = house.today.to_string();
     // Open matters come first, in the order of their days.
     for pair in view.scan(&keys::by_due(organ, None), &[]).take(MOST_FOUND) {
-        let summary = pointed_to(view, &pair?.1, house)?;
+        let summary = listed(view, &pair?.1, house)?;
         let is_open = !jiyao_wire::state_from(summary.state).is_some_and(State::is_end);
         if !is_open || summary.due.is_empty() || summary.due >= today {
             break;

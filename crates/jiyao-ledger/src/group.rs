@@ -1,0 +1,135 @@
+//! Commands that are decided one upon the other, written together and synced at once.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use jiyao_fault::{Fault, Reason, Result};
+use jiyao_journal::{Cursor, Entry, Log};
+use jiyao_proto::stored::v1::Record;
+use jiyao_state::State;
+use tokio::sync::oneshot;
+
+use crate::ledger::{Committed, damaged, decode_record};
+use crate::overlay::Overlay;
+
+/// Most commands of a group, and most bytes unless one record alone is larger.
+const COMMANDS: usize = 256;
+const BYTES: usize = 1 << 20;
+/// A group is decided for so many times as long as the last one took to be synced: beyond that the callers who wait for
+/// it lose more than a common sync saves, and the network has nothing to do meanwhile.
+const SYNCS: u32 = 4;
+
+pub(crate) type Reply = oneshot::Sender<Result<Committed>>;
+
+/// What a command waits for.
+pub(crate) enum Outcome {
+    /// A refusal.
+    Refused(Fault),
+    /// The record at this place of the group.
+    New { at: usize, answer: Vec<u8> },
+    /// The record of this sequence, written before.
+    Repeat { sequence: u64 },
+    /// An answer without a record.
+    Unchanged { answer: Vec<u8> },
+}
+
+/// A group while it is decided.
+pub(crate) struct Group<'s> {
+    pub(crate) overlay: Overlay<'s>,
+    /// Sequence of its first record.
+    pub(crate) first: u64,
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) records: Vec<Record>,
+    /// Request ids that it uses: digest of the request, and place of the record.
+    pub(crate) requests: HashMap<Vec<u8>, ([u8; 32], usize)>,
+    pub(crate) answers: Answers,
+    pub(crate) bytes: usize,
+    /// The state is not to be used any more, or not as the overlay has it.
+    pub(crate) state_failed: bool,
+    last_sync: Duration,
+    /// Its first command came.
+    since: Option<Instant>,
+}
+
+impl<'s> Group<'s> {
+    /// The group that begins with a record, upon a state that may still miss the group before it.
+    pub(crate) fn new(state: &'s State, first: u64, last_sync: Duration) -> Self {
+        Self {
+            overlay: Overlay::new(state),
+            first,
+            entries: Vec::new(),
+            records: Vec::new(),
+            requests: HashMap::new(),
+            answers: Answers(Vec::new()),
+            bytes: 0,
+            state_failed: false,
+            last_sync,
+            since: None,
+        }
+    }
+
+    /// Somebody waits for it.
+    pub(crate) fn add(&mut self, outcome: Outcome, reply: Reply) {
+        self.since.get_or_insert_with(Instant::now);
+        self.answers.0.push((outcome, reply));
+    }
+
+    /// Nobody waits for it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.answers.0.is_empty()
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.answers.0.len() >= COMMANDS || self.bytes >= BYTES
+    }
+
+    /// Whoever waits for it has waited long enough.
+    pub(crate) fn is_due(&self) -> bool {
+        self.is_full() || self.since.is_some_and(|since| since.elapsed() >= self.last_sync * SYNCS)
+    }
+}
+
+/// Who waits for a group, and for what of it.
+pub(crate) struct Answers(Vec<(Outcome, Reply)>);
+
+impl Answers {
+    /// Nothing of the group was written.
+    pub(crate) fn refuse(self, why: impl Fn() -> Fault) {
+        for (_, reply) in self.0 {
+            let _ = reply.send(Err(why()));
+        }
+    }
+
+    /// The group is on disk. `is_shown`: the state has it.
+    pub(crate) fn give(self, log: &Log, appended: &[Cursor], is_shown: bool) {
+        let head = log.head();
+        for (outcome, reply) in self.0 {
+            let answer = match outcome {
+                Outcome::Refused(fault) if fault.reason() == Reason::Internal => Err(fault),
+                outcome if is_shown => answer(log, head, appended, outcome),
+                // Everything may rest on a state that is not there: a repeat with the same request_id finds out.
+                _ => Err(Fault::new(Reason::StateUnavailable)),
+            };
+            let _ = reply.send(answer);
+            jiyao_journal::kill_point("answered");
+        }
+    }
+}
+
+fn answer(log: &Log, head: Cursor, appended: &[Cursor], outcome: Outcome) -> Result<Committed> {
+    match outcome {
+        Outcome::Refused(fault) => Err(fault),
+        Outcome::Unchanged { answer } => Ok(Committed { answer, cursor: head }),
+        Outcome::New { at, answer } => {
+            Ok(Committed { answer, cursor: appended.get(at).copied().unwrap_or(head) })
+        }
+        Outcome::Repeat { sequence } => {
+            let cursor = log.cursor_at(sequence).map_err(damaged)?;
+            let payload = log.read(sequence).map_err(damaged)?.payload;
+            // The answer went with an erased record; what stays is that it was given.
+            let answer =
+                payload.map(|payload| decode_record(&payload)).transpose()?.unwrap_or_default().answer;
+            Ok(Committed { answer, cursor })
+        }
+    }
+}
