@@ -73,12 +73,19 @@ pub struct Context<'w> {
     /// Time of the record to be; never before the last record's.
     pub now: Timestamp,
     pub(crate) ids: &'w mut Ids,
+    pub(crate) told: Option<Vec<u8>>,
 }
 
 impl Context<'_> {
     /// A new id.
     pub fn new_id(&mut self) -> Uuid {
         (self.ids)(self.now)
+    }
+
+    /// Tells the caller what comes of it, encoded. The journal keeps nothing of this: whoever repeats the request gets
+    /// the answer alone, and finds the rest in the state.
+    pub fn tell(&mut self, what: Vec<u8>) {
+        self.told = Some(what);
     }
 }
 

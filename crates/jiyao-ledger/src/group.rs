@@ -26,7 +26,7 @@ pub(crate) enum Outcome {
     /// A refusal.
     Refused(Fault),
     /// The record at this place of the group.
-    New { at: usize, answer: Vec<u8> },
+    New { at: usize, answer: Vec<u8>, told: Option<Vec<u8>> },
     /// The record of this sequence, written before.
     Repeat { sequence: u64 },
     /// An answer without a record.
@@ -119,9 +119,9 @@ impl Answers {
 fn answer(log: &Log, head: Cursor, appended: &[Cursor], outcome: Outcome) -> Result<Committed> {
     match outcome {
         Outcome::Refused(fault) => Err(fault),
-        Outcome::Unchanged { answer } => Ok(Committed { answer, cursor: head }),
-        Outcome::New { at, answer } => {
-            Ok(Committed { answer, cursor: appended.get(at).copied().unwrap_or(head) })
+        Outcome::Unchanged { answer } => Ok(Committed { answer, told: None, cursor: head }),
+        Outcome::New { at, answer, told } => {
+            Ok(Committed { answer, told, cursor: appended.get(at).copied().unwrap_or(head) })
         }
         Outcome::Repeat { sequence } => {
             let cursor = log.cursor_at(sequence).map_err(damaged)?;
@@ -129,7 +129,7 @@ fn answer(log: &Log, head: Cursor, appended: &[Cursor], outcome: Outcome) -> Res
             // The answer went with an erased record; what stays is that it was given.
             let answer =
                 payload.map(|payload| decode_record(&payload)).transpose()?.unwrap_or_default().answer;
-            Ok(Committed { answer, cursor })
+            Ok(Committed { answer, told: None, cursor })
         }
     }
 }

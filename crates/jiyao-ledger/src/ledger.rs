@@ -123,6 +123,8 @@ impl<C> Submission<C> {
 pub struct Committed {
     /// The encoded answer.
     pub answer: Vec<u8>,
+    /// What [`crate::Context::tell`] says besides; None for a repeat.
+    pub told: Option<Vec<u8>>,
     /// Where the answer's record stands; for an answer without a record, the head at that time.
     pub cursor: Cursor,
 }

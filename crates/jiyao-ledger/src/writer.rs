@@ -303,7 +303,7 @@ impl<D: Domain> Writer<D> {
             if let Some((digest, at)) = group.requests.get(key) {
                 check_same(&submission.request_id, digest, &submission.digest)?;
                 let answer = group.records[*at].answer.clone();
-                return Ok(Outcome::New { at: *at, answer });
+                return Ok(Outcome::New { at: *at, answer, told: None });
             }
             if let Some(found) = group.overlay.get(key)? {
                 let found = UsedRequest::decode(found.as_slice()).map_err(Fault::internal)?;
@@ -316,11 +316,12 @@ impl<D: Domain> Writer<D> {
             self.journal.room().map_err(|e| disk_full(&e))?;
         }
         let now = Timestamp::from_millisecond(time_ms).map_err(Fault::internal)?;
-        let mut context = Context { principal: &submission.principal, now, ids: &mut self.ids };
+        let mut context = Context { principal: &submission.principal, now, ids: &mut self.ids, told: None };
         let decided = match &submission.command {
             Asked::Command(command) => self.domain.decide(&group.overlay, command, &mut context)?,
             Asked::Erasure(ask) => erasure::ask(self.domain.as_ref(), &group.overlay, ask, &mut context)?,
         };
+        let told = context.told.take();
         if decided.events.is_empty() {
             return Ok(Outcome::Unchanged { answer: decided.answer });
         }
@@ -350,7 +351,7 @@ impl<D: Domain> Writer<D> {
             group.requests.insert(key, (submission.digest, at));
         }
         group.records.push(record);
-        Ok(Outcome::New { at, answer: decided.answer })
+        Ok(Outcome::New { at, answer: decided.answer, told })
     }
 
     /// Carries an erasure out, all but the change to the state that shows what is left: it is made beside the one in

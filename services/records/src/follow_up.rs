@@ -236,7 +236,8 @@ impl Desk<'_> {
         act: &Act,
         context: &Context<'_>,
     ) -> Result<(Matter, Option<stored::Event>)> {
-        let Some(entry) = unless_refused(self.entry(name, &matter, "", act, context))? else {
+        let house = self.house(&name.organ, context)?;
+        let Some(entry) = unless_refused(self.entry(&house, &matter, "", act, context))? else {
             return Ok((matter, None));
         };
         let event = acted(name, matter.version + 1, &entry)?;
@@ -244,31 +245,43 @@ impl Desk<'_> {
         Ok((matter, Some(event)))
     }
 
+    /// Rules of an organ, and its day.
+    fn house(&self, organ: &Organ, context: &Context<'_>) -> Result<(Rules, Date)> {
+        let zone = self.view.organ(organ, "name")?.time_zone;
+        Ok((self.view.rules(organ)?, civil_date(context.now, &zone)))
+    }
+
     fn entry(
         &self,
-        name: &Name,
+        (rules, today): &(Rules, Date),
         matter: &Matter,
         unit: &str,
         act: &Act,
         context: &Context<'_>,
     ) -> Result<Entry> {
-        let rules = self.view.rules(&name.organ)?;
-        let today = civil_date(context.now, &self.view.organ(&name.organ, "name")?.time_zone);
         let actor = Actor { name: context.principal.to_owned(), unit: unit.to_owned() };
         let known = jiyao_matters::Context {
             actor: &actor,
             now: context.now,
-            today,
-            rules: &rules,
+            today: *today,
+            rules,
             holidays: self.holidays,
         };
         matter.decide(act.clone(), &known)
     }
 
-    fn act(&self, name: &Name, etag: u64, unit: &str, act: &Act, context: &Context<'_>) -> Result<Decided> {
-        let matter = self.view.matter(name, "name")?;
+    fn act(
+        &self,
+        name: &Name,
+        etag: u64,
+        unit: &str,
+        act: &Act,
+        context: &mut Context<'_>,
+    ) -> Result<Decided> {
+        let mut matter = self.view.matter(name, "name")?;
         check_etag(etag, matter.version)?;
-        let mut entry = self.entry(name, &matter, unit, act, context)?;
+        let house = self.house(&name.organ, context)?;
+        let mut entry = self.entry(&house, &matter, unit, act, context)?;
         if let Act::StrikeOff { evidence, .. } = &entry.act {
             for file in evidence {
                 let others =
@@ -283,6 +296,9 @@ impl Desk<'_> {
         }
         let version = matter.version + 1;
         let happened = acted(name, version, &entry)?;
+        matter.apply(entry);
+        let (rules, today) = house;
+        context.tell(jiyao_wire::matter_to(&matter, &rules, today, self.holidays).encode_to_vec());
         let answer = api::Matter {
             summary: Some(api::MatterSummary { name: name.to_string(), ..Default::default() }),
             version,

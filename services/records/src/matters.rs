@@ -188,7 +188,11 @@ impl MattersApi {
         let (unit, act) = (caller.principal.unit.clone(), Box::new(request.act()?));
         let command = FollowUp::Act { matter, etag, unit, act };
         let committed = self.submit(&caller, method, request_id, digest, command).await?;
-        Ok((self.now(&committed.answer)?, cursor_to(&committed.cursor)))
+        let matter = match committed.told {
+            Some(told) => api::Matter::decode(told.as_slice()).map_err(Fault::internal)?,
+            None => self.now(&committed.answer)?,
+        };
+        Ok((matter, cursor_to(&committed.cursor)))
     }
 
     /// Text and facts of minutes that somebody may see.
