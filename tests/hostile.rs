@@ -86,45 +86,74 @@ async fn connect(to: SocketAddr, peer: u8) -> Result<TcpStream> {
 
 /// A flood lasts so long at least: what the systems between take in at once is no flood yet.
 const FLOOD: Duration = Duration::from_secs(3);
+/// Bytes that are handed over at once.
+const PIECE: usize = 32 << 10;
 
-/// Sends frames, so many at least; begins anew where the service has closed the connection, or takes nothing. Answers
-/// how many went out whole, and over how many connections.
-async fn flood(
-    to: SocketAddr,
-    count: usize,
-    mut made: impl FnMut(usize) -> Vec<u8>,
-) -> Result<(usize, usize)> {
-    let (mut sent, mut connections, began) = (0, 0, Instant::now());
-    let is_on = |sent: usize| sent < count || began.elapsed() < FLOOD;
-    while is_on(sent) && began.elapsed() < PATIENCE {
-        let Ok(stream) = connect(to, 0).await else {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-            continue;
-        };
-        connections += 1;
-        let (mut from, mut into) = stream.into_split();
-        // What it answers is thrown away: a reader that never reads is an attack of its own.
-        let reading = tokio::spawn(async move {
-            let mut bytes = vec![0; 64 << 10];
-            while matches!(from.read(&mut bytes).await, Ok(1..)) {}
-        });
-        let mut of_connection = 0;
-        while is_on(sent) {
-            let (mut piece, mut frames) = (Vec::with_capacity(64 << 10), 0);
-            while piece.len() < 32 << 10 {
-                piece.extend(made(of_connection));
-                of_connection += 1;
-                frames += 1;
-            }
-            let written = tokio::time::timeout(Duration::from_secs(2), into.write_all(&piece)).await;
-            if !matches!(written, Ok(Ok(()))) {
-                break;
-            }
-            sent += frames;
-        }
-        reading.abort();
+/// What an attacker says over each of its connections, made before the attack begins: making it is not what is measured.
+struct Flood {
+    /// What it begins with.
+    first: Vec<u8>,
+    /// What follows again and again; nothing: it begins anew, over another connection.
+    again: Vec<u8>,
+    /// The size of what is counted.
+    size: usize,
+}
+
+impl Flood {
+    /// The same over and over, behind something else or nothing.
+    fn of(first: Vec<u8>, each: &[u8]) -> Self {
+        Self { first, again: each.repeat(PIECE.div_ceil(each.len())), size: each.len() }
     }
-    Ok((sent, connections))
+
+    /// So many that differ.
+    fn counted(many: usize, made: impl Fn(u32) -> Vec<u8>) -> Self {
+        // Clients' streams have odd numbers.
+        let first: Vec<u8> = (0..u32::try_from(many).unwrap()).flat_map(|n| made(2 * n + 1)).collect();
+        Self { size: first.len() / many, first, again: Vec::new() }
+    }
+
+    /// Sends so many at least; begins anew where the service has closed the connection, or takes nothing. Answers how
+    /// many went out whole, and over how many connections.
+    async fn send(&self, to: SocketAddr, count: usize) -> (usize, usize) {
+        let (mut bytes, mut connections, began) = (0, 0, Instant::now());
+        let is_on = |bytes: usize| bytes / self.size < count || began.elapsed() < FLOOD;
+        while is_on(bytes) && began.elapsed() < PATIENCE {
+            let Ok(stream) = connect(to, 0).await else {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                continue;
+            };
+            connections += 1;
+            let (mut from, mut into) = stream.into_split();
+            // What it answers is thrown away: a reader that never reads is an attack of its own.
+            let reading = tokio::spawn(async move {
+                let mut bytes = vec![0; 64 << 10];
+                while matches!(from.read(&mut bytes).await, Ok(1..)) {}
+            });
+            let again = std::iter::repeat(self.again.as_slice()).take_while(|again| !again.is_empty());
+            for piece in self.first.chunks(PIECE).chain(again) {
+                let written = tokio::time::timeout(Duration::from_secs(2), into.write_all(piece)).await;
+                if !matches!(written, Ok(Ok(()))) || !is_on(bytes) {
+                    break;
+                }
+                bytes += piece.len();
+            }
+            reading.abort();
+        }
+        (bytes / self.size, connections)
+    }
+
+    /// Sends from a thread that has only what all others leave of the processors: an attacker brings its own.
+    async fn attack(self, to: SocketAddr, count: usize) -> Result<(usize, usize)> {
+        let (tell, told) = tokio::sync::oneshot::channel();
+        std::thread::spawn(move || {
+            let sent = rustix::process::nice(19)
+                .map_err(anyhow::Error::from)
+                .and_then(|_| Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?))
+                .map(|runtime| runtime.block_on(self.send(to, count)));
+            let _ = tell.send(sent);
+        });
+        told.await?
+    }
 }
 
 /// Sends one connection's bytes and reads what comes back, for a while.
@@ -206,57 +235,54 @@ async fn floods(kind: Kind) -> Result<()> {
     let (service, client, name) = served(kind, &folder, &[]).await?;
     let to: SocketAddr = service.address.parse()?;
     let ((), calm, _) = beside(kind, &client, &name, async {
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        tokio::time::sleep(FLOOD).await;
         Ok(())
     })
     .await?;
     println!("{kind:?}, calm: p99 of a good client {calm:.1?}, {:.0} MiB", resident(&service)?);
     let count = 100_000;
     let get = call(GET, None);
-    let open = frame(HEADERS, END_HEADERS, 1, &get);
-    let stream = |n: usize| u32::try_from(n).unwrap() * 2 + 1;
-    type Made<'m> = Box<dyn FnMut(usize) -> Vec<u8> + Send + 'm>;
-    let floods: Vec<(&str, usize, Made<'_>)> = vec![
+    let floods = [
         (
             "rapid resets",
             count,
-            Box::new(|n| {
-                let mut bytes = frame(HEADERS, END_HEADERS, stream(n), &get);
-                bytes.extend(frame(RESET, 0, stream(n), &8_u32.to_be_bytes()));
+            Flood::counted(count, |stream| {
+                let mut bytes = frame(HEADERS, END_HEADERS, stream, &get);
+                bytes.extend(frame(RESET, 0, stream, &8_u32.to_be_bytes()));
                 bytes
             }),
         ),
         (
             "CONTINUATION",
             20_000,
-            Box::new(|n| match n {
-                0 => frame(HEADERS, 0, 1, &get),
-                _ => frame(CONTINUATION, 0, 1, &[0, 1, b'a', 1, b'b'].repeat(200)),
-            }),
+            Flood::of(
+                frame(HEADERS, 0, 1, &get),
+                &frame(CONTINUATION, 0, 1, &[0, 1, b'a', 1, b'b'].repeat(200)),
+            ),
         ),
-        ("empty DATA", count, Box::new(|n| if n == 0 { open.clone() } else { frame(DATA, 0, 1, &[]) })),
-        ("PING", count, Box::new(|_| frame(PING, 0, 0, &[7; 8]))),
-        ("SETTINGS", count, Box::new(|_| frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]))),
+        ("empty DATA", count, Flood::of(frame(HEADERS, END_HEADERS, 1, &get), &frame(DATA, 0, 1, &[]))),
+        ("PING", count, Flood::of(Vec::new(), &frame(PING, 0, 0, &[7; 8]))),
+        ("SETTINGS", count, Flood::of(Vec::new(), &frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]))),
         (
             "header bomb",
             1000,
-            Box::new(|n| {
+            Flood::counted(1000, |stream| {
                 // A header of 100 bytes kept in the table, then named again and again.
                 let mut block = vec![0x40];
                 literal(&mut block, "bomb");
                 literal(&mut block, &"x".repeat(100));
                 block.extend(vec![0xbe; 10_000]);
-                frame(HEADERS, END_HEADERS | END_STREAM, stream(n), &block)
+                frame(HEADERS, END_HEADERS | END_STREAM, stream, &block)
             }),
         ),
         (
             "windows that overflow",
             1000,
-            Box::new(|_| frame(WINDOW_UPDATE, 0, 0, &0x7fff_ffff_u32.to_be_bytes())),
+            Flood::of(Vec::new(), &frame(WINDOW_UPDATE, 0, 0, &0x7fff_ffff_u32.to_be_bytes())),
         ),
     ];
-    for (attack, count, made) in floods {
-        let ((sent, connections), p99, calls) = beside(kind, &client, &name, flood(to, count, made)).await?;
+    for (attack, count, flood) in floods {
+        let ((sent, connections), p99, calls) = beside(kind, &client, &name, flood.attack(to, count)).await?;
         let memory = resident(&service)?;
         println!(
             "{attack}: {sent} sent over {connections} connections, {memory:.0} MiB at most; beside it {calls} good calls, p99 {p99:.1?}, {:.1} \
@@ -293,6 +319,41 @@ async fn pings_beyond_the_burst_are_answered_at_their_rate_and_no_sooner() -> Re
     assert!(answered > 16 << 10, "pings are answered");
     assert!(answered < most, "{answered} bytes of answers, {most} at most");
     client.minutes(&name, None).await?;
+    Ok(())
+}
+
+/// A refusal may be quicker than the request that it refuses. What still comes of that is no offence, however often: all
+/// other calls of the connection would end with it.
+#[tokio::test]
+async fn requests_that_come_behind_their_refusals_are_not_held_against_a_connection() -> Result<()> {
+    const ROUNDS: usize = 40;
+    const AT_ONCE: usize = 25;
+    const GO_AWAY: u8 = 7;
+    let folder = TempDir::new()?;
+    let (service, _client, _name) = served(Kind::Records, &folder, &[]).await?;
+    let (mut from, mut into) = connect(service.address.parse()?, 0).await?.into_split();
+    let block = call("/jiyao.records.v1.RecordsService/NoSuchMethod", None);
+    let mut streams = (1..).step_by(2);
+    let mut refused = 0;
+    for round in 1..=ROUNDS {
+        let of_round: Vec<u32> = streams.by_ref().take(AT_ONCE).collect();
+        for stream in &of_round {
+            into.write_all(&frame(HEADERS, END_HEADERS, *stream, &block)).await?;
+        }
+        while refused < round * AT_ONCE {
+            let mut head = [0_u8; 9];
+            from.read_exact(&mut head).await?;
+            let [high, middle, low, kind, flags, ..] = head;
+            let mut payload = vec![0; u32::from_be_bytes([0, high, middle, low]) as usize];
+            from.read_exact(&mut payload).await?;
+            anyhow::ensure!(kind != GO_AWAY, "the connection is closed after {refused} refusals");
+            refused += usize::from(kind == HEADERS && flags & END_STREAM != 0);
+        }
+        for stream in of_round {
+            into.write_all(&frame(DATA, END_STREAM, stream, &[0; 1000])).await?;
+        }
+    }
+    assert_eq!(refused, ROUNDS * AT_ONCE);
     Ok(())
 }
 

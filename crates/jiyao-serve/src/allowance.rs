@@ -11,8 +11,10 @@ use std::time::Duration;
 
 use futures_util::task::AtomicWaker;
 use http_body::{Body as _, Frame, SizeHint};
+use http_body_util::BodyExt as _;
 use jiyao_telemetry::counter;
 use prost::bytes::Bytes;
+use tokio::runtime::Handle;
 use tokio::time::Instant;
 use tonic::Status;
 use tonic::body::Body;
@@ -33,6 +35,8 @@ const CALL: i64 = 4 << 10;
 /// is not read for two seconds then.
 const IN_VAIN: i64 = 4 << 10;
 const DEEPEST: i64 = BURST + 2 * PER_SECOND;
+/// How long the rest of a request is taken that nobody wants.
+const UNWANTED: Duration = Duration::from_secs(1);
 /// The head of a frame.
 const HEAD: i64 = 9;
 /// Of so many bytes of answers one is earned: whoever takes them says so, some bytes for each window.
@@ -145,7 +149,9 @@ fn time_of(bytes: i64) -> Duration {
     Duration::from_secs_f64(bytes as f64 / PER_SECOND as f64)
 }
 
-/// A request's body, whose bytes are paid for as they are taken, and by the window when the rest is not wanted.
+/// A request's body, whose bytes are paid for as they are taken. What of it nobody wants, as of a call that is refused, is
+/// taken for a while and thrown away: HTTP/2 counts what still comes for a call that is gone against the connection,
+/// and in the end closes it with all that others ask for over it.
 pub(crate) struct Paid {
     body: Body,
     traffic: Traffic,
@@ -160,9 +166,28 @@ impl Paid {
 
 impl Drop for Paid {
     fn drop(&mut self) {
-        if !self.is_whole && !self.body.is_end_stream() {
-            self.traffic.allowance().earn(WINDOW.into());
-        }
+        // At the end of the process nobody takes anything any more.
+        let (false, Ok(runtime)) = (self.is_whole || self.body.is_end_stream(), Handle::try_current()) else {
+            return;
+        };
+        let (mut body, traffic) = (std::mem::take(&mut self.body), self.traffic.clone());
+        runtime.spawn(async move {
+            let rest = async {
+                while let Some(Ok(frame)) = body.frame().await {
+                    pay(&traffic, &frame);
+                }
+            };
+            if tokio::time::timeout(UNWANTED, rest).await.is_err() {
+                // So much of it may be on its way.
+                traffic.allowance().earn(WINDOW.into());
+            }
+        });
+    }
+}
+
+fn pay(traffic: &Traffic, frame: &Frame<Bytes>) {
+    if let Some(data) = frame.data_ref().filter(|data| !data.is_empty()) {
+        traffic.allowance().earn(HEAD + i64::try_from(data.len()).unwrap_or(i64::MAX));
     }
 }
 
@@ -176,10 +201,8 @@ impl http_body::Body for Paid {
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
         self.is_whole |= frame.is_none();
-        if let Some(Ok(frame)) = &frame
-            && let Some(data) = frame.data_ref().filter(|data| !data.is_empty())
-        {
-            self.traffic.allowance().earn(HEAD + i64::try_from(data.len()).unwrap_or(i64::MAX));
+        if let Some(Ok(frame)) = &frame {
+            pay(&self.traffic, frame);
         }
         Poll::Ready(frame)
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::{Stream, StreamExt as _};
 use jiyao_fault::{Fault, Kind, Reason, chain};
-use jiyao_ledger::{Domain, Ledger};
+use jiyao_ledger::{Committed, Domain, Ledger, Reading, Submission};
 use jiyao_phrases::Lang;
 use prost::Message;
 use sha2::{Digest as _, Sha256};
@@ -18,14 +18,17 @@ use uuid::Uuid;
 use crate::follower::Followed;
 use crate::identity::Principal;
 use crate::journal_service::cursor_from;
+use crate::server::Late;
 
-/// Who asks, and in which language they are answered.
+/// Who asks for what, and in which language they are answered.
 #[derive(Clone, Debug)]
 pub struct Caller {
     /// Who.
     pub principal: Principal,
     /// Their language.
     pub lang: Lang,
+    /// Full path of the method, e.g. `/jiyao.records.v1.RecordsService/GetMinutes`.
+    pub method: &'static str,
 }
 
 /// Who asks. The guard put it there; without one it is nobody, with no rights.
@@ -33,6 +36,7 @@ pub fn caller<Q>(request: &Request<Q>) -> Caller {
     request.extensions().get().cloned().unwrap_or_else(|| Caller {
         principal: Principal { name: String::new(), unit: String::new(), roles: Vec::new() },
         lang: Lang::default(),
+        method: "",
     })
 }
 
@@ -77,6 +81,38 @@ pub fn failed(fault: Fault, lang: Lang) -> Status {
 pub fn check_request_id(request_id: &str) -> jiyao_fault::Result<()> {
     let is_form = request_id.is_empty() || Uuid::try_parse(request_id).is_ok();
     if is_form { Ok(()) } else { Err(Fault::invalid("request_id", request_id)) }
+}
+
+impl<D: Domain> Late<Ledger<D>> {
+    /// Puts a caller's command to the ledger; answers when it is durable. `digest`: that of the request, by which a
+    /// repeat is recognised.
+    ///
+    /// # Errors
+    /// `STARTING`; `FIELD_INVALID` for the request_id; those of [`Ledger::submit`].
+    pub async fn submit(
+        &self,
+        caller: &Caller,
+        request_id: &str,
+        digest: [u8; 32],
+        command: D::Command,
+    ) -> jiyao_fault::Result<Committed> {
+        check_request_id(request_id)?;
+        let (principal, method) = (caller.principal.name.clone(), caller.method);
+        let request_id = request_id.to_owned();
+        self.get()?.submit(Submission { principal, method, request_id, digest, command }).await
+    }
+
+    /// Reads what may be much, off the async thread; the answer comes with the sequence that it was read at.
+    ///
+    /// # Errors
+    /// `STARTING`; those of [`Ledger::read`].
+    pub async fn read_much<T: Send + 'static>(
+        &self,
+        read: impl Fn(&Reading<'_>) -> jiyao_fault::Result<T> + Send + 'static,
+    ) -> jiyao_fault::Result<(T, u64)> {
+        let ledger = self.get()?.clone();
+        tokio::task::spawn_blocking(move || ledger.read(read)).await.map_err(Fault::internal)?
+    }
 }
 
 /// How long a read waits for the position that it demands.

@@ -124,8 +124,9 @@ impl Drop for Ending {
     }
 }
 
-/// What other methods are counted as.
+/// What other methods are counted as, and who may call them.
 const OTHER: &str = "other";
+const NOBODY: &[Role] = &[];
 
 /// Header or trailer with the code of an answer.
 const STATUS: &str = "grpc-status";
@@ -148,7 +149,8 @@ impl Gate {
         if OPEN.iter().any(|open| path.starts_with(open)) {
             return Ok(());
         }
-        let roles = self.rights.get(path).copied().unwrap_or_default();
+        let known = self.rights.get_key_value(path);
+        let (method, roles) = known.map_or((OTHER, NOBODY), |(method, roles)| (*method, *roles));
         let is_open = roles.contains(&Role::Anyone);
         let principal = match self.identities.identify(header) {
             Err(fault) if is_open && fault.reason() == Reason::TokenMissing => Principal::default(),
@@ -158,7 +160,7 @@ impl Gate {
             info!(principal = %principal.name, method = path, "refused: the role is missing");
             return Err((Fault::new(Reason::RoleMissing).with("method", path), lang));
         }
-        request.extensions_mut().insert(Caller { principal, lang });
+        request.extensions_mut().insert(Caller { principal, lang, method });
         Ok(())
     }
 }

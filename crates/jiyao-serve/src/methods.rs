@@ -1,6 +1,6 @@
 /// Implements a service of gRPC and its permission table `RIGHTS`. `api` must be the module of its messages.
 ///
-/// - `acts` are methods that do something with a resource, all alike: `self.$act(caller, path, request)` answers the
+/// - `acts` are methods that do something with a resource, all alike: `self.$act(caller, request)` answers the
 ///   resource as it is now and where that stands in the journal.
 /// - `calls` are other unary methods: `self.$method(caller, request)`, an inherent method of the same name.
 /// - `others` name further methods for the table; their items follow in braces.
@@ -29,7 +29,7 @@ macro_rules! service {
                 request: tonic::Request<api::$request>,
             ) -> Result<tonic::Response<api::$response>, tonic::Status> {
                 $crate::answer(request, async |caller, request: api::$request| {
-                    let (made, position) = self.$act(caller, concat!($path, "/", $name), request).await?;
+                    let (made, position) = self.$act(caller, request).await?;
                     Ok(api::$response { $field: Some(made), position: Some(position) })
                 })
                 .await

@@ -337,7 +337,7 @@ impl<D: Domain> OperationsService for OperationsApi<D> {
             check_request_id(&request_id)?;
             let submission = Submission {
                 principal: caller.principal.name,
-                method: path!("AskErasure"),
+                method: caller.method,
                 digest: request_digest(&request),
                 request_id,
                 command: AskErasure { minutes: request.minutes, basis: request.basis },
@@ -353,7 +353,7 @@ impl<D: Domain> OperationsService for OperationsApi<D> {
         request: Request<wire::ConfirmErasureRequest>,
     ) -> Result<Response<wire::ConfirmErasureResponse>, Status> {
         answer(request, async |caller, request| {
-            let (principal, method) = (caller.principal.name, path!("ConfirmErasure"));
+            let (principal, method) = (caller.principal.name, caller.method);
             info!(%principal, id = %request.id, "an erasure is carried out");
             let order = CarryOut::Confirmed { id: request.id, principal, method };
             let erased = self.ledger.get()?.erase(order).await?;

@@ -3,21 +3,21 @@
 use std::pin::Pin;
 
 use futures_util::{Stream, StreamExt as _};
-use jiyao_fault::{Fault, Result};
-use jiyao_ledger::{Committed, Ledger, Reading, Submission};
+use jiyao_fault::Result;
+use jiyao_ledger::Ledger;
 use jiyao_names::{Minutes, ROLL, Scope};
 use jiyao_proto::attendance::v1::{self as api, Roll};
 use jiyao_proto::journal::v1::event::Kind;
 use jiyao_proto::server::attendance::v1::attendance_service_server::AttendanceService;
 use jiyao_serve::{
-    Caller, Followed, Late, Page, PageQuery, READERS, caller, check_request_id, cursor_from, cursor_to,
-    failed, list_of, page_size, service, wait_for,
+    Caller, Followed, Late, Page, PageQuery, READERS, caller, cursor_from, cursor_to, failed, list_of,
+    page_size, service, wait_for,
 };
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
 use crate::documents::{View as _, is_seen};
-use crate::domain::{AttendanceDomain, Command};
+use crate::domain::AttendanceDomain;
 
 #[derive(Clone)]
 pub(crate) struct Api {
@@ -33,29 +33,6 @@ impl Api {
         stop: CancellationToken,
     ) -> Self {
         Self { ledger, followed, stop }
-    }
-
-    /// Puts a command to the ledger; answers when it is durable.
-    pub(crate) async fn submit(
-        &self,
-        caller: &Caller,
-        method: &'static str,
-        request_id: &str,
-        digest: [u8; 32],
-        command: Command,
-    ) -> Result<Committed> {
-        check_request_id(request_id)?;
-        let (principal, request_id) = (caller.principal.name.clone(), request_id.to_owned());
-        self.ledger.get()?.submit(Submission { principal, method, request_id, digest, command }).await
-    }
-
-    /// Reads what may be much off the async thread.
-    pub(crate) async fn read<T: Send + 'static>(
-        &self,
-        read: impl Fn(&Reading<'_>) -> Result<T> + Send + 'static,
-    ) -> Result<(T, u64)> {
-        let ledger = self.ledger.get()?.clone();
-        tokio::task::spawn_blocking(move || ledger.read(read)).await.map_err(Fault::internal)?
     }
 
     async fn get_roll(&self, caller: Caller, request: api::GetRollRequest) -> Result<api::GetRollResponse> {
@@ -100,7 +77,7 @@ service! {
             &self,
             request: Request<api::WatchRollsRequest>,
         ) -> Result<Response<Self::WatchRollsStream>, Status> {
-            let Caller { principal, lang } = caller(&request);
+            let Caller { principal, lang, .. } = caller(&request);
             let begin = || {
                 let scope = Scope::parse(&request.get_ref().parent, "parent")?;
                 let ledger = self.ledger.get()?.clone();

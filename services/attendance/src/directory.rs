@@ -20,12 +20,6 @@ use crate::keys;
 /// Largest table taken.
 const LARGEST_TABLE: usize = 768 << 10;
 
-macro_rules! path {
-    ($method:literal) => {
-        concat!("/jiyao.attendance.v1.DirectoryService/", $method)
-    };
-}
-
 #[derive(Clone)]
 pub(crate) struct DirectoryApi(pub(crate) Api);
 
@@ -79,12 +73,11 @@ impl DirectoryApi {
                 let version = view.directory_version(&organ)?;
                 Ok(answer_of(version, &table.against(&view.directory(&organ)?)))
             };
-            return Ok(self.0.read(read).await?.0);
+            return Ok(self.0.ledger.read_much(read).await?.0);
         }
         // Decided where it is written: a repeat gets its first answer, whatever the directory has become.
         let command = Command::ChangeDirectory { organ, table };
-        let committed =
-            self.0.submit(&caller, path!("ImportDirectory"), &request.request_id, digest, command).await?;
+        let committed = self.0.ledger.submit(&caller, &request.request_id, digest, command).await?;
         let made =
             api::ImportDirectoryResponse::decode(committed.answer.as_slice()).map_err(Fault::internal)?;
         Ok(api::ImportDirectoryResponse { position: Some(cursor_to(&committed.cursor)), ..made })
@@ -96,7 +89,7 @@ impl DirectoryApi {
         organ: Organ,
         read: impl Fn(&Directory) -> Result<T> + Send + 'static,
     ) -> Result<(T, u64)> {
-        self.0.read(move |view| read(&view.directory(&organ)?)).await
+        self.0.ledger.read_much(move |view| read(&view.directory(&organ)?)).await
     }
 
     async fn list_units(&self, _: Caller, request: api::ListUnitsRequest) -> Result<api::ListUnitsResponse> {
@@ -214,8 +207,7 @@ impl DirectoryApi {
         let rules = request.rules.clone().ok_or_else(|| Fault::required("rules"))?;
         let rules = Box::new(jiyao_wire::roll_rules_from(rules)?);
         let command = Command::SetRules { organ, rules };
-        let committed =
-            self.0.submit(&caller, path!("SetRollRules"), &request.request_id, digest, command).await?;
+        let committed = self.0.ledger.submit(&caller, &request.request_id, digest, command).await?;
         Ok(api::SetRollRulesResponse { rules: request.rules, position: Some(cursor_to(&committed.cursor)) })
     }
 

@@ -25,12 +25,6 @@ const ANSWERERS: &[Role] = &[Role::Clerk, Role::Unit];
 /// Most seats added at once.
 const MOST_ADDED: usize = 2000;
 
-macro_rules! path {
-    ($method:literal) => {
-        concat!("/jiyao.attendance.v1.MeetingsService/", $method)
-    };
-}
-
 #[derive(Clone)]
 pub(crate) struct MeetingsApi(pub(crate) Api);
 
@@ -81,29 +75,23 @@ impl MeetingsApi {
         let stub = api::Meeting::decode(answer).map_err(Fault::internal)?;
         let (name, principal) = (MeetingName::parse(&stub.name, "name")?, caller.principal.clone());
         let read = move |view: &Reading<'_>| shown(view, &principal, &name, &view.meeting(&name, "name")?);
-        Ok(self.0.read(read).await?.0)
+        Ok(self.0.ledger.read_much(read).await?.0)
     }
 
     async fn meet<R: Asks<Act = MeetingAct>>(
         &self,
         caller: Caller,
-        method: &'static str,
         request: R,
     ) -> Result<(api::Meeting, Cursor)> {
         let (name, etag, request_id) = request.about();
         let meeting = MeetingName::parse(name, "name")?;
         let digest = request_digest(&request.without_id());
         let command = Command::Meet { meeting, etag, act: Box::new(request.act()?) };
-        let committed = self.0.submit(&caller, method, request_id, digest, command).await?;
+        let committed = self.0.ledger.submit(&caller, request_id, digest, command).await?;
         Ok((self.now(&caller, &committed.answer).await?, cursor_to(&committed.cursor)))
     }
 
-    async fn sit<R: Asks<Act = SeatAct>>(
-        &self,
-        caller: Caller,
-        method: &'static str,
-        request: R,
-    ) -> Result<(api::Seat, Cursor)> {
+    async fn sit<R: Asks<Act = SeatAct>>(&self, caller: Caller, request: R) -> Result<(api::Seat, Cursor)> {
         let (name, etag, request_id) = request.about();
         let seat = SeatName::parse(name, "name")?;
         let digest = request_digest(&request.without_id());
@@ -111,7 +99,7 @@ impl MeetingsApi {
         let is_office = principal.unit.is_empty() && principal.roles.contains(&Role::Clerk);
         let (unit, act) = (principal.unit.clone(), Box::new(request.act()?));
         let command = Command::Sit { seat: seat.clone(), etag, unit, is_office, act };
-        let committed = self.0.submit(&caller, method, request_id, digest, command).await?;
+        let committed = self.0.ledger.submit(&caller, request_id, digest, command).await?;
         let ((now, _), _) = self.0.ledger.get()?.read(|view| view.seat(&seat, "name"))?;
         Ok((seat_for(&caller.principal, &seat, &now), cursor_to(&committed.cursor)))
     }
@@ -135,8 +123,7 @@ impl MeetingsApi {
             ..Meeting::default()
         });
         let command = Command::Create { organ, meeting };
-        let committed =
-            self.0.submit(&caller, path!("CreateMeeting"), &request.request_id, digest, command).await?;
+        let committed = self.0.ledger.submit(&caller, &request.request_id, digest, command).await?;
         let meeting = Some(self.now(&caller, &committed.answer).await?);
         Ok(api::CreateMeetingResponse { meeting, position: Some(cursor_to(&committed.cursor)) })
     }
@@ -152,7 +139,7 @@ impl MeetingsApi {
             let meeting = view.seen_meeting(&caller.principal, &name, "name")?;
             shown(view, &caller.principal, &name, &meeting)
         };
-        let (meeting, sequence) = self.0.read(read).await?;
+        let (meeting, sequence) = self.0.ledger.read_much(read).await?;
         Ok(api::GetMeetingResponse { meeting: Some(meeting), sequence })
     }
 
@@ -210,8 +197,7 @@ impl MeetingsApi {
             .map(|(at, seat)| jiyao_wire::seat_from(seat, &format!("seats[{at}]")))
             .collect::<Result<_>>()?;
         let command = Command::AddSeats { meeting, seats };
-        let committed =
-            self.0.submit(&caller, path!("AddSeats"), &request.request_id, digest, command).await?;
+        let committed = self.0.ledger.submit(&caller, &request.request_id, digest, command).await?;
         let principal = caller.principal.clone();
         let stubs = api::AddSeatsRequest::decode(committed.answer.as_slice()).map_err(Fault::internal)?;
         let read = move |view: &Reading<'_>| {
@@ -221,7 +207,7 @@ impl MeetingsApi {
             };
             stubs.seats.iter().map(seat).collect::<Result<Vec<_>>>()
         };
-        let (seats, _) = self.0.read(read).await?;
+        let (seats, _) = self.0.ledger.read_much(read).await?;
         Ok(api::AddSeatsResponse { seats, position: Some(cursor_to(&committed.cursor)) })
     }
 
@@ -242,7 +228,7 @@ impl MeetingsApi {
             let page = places.filter(|(place, ..)| place[..] > after[..]).take(size + 1);
             Ok(page.collect::<Vec<_>>())
         };
-        let (mut page, sequence) = self.0.read(read).await?;
+        let (mut page, sequence) = self.0.ledger.read_much(read).await?;
         let is_more = page.len() > size;
         page.truncate(size);
         let last = page.last().filter(|_| is_more);
@@ -293,7 +279,7 @@ impl MeetingsApi {
                 seats.iter().filter(|(_, seat)| seat.was_there_for(request.item_index, &meeting, now));
             Ok(there.map(|(name, seat)| seat_for(&caller.principal, name, seat)).collect())
         };
-        let (seats, sequence) = self.0.read(read).await?;
+        let (seats, sequence) = self.0.ledger.read_much(read).await?;
         Ok(api::ListPresentResponse { seats, sequence })
     }
 
@@ -321,7 +307,7 @@ impl MeetingsApi {
             });
             Ok(recused.collect())
         };
-        let (recusals, sequence) = self.0.read(read).await?;
+        let (recusals, sequence) = self.0.ledger.read_much(read).await?;
         Ok(api::ListRecusalsResponse { recusals, sequence })
     }
 
@@ -336,7 +322,7 @@ impl MeetingsApi {
             let roll = view.seen_roll(&caller.principal, &minutes, "minutes")?;
             view.checked(&minutes, &roll)
         };
-        let (found, sequence) = self.0.read(read).await?;
+        let (found, sequence) = self.0.ledger.read_much(read).await?;
         let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         let finding = |finding: &jiyao_rolls::Finding| {
             jiyao_wire::roll_finding_to(finding, found.decisions.get(&finding.key()))
@@ -362,8 +348,7 @@ impl MeetingsApi {
             return Err(Fault::required("reason"));
         }
         let command = Command::DecideFinding { minutes, finding: request.finding, reason: request.reason };
-        let committed =
-            self.0.submit(&caller, path!("DecideRollFinding"), &request.request_id, digest, command).await?;
+        let committed = self.0.ledger.submit(&caller, &request.request_id, digest, command).await?;
         let finding = api::RollFinding::decode(committed.answer.as_slice()).map_err(Fault::internal)?;
         let finding = Some(finding);
         Ok(api::DecideRollFindingResponse { finding, position: Some(cursor_to(&committed.cursor)) })
@@ -388,8 +373,7 @@ impl MeetingsApi {
             at: instant_from(request.at.as_ref(), "at")?.map(jiyao_calendar::Timestamp::as_millisecond),
             overridden,
         };
-        let committed =
-            self.0.submit(&caller, path!("HoldMeeting"), &request.request_id, digest, command).await?;
+        let committed = self.0.ledger.submit(&caller, &request.request_id, digest, command).await?;
         let meeting = Some(self.now(&caller, &committed.answer).await?);
         Ok(api::HoldMeetingResponse { meeting, position: Some(cursor_to(&committed.cursor)) })
     }
@@ -432,7 +416,7 @@ impl MeetingsApi {
             answer.rates = rates(&all, of).iter().map(jiyao_wire::rate_to).collect();
             Ok(answer)
         };
-        Ok(self.0.read(read).await?.0)
+        Ok(self.0.ledger.read_much(read).await?.0)
     }
 }
 

@@ -3,20 +3,18 @@
 use std::sync::Arc;
 
 use jiyao_fault::{Fault, Result};
-use jiyao_ledger::{Committed, Ledger, Reading, Submission};
+use jiyao_ledger::{Ledger, Reading};
 use jiyao_names::{DISTRIBUTION_LIST, Minutes, Scope};
 use jiyao_proto::distribution::v1::{self as api, DistributionList};
 use jiyao_proto::journal::v1::Cursor;
 use jiyao_proto::server::distribution::v1::distribution_service_server::DistributionService;
 use jiyao_receipts::PublicKey;
-use jiyao_serve::{
-    Caller, Followed, Late, Page, PageQuery, READERS, check_request_id, list_of, page_size, service, wait_for,
-};
+use jiyao_serve::{Caller, Followed, Late, Page, PageQuery, READERS, list_of, page_size, service, wait_for};
 use prost::Message as _;
 use tokio_util::sync::CancellationToken;
 
 use crate::documents::View as _;
-use crate::domain::{Command, DistributionDomain};
+use crate::domain::DistributionDomain;
 use crate::sight;
 use crate::webhook::Webhooks;
 
@@ -41,29 +39,6 @@ impl Api {
         let [records, attendance] = &self.followed;
         let followed = if attendance.is_of(wanted.journal) { attendance } else { records };
         wait_for(self.ledger.get()?, Some(followed), read_after).await
-    }
-
-    /// Puts a command to the ledger; answers when it is durable.
-    pub(crate) async fn submit(
-        &self,
-        caller: &Caller,
-        method: &'static str,
-        request_id: &str,
-        digest: [u8; 32],
-        command: Command,
-    ) -> Result<Committed> {
-        check_request_id(request_id)?;
-        let (principal, request_id) = (caller.principal.name.clone(), request_id.to_owned());
-        self.ledger.get()?.submit(Submission { principal, method, request_id, digest, command }).await
-    }
-
-    /// Reads what may be much off the async thread.
-    pub(crate) async fn read<T: Send + 'static>(
-        &self,
-        read: impl Fn(&Reading<'_>) -> Result<T> + Send + 'static,
-    ) -> Result<(T, u64)> {
-        let ledger = self.ledger.get()?.clone();
-        tokio::task::spawn_blocking(move || ledger.read(read)).await.map_err(Fault::internal)?
     }
 
     async fn get_distribution_list(
@@ -98,7 +73,7 @@ impl Api {
             };
             Page::of(view, &list_of(&scope), &after, size, take)
         };
-        let (page, sequence) = self.read(read).await?;
+        let (page, sequence) = self.ledger.read_much(read).await?;
         let next_page_token = page.next.map(|key| query.token(&key)).unwrap_or_default();
         Ok(api::ListDistributionListsResponse { lists: page.found, next_page_token, sequence })
     }

@@ -31,14 +31,10 @@ use crate::sight;
 const SENDERS: &[Role] = &[Role::Clerk, Role::Supervisor];
 /// Targets shown with a scope.
 const SHOWN_TARGETS: u32 = 200;
+/// What is recorded of each that signs, alone or with others.
+const SIGN_DELIVERY: &str = "/jiyao.distribution.v1.DeliveriesService/SignDelivery";
 /// Most signatures in one call.
 const MOST_AT_ONCE: usize = 500;
-
-macro_rules! path {
-    ($method:literal) => {
-        concat!("/jiyao.distribution.v1.DeliveriesService/", $method)
-    };
-}
 
 #[derive(Clone)]
 pub(crate) struct DeliveriesApi(pub(crate) Api);
@@ -77,18 +73,13 @@ impl DeliveriesApi {
         Ok((jiyao_wire::delivery_to(&delivery), sequence))
     }
 
-    async fn act<R: Asks<Act = Act>>(
-        &self,
-        caller: Caller,
-        method: &'static str,
-        request: R,
-    ) -> Result<(api::Delivery, Cursor)> {
+    async fn act<R: Asks<Act = Act>>(&self, caller: Caller, request: R) -> Result<(api::Delivery, Cursor)> {
         let (name, etag, request_id) = request.about();
         let delivery = Name::parse(name, "name")?;
         let digest = request_digest(&request.without_id());
         let (unit, act) = (caller.principal.unit.clone(), Box::new(request.act()?));
         let command = Command::Act { delivery: delivery.clone(), etag, unit, is_system: false, act };
-        let committed = self.0.submit(&caller, method, request_id, digest, command).await?;
+        let committed = self.0.ledger.submit(&caller, request_id, digest, command).await?;
         Ok((self.delivery(&delivery)?.0, cursor_to(&committed.cursor)))
     }
 
@@ -112,9 +103,8 @@ impl DeliveriesApi {
         };
         self.wait(request.read_after.as_ref()).await?;
         let command = Command::Freeze(Box::new(freeze));
-        let committed =
-            self.0.submit(&caller, path!("FreezeScope"), &request.request_id, digest, command).await?;
-        let (scope, _) = self.0.read(move |view| shown_scope(view, &minutes)).await?;
+        let committed = self.0.ledger.submit(&caller, &request.request_id, digest, command).await?;
+        let (scope, _) = self.0.ledger.read_much(move |view| shown_scope(view, &minutes)).await?;
         Ok(api::FreezeScopeResponse { scope: Some(scope), position: Some(cursor_to(&committed.cursor)) })
     }
 
@@ -128,7 +118,7 @@ impl DeliveriesApi {
             sight::check(view, &caller.principal, &minutes, "minutes")?;
             shown_scope(view, &minutes)
         };
-        let (scope, sequence) = self.0.read(read).await?;
+        let (scope, sequence) = self.0.ledger.read_much(read).await?;
         Ok(api::GetScopeResponse { scope: Some(scope), sequence })
     }
 
@@ -150,8 +140,7 @@ impl DeliveriesApi {
             approved_by: request.approved_by,
             reason: request.reason,
         };
-        let committed =
-            self.0.submit(&caller, path!("AddRecipient"), &request.request_id, digest, command).await?;
+        let committed = self.0.ledger.submit(&caller, &request.request_id, digest, command).await?;
         let name = Name::parse(&text(committed.answer)?, "name")?;
         let delivery = Some(self.delivery(&name)?.0);
         Ok(api::AddRecipientResponse { delivery, position: Some(cursor_to(&committed.cursor)) })
@@ -166,8 +155,7 @@ impl DeliveriesApi {
         let digest =
             request_digest(&api::DispatchMinutesRequest { request_id: String::new(), ..request.clone() });
         let command = Command::Dispatch { minutes };
-        let committed =
-            self.0.submit(&caller, path!("DispatchMinutes"), &request.request_id, digest, command).await?;
+        let committed = self.0.ledger.submit(&caller, &request.request_id, digest, command).await?;
         Ok(api::DispatchMinutesResponse { position: Some(cursor_to(&committed.cursor)) })
     }
 
@@ -215,7 +203,7 @@ impl DeliveriesApi {
             }
             Ok((found, None))
         };
-        let ((found, next), sequence) = self.0.read(read).await?;
+        let ((found, next), sequence) = self.0.ledger.read_much(read).await?;
         Ok((found, next.map(|key| query.token(&key)).unwrap_or_default(), sequence))
     }
 
@@ -354,7 +342,7 @@ impl DeliveriesApi {
                 .collect::<Result<Vec<_>>>()?;
             Ok((deliveries, last))
         };
-        let ((deliveries, next), sequence) = self.0.read(read).await?;
+        let ((deliveries, next), sequence) = self.0.ledger.read_much(read).await?;
         let next_page_token = next.map(|place| query.token(&place)).unwrap_or_default();
         Ok(api::ListInboxResponse { deliveries, next_page_token, sequence })
     }
@@ -381,8 +369,7 @@ impl DeliveriesApi {
         let minutes = Minutes::parse(&delivery.minutes, "minutes")?;
         let read = move || outbox::content(&ledger, &minutes, &delivery.sha256);
         let held = tokio::task::spawn_blocking(read).await.map_err(Fault::internal)??;
-        let committed =
-            self.0.submit(&caller, path!("OpenDelivery"), &request.request_id, digest, command).await?;
+        let committed = self.0.ledger.submit(&caller, &request.request_id, digest, command).await?;
         let (content, _) = held.ok_or_else(|| Fault::internal("content is not here"))?;
         let delivery = Some(self.delivery(&name)?.0);
         Ok(api::OpenDeliveryResponse { content, delivery, position: Some(cursor_to(&committed.cursor)) })
@@ -397,9 +384,10 @@ impl DeliveriesApi {
             return Err(Fault::invalid("requests", request.requests.len()));
         }
         let signing = request.requests.into_iter().map(|one| {
-            let caller = caller.clone();
+            // Whoever repeats one of them alone repeats it.
+            let caller = Caller { method: SIGN_DELIVERY, ..caller.clone() };
             async move {
-                match self.act(caller, path!("SignDelivery"), one).await {
+                match self.act(caller, one).await {
                     Ok((delivery, _)) => {
                         api::SignedDelivery { delivery: Some(delivery), reason: String::new() }
                     }
@@ -475,8 +463,7 @@ impl DeliveriesApi {
             return Err(Fault::invalid("address.key", &address.key));
         }
         let command = Command::SetAddress { organ, address: Box::new(address) };
-        let committed =
-            self.0.submit(&caller, path!("SetAddress"), &request.request_id, digest, command).await?;
+        let committed = self.0.ledger.submit(&caller, &request.request_id, digest, command).await?;
         Ok(api::SetAddressResponse { address: request.address, position: Some(cursor_to(&committed.cursor)) })
     }
 
@@ -529,8 +516,7 @@ impl DeliveriesApi {
             CopyEnd::Destroyed { approved_by: request.approved_by, witnesses: request.witnesses }
         };
         let command = Command::EndCopy { minutes: minutes.clone(), number: request.number.clone(), end };
-        let committed =
-            self.0.submit(&caller, path!("EndCopy"), &request.request_id, digest, command).await?;
+        let committed = self.0.ledger.submit(&caller, &request.request_id, digest, command).await?;
         let (copy, _) = self.0.ledger.get()?.read(|view| {
             let kept = view.value(&keys::copy(&minutes, &request.number))?.unwrap_or_default();
             from_json(&kept)

@@ -26,12 +26,6 @@ use crate::sight;
 /// Public minutes looked through for one page of a search.
 const LOOKED_THROUGH: usize = 2000;
 
-macro_rules! path {
-    ($method:literal) => {
-        concat!("/jiyao.distribution.v1.DisclosureService/", $method)
-    };
-}
-
 #[derive(Clone)]
 pub(crate) struct PublicApi(pub(crate) Api);
 
@@ -251,7 +245,7 @@ impl DisclosureApi {
             }
             Ok((found, None))
         };
-        let ((publications, next), _) = self.api.read(read).await?;
+        let ((publications, next), _) = self.api.ledger.read_much(read).await?;
         let next_page_token = next.map(|key: Vec<u8>| query.token(&key)).unwrap_or_default();
         Ok(api::ListPublicationsResponse { publications, next_page_token })
     }
@@ -266,8 +260,7 @@ impl DisclosureApi {
             request_digest(&api::SetReassessmentRequest { request_id: String::new(), ..request.clone() });
         let date = jiyao_wire::required_date(&request.date, "date")?;
         let command = Command::Reassess { minutes: minutes.clone(), date };
-        let committed =
-            self.api.submit(&caller, path!("SetReassessment"), &request.request_id, digest, command).await?;
+        let committed = self.api.ledger.submit(&caller, &request.request_id, digest, command).await?;
         let today = self.day("")?;
         let (publication, _) = self
             .api
@@ -312,8 +305,7 @@ impl DisclosureApi {
             history: Vec::new(),
         };
         let command = Command::Register { organ, request: Box::new(asked) };
-        let method = path!("CreateDisclosureRequest");
-        let committed = self.api.submit(&caller, method, &request.request_id, digest, command).await?;
+        let committed = self.api.ledger.submit(&caller, &request.request_id, digest, command).await?;
         let name = String::from_utf8(committed.answer).map_err(Fault::internal)?;
         let made = Some(self.request(&DisclosureRequest::parse(&name, "name")?, "")?);
         Ok(api::CreateDisclosureRequestResponse {
@@ -370,14 +362,13 @@ impl DisclosureApi {
     async fn act<R: Asks<Act = RequestAct>>(
         &self,
         caller: Caller,
-        method: &'static str,
         request: R,
     ) -> Result<(api::DisclosureRequest, Cursor)> {
         let (name, etag, request_id) = request.about();
         let name = DisclosureRequest::parse(name, "name")?;
         let digest = request_digest(&request.without_id());
         let command = Command::ActRequest { request: name.clone(), etag, act: Box::new(request.act()?) };
-        let committed = self.api.submit(&caller, method, request_id, digest, command).await?;
+        let committed = self.api.ledger.submit(&caller, request_id, digest, command).await?;
         Ok((self.request(&name, "")?, cursor_to(&committed.cursor)))
     }
 }

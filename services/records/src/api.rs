@@ -7,7 +7,7 @@ use futures_util::{Stream, StreamExt as _, stream};
 use jiyao_extract::{Extracted, Extractor, Format};
 use jiyao_fault::{Fault, Reason, Result};
 use jiyao_journal::Attachments;
-use jiyao_ledger::{Committed, Ledger, Reading, Submission};
+use jiyao_ledger::{Ledger, Reading};
 use jiyao_minutes::Identity;
 use jiyao_names::{Minutes, Organ, Scope, Source};
 use jiyao_proto::journal::v1::event::Kind;
@@ -16,8 +16,8 @@ use jiyao_proto::server::records::v1::records_service_server::RecordsService;
 use jiyao_proto::stored::v1 as stored;
 use jiyao_reader::Words;
 use jiyao_serve::{
-    CLEARED, CLERKS, Caller, Late, Page, PageQuery, Principal, READERS, Right, Wanted, answer, caller,
-    check_request_id, cursor_from, cursor_to, failed, list_of, page_size, places_of, request_digest,
+    CLEARED, CLERKS, Caller, Late, Page, PageQuery, Principal, READERS, Wanted, answer, caller,
+    check_request_id, cursor_from, cursor_to, failed, list_of, page_size, places_of, request_digest, service,
     wait_for,
 };
 use jiyao_wire::Mask;
@@ -34,28 +34,6 @@ use crate::life::MINUTES_AMENDED;
 use crate::pages::Pages;
 use crate::readers::Readers;
 use crate::sight;
-
-const CREATE_ORGAN: &str = "/jiyao.records.v1.RecordsService/CreateOrgan";
-const IMPORT_MINUTES: &str = "/jiyao.records.v1.RecordsService/ImportMinutes";
-const RESOLVE_DOUBT: &str = "/jiyao.records.v1.RecordsService/ResolveDoubt";
-const CORRECT_FACT: &str = "/jiyao.records.v1.RecordsService/CorrectFact";
-
-/// Who may call what.
-pub(crate) const RIGHTS: &[Right] = &[
-    Right { method: "/jiyao.records.v1.RecordsService/ReadMinutes", roles: READERS },
-    Right { method: IMPORT_MINUTES, roles: CLERKS },
-    Right { method: "/jiyao.records.v1.RecordsService/GetMinutes", roles: READERS },
-    Right { method: "/jiyao.records.v1.RecordsService/GetMinutesText", roles: READERS },
-    Right { method: "/jiyao.records.v1.RecordsService/ListMinutes", roles: READERS },
-    Right { method: "/jiyao.records.v1.RecordsService/ListDecisions", roles: READERS },
-    Right { method: "/jiyao.records.v1.RecordsService/SearchMinutes", roles: READERS },
-    Right { method: "/jiyao.records.v1.RecordsService/WatchMinutes", roles: READERS },
-    Right { method: RESOLVE_DOUBT, roles: CLERKS },
-    Right { method: CORRECT_FACT, roles: CLERKS },
-    Right { method: CREATE_ORGAN, roles: CLERKS },
-    Right { method: "/jiyao.records.v1.RecordsService/ListOrgans", roles: READERS },
-    Right { method: "/jiyao.records.v1.RecordsService/UploadSource", roles: CLERKS },
-];
 
 /// Number of the field of minutes that is not stored with them.
 const LIFE: u32 = 16;
@@ -168,18 +146,16 @@ impl Api {
         self.readers.have(read).await?
     }
 
-    /// Puts a command to the ledger; answers when it is durable.
-    pub(crate) async fn submit(
+    async fn read_minutes(
         &self,
-        caller: &Caller,
-        method: &'static str,
-        request_id: &str,
-        digest: [u8; 32],
-        command: Command,
-    ) -> Result<Committed> {
-        check_request_id(request_id)?;
-        let (principal, request_id) = (caller.principal.name.clone(), request_id.to_owned());
-        self.ledger.get()?.submit(Submission { principal, method, request_id, digest, command }).await
+        _: Caller,
+        request: api::ReadMinutesRequest,
+    ) -> Result<api::ReadMinutesResponse> {
+        let wanted = |read: Read| {
+            let api::Minutes { facts, doubts, repairs, format, .. } = read.minutes();
+            Ok(api::ReadMinutesResponse { facts, doubts, repairs, text: read.text, format })
+        };
+        self.read(request.source, false, wanted).await
     }
 
     async fn import(
@@ -225,7 +201,7 @@ impl Api {
         };
         let import = self.read(request.source, request.keep_anyway, import).await?;
         let command = Command::Import(Box::new(import));
-        let committed = self.submit(&caller, IMPORT_MINUTES, &request_id, digest, command).await?;
+        let committed = self.ledger.submit(&caller, &request_id, digest, command).await?;
         let answer =
             api::ImportMinutesResponse::decode(committed.answer.as_slice()).map_err(Fault::internal)?;
         let name = Minutes::parse(&answer.minutes.unwrap_or_default().name, "name")?;
@@ -294,7 +270,6 @@ impl Api {
     async fn settle(
         &self,
         caller: &Caller,
-        method: &'static str,
         request_id: &str,
         digest: [u8; 32],
         command: Settle,
@@ -310,7 +285,7 @@ impl Api {
                 return Err(Fault::invalid(field, format!("{} bytes, more than {LONGEST_WORD}", word.len())));
             }
         }
-        let committed = self.submit(caller, method, request_id, digest, Command::Settle(command)).await?;
+        let committed = self.ledger.submit(caller, request_id, digest, Command::Settle(command)).await?;
         let made = api::Minutes::decode(committed.answer.as_slice()).map_err(Fault::internal)?;
         let (minutes, _) = self.revision(&Minutes::parse(&made.name, "name")?, made.revision)?;
         Ok((minutes, cursor_to(&committed.cursor)))
@@ -337,8 +312,7 @@ impl Api {
                 ..api::Settlement::default()
             },
         };
-        let (minutes, position) =
-            self.settle(&caller, RESOLVE_DOUBT, &request.request_id, digest, command).await?;
+        let (minutes, position) = self.settle(&caller, &request.request_id, digest, command).await?;
         Ok(api::ResolveDoubtResponse { minutes: Some(minutes), position: Some(position) })
     }
 
@@ -362,8 +336,7 @@ impl Api {
                 ..api::Settlement::default()
             },
         };
-        let (minutes, position) =
-            self.settle(&caller, CORRECT_FACT, &request.request_id, digest, command).await?;
+        let (minutes, position) = self.settle(&caller, &request.request_id, digest, command).await?;
         Ok(api::CorrectFactResponse { minutes: Some(minutes), position: Some(position) })
     }
 
@@ -537,13 +510,17 @@ impl Api {
             create_time: None,
         };
         let command = Command::CreateOrgan { id, organ };
-        let committed = self.submit(&caller, CREATE_ORGAN, &request.request_id, digest, command).await?;
+        let committed = self.ledger.submit(&caller, &request.request_id, digest, command).await?;
         let response =
             api::CreateOrganResponse::decode(committed.answer.as_slice()).map_err(Fault::internal)?;
         Ok(api::CreateOrganResponse { position: Some(cursor_to(&committed.cursor)), ..response })
     }
 
-    fn list_organs(&self, request: &api::ListOrgansRequest) -> Result<api::ListOrgansResponse> {
+    async fn list_organs(
+        &self,
+        _: Caller,
+        request: api::ListOrgansRequest,
+    ) -> Result<api::ListOrgansResponse> {
         let size = page_size(request.page_size)?;
         let query = PageQuery::of(&["ListOrgans", &request.called]);
         let after = query.after(&request.page_token)?;
@@ -646,166 +623,129 @@ fn decisions(document: &stored::MinutesDocument) -> Vec<api::DecisionEntry> {
     entries
 }
 
-#[tonic::async_trait]
-impl RecordsService for Api {
-    async fn read_minutes(
-        &self,
-        request: Request<api::ReadMinutesRequest>,
-    ) -> Result<Response<api::ReadMinutesResponse>, Status> {
-        answer(request, async |_, request: api::ReadMinutesRequest| {
-            let wanted = |read: Read| {
-                let api::Minutes { facts, doubts, repairs, format, .. } = read.minutes();
-                Ok(api::ReadMinutesResponse { facts, doubts, repairs, text: read.text, format })
+service! {
+    RecordsService for Api, at "/jiyao.records.v1.RecordsService";
+    calls {
+        read_minutes: ReadMinutesRequest => ReadMinutesResponse, "ReadMinutes", READERS;
+        search_minutes: SearchMinutesRequest => SearchMinutesResponse, "SearchMinutes", READERS;
+        list_decisions: ListDecisionsRequest => ListDecisionsResponse, "ListDecisions", READERS;
+        resolve_doubt: ResolveDoubtRequest => ResolveDoubtResponse, "ResolveDoubt", CLERKS;
+        correct_fact: CorrectFactRequest => CorrectFactResponse, "CorrectFact", CLERKS;
+        create_organ: CreateOrganRequest => CreateOrganResponse, "CreateOrgan", CLERKS;
+        list_organs: ListOrgansRequest => ListOrgansResponse, "ListOrgans", READERS;
+    }
+    others {
+        "ImportMinutes", CLERKS;
+        "GetMinutes", READERS;
+        "GetMinutesText", READERS;
+        "ListMinutes", READERS;
+        "WatchMinutes", READERS;
+        "UploadSource", CLERKS;
+    }
+    {
+        async fn import_minutes(
+            &self,
+            request: Request<api::ImportMinutesRequest>,
+        ) -> Result<Response<stored::EncodedImportMinutesResponse>, Status> {
+            answer(request, |caller, request| self.import(caller, request)).await
+        }
+
+        async fn get_minutes(
+            &self,
+            request: Request<api::GetMinutesRequest>,
+        ) -> Result<Response<stored::EncodedGetMinutesResponse>, Status> {
+            answer(request, async |caller: Caller, request: api::GetMinutesRequest| {
+                let name = Minutes::parse(&request.name, "name")?;
+                let mask = Mask::of(request.read_mask.as_ref(), ".jiyao.records.v1.Minutes")?;
+                wait_for(self.ledger.get()?, None, request.read_after.as_ref()).await?;
+                self.encoded(Some(&caller.principal), &name, request.revision, &mask)
+            })
+            .await
+        }
+
+        type GetMinutesTextStream = Answers<api::GetMinutesTextResponse>;
+
+        async fn get_minutes_text(
+            &self,
+            request: Request<api::GetMinutesTextRequest>,
+        ) -> Result<Response<Self::GetMinutesTextStream>, Status> {
+            let asking = caller(&request);
+            let lang = asking.lang;
+            let api::GetMinutesTextRequest { name, extracted } = request.into_inner();
+            let first = async {
+                let name = Minutes::parse(&name, "name")?;
+                let (document, _) = self.ledger.get()?.read(|view| {
+                    sight::check(view, &asking.principal, &name, "name")?;
+                    view.document(&name, "name")
+                })?;
+                let of = Text { name, revision: document.minutes.unwrap_or_default().revision, extracted };
+                let (piece, size) = self.piece(of.clone(), 0).await?;
+                Ok((of, piece, size))
             };
-            self.read(request.source, false, wanted).await
-        })
-        .await
-    }
-
-    async fn import_minutes(
-        &self,
-        request: Request<api::ImportMinutesRequest>,
-    ) -> Result<Response<stored::EncodedImportMinutesResponse>, Status> {
-        answer(request, |caller, request| self.import(caller, request)).await
-    }
-
-    async fn get_minutes(
-        &self,
-        request: Request<api::GetMinutesRequest>,
-    ) -> Result<Response<stored::EncodedGetMinutesResponse>, Status> {
-        answer(request, async |caller: Caller, request: api::GetMinutesRequest| {
-            let name = Minutes::parse(&request.name, "name")?;
-            let mask = Mask::of(request.read_mask.as_ref(), ".jiyao.records.v1.Minutes")?;
-            wait_for(self.ledger.get()?, None, request.read_after.as_ref()).await?;
-            self.encoded(Some(&caller.principal), &name, request.revision, &mask)
-        })
-        .await
-    }
-
-    type GetMinutesTextStream = Answers<api::GetMinutesTextResponse>;
-
-    async fn get_minutes_text(
-        &self,
-        request: Request<api::GetMinutesTextRequest>,
-    ) -> Result<Response<Self::GetMinutesTextStream>, Status> {
-        let asking = caller(&request);
-        let lang = asking.lang;
-        let api::GetMinutesTextRequest { name, extracted } = request.into_inner();
-        let first = async {
-            let name = Minutes::parse(&name, "name")?;
-            let (document, _) = self.ledger.get()?.read(|view| {
-                sight::check(view, &asking.principal, &name, "name")?;
-                view.document(&name, "name")
-            })?;
-            let of = Text { name, revision: document.minutes.unwrap_or_default().revision, extracted };
-            let (piece, size) = self.piece(of.clone(), 0).await?;
-            Ok((of, piece, size))
-        };
-        let (of, piece, size) = first.await.map_err(|fault| failed(fault, lang))?;
-        let begun = stream::iter([Ok(api::GetMinutesTextResponse { chunk: piece })]);
-        let this = self.clone();
-        let rest = stream::iter((PIECE..size).step_by(PIECE)).then(move |at| {
-            let (this, of) = (this.clone(), of.clone());
-            async move {
-                let piece = this.piece(of, at).await.map_err(|fault| failed(fault, lang))?;
-                Ok(api::GetMinutesTextResponse { chunk: piece.0 })
-            }
-        });
-        Ok(Response::new(Box::pin(begun.chain(rest))))
-    }
-
-    async fn list_minutes(
-        &self,
-        request: Request<api::ListMinutesRequest>,
-    ) -> Result<Response<stored::EncodedListMinutesResponse>, Status> {
-        answer(request, |caller, request| self.list_minutes(caller, request)).await
-    }
-
-    async fn search_minutes(
-        &self,
-        request: Request<api::SearchMinutesRequest>,
-    ) -> Result<Response<api::SearchMinutesResponse>, Status> {
-        answer(request, |caller, request| self.search_minutes(caller, request)).await
-    }
-
-    async fn list_decisions(
-        &self,
-        request: Request<api::ListDecisionsRequest>,
-    ) -> Result<Response<api::ListDecisionsResponse>, Status> {
-        answer(request, |caller, request| self.list_decisions(caller, request)).await
-    }
-
-    type WatchMinutesStream = Answers<api::WatchMinutesResponse>;
-
-    async fn watch_minutes(
-        &self,
-        request: Request<api::WatchMinutesRequest>,
-    ) -> Result<Response<Self::WatchMinutesStream>, Status> {
-        let Caller { principal, lang } = caller(&request);
-        let begin = || {
-            let scope = Scope::parse(&request.get_ref().parent, "parent")?;
-            let ledger = self.ledger.get()?.clone();
-            let stretches = ledger.follow(cursor_from(request.get_ref().after.as_ref(), "after")?)?;
-            Ok((scope, ledger, stretches))
-        };
-        let (scope, ledger, stretches) = begin().map_err(|fault| failed(fault, lang))?;
-        let replies = stretches.map(move |stretch| {
-            let stretch = stretch?;
-            let mut changes = Vec::new();
-            let (hidden, _) = ledger.read(|view| sight::hidden(view, &principal))?;
-            for event in &stretch.events()? {
-                let (minutes, revision) = match &event.kind {
-                    Some(Kind::MinutesRecorded(recorded)) => (&recorded.minutes, recorded.revision),
-                    // Whoever could not see them before sees them now.
-                    Some(Kind::MinutesMoved(moved)) if LIFTING.contains(&moved.act.as_str()) => {
-                        (&moved.minutes, 0)
-                    }
-                    _ => continue,
-                };
-                let name = Minutes::parse(minutes, "name")?;
-                let is_other = matches!(&scope, Scope::One(organ) if *organ != name.organ);
-                if !is_other && !hidden.contains(minutes) {
-                    changes.push(change(&ledger, &name, revision)?);
+            let (of, piece, size) = first.await.map_err(|fault| failed(fault, lang))?;
+            let begun = stream::iter([Ok(api::GetMinutesTextResponse { chunk: piece })]);
+            let this = self.clone();
+            let rest = stream::iter((PIECE..size).step_by(PIECE)).then(move |at| {
+                let (this, of) = (this.clone(), of.clone());
+                async move {
+                    let piece = this.piece(of, at).await.map_err(|fault| failed(fault, lang))?;
+                    Ok(api::GetMinutesTextResponse { chunk: piece.0 })
                 }
-            }
-            Ok(api::WatchMinutesResponse { changes, through: Some(cursor_to(&stretch.through)) })
-        });
-        Ok(Response::new(jiyao_serve::stream(lang, self.stop.clone(), replies)))
-    }
+            });
+            Ok(Response::new(Box::pin(begun.chain(rest))))
+        }
 
-    async fn resolve_doubt(
-        &self,
-        request: Request<api::ResolveDoubtRequest>,
-    ) -> Result<Response<api::ResolveDoubtResponse>, Status> {
-        answer(request, |caller, request| self.resolve_doubt(caller, request)).await
-    }
+        async fn list_minutes(
+            &self,
+            request: Request<api::ListMinutesRequest>,
+        ) -> Result<Response<stored::EncodedListMinutesResponse>, Status> {
+            answer(request, |caller, request| self.list_minutes(caller, request)).await
+        }
 
-    async fn correct_fact(
-        &self,
-        request: Request<api::CorrectFactRequest>,
-    ) -> Result<Response<api::CorrectFactResponse>, Status> {
-        answer(request, |caller, request| self.correct_fact(caller, request)).await
-    }
+        type WatchMinutesStream = Answers<api::WatchMinutesResponse>;
 
-    async fn create_organ(
-        &self,
-        request: Request<api::CreateOrganRequest>,
-    ) -> Result<Response<api::CreateOrganResponse>, Status> {
-        answer(request, |caller, request| self.create_organ(caller, request)).await
-    }
+        async fn watch_minutes(
+            &self,
+            request: Request<api::WatchMinutesRequest>,
+        ) -> Result<Response<Self::WatchMinutesStream>, Status> {
+            let Caller { principal, lang, .. } = caller(&request);
+            let begin = || {
+                let scope = Scope::parse(&request.get_ref().parent, "parent")?;
+                let ledger = self.ledger.get()?.clone();
+                let stretches = ledger.follow(cursor_from(request.get_ref().after.as_ref(), "after")?)?;
+                Ok((scope, ledger, stretches))
+            };
+            let (scope, ledger, stretches) = begin().map_err(|fault| failed(fault, lang))?;
+            let replies = stretches.map(move |stretch| {
+                let stretch = stretch?;
+                let mut changes = Vec::new();
+                let (hidden, _) = ledger.read(|view| sight::hidden(view, &principal))?;
+                for event in &stretch.events()? {
+                    let (minutes, revision) = match &event.kind {
+                        Some(Kind::MinutesRecorded(recorded)) => (&recorded.minutes, recorded.revision),
+                        // Whoever could not see them before sees them now.
+                        Some(Kind::MinutesMoved(moved)) if LIFTING.contains(&moved.act.as_str()) => {
+                            (&moved.minutes, 0)
+                        }
+                        _ => continue,
+                    };
+                    let name = Minutes::parse(minutes, "name")?;
+                    let is_other = matches!(&scope, Scope::One(organ) if *organ != name.organ);
+                    if !is_other && !hidden.contains(minutes) {
+                        changes.push(change(&ledger, &name, revision)?);
+                    }
+                }
+                Ok(api::WatchMinutesResponse { changes, through: Some(cursor_to(&stretch.through)) })
+            });
+            Ok(Response::new(jiyao_serve::stream(lang, self.stop.clone(), replies)))
+        }
 
-    async fn list_organs(
-        &self,
-        request: Request<api::ListOrgansRequest>,
-    ) -> Result<Response<api::ListOrgansResponse>, Status> {
-        answer(request, async |_, request| self.list_organs(&request)).await
-    }
-
-    async fn upload_source(
-        &self,
-        request: Request<Streaming<api::UploadSourceRequest>>,
-    ) -> Result<Response<api::UploadSourceResponse>, Status> {
-        answer(request, |_, chunks| self.upload(chunks)).await
+        async fn upload_source(
+            &self,
+            request: Request<Streaming<api::UploadSourceRequest>>,
+        ) -> Result<Response<api::UploadSourceResponse>, Status> {
+            answer(request, |_, chunks| self.upload(chunks)).await
+        }
     }
 }
 

@@ -9,10 +9,9 @@ use jiyao_proto::journal::v1::Cursor;
 use jiyao_proto::records::v1::{self as api, clause_change, side};
 use jiyao_proto::server::records::v1::lifecycle_service_server::LifecycleService;
 use jiyao_proto::stored::v1::RecusalsKnown;
-use jiyao_serve::{CLERKS, Caller, LEADERS, READERS, answer, cursor_to, request_digest, service};
+use jiyao_serve::{CLERKS, Caller, LEADERS, READERS, cursor_to, request_digest, service};
 use jiyao_wire::Asks;
 use prost::Message as _;
-use tonic::{Request, Response, Status};
 
 use crate::api::{Api, Read};
 use crate::documents::View as _;
@@ -20,12 +19,6 @@ use crate::domain::Command;
 use crate::keys;
 use crate::life::{Amend, Step, said};
 use crate::sight;
-
-macro_rules! path {
-    ($method:literal) => {
-        concat!("/jiyao.records.v1.LifecycleService/", $method)
-    };
-}
 
 /// Largest text to compare.
 const LARGEST_TEXT: usize = 768 << 10;
@@ -60,23 +53,18 @@ impl LifecycleApi {
         }
     }
 
-    async fn step<R: Asks<Act = Act>>(
-        &self,
-        caller: Caller,
-        method: &'static str,
-        request: R,
-    ) -> Result<(api::Minutes, Cursor)> {
+    async fn step<R: Asks<Act = Act>>(&self, caller: Caller, request: R) -> Result<(api::Minutes, Cursor)> {
         let (name, etag, request_id) = request.about();
         let minutes = Minutes::parse(name, "name")?;
         let digest = request_digest(&request.without_id());
         let act = request.act()?;
         self.check_passages(&minutes, &act).await?;
         let step = Step::Act { minutes: minutes.clone(), etag, act: Box::new(act) };
-        let committed = self.0.submit(&caller, method, request_id, digest, Command::Step(step)).await?;
+        let committed = self.0.ledger.submit(&caller, request_id, digest, Command::Step(step)).await?;
         Ok((self.0.revision(&minutes, 0)?.0, cursor_to(&committed.cursor)))
     }
 
-    async fn update(
+    async fn update_draft(
         &self,
         caller: Caller,
         request: api::UpdateDraftRequest,
@@ -98,10 +86,8 @@ impl LifecycleApi {
         };
         let amend = self.0.read(request.source, false, amend).await?;
         let step = Step::Amend(Box::new(amend));
-        let committed = self
-            .0
-            .submit(&caller, path!("UpdateDraft"), &request.request_id, digest, Command::Step(step))
-            .await?;
+        let committed =
+            self.0.ledger.submit(&caller, &request.request_id, digest, Command::Step(step)).await?;
         let made = api::Minutes::decode(committed.answer.as_slice()).map_err(Fault::internal)?;
         let (minutes, _) = self.0.revision(&name, made.revision)?;
         Ok(api::UpdateDraftResponse { minutes: Some(minutes), position: Some(cursor_to(&committed.cursor)) })
@@ -123,7 +109,7 @@ impl LifecycleApi {
         }
     }
 
-    async fn compare(
+    async fn compare_versions(
         &self,
         caller: Caller,
         request: api::CompareVersionsRequest,
@@ -148,10 +134,10 @@ impl LifecycleApi {
         Ok(api::CompareVersionsResponse { changes })
     }
 
-    fn standing(
+    async fn get_standing(
         &self,
-        caller: &Caller,
-        request: &api::GetStandingRequest,
+        caller: Caller,
+        request: api::GetStandingRequest,
     ) -> Result<api::GetStandingResponse> {
         let name = Minutes::parse(&request.name, "name")?;
         let ((life, minutes, zone), _) = self.0.ledger.get()?.read(|view| {
@@ -169,7 +155,7 @@ impl LifecycleApi {
         })
     }
 
-    async fn keep(
+    async fn record_proceedings(
         &self,
         caller: Caller,
         request: api::RecordProceedingsRequest,
@@ -190,20 +176,18 @@ impl LifecycleApi {
             ..api::Proceedings::default()
         };
         let step = Step::Keep(Box::new(proceedings));
-        let committed = self
-            .0
-            .submit(&caller, path!("RecordProceedings"), &request.request_id, digest, Command::Step(step))
-            .await?;
+        let committed =
+            self.0.ledger.submit(&caller, &request.request_id, digest, Command::Step(step)).await?;
         let kept =
             api::RecordProceedingsResponse::decode(committed.answer.as_slice()).map_err(Fault::internal)?;
         Ok(api::RecordProceedingsResponse { position: Some(cursor_to(&committed.cursor)), ..kept })
     }
 
     /// Whoever it does not name is not told whether there is one.
-    fn proceedings(
+    async fn get_proceedings(
         &self,
-        caller: &Caller,
-        request: &api::GetProceedingsRequest,
+        caller: Caller,
+        request: api::GetProceedingsRequest,
     ) -> Result<api::GetProceedingsResponse> {
         let name = Minutes::parse(&request.minutes, "minutes")?;
         let ((kept, recusals), _) = self.0.ledger.get()?.read(|view| {
@@ -233,17 +217,19 @@ impl LifecycleApi {
         let wanted = request.sign_off.clone().ok_or_else(|| Fault::required("sign_off"))?;
         let sign_off = Box::new(jiyao_wire::sign_off_from(wanted)?);
         let step = Step::SignOff { organ, sign_off };
-        let committed = self
-            .0
-            .submit(&caller, path!("SetSignOff"), &request.request_id, digest, Command::Step(step))
-            .await?;
+        let committed =
+            self.0.ledger.submit(&caller, &request.request_id, digest, Command::Step(step)).await?;
         Ok(api::SetSignOffResponse {
             sign_off: request.sign_off,
             position: Some(cursor_to(&committed.cursor)),
         })
     }
 
-    fn sign_off(&self, request: &api::GetSignOffRequest) -> Result<api::GetSignOffResponse> {
+    async fn get_sign_off(
+        &self,
+        _: Caller,
+        request: api::GetSignOffRequest,
+    ) -> Result<api::GetSignOffResponse> {
         let name = Organ::parse(&request.organ, "organ")?;
         let (sign_off, _) = self.0.ledger.get()?.read(|view| {
             view.organ(&name, "organ")?;
@@ -276,70 +262,14 @@ service! {
         repeal_minutes: RepealMinutesRequest => RepealMinutesResponse, "RepealMinutes", LEADERS;
         void_import: VoidImportRequest => VoidImportResponse, "VoidImport", CLERKS;
     }
-    calls {}
-    others {
-        "UpdateDraft", CLERKS;
-        "CompareVersions", READERS;
-        "GetStanding", READERS;
-        "RecordProceedings", CLERKS;
-        "GetProceedings", READERS;
-        "SetSignOff", CLERKS;
-        "GetSignOff", READERS;
+    calls {
+        update_draft: UpdateDraftRequest => UpdateDraftResponse, "UpdateDraft", CLERKS;
+        compare_versions: CompareVersionsRequest => CompareVersionsResponse, "CompareVersions", READERS;
+        get_standing: GetStandingRequest => GetStandingResponse, "GetStanding", READERS;
+        record_proceedings: RecordProceedingsRequest => RecordProceedingsResponse, "RecordProceedings", CLERKS;
+        get_proceedings: GetProceedingsRequest => GetProceedingsResponse, "GetProceedings", READERS;
+        set_sign_off: SetSignOffRequest => SetSignOffResponse, "SetSignOff", CLERKS;
+        get_sign_off: GetSignOffRequest => GetSignOffResponse, "GetSignOff", READERS;
     }
-    {
-        async fn update_draft(
-            &self,
-            request: Request<api::UpdateDraftRequest>,
-        ) -> Result<Response<api::UpdateDraftResponse>, Status> {
-            answer(request, |caller, request| self.update(caller, request)).await
-        }
-
-        async fn compare_versions(
-            &self,
-            request: Request<api::CompareVersionsRequest>,
-        ) -> Result<Response<api::CompareVersionsResponse>, Status> {
-            answer(request, |caller, request| self.compare(caller, request)).await
-        }
-
-        async fn get_standing(
-            &self,
-            request: Request<api::GetStandingRequest>,
-        ) -> Result<Response<api::GetStandingResponse>, Status> {
-            answer(request, async |caller: Caller, request: api::GetStandingRequest| {
-                self.standing(&caller, &request)
-            })
-            .await
-        }
-
-        async fn record_proceedings(
-            &self,
-            request: Request<api::RecordProceedingsRequest>,
-        ) -> Result<Response<api::RecordProceedingsResponse>, Status> {
-            answer(request, |caller, request| self.keep(caller, request)).await
-        }
-
-        async fn get_proceedings(
-            &self,
-            request: Request<api::GetProceedingsRequest>,
-        ) -> Result<Response<api::GetProceedingsResponse>, Status> {
-            answer(request, async |caller: Caller, request: api::GetProceedingsRequest| {
-                self.proceedings(&caller, &request)
-            })
-            .await
-        }
-
-        async fn set_sign_off(
-            &self,
-            request: Request<api::SetSignOffRequest>,
-        ) -> Result<Response<api::SetSignOffResponse>, Status> {
-            answer(request, |caller, request| self.set_sign_off(caller, request)).await
-        }
-
-        async fn get_sign_off(
-            &self,
-            request: Request<api::GetSignOffRequest>,
-        ) -> Result<Response<api::GetSignOffResponse>, Status> {
-            answer(request, async |_, request: api::GetSignOffRequest| self.sign_off(&request)).await
-        }
-    }
+    others {}
 }

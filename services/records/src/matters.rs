@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures_util::{Stream, StreamExt as _};
 use jiyao_calendar::{Clock as _, Date, Holidays, SystemClock, civil_date};
 use jiyao_fault::{Fault, Reason, Result};
-use jiyao_ledger::{Committed, Ledger, Reading, from_json};
+use jiyao_ledger::{Ledger, Reading, from_json};
 use jiyao_matters::{Milestone, Next, Rules, State, bulletin};
 use jiyao_names::{Matter as Name, Minutes, Organ, Scope};
 use jiyao_proto::journal::v1::Cursor;
@@ -14,7 +14,7 @@ use jiyao_proto::journal::v1::event::Kind;
 use jiyao_proto::records::v1::{self as api, get_board_request::By};
 use jiyao_proto::server::records::v1::matters_service_server::MattersService;
 use jiyao_serve::{
-    CLERKS, Caller, LEADERS, Late, PageQuery, Principal, READERS, Role, SUPERVISORS, UNITS, answer, caller,
+    CLERKS, Caller, LEADERS, Late, PageQuery, Principal, READERS, Role, SUPERVISORS, UNITS, caller,
     cursor_from, cursor_to, failed, list_of, page_size, request_digest, service, wait_for,
 };
 use jiyao_wire::{Asks, light_up, required_date};
@@ -29,12 +29,6 @@ use crate::domain::{Command, RecordsDomain};
 use crate::follow_up::{ByHand, FollowUp};
 use crate::keys;
 use crate::sight::{self, MatterSight};
-
-macro_rules! path {
-    ($method:literal) => {
-        concat!("/jiyao.records.v1.MattersService/", $method)
-    };
-}
 
 /// Whoever may say what another body decided, or what was issued.
 const ALL_WHO_ACT: &[Role] = &[Role::Clerk, Role::Unit, Role::Supervisor];
@@ -123,27 +117,6 @@ impl MattersApi {
         Self { ledger: records.ledger.clone(), records, holidays, stop }
     }
 
-    async fn submit(
-        &self,
-        caller: &Caller,
-        method: &'static str,
-        request_id: &str,
-        digest: [u8; 32],
-        command: FollowUp,
-    ) -> Result<Committed> {
-        self.records.submit(caller, method, request_id, digest, Command::FollowUp(command)).await
-    }
-
-    /// Reads what may be much off the async thread.
-    async fn read<T: Send + 'static>(
-        &self,
-        read: impl Fn(&Self, &Reading<'_>) -> Result<T> + Send + 'static,
-    ) -> Result<(T, u64)> {
-        let this = self.clone();
-        let reading = move || this.ledger.get()?.read(|view| read(&this, view));
-        tokio::task::spawn_blocking(reading).await.map_err(Fault::internal)?
-    }
-
     /// The matter that an answer of the journal names, as it is now.
     fn now(&self, answer: &[u8]) -> Result<api::Matter> {
         let stub = api::Matter::decode(answer).map_err(Fault::internal)?;
@@ -178,7 +151,6 @@ impl MattersApi {
     async fn act<R: Asks<Act = jiyao_matters::Act>>(
         &self,
         caller: Caller,
-        method: &'static str,
         request: R,
     ) -> Result<(api::Matter, Cursor)> {
         let (name, etag, request_id) = request.about();
@@ -187,7 +159,7 @@ impl MattersApi {
         self.check_seen(&caller, &matter, "name")?;
         let (unit, act) = (caller.principal.unit.clone(), Box::new(request.act()?));
         let command = FollowUp::Act { matter, etag, unit, act };
-        let committed = self.submit(&caller, method, request_id, digest, command).await?;
+        let committed = self.ledger.submit(&caller, request_id, digest, Command::FollowUp(command)).await?;
         let matter = match committed.told {
             Some(told) => api::Matter::decode(told.as_slice()).map_err(Fault::internal)?,
             None => self.now(&committed.answer)?,
@@ -206,7 +178,28 @@ impl MattersApi {
         Ok((minutes, text))
     }
 
-    async fn pick(
+    async fn get_matter(
+        &self,
+        caller: Caller,
+        request: api::GetMatterRequest,
+    ) -> Result<api::GetMatterResponse> {
+        let name = Name::parse(&request.name, "name")?;
+        wait_for(self.ledger.get()?, None, request.read_after.as_ref()).await?;
+        let (matter, sequence) = self.matter(&name, &request.as_of, Some(&caller.principal))?;
+        Ok(api::GetMatterResponse { matter: Some(matter), sequence })
+    }
+
+    async fn get_follow_up_rules(
+        &self,
+        _: Caller,
+        request: api::GetFollowUpRulesRequest,
+    ) -> Result<api::GetFollowUpRulesResponse> {
+        let organ = Organ::parse(&request.organ, "organ")?;
+        let (house, _) = self.ledger.get()?.read(|view| house(view, &organ, ""))?;
+        Ok(api::GetFollowUpRulesResponse { rules: Some(jiyao_wire::rules_to(&house.rules)) })
+    }
+
+    async fn pick_matters(
         &self,
         caller: Caller,
         request: api::PickMattersRequest,
@@ -220,7 +213,7 @@ impl MattersApi {
             .map_err(Fault::internal)?;
         let command = FollowUp::Pick { minutes: name, paragraphs };
         let committed =
-            self.submit(&caller, path!("PickMatters"), &request.request_id, digest, command).await?;
+            self.ledger.submit(&caller, &request.request_id, digest, Command::FollowUp(command)).await?;
         let mut response =
             api::PickMattersResponse::decode(committed.answer.as_slice()).map_err(Fault::internal)?;
         for made in &mut response.matters {
@@ -230,7 +223,7 @@ impl MattersApi {
         Ok(response)
     }
 
-    async fn create(
+    async fn create_matter(
         &self,
         caller: Caller,
         request: api::CreateMatterRequest,
@@ -278,12 +271,12 @@ impl MattersApi {
         }
         let command = FollowUp::Create(Box::new(by_hand));
         let committed =
-            self.submit(&caller, path!("CreateMatter"), &request.request_id, digest, command).await?;
+            self.ledger.submit(&caller, &request.request_id, digest, Command::FollowUp(command)).await?;
         let matter = self.now(&committed.answer)?;
         Ok(api::CreateMatterResponse { matter: Some(matter), position: Some(cursor_to(&committed.cursor)) })
     }
 
-    async fn list(
+    async fn list_matters(
         &self,
         caller: Caller,
         request: api::ListMattersRequest,
@@ -293,7 +286,7 @@ impl MattersApi {
         let query = PageQuery::of(&["ListMatters", &request.parent, &request.lead, &flags, &request.as_of]);
         let after = query.after(&request.page_token)?;
         wait_for(self.ledger.get()?, None, request.read_after.as_ref()).await?;
-        let read = move |_: &Self, view: &Reading<'_>| {
+        let read = move |view: &Reading<'_>| {
             let sight = MatterSight::of(view, &caller.principal)?;
             let (organ, minutes) = parent(view, &request.parent, &sight)?;
             let lead = Some(request.lead.as_str()).filter(|lead| !lead.is_empty());
@@ -326,20 +319,24 @@ impl MattersApi {
             }
             Ok((found, None))
         };
-        let ((matters, next), sequence) = self.read(read).await?;
+        let ((matters, next), sequence) = self.ledger.read_much(read).await?;
         let next_page_token = next.map(|key: Vec<u8>| query.token(&key)).unwrap_or_default();
         Ok(api::ListMattersResponse { matters, next_page_token, sequence })
     }
 
-    async fn board(&self, caller: Caller, request: api::GetBoardRequest) -> Result<api::GetBoardResponse> {
+    async fn get_board(
+        &self,
+        caller: Caller,
+        request: api::GetBoardRequest,
+    ) -> Result<api::GetBoardResponse> {
         wait_for(self.ledger.get()?, None, request.read_after.as_ref()).await?;
         let by = By::try_from(request.by).map_err(|_| Fault::invalid("by", request.by))?;
         let (board, sequence) =
-            self.read(move |_, view| board(view, &caller.principal, &request, by)).await?;
+            self.ledger.read_much(move |view| board(view, &caller.principal, &request, by)).await?;
         Ok(api::GetBoardResponse { sequence, ..board })
     }
 
-    async fn became(
+    async fn what_became_of(
         &self,
         caller: Caller,
         request: api::WhatBecameOfRequest,
@@ -379,13 +376,13 @@ impl MattersApi {
         Ok(api::WhatBecameOfResponse { sequence, ..found })
     }
 
-    async fn bulletin(
+    async fn get_bulletin(
         &self,
         caller: Caller,
         request: api::GetBulletinRequest,
     ) -> Result<api::GetBulletinResponse> {
         let name = Minutes::parse(&request.minutes, "minutes")?;
-        let read = move |_: &Self, view: &Reading<'_>| {
+        let read = move |view: &Reading<'_>| {
             MatterSight::of(view, &caller.principal)?.check_minutes(&name, "minutes")?;
             view.document(&name, "minutes")?;
             let house = house(view, &name.organ, &request.as_of)?;
@@ -395,7 +392,7 @@ impl MattersApi {
             }
             Ok(bulletin(matters.iter(), |matter| matter.days_left(house.today).is_some_and(|left| left < 0)))
         };
-        let (counted, _) = self.read(read).await?;
+        let (counted, _) = self.ledger.read_much(read).await?;
         let laggards =
             counted.laggards.into_iter().map(|(unit, overdue)| api::Laggard { unit, overdue }).collect();
         Ok(api::GetBulletinResponse {
@@ -408,12 +405,12 @@ impl MattersApi {
         })
     }
 
-    async fn last_meeting(
+    async fn list_last_meeting_matters(
         &self,
         caller: Caller,
         request: api::ListLastMeetingMattersRequest,
     ) -> Result<api::ListLastMeetingMattersResponse> {
-        let read = move |_: &Self, view: &Reading<'_>| {
+        let read = move |view: &Reading<'_>| {
             let sight = MatterSight::of(view, &caller.principal)?;
             let (organ, _) = parent(view, &request.parent, &sight)?;
             let house = house(view, &organ, "")?;
@@ -430,15 +427,15 @@ impl MattersApi {
             }
             Ok(api::ListLastMeetingMattersResponse::default())
         };
-        Ok(self.read(read).await?.0)
+        Ok(self.ledger.read_much(read).await?.0)
     }
 
-    async fn closure(
+    async fn check_closure(
         &self,
         caller: Caller,
         request: api::CheckClosureRequest,
     ) -> Result<api::CheckClosureResponse> {
-        let read = move |_: &Self, view: &Reading<'_>| {
+        let read = move |view: &Reading<'_>| {
             let sight = MatterSight::of(view, &caller.principal)?;
             let (organ, minutes) = parent(view, &request.parent, &sight)?;
             let house = house(view, &organ, &request.as_of)?;
@@ -447,10 +444,10 @@ impl MattersApi {
                 None => closure_of_organ(view, &organ, &house, &sight),
             }
         };
-        Ok(self.read(read).await?.0)
+        Ok(self.ledger.read_much(read).await?.0)
     }
 
-    async fn update_list(
+    async fn update_measure_list(
         &self,
         caller: Caller,
         request: api::UpdateMeasureListRequest,
@@ -467,15 +464,15 @@ impl MattersApi {
             is_final: request.r#final,
         };
         let committed =
-            self.submit(&caller, path!("UpdateMeasureList"), &request.request_id, digest, command).await?;
+            self.ledger.submit(&caller, &request.request_id, digest, Command::FollowUp(command)).await?;
         let list = api::MeasureList::decode(committed.answer.as_slice()).map_err(Fault::internal)?;
         Ok(api::UpdateMeasureListResponse { list: Some(list), position: Some(cursor_to(&committed.cursor)) })
     }
 
-    fn measure_list(
+    async fn get_measure_list(
         &self,
-        caller: &Caller,
-        request: &api::GetMeasureListRequest,
+        caller: Caller,
+        request: api::GetMeasureListRequest,
     ) -> Result<api::GetMeasureListResponse> {
         let name = Name::parse(&request.matter, "matter")?;
         let (answer, _) = self.ledger.get()?.read(|view| {
@@ -496,7 +493,7 @@ impl MattersApi {
         Ok(answer)
     }
 
-    async fn set_rules(
+    async fn set_follow_up_rules(
         &self,
         caller: Caller,
         request: api::SetFollowUpRulesRequest,
@@ -507,7 +504,7 @@ impl MattersApi {
         let rules = jiyao_wire::rules_from(request.rules.as_ref().ok_or_else(|| Fault::required("rules"))?)?;
         let command = FollowUp::Rules { organ, rules: Box::new(rules) };
         let committed =
-            self.submit(&caller, path!("SetFollowUpRules"), &request.request_id, digest, command).await?;
+            self.ledger.submit(&caller, &request.request_id, digest, Command::FollowUp(command)).await?;
         Ok(api::SetFollowUpRulesResponse {
             rules: request.rules,
             position: Some(cursor_to(&committed.cursor)),
@@ -623,100 +620,32 @@ service! {
         decide_objection: DecideObjectionRequest => DecideObjectionResponse, "DecideObjection", LEADERS;
         answer_raiser: AnswerRaiserRequest => AnswerRaiserResponse, "AnswerRaiser", SUPERVISORS;
     }
-    calls {}
+    calls {
+        pick_matters: PickMattersRequest => PickMattersResponse, "PickMatters", THOSE_WHO_PICK;
+        create_matter: CreateMatterRequest => CreateMatterResponse, "CreateMatter", THOSE_WHO_PICK;
+        get_matter: GetMatterRequest => GetMatterResponse, "GetMatter", READERS;
+        list_matters: ListMattersRequest => ListMattersResponse, "ListMatters", READERS;
+        get_board: GetBoardRequest => GetBoardResponse, "GetBoard", READERS;
+        what_became_of: WhatBecameOfRequest => WhatBecameOfResponse, "WhatBecameOf", READERS;
+        get_bulletin: GetBulletinRequest => GetBulletinResponse, "GetBulletin", READERS;
+        list_last_meeting_matters: ListLastMeetingMattersRequest => ListLastMeetingMattersResponse, "ListLastMeetingMatters", READERS;
+        check_closure: CheckClosureRequest => CheckClosureResponse, "CheckClosure", READERS;
+        update_measure_list: UpdateMeasureListRequest => UpdateMeasureListResponse, "UpdateMeasureList", ALL_WHO_ACT;
+        get_measure_list: GetMeasureListRequest => GetMeasureListResponse, "GetMeasureList", READERS;
+        set_follow_up_rules: SetFollowUpRulesRequest => SetFollowUpRulesResponse, "SetFollowUpRules", CLERKS;
+        get_follow_up_rules: GetFollowUpRulesRequest => GetFollowUpRulesResponse, "GetFollowUpRules", READERS;
+    }
     others {
-        "PickMatters", THOSE_WHO_PICK;
-        "CreateMatter", THOSE_WHO_PICK;
-        "GetMatter", READERS;
-        "ListMatters", READERS;
-        "GetBoard", READERS;
-        "WhatBecameOf", READERS;
-        "GetBulletin", READERS;
-        "ListLastMeetingMatters", READERS;
-        "CheckClosure", READERS;
         "WatchMatters", READERS;
-        "UpdateMeasureList", ALL_WHO_ACT;
-        "GetMeasureList", READERS;
-        "SetFollowUpRules", CLERKS;
-        "GetFollowUpRules", READERS;
     }
     {
-        async fn pick_matters(
-            &self,
-            request: Request<api::PickMattersRequest>,
-        ) -> Result<Response<api::PickMattersResponse>, Status> {
-            answer(request, |caller, request| self.pick(caller, request)).await
-        }
-
-        async fn create_matter(
-            &self,
-            request: Request<api::CreateMatterRequest>,
-        ) -> Result<Response<api::CreateMatterResponse>, Status> {
-            answer(request, |caller, request| self.create(caller, request)).await
-        }
-
-        async fn get_matter(
-            &self,
-            request: Request<api::GetMatterRequest>,
-        ) -> Result<Response<api::GetMatterResponse>, Status> {
-            answer(request, async |caller: Caller, request: api::GetMatterRequest| {
-                let name = Name::parse(&request.name, "name")?;
-                wait_for(self.ledger.get()?, None, request.read_after.as_ref()).await?;
-                let (matter, sequence) = self.matter(&name, &request.as_of, Some(&caller.principal))?;
-                Ok(api::GetMatterResponse { matter: Some(matter), sequence })
-            })
-            .await
-        }
-
-        async fn list_matters(
-            &self,
-            request: Request<api::ListMattersRequest>,
-        ) -> Result<Response<api::ListMattersResponse>, Status> {
-            answer(request, |caller, request| self.list(caller, request)).await
-        }
-
-        async fn get_board(
-            &self,
-            request: Request<api::GetBoardRequest>,
-        ) -> Result<Response<api::GetBoardResponse>, Status> {
-            answer(request, |caller, request| self.board(caller, request)).await
-        }
-
-        async fn what_became_of(
-            &self,
-            request: Request<api::WhatBecameOfRequest>,
-        ) -> Result<Response<api::WhatBecameOfResponse>, Status> {
-            answer(request, |caller, request| self.became(caller, request)).await
-        }
-
-        async fn get_bulletin(
-            &self,
-            request: Request<api::GetBulletinRequest>,
-        ) -> Result<Response<api::GetBulletinResponse>, Status> {
-            answer(request, |caller, request| self.bulletin(caller, request)).await
-        }
-
-        async fn list_last_meeting_matters(
-            &self,
-            request: Request<api::ListLastMeetingMattersRequest>,
-        ) -> Result<Response<api::ListLastMeetingMattersResponse>, Status> {
-            answer(request, |caller, request| self.last_meeting(caller, request)).await
-        }
-
-        async fn check_closure(
-            &self,
-            request: Request<api::CheckClosureRequest>,
-        ) -> Result<Response<api::CheckClosureResponse>, Status> {
-            answer(request, |caller, request| self.closure(caller, request)).await
-        }
-
         type WatchMattersStream = Answers<api::WatchMattersResponse>;
 
         async fn watch_matters(
             &self,
             request: Request<api::WatchMattersRequest>,
         ) -> Result<Response<Self::WatchMattersStream>, Status> {
-            let Caller { principal, lang } = caller(&request);
+            let Caller { principal, lang, .. } = caller(&request);
             let begin = || {
                 let scope = Scope::parse(&request.get_ref().parent, "parent")?;
                 let ledger = self.ledger.get()?.clone();
@@ -751,42 +680,6 @@ service! {
                 Ok(api::WatchMattersResponse { matters, through: Some(cursor_to(&stretch.through)) })
             });
             Ok(Response::new(jiyao_serve::stream(lang, self.stop.clone(), replies)))
-        }
-
-        async fn update_measure_list(
-            &self,
-            request: Request<api::UpdateMeasureListRequest>,
-        ) -> Result<Response<api::UpdateMeasureListResponse>, Status> {
-            answer(request, |caller, request| self.update_list(caller, request)).await
-        }
-
-        async fn get_measure_list(
-            &self,
-            request: Request<api::GetMeasureListRequest>,
-        ) -> Result<Response<api::GetMeasureListResponse>, Status> {
-            answer(request, async |caller: Caller, request: api::GetMeasureListRequest| {
-                self.measure_list(&caller, &request)
-            })
-            .await
-        }
-
-        async fn set_follow_up_rules(
-            &self,
-            request: Request<api::SetFollowUpRulesRequest>,
-        ) -> Result<Response<api::SetFollowUpRulesResponse>, Status> {
-            answer(request, |caller, request| self.set_rules(caller, request)).await
-        }
-
-        async fn get_follow_up_rules(
-            &self,
-            request: Request<api::GetFollowUpRulesRequest>,
-        ) -> Result<Response<api::GetFollowUpRulesResponse>, Status> {
-            answer(request, async |_, request: api::GetFollowUpRulesRequest| {
-                let organ = Organ::parse(&request.organ, "organ")?;
-                let (house, _) = self.ledger.get()?.read(|view| house(view, &organ, ""))?;
-                Ok(api::GetFollowUpRulesResponse { rules: Some(jiyao_wire::rules_to(&house.rules)) })
-            })
-            .await
         }
     }
 }
