@@ -60,11 +60,13 @@ pub enum AppendError {
         /// Bytes needed.
         needed: u64,
     },
-    /// Refused before anything was written: one entry is larger than a segment.
-    #[error("an entry of {size} bytes is larger than a segment")]
+    /// Refused before anything was written: more than is ever written at once.
+    #[error("a group of {size} bytes is larger than {limit}, the most that is written at once")]
     TooLarge {
-        /// Its size.
+        /// Its size in bytes.
         size: usize,
+        /// The most.
+        limit: usize,
     },
     /// A write or sync inside an allocated segment failed. What is on disk is not known: the process must end, and
     /// the next open finds out.

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use fs_err::{File, OpenOptions};
+use rustix::fs::{FallocateFlags, fallocate};
+use rustix::io::Errno;
 use uuid::Uuid;
 
 use crate::format::{self, Header, SEGMENT_HEADER, SegmentHeader, place};
@@ -77,7 +80,7 @@ pub struct Journal {
 }
 
 /// A group that was written: nobody sees it before it is synced and shown.
-#[must_use = "a group that is not shown was not appended"]
+#[must_use = "a group that is not synced and shown was not appended"]
 pub struct Written {
     file: Arc<File>,
     cursors: Vec<Cursor>,
@@ -91,12 +94,16 @@ impl Written {
     ///
     /// # Errors
     /// Those of the file system: the process must end.
-    pub fn sync(&self) -> io::Result<()> {
+    pub fn sync(self) -> io::Result<Synced> {
         sync_data(&self.file)?;
         kill_point("group-synced");
-        Ok(())
+        Ok(Synced(self))
     }
 }
+
+/// A group that the disk has.
+#[must_use = "a group that is not shown was not appended"]
+pub struct Synced(Written);
 
 /// A folder that no other process opens, nor what belongs to it.
 #[derive(Debug)]
@@ -183,8 +190,12 @@ impl Locked {
         scan::remove_unfinished(folder)?;
         // A process that was killed may have written what it did not sync, and named a segment that its folder does not
         // hold for good. It is read and shown from now on, and followed by other groups: so it must be there for good.
-        // Where a sync failed before, the system may think it did not: the last group is written again, as it is.
+        // Where a sync failed before, the system may think it did not: the last group is written again, as it is, and so
+        // is the nothing behind it, where a torn tail may have been cleared.
         write_again(&active, last)?;
+        if cut.is_none() {
+            clear(&active, end..capacity)?;
+        }
         sync_data(&active)?;
         sync_folder(folder)?;
         sync_parent(folder)?;
@@ -246,8 +257,8 @@ impl Journal {
             return Ok(Vec::new());
         }
         let written = self.write(entries)?;
-        written.sync().map_err(AppendError::Fatal)?;
-        Ok(self.show(written))
+        let synced = written.sync().map_err(AppendError::Fatal)?;
+        Ok(self.show(synced))
     }
 
     /// Writes a group, as the first part of appending it. Only one is on its way: what a power cut leaves half-written
@@ -256,16 +267,14 @@ impl Journal {
     /// # Errors
     /// As [`Journal::append`]; `Fatal` too for a second group before the first is shown.
     pub fn write(&mut self, entries: &[Entry]) -> Result<Written, AppendError> {
-        if self.is_busy {
-            return Err(AppendError::Fatal(io::Error::other("another group is not shown yet")));
-        }
+        self.check_idle().map_err(AppendError::Fatal)?;
         let head = self.log().head();
         let first = head.sequence + 1;
         let mut cursors = Vec::with_capacity(entries.len());
         let group_size: usize =
             entries.iter().map(|entry| format::extent_of(entry.payload.len()) + 512).sum();
         if group_size > LARGEST_GROUP {
-            return Err(AppendError::TooLarge { size: group_size });
+            return Err(AppendError::TooLarge { size: group_size, limit: LARGEST_GROUP });
         }
         self.room()?;
         self.clear_torn_tail()?;
@@ -301,8 +310,12 @@ impl Journal {
         Ok(Written { file: Arc::clone(&self.active), cursors, offsets, end: start + bytes.len() as u64 })
     }
 
+    fn check_idle(&self) -> io::Result<()> {
+        if self.is_busy { Err(io::Error::other("another group is not shown yet")) } else { Ok(()) }
+    }
+
     /// Shows a group that was synced. Answers where each of its records stands.
-    pub fn show(&mut self, synced: Written) -> Vec<Cursor> {
+    pub fn show(&mut self, Synced(synced): Synced) -> Vec<Cursor> {
         self.is_busy = false;
         self.end = synced.end;
         let mut contents = self.shared.contents.write().unwrap_or_else(PoisonError::into_inner);
@@ -317,8 +330,8 @@ impl Journal {
 
     fn clear_torn_tail(&mut self) -> Result<(), AppendError> {
         if let Some(torn) = &self.torn {
-            let zeros = vec![0; torn.length as usize];
-            self.active.file().write_all_at(&zeros, torn.offset).map_err(AppendError::Fatal)?;
+            let tail = torn.offset..torn.offset + torn.length;
+            write_zeros(&self.active, tail).map_err(AppendError::Fatal)?;
             sync_data(&self.active).map_err(AppendError::Fatal)?;
             self.torn = None;
         }
@@ -351,8 +364,9 @@ impl Journal {
     /// the chain still verify. What fails half-way can be repeated.
     ///
     /// # Errors
-    /// As reading the records; `TooLong` before anything is written.
+    /// As reading the records; `TooLong` before anything is written, and `Io` while a group is written and not shown.
     pub fn erase(&mut self, remains: &BTreeMap<u64, Vec<u8>>) -> Result<(), EraseError> {
+        self.check_idle()?;
         let bodies = self.erased_bodies(remains)?;
         if is_planted("no-erasing") {
             return Ok(());
@@ -481,7 +495,7 @@ fn make_segment(
     let path = folder.join(format!("{:020}.segment", header.first));
     let temporary = path.with_extension("tmp");
     let file = OpenOptions::new().create(true).truncate(true).write(true).open(&temporary)?;
-    let made = rustix::fs::fallocate(file.file(), rustix::fs::FallocateFlags::empty(), 0, size)
+    let made = fallocate(file.file(), FallocateFlags::empty(), 0, size)
         .map_err(io::Error::from)
         .and_then(|()| file.file().write_all_at(&header.encode(), 0))
         .and_then(|()| sync_all(&file));
@@ -558,6 +572,27 @@ fn write_again(file: &File, segment: &Segment) -> io::Result<()> {
     let mut bytes = vec![0; *last as usize + ending.extent() - start as usize];
     file.file().read_exact_at(&mut bytes, u64::from(start))?;
     file.file().write_all_at(&bytes, u64::from(start))
+}
+
+/// As [`write_zeros`], without writing them where the file system can do it.
+fn clear(file: &File, places: Range<u64>) -> io::Result<()> {
+    if places.is_empty() {
+        return Ok(());
+    }
+    let flags = FallocateFlags::ZERO_RANGE | FallocateFlags::KEEP_SIZE;
+    match fallocate(file.file(), flags, places.start, places.end - places.start) {
+        Err(Errno::OPNOTSUPP) => write_zeros(file, places),
+        cleared => Ok(cleared?),
+    }
+}
+
+fn write_zeros(file: &File, places: Range<u64>) -> io::Result<()> {
+    let zeros = vec![0; 1 << 20];
+    for at in places.clone().step_by(zeros.len()) {
+        let length = zeros.len().min((places.end - at) as usize);
+        file.file().write_all_at(&zeros[..length], at)?;
+    }
+    Ok(())
 }
 
 fn write_group(file: &File, bytes: &[u8], at: u64) -> io::Result<()> {

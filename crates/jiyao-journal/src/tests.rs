@@ -49,10 +49,10 @@ fn what_is_written_is_seen_when_it_is_shown_and_nothing_comes_between() {
     let mut journal = open(folder.path()).journal;
     let written = journal.write(&[entry("one"), entry("two")]).unwrap();
     assert!(matches!(journal.write(&[entry("three")]), Err(AppendError::Fatal(_))));
-    written.sync().unwrap();
+    let synced = written.sync().unwrap();
     let log = journal.log();
     assert_eq!((log.head().sequence, log.read(1).is_err()), (0, true));
-    assert_eq!(journal.show(written).last(), Some(&log.head()));
+    assert_eq!(journal.show(synced).last(), Some(&log.head()));
     assert_eq!(log.read(2).unwrap().payload.unwrap(), b"two");
     assert_eq!(journal.append(&[entry("three")]).unwrap()[0].sequence, 3);
 }

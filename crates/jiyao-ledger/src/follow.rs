@@ -130,7 +130,7 @@ fn stretches<D: Domain>(domain: &D, log: &Log, slot: &Slot, from: u64, head: u64
         let encoded = public::kept(slot, from, to).map_or_else(|| public::read(domain, log, from, to), Ok);
         let through = || log.cursor_at(to).map_err(damaged);
         let stretch = encoded.and_then(|encoded| Ok(Stretch { from, through: through()?, encoded }));
-        let is_last = stretch.is_err() || to == head;
+        let is_last = stretch.is_err() || to >= head;
         found.push(stretch);
         if is_last {
             break;

@@ -1,11 +1,9 @@
 //! Commands that are decided one upon the other, written together and synced at once.
 
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use jiyao_fault::{Fault, Reason, Result};
 use jiyao_journal::{Cursor, Entry, Log};
-use jiyao_proto::stored::v1::Record;
 use jiyao_state::State;
 use tokio::sync::oneshot;
 
@@ -27,7 +25,7 @@ pub(crate) enum Outcome {
     Refused(Fault),
     /// The record at this place of the group.
     New { at: usize, answer: Vec<u8>, told: Option<Vec<u8>> },
-    /// The record of this sequence, written before.
+    /// The record of this sequence, decided before.
     Repeat { sequence: u64 },
     /// An answer without a record.
     Unchanged { answer: Vec<u8> },
@@ -39,31 +37,24 @@ pub(crate) struct Group<'s> {
     /// Sequence of its first record.
     pub(crate) first: u64,
     pub(crate) entries: Vec<Entry>,
-    pub(crate) records: Vec<Record>,
-    /// Request ids that it uses: digest of the request, and place of the record.
-    pub(crate) requests: HashMap<Vec<u8>, ([u8; 32], usize)>,
     pub(crate) answers: Answers,
     pub(crate) bytes: usize,
     /// The state is not to be used any more, or not as the overlay has it.
     pub(crate) state_failed: bool,
-    last_sync: Duration,
     /// Its first command came.
     since: Option<Instant>,
 }
 
 impl<'s> Group<'s> {
     /// The group that begins with a record, upon a state that may still miss the group before it.
-    pub(crate) fn new(state: &'s State, first: u64, last_sync: Duration) -> Self {
+    pub(crate) fn new(state: &'s State, first: u64) -> Self {
         Self {
             overlay: Overlay::new(state),
             first,
             entries: Vec::new(),
-            records: Vec::new(),
-            requests: HashMap::new(),
             answers: Answers(Vec::new()),
             bytes: 0,
             state_failed: false,
-            last_sync,
             since: None,
         }
     }
@@ -83,9 +74,14 @@ impl<'s> Group<'s> {
         self.answers.0.len() >= COMMANDS || self.bytes >= BYTES
     }
 
+    /// The sequence that its next record gets.
+    pub(crate) fn next(&self) -> u64 {
+        self.first + self.entries.len() as u64
+    }
+
     /// Whoever waits for it has waited long enough.
-    pub(crate) fn is_due(&self) -> bool {
-        self.is_full() || self.since.is_some_and(|since| since.elapsed() >= self.last_sync * SYNCS)
+    pub(crate) fn is_due(&self, last_sync: Duration) -> bool {
+        self.is_full() || self.since.is_some_and(|since| since.elapsed() >= last_sync * SYNCS)
     }
 }
 
@@ -93,10 +89,12 @@ impl<'s> Group<'s> {
 pub(crate) struct Answers(Vec<(Outcome, Reply)>);
 
 impl Answers {
-    /// Nothing of the group was written.
-    pub(crate) fn refuse(self, why: impl Fn() -> Fault) {
-        for (_, reply) in self.0 {
-            let _ = reply.send(Err(why()));
+    /// Nothing of the group was written: only what is on disk from before is answered.
+    pub(crate) fn refuse(self, log: &Log, why: impl Fn() -> Fault) {
+        let head = log.head();
+        for (outcome, reply) in self.0 {
+            let is_on_disk = matches!(outcome, Outcome::Repeat { sequence } if sequence <= head.sequence);
+            let _ = reply.send(if is_on_disk { answer(log, head, &[], outcome) } else { Err(why()) });
         }
     }
 

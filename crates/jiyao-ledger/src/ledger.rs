@@ -205,7 +205,7 @@ impl<D: Domain> Ledger<D> {
             report,
             blocks: Blocks::default(),
             syncer: Syncer::start().map_err(jiyao_journal::OpenError::Io)?,
-            waiting: Builder::new_current_thread().build().map_err(jiyao_journal::OpenError::Io)?,
+            runtime: Builder::new_current_thread().build().map_err(jiyao_journal::OpenError::Io)?,
             last_sync: Duration::ZERO,
         };
         thread::Builder::new()

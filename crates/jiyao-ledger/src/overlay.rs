@@ -9,9 +9,8 @@ use jiyao_state::{State, StateError, Writes};
 const SHORT: usize = 4 << 10;
 
 /// The state as it will be once the group is written: what is stored, under what the group before puts while it is still
-/// being synced, under what this one puts. Most commands of a
-/// group ask for the same organ, rules and counters: what is short and was read once is kept, for nothing changes under
-/// it.
+/// being synced, under what this one puts. Most commands of a group ask for the same organ, rules and counters: what is
+/// short and was read once is kept, for nothing changes under it.
 pub struct Overlay<'s> {
     state: &'s State,
     under: Writes,

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use jiyao_journal::Written;
+use jiyao_journal::{Synced, Written};
 #[cfg(shuttle)]
 use shuttle::thread;
 #[cfg(not(shuttle))]
@@ -13,15 +13,12 @@ use tokio::sync::mpsc;
 use crate::writer::end_for;
 
 /// A group that the disk has, and how long writing and syncing took.
-pub(crate) struct Synced {
-    pub(crate) written: Written,
-    pub(crate) took: Duration,
-}
+pub(crate) type Timed = (Synced, Duration);
 
 /// Hands groups to the thread, one at a time, and takes them back.
 pub(crate) struct Syncer {
     orders: mpsc::Sender<(Written, Instant)>,
-    done: mpsc::Receiver<Synced>,
+    done: mpsc::Receiver<Timed>,
 }
 
 impl Syncer {
@@ -32,10 +29,11 @@ impl Syncer {
         thread::Builder::new().name("journal-syncer".to_owned()).spawn(move || {
             while let Some((written, began)) = ordered.blocking_recv() {
                 others_have_turns();
-                if let Err(e) = written.sync() {
-                    end_for("the journal cannot be synced", &e);
-                }
-                if back.try_send(Synced { written, took: began.elapsed() }).is_err() {
+                let synced = match written.sync() {
+                    Ok(synced) => synced,
+                    Err(e) => end_for("the journal cannot be synced", &e),
+                };
+                if back.try_send((synced, began.elapsed())).is_err() {
                     return;
                 }
             }
@@ -51,7 +49,7 @@ impl Syncer {
     }
 
     /// The group that was begun, once it is synced.
-    pub(crate) async fn next(&mut self) -> Synced {
+    pub(crate) async fn synced(&mut self) -> Timed {
         match self.done.recv().await {
             Some(synced) => synced,
             None => {

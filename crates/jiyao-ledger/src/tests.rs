@@ -67,12 +67,13 @@ impl Domain for Counters {
     }
 
     fn may_erase(&self, view: &Overlay<'_>, name: &str) -> jiyao_fault::Result<()> {
-        let is_known = !view.scan_prefix(name.as_bytes())?.is_empty();
+        let is_known = name == BUG || !view.scan_prefix(name.as_bytes())?.is_empty();
         is_known.then_some(()).ok_or_else(|| Fault::new(Reason::MinutesNotFound))
     }
 
     /// Of a counter its total remains, and its name up to the first slash; of [`NEEDED`] nothing that could be applied.
     fn erased(&self, event: &Event, erasing: &mut Erasing) -> jiyao_fault::Result<Option<Vec<Event>>> {
+        assert_ne!(erasing.minutes, BUG, "a rule with a bug");
         let kept = erasing.minutes.as_bytes();
         if !event.body[8..].starts_with(kept) {
             return Ok(None);
@@ -517,6 +518,79 @@ async fn what_two_persons_erase_is_gone_and_everything_else_stands() {
         again.close().await;
         // From the journal alone it comes to the same.
         fs_remove(&folder, "state");
+    }
+}
+
+#[tokio::test]
+async fn an_erasure_that_meets_a_bug_is_refused_and_the_ledger_goes_on() {
+    let folder = TempDir::new().unwrap();
+    let ledger = three(&folder).await;
+    let id = ask(&ledger, BUG).await.unwrap();
+    let head = ledger.head();
+    let refused = ledger.erase(by("second", &id)).await.unwrap_err();
+    assert_eq!((refused.reason(), ledger.head()), (Reason::Internal, head));
+    ledger.submit(add("a", 1, "")).await.unwrap();
+    ledger.close().await;
+}
+
+/// What is stored, what the group before puts, and what this one puts are read as one.
+#[test]
+fn an_overlay_lies_upon_the_group_before_and_that_upon_the_state() {
+    let folder = TempDir::new().unwrap();
+    let patience = Duration::from_secs(20);
+    let (state, _) = jiyao_state::State::open(&folder.path().join("state"), 1, patience).unwrap();
+    let pairs = |pairs: &[(&str, Option<&str>)]| -> jiyao_state::Writes {
+        pairs
+            .iter()
+            .map(|(key, value)| (key.as_bytes().to_vec(), value.map(|v| v.as_bytes().to_vec())))
+            .collect()
+    };
+    let at = |sequence| jiyao_state::Applied { journal: [1; 16], sequence, hash: [2; 32] };
+    let stored = [("k/a", Some("1")), ("k/b", Some("1")), ("k/c", Some("1")), ("k/d", Some("1"))];
+    state.apply(pairs(&stored), at(1)).unwrap();
+    let mut overlay = Overlay::new(&state);
+    overlay.lay_upon(pairs(&[("k/a", None), ("k/b", Some("2")), ("k/c", None), ("k/e", Some("2"))]));
+    overlay.put(b"k/b".to_vec(), b"3".to_vec());
+    overlay.put(b"k/c".to_vec(), b"3".to_vec());
+    overlay.remove(b"k/e".to_vec());
+    let expected = [("k/b", "3"), ("k/c", "3"), ("k/d", "1")];
+    let seen = |overlay: &Overlay<'_>| {
+        for key in ["k/a", "k/b", "k/c", "k/d", "k/e", "k/f"] {
+            let found =
+                expected.iter().find(|(known, _)| *known == key).map(|(_, value)| value.as_bytes().to_vec());
+            assert_eq!(overlay.get(key.as_bytes()).unwrap(), found, "{key}");
+        }
+        let found = overlay.scan_prefix(b"k/").unwrap();
+        let found: Vec<_> =
+            found.iter().map(|(k, v)| [k, v].map(|s| std::str::from_utf8(s).unwrap())).collect();
+        assert_eq!(found, expected.map(|(key, value)| [key, value]));
+    };
+    seen(&overlay);
+    let under = overlay.settle();
+    state.apply(under, at(2)).unwrap();
+    seen(&overlay);
+}
+
+/// The disk may be full for a new command: what was done before is answered all the same.
+#[tokio::test]
+async fn a_repeat_of_what_is_on_disk_is_answered_though_its_group_is_not_written() {
+    let folder = TempDir::new().unwrap();
+    let ledger = open(&folder);
+    ledger.submit(add("a", 1, "id-1")).await.unwrap();
+    let state = ledger.inner.state.get().unwrap();
+    let mut group = crate::group::Group::new(&state, 2);
+    let mut ask = |outcome| {
+        let (reply, answer) = tokio::sync::oneshot::channel();
+        group.add(outcome, reply);
+        answer
+    };
+    let old = ask(crate::group::Outcome::Repeat { sequence: 1 });
+    let new = ask(crate::group::Outcome::New { at: 0, answer: Vec::new(), told: None });
+    let repeated = ask(crate::group::Outcome::Repeat { sequence: 2 });
+    group.answers.refuse(&ledger.log(), || Fault::new(Reason::DiskFull));
+    assert_eq!(total(old.await.unwrap().unwrap()), 1);
+    for refused in [new, repeated] {
+        assert_eq!(refused.await.unwrap().unwrap_err().reason(), Reason::DiskFull);
     }
 }
 

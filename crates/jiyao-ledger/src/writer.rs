@@ -14,6 +14,7 @@ use jiyao_telemetry::histogram;
 use prost::Message as _;
 use sha2::{Digest as _, Sha256};
 use tokio::runtime::Runtime;
+use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{error, warn};
 
@@ -25,7 +26,7 @@ use crate::ledger::{
 };
 use crate::overlay::{Overlay, unavailable};
 use crate::public::Blocks;
-use crate::syncer::{Synced, Syncer};
+use crate::syncer::{Syncer, Timed};
 
 /// Exit code where the writer has a bug (EX_SOFTWARE): the next start reads all that was acknowledged.
 const EXIT_BUG: i32 = 70;
@@ -75,7 +76,7 @@ pub(crate) struct Writer<D: Domain> {
     pub(crate) blocks: Blocks,
     pub(crate) syncer: Syncer,
     /// Waits for what comes first, a job or the disk.
-    pub(crate) waiting: Runtime,
+    pub(crate) runtime: Runtime,
     pub(crate) last_sync: Duration,
 }
 
@@ -94,9 +95,9 @@ struct Behind {
 }
 
 /// What comes first.
-enum Next<D: Domain> {
+enum News<D: Domain> {
     Job(Job<D>),
-    Synced(Synced),
+    Synced(Timed),
     Closed,
 }
 
@@ -116,7 +117,10 @@ impl<D: Domain> Writer<D> {
     fn run(mut self) {
         // A state that failed is made good before anyone asks: readers wait for it too.
         let stop = loop {
-            let Some(state) = self.sound_state() else { break None };
+            let state = match self.sound_state() {
+                Ok(state) => state,
+                Err(stop) => break stop,
+            };
             let (is_sound, end) = self.serve(&state);
             if !is_sound {
                 self.state.set(None);
@@ -125,11 +129,15 @@ impl<D: Domain> Writer<D> {
             match (end, is_sound.then_some(state)) {
                 (Some(End::Erase(order, reply)), Some(state)) => {
                     let erased = self.erase(&order, &state);
+                    let mut changed = Ok(());
                     if erased.as_ref().is_ok_and(|erased| erased.is_new) {
-                        self.change_over(state);
+                        changed = self.change_over(state);
                     }
                     // Whoever is told that it is gone finds nothing of it.
                     let _ = reply.send(erased.map(|erased| erased.erasure));
+                    if let Err(stop) = changed {
+                        break stop;
+                    }
                 }
                 (Some(End::Erase(_, reply)), None) => {
                     let _ = reply.send(Err(Fault::new(Reason::StateUnavailable)));
@@ -154,64 +162,65 @@ impl<D: Domain> Writer<D> {
     /// Decides, writes, syncs and answers group after group: while one is synced, the next is decided upon it. Returns
     /// when nothing is on its way: whether the state is sound, and what else ended it.
     fn serve(&mut self, state: &Arc<State>) -> (bool, Option<End>) {
-        let first = self.journal.log().head().sequence + 1;
-        let mut group = Group::new(state, first, self.last_sync);
+        let mut group = Group::new(state, self.journal.log().head().sequence + 1);
         let (mut behind, mut end, mut is_sound) = (None, None, true);
         loop {
             // Nothing more is decided against an overlay that may hold half of a record.
             is_sound &= !group.state_failed;
             let is_closed = end.is_some() || !is_sound;
-            let next = match &behind {
+            // None: nothing is to be waited for.
+            let news = match &behind {
                 Some(_) if is_closed || group.is_full() => {
-                    Some(Next::Synced(self.waiting.block_on(self.syncer.next())))
+                    Some(News::Synced(self.runtime.block_on(self.syncer.synced())))
                 }
-                Some(_) => Some(self.next()),
+                Some(_) => Some(self.news()),
                 None if is_closed => None,
-                None if group.is_empty() => Some(self.next()),
-                None if group.is_due() => None,
-                None => self.jobs.try_recv().ok().map(Next::Job),
+                None if group.is_empty() => Some(self.news()),
+                None if group.is_due(self.last_sync) => None,
+                None => self.jobs.try_recv().ok().map(News::Job),
             };
-            match next {
-                Some(Next::Job(Job::Decide { submission, reply })) => {
+            match news {
+                Some(News::Job(Job::Decide { submission, reply })) => {
                     self.decide(&mut group, &submission, reply);
                 }
-                Some(Next::Job(Job::Erase { order, reply })) => end = Some(End::Erase(order, reply)),
-                Some(Next::Job(Job::Stop { done })) => end = Some(End::Stop(done)),
-                Some(Next::Closed) => end = Some(End::Closed),
-                Some(Next::Job(Job::Replace { failed })) => {
+                Some(News::Job(Job::Erase { order, reply })) => end = Some(End::Erase(order, reply)),
+                Some(News::Job(Job::Stop { done })) => end = Some(End::Stop(done)),
+                Some(News::Closed) => end = Some(End::Closed),
+                Some(News::Job(Job::Replace { failed })) => {
                     group.state_failed |= std::ptr::eq(failed.as_ptr(), Arc::as_ptr(state));
                 }
-                Some(Next::Synced(synced)) => {
+                Some(News::Synced(synced)) => {
                     let writes = group.overlay.settle();
                     let shown = behind.take().is_none_or(|behind| self.finish(behind, synced, writes, state));
                     group.state_failed |= !shown;
                 }
                 None if is_closed && group.is_empty() => return (is_sound, end),
-                None => {
-                    let next = Group::new(state, group.first, self.last_sync);
-                    (group, behind) = self.begin(std::mem::replace(&mut group, next), state);
-                }
+                None => (group, behind) = self.begin(group, state),
             }
         }
     }
 
     /// A job, or what was synced.
-    fn next(&mut self) -> Next<D> {
+    fn news(&mut self) -> News<D> {
         let (syncer, jobs) = (&mut self.syncer, &mut self.jobs);
-        self.waiting.block_on(async {
+        self.runtime.block_on(async {
             tokio::select! {
                 biased;
-                synced = syncer.next() => Next::Synced(synced),
-                job = jobs.recv() => job.map_or(Next::Closed, Next::Job),
+                synced = syncer.synced() => News::Synced(synced),
+                job = jobs.recv() => job.map_or(News::Closed, News::Job),
             }
         })
     }
 
-    /// The state; opened again, or rebuilt, when it failed. None when the process should end.
-    fn sound_state(&mut self) -> Option<Arc<State>> {
+    /// The state; opened again, or rebuilt, when it failed.
+    ///
+    /// # Errors
+    /// It is to stop: whoever asked for that, if anyone is left.
+    fn sound_state(&mut self) -> Result<Arc<State>, Option<oneshot::Sender<()>>> {
         if let Some(state) = self.state.get() {
-            return Some(state);
+            return Ok(state);
         }
+        // What it took may be of a group that was not written, or of records that were erased.
         self.blocks = Blocks::default();
         // What was found, while there is no room for another.
         let mut waiting = None;
@@ -230,7 +239,7 @@ impl<D: Domain> Writer<D> {
                         let state = Arc::new(state);
                         self.state.set(Some(Arc::clone(&state)));
                         self.report.send_replace(self.journal.log().head().sequence);
-                        return Some(state);
+                        return Ok(state);
                     }
                     Err(e) => error!(cause = %chain(&e), "the state cannot be opened; trying again"),
                 }
@@ -240,19 +249,18 @@ impl<D: Domain> Writer<D> {
                 }
                 waiting = Some(next);
             }
-            while let Ok(job) = self.jobs.try_recv() {
-                match job {
-                    Job::Decide { reply, .. } => {
+            loop {
+                match self.jobs.try_recv() {
+                    Ok(Job::Decide { reply, .. }) => {
                         let _ = reply.send(Err(Fault::new(Reason::StateUnavailable)));
                     }
-                    Job::Erase { reply, .. } => {
+                    Ok(Job::Erase { reply, .. }) => {
                         let _ = reply.send(Err(Fault::new(Reason::StateUnavailable)));
                     }
-                    Job::Replace { .. } => {}
-                    Job::Stop { done } => {
-                        let _ = done.send(());
-                        return None;
-                    }
+                    Ok(Job::Replace { .. }) => {}
+                    Ok(Job::Stop { done }) => return Err(Some(done)),
+                    Err(TryRecvError::Disconnected) => return Err(None),
+                    Err(TryRecvError::Empty) => break,
                 }
             }
             std::thread::sleep(STATE_RETRY);
@@ -298,21 +306,15 @@ impl<D: Domain> Writer<D> {
         submission: &Submission<Asked<D::Command>>,
         time_ms: i64,
     ) -> Result<Outcome> {
-        let used = (!submission.request_id.is_empty()).then(|| used_key(submission));
-        if let Some(key) = &used {
-            if let Some((digest, at)) = group.requests.get(key) {
-                check_same(&submission.request_id, digest, &submission.digest)?;
-                let answer = group.records[*at].answer.clone();
-                return Ok(Outcome::New { at: *at, answer, told: None });
-            }
-            if let Some(found) = group.overlay.get(key)? {
-                let found = UsedRequest::decode(found.as_slice()).map_err(Fault::internal)?;
-                check_same(&submission.request_id, &found.digest, &submission.digest)?;
-                return Ok(Outcome::Repeat { sequence: found.sequence });
-            }
+        if !submission.request_id.is_empty()
+            && let Some(found) = group.overlay.get(&used_key(submission))?
+        {
+            let found = UsedRequest::decode(found.as_slice()).map_err(Fault::internal)?;
+            check_same(&submission.request_id, &found.digest, &submission.digest)?;
+            return Ok(Outcome::Repeat { sequence: found.sequence });
         }
         // Asked once for a group: the append asks again.
-        if group.records.is_empty() {
+        if group.entries.is_empty() {
             self.journal.room().map_err(|e| disk_full(&e))?;
         }
         let now = Timestamp::from_millisecond(time_ms).map_err(Fault::internal)?;
@@ -325,7 +327,7 @@ impl<D: Domain> Writer<D> {
         if decided.events.is_empty() {
             return Ok(Outcome::Unchanged { answer: decided.answer });
         }
-        let at = group.records.len();
+        let at = group.entries.len();
         let record = Record {
             method: submission.method.to_owned(),
             principal: submission.principal.clone(),
@@ -334,7 +336,7 @@ impl<D: Domain> Writer<D> {
             events: decided.events,
             answer: decided.answer.clone(),
         };
-        let sequence = group.first + at as u64;
+        let sequence = group.next();
         let shown =
             apply(self.domain.as_ref(), &mut group.overlay, &record, sequence, time_ms).and_then(|()| {
                 let shown = (sequence, time_ms, Some(&record));
@@ -345,12 +347,9 @@ impl<D: Domain> Writer<D> {
             group.state_failed = true;
             return Err(fault);
         }
-        group.entries.push(Entry { time_ms, payload: record.encode_to_vec() });
-        group.bytes += group.entries.last().map_or(0, |entry| entry.payload.len());
-        if let Some(key) = used {
-            group.requests.insert(key, (submission.digest, at));
-        }
-        group.records.push(record);
+        let payload = record.encode_to_vec();
+        group.bytes += payload.len();
+        group.entries.push(Entry { time_ms, payload });
         Ok(Outcome::New { at, answer: decided.answer, told })
     }
 
@@ -363,17 +362,21 @@ impl<D: Domain> Writer<D> {
             return Ok(Erased { erasure, is_new: false });
         }
         let log = self.journal.log();
-        let plan = erasure::plan(self.domain.as_ref(), &log, &erasure)?;
+        let domain = self.domain.as_ref();
+        // A rule that panics is a bug of this program, and would be met again at every start.
+        let planned = catch_unwind(AssertUnwindSafe(|| erasure::plan(domain, &log, &erasure)));
+        let plan = planned.unwrap_or_else(|_| Err(Fault::internal("planning an erasure panicked")))?;
         erasure.records = erasure::named(&plan);
         let record = erasure::record(&erasure, order);
         let payload = record.encode_to_vec();
         if plan.remains.is_empty() {
-            // A follower that had nothing of it confirms that too.
-            let sequence = self.write_down(Entry { time_ms, payload })?;
+            // A follower that had nothing of it confirms that too. What cannot be shown is not written.
+            let sequence = log.head().sequence + 1;
             let mut overlay = Overlay::new(state);
-            apply(self.domain.as_ref(), &mut overlay, &record, sequence, time_ms)?;
+            apply(domain, &mut overlay, &record, sequence, time_ms)?;
             let shown = (sequence, time_ms, Some(&record));
-            self.blocks.take(self.domain.as_ref(), &log, &mut overlay, shown)?;
+            self.blocks.take(domain, &log, &mut overlay, shown)?;
+            self.write_down(Entry { time_ms, payload })?;
             let head = log.head();
             let applied = Applied { journal: *head.journal.as_bytes(), sequence, hash: head.hash };
             state.apply(overlay.writes, applied).map_err(unavailable)?;
@@ -381,7 +384,8 @@ impl<D: Domain> Writer<D> {
             return Ok(Erased { erasure, is_new: false });
         }
         if !self.has_room_for_state() {
-            return Err(disk_full(&AppendError::NoRoom { free: 0, needed: self.room_for_state() }));
+            let free = free_bytes(&self.places.journal).map_err(Fault::internal)?;
+            return Err(disk_full(&AppendError::NoRoom { free, needed: self.room_for_state() }));
         }
         self.journal.can_erase(&plan.remains).map_err(|e| match e {
             EraseError::Seal(e) => disk_full(&e),
@@ -389,10 +393,15 @@ impl<D: Domain> Writer<D> {
         })?;
         let beside = self.places.beside();
         State::remove(&beside).map_err(Fault::internal)?;
-        let rehearsed =
-            State::open(&beside, D::PROJECTION, PATIENCE).map_err(OpenError::from).and_then(|(fresh, _)| {
-                replay(self.domain.as_ref(), &log, &fresh, &plan.remains)?;
-                Ok(fresh)
+        let rehearse = || {
+            let (fresh, _) = State::open(&beside, D::PROJECTION, PATIENCE)?;
+            replay(domain, &log, &fresh, &plan.remains)?;
+            Ok(fresh)
+        };
+        let rehearsed: Result<State, OpenError> =
+            catch_unwind(AssertUnwindSafe(rehearse)).unwrap_or_else(|_| {
+                let fault = Fault::internal("rehearsing an erasure panicked");
+                Err(OpenError::Unknown { sequence: log.head().sequence, fault })
             });
         let fresh = rehearsed.map_err(|e| {
             warn!(cause = %chain(&e), "an erasure is refused: the journal cannot be replayed without what should go");
@@ -417,17 +426,25 @@ impl<D: Domain> Writer<D> {
     }
 
     /// Appends one record alone.
-    fn write_down(&mut self, entry: Entry) -> Result<u64> {
-        let appended = self.journal.append(&[entry]).map_err(|e| match e {
+    fn write_down(&mut self, entry: Entry) -> Result<()> {
+        let appended = self.journal.append(&[entry]);
+        appended.map(drop).map_err(|e| match e {
             AppendError::Fatal(e) => end_for("the journal cannot be written", &e),
-            e => disk_full(&e),
-        })?;
-        Ok(appended.last().map_or(0, |cursor| cursor.sequence))
+            e => {
+                // It has taken what was not written.
+                self.blocks = Blocks::default();
+                disk_full(&e)
+            }
+        })
     }
 
     /// Puts the state that was made beside the one in use in its place. Readers wait for what goes.
-    fn change_over(&mut self, old: Arc<State>) {
+    ///
+    /// # Errors
+    /// As [`Writer::sound_state`].
+    fn change_over(&mut self, old: Arc<State>) -> Result<(), Option<oneshot::Sender<()>>> {
         self.state.set(None);
+        old.give_up_folder();
         kill_point("erasure-shown");
         let until = Instant::now() + PATIENCE;
         while Arc::strong_count(&old) > 1 && Instant::now() < until {
@@ -442,46 +459,44 @@ impl<D: Domain> Writer<D> {
         }
         kill_point("state-replaced");
         // It is opened, or rebuilt, as after any failure; nobody is answered before.
-        let _ = self.sound_state();
+        self.sound_state().map(drop)
     }
 
     /// Writes a group and begins to sync it: the group that is decided upon it meanwhile, and what waits. Where there is
     /// nothing to write, or no room, it is answered at once.
     fn begin<'s>(&mut self, mut group: Group<'s>, state: &'s State) -> (Group<'s>, Option<Behind>) {
         kill_point("group-decided");
-        let many = group.entries.len() as u64;
-        let next = |first| Group::new(state, first, self.last_sync);
-        if many == 0 {
+        if group.entries.is_empty() {
             group.answers.give(&self.journal.log(), &[], !group.state_failed);
-            return (next(group.first), None);
+            return (Group::new(state, group.first), None);
         }
         if is_planted("report-early") {
-            self.report.send_replace(self.journal.log().head().sequence + many);
+            self.report.send_replace(group.next() - 1);
         }
         let began = Instant::now();
         match self.journal.write(&group.entries) {
             Ok(written) => {
-                histogram!("jiyao_journal_group_records").record(many as f64);
+                histogram!("jiyao_journal_group_records").record(group.entries.len() as f64);
                 self.syncer.begin(written, began);
-                let mut next = next(group.first + many);
-                next.overlay.lay_upon(std::mem::take(&mut group.overlay.writes));
-                (next, Some(Behind { answers: group.answers, state_failed: group.state_failed }))
+                let mut upon = Group::new(state, group.next());
+                upon.overlay.lay_upon(std::mem::take(&mut group.overlay.writes));
+                (upon, Some(Behind { answers: group.answers, state_failed: group.state_failed }))
             }
             Err(AppendError::Fatal(e)) => end_for("the journal cannot be written", &e),
             Err(e) => {
                 // It has taken what was not written.
                 self.blocks = Blocks::default();
-                group.answers.refuse(|| disk_full(&e));
-                (next(group.first), None)
+                group.answers.refuse(&self.journal.log(), || disk_full(&e));
+                (Group::new(state, group.first), None)
             }
         }
     }
 
     /// Shows a group that was synced and answers it. False: the state must be opened anew.
-    fn finish(&mut self, behind: Behind, synced: Synced, writes: Writes, state: &State) -> bool {
-        self.last_sync = synced.took;
-        histogram!("jiyao_journal_append_seconds").record(synced.took);
-        let cursors = self.journal.show(synced.written);
+    fn finish(&mut self, behind: Behind, (synced, took): Timed, writes: Writes, state: &State) -> bool {
+        self.last_sync = took;
+        histogram!("jiyao_journal_append_seconds").record(took);
+        let cursors = self.journal.show(synced);
         let (log, began) = (self.journal.log(), Instant::now());
         let head = log.head();
         let applied = Applied { journal: *head.journal.as_bytes(), sequence: head.sequence, hash: head.hash };
@@ -517,7 +532,7 @@ fn disk_full(e: &AppendError) -> Fault {
         AppendError::NoRoom { free, needed } => {
             Fault::new(Reason::DiskFull).with("free", free).with("needed", needed)
         }
-        AppendError::TooLarge { size } => Fault::new(Reason::SourceTooLarge).with("limit", size),
+        AppendError::TooLarge { limit, .. } => Fault::new(Reason::SourceTooLarge).with("limit", limit),
         AppendError::Fatal(e) => Fault::internal(e.to_string()),
     }
 }

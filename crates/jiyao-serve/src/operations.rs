@@ -40,7 +40,7 @@ const TOLD_EVERY: Duration = Duration::from_secs(10);
 /// The same while the service starts.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// Records between two reports of a verification.
-const REPORT_EVERY: u64 = 10_000;
+const REPORT_EVERY: u64 = if cfg!(test) { 4 } else { 10_000 };
 /// Damaged records that are named.
 const NAMED: usize = 1000;
 /// File that says when the last backup was.
@@ -231,9 +231,18 @@ fn back_up(log: &Log, about: &About, to: &Sender<wire::BackupResponse>) -> io::R
 /// How often it is looked whether a backup was taken.
 const TAKEN_EVERY: Duration = Duration::from_millis(20);
 
+/// Takes out those of which a record says that this remains of them.
+fn prove(payload: &[u8], unproved: &mut BTreeMap<u64, Hash>) {
+    for named in carried_out(payload).unwrap_or_default().into_iter().flat_map(|one| one.records) {
+        if unproved.get(&named.sequence).is_some_and(|left| left[..] == named.remains) {
+            unproved.remove(&named.sequence);
+        }
+    }
+}
+
 /// Verifies every record up to the head of now, with a report now and then and at the end. What remains of an erased
 /// record must be what the record of its erasure says.
-fn verify(log: &Log, to: &Sender<wire::VerifyJournalResponse>) -> Result<(), ReadError> {
+pub(crate) fn verify(log: &Log, to: &Sender<wire::VerifyJournalResponse>) -> Result<(), ReadError> {
     let head = log.head();
     let mut found = wire::VerifyJournalResponse::default();
     let mut unproved: BTreeMap<u64, Hash> = BTreeMap::new();
@@ -252,13 +261,7 @@ fn verify(log: &Log, to: &Sender<wire::VerifyJournalResponse>) -> Result<(), Rea
                     found.erased += 1;
                     unproved.insert(sequence, Sha256::digest(&payload).into());
                 }
-                for named in carried_out(&payload).unwrap_or_default().into_iter().flat_map(|one| one.records)
-                {
-                    let remains = unproved.get(&named.sequence).is_some_and(|left| left[..] == named.remains);
-                    if remains {
-                        unproved.remove(&named.sequence);
-                    }
-                }
+                prove(&payload, &mut unproved);
             }
             Err(e @ ReadError::Io { .. }) => return Err(e),
             Err(_) => {
@@ -271,6 +274,16 @@ fn verify(log: &Log, to: &Sender<wire::VerifyJournalResponse>) -> Result<(), Rea
         }
         if sequence.is_multiple_of(REPORT_EVERY) && to.blocking_send(Ok(found.clone())).is_err() {
             return Ok(());
+        }
+    }
+    // What was erased meanwhile was on record before it went.
+    let mut behind = head.sequence;
+    while !unproved.is_empty() && behind < log.head().sequence {
+        behind += 1;
+        match log.read(behind) {
+            Ok(record) => prove(&record.payload.unwrap_or_default(), &mut unproved),
+            Err(e @ ReadError::Io { .. }) => return Err(e),
+            Err(_) => {}
         }
     }
     found.records -= unproved.len() as u64;

@@ -1,10 +1,14 @@
+use std::collections::BTreeMap;
+
 use jiyao_fault::Reason;
 use jiyao_ledger::{Context, Decided, Domain, Erasing, Ledger, Overlay, Places};
 use jiyao_proto::journal::v1::event::Kind;
 use jiyao_proto::journal::v1::journal_service_client::JournalServiceClient;
 use jiyao_proto::journal::v1::{GetHeadRequest, OrganCreated};
 use jiyao_proto::server::journal::v1::journal_service_server::JournalServiceServer;
-use jiyao_proto::stored::v1::Event;
+use jiyao_proto::stored::v1::{ErasedRecord, Erasure, Event, Record};
+use prost::Message as _;
+use sha2::{Digest as _, Sha256};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -16,6 +20,7 @@ use tonic_health::pb::health_client::HealthClient;
 use crate::config::ServeConfig;
 use crate::follower::{Absorb as _, Link, Setback, Source};
 use crate::journal_service::JournalApi;
+use crate::operations::verify;
 use crate::server::{Late, Parts, ServeError, Server};
 use crate::takeover::{Intake, Takeover, fetch_minutes, unknown_kind};
 
@@ -110,6 +115,37 @@ async fn a_method_without_a_row_keeps_the_server_from_starting() {
         matches!(&refused, ServeError::Bug(what) if what.contains("JournalService/GetHead")),
         "{refused}"
     );
+}
+
+/// The record of an erasure stands behind the head that was to be verified: what it took is no damage.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_erased_while_a_journal_is_verified_is_not_found_damaged() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = jiyao_journal::Options { segment_size: 1 << 20, reserve: 0 };
+    let mut journal = jiyao_journal::Journal::open(folder.path(), options).unwrap().journal;
+    let entry = |payload| jiyao_journal::Entry { time_ms: 7, payload };
+    for _ in 0..30 {
+        journal.append(&[entry(vec![0; 100])]).unwrap();
+    }
+    let (send, mut reports) = tokio::sync::mpsc::channel(1);
+    let log = journal.log();
+    let verifying = tokio::task::spawn_blocking(move || verify(&log, &send).unwrap());
+    // It has begun, and waits until its reports are taken.
+    assert_eq!(reports.recv().await.unwrap().unwrap().records, 4);
+    let taken = ErasedRecord { sequence: 25, remains: Sha256::digest(b"").to_vec() };
+    let erasure = Erasure { records: vec![taken], ..Erasure::default() };
+    let carried_out =
+        Event { r#type: "erasure.carried_out".to_owned(), version: 1, body: erasure.encode_to_vec() };
+    let record = Record { events: vec![carried_out], ..Record::default() };
+    journal.append(&[entry(record.encode_to_vec())]).unwrap();
+    journal.erase(&BTreeMap::from([(25, Vec::new())])).unwrap();
+    let mut last = None;
+    while let Some(report) = reports.recv().await {
+        last = Some(report.unwrap());
+    }
+    verifying.await.unwrap();
+    let last = last.unwrap();
+    assert_eq!((last.records, last.erased, last.damaged), (30, 1, Vec::new()));
 }
 
 /// Takes over minutes, and does nothing with them.

@@ -187,10 +187,15 @@ impl State {
         fs_err::rename(from, to)
     }
 
+    /// Its folder will be another's before it is closed, or has gone wrong: nothing is sealed.
+    pub fn give_up_folder(&self) {
+        self.is_retired.store(true, Ordering::SeqCst);
+    }
+
     /// Closes a store that failed, on a thread of its own and after its last reader: sled may wait for ever for what it
     /// cannot write.
     pub fn retire(self: Arc<Self>) {
-        self.is_retired.store(true, Ordering::SeqCst);
+        self.give_up_folder();
         std::thread::spawn(move || {
             while Arc::strong_count(&self) > 1 {
                 std::thread::sleep(Duration::from_millis(10));
@@ -292,6 +297,22 @@ mod tests {
         assert_eq!(all(&state), expected);
         let after_a: Vec<_> = state.scan(b"", b"a").map(|pair| pair.unwrap().0).collect();
         assert_eq!(after_a, [b"b".to_vec()]);
+    }
+
+    /// A record may show nothing at all: how far the journal was followed is still kept, once.
+    #[test]
+    fn a_batch_of_nothing_moves_the_place_in_the_journal() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        let (state, _) = State::open(&path, 1, PATIENCE).unwrap();
+        state.apply(writes(&[("a", Some(b"1"))]), at(1)).unwrap();
+        state.settle().unwrap();
+        state.apply(Writes::new(), at(2)).unwrap();
+        state.settle().unwrap();
+        assert_eq!(state.store.applied().unwrap(), at(2), "sled has it");
+        drop(state);
+        let (state, origin) = State::open(&path, 1, PATIENCE).unwrap();
+        assert_eq!((origin, state.applied().unwrap()), (Origin::Kept, at(2)));
     }
 
     #[test]

@@ -27,6 +27,7 @@ struct Waiting {
     applied: Applied,
     fresh: Writes,
     fresh_bytes: usize,
+    /// Since when something waits, if only the place in the journal.
     since: Option<Instant>,
     /// On its way to sled.
     leaving: Option<Arc<Writes>>,
@@ -52,9 +53,10 @@ impl Waiting {
     }
 
     fn is_due(&self, now: Instant) -> bool {
-        let is_old = self.since.is_some_and(|since| now.duration_since(since) >= LEAVE_AFTER);
-        let is_wanted = self.is_hurried || self.is_ending || is_old || self.fresh_bytes >= LEAVE_BYTES;
-        is_wanted && !self.fresh.is_empty()
+        self.since.is_some_and(|since| {
+            let is_old = now.duration_since(since) >= LEAVE_AFTER;
+            self.is_hurried || self.is_ending || is_old || self.fresh_bytes >= LEAVE_BYTES
+        })
     }
 }
 
@@ -86,7 +88,7 @@ impl Recent {
             let (leaving, applied) = {
                 let mut waiting = self.lock();
                 loop {
-                    if waiting.failed.is_some() || (waiting.is_ending && waiting.fresh.is_empty()) {
+                    if waiting.failed.is_some() || (waiting.is_ending && waiting.since.is_none()) {
                         return Ok(());
                     }
                     let now = Instant::now();
@@ -121,7 +123,7 @@ impl Recent {
             .iter()
             .map(|(key, value)| key.len() + value.as_ref().map_or(0, Vec::len) + PER_PAIR)
             .sum::<usize>();
-        if waiting.fresh.is_empty() {
+        if waiting.since.is_none() {
             waiting.fresh = writes;
             waiting.since = Some(Instant::now());
             self.work.notify_one();
@@ -142,7 +144,7 @@ impl Recent {
     pub(crate) fn settle(&self) -> Result<(), StateError> {
         self.lock().is_hurried = true;
         self.work.notify_one();
-        let settled = self.wait_while(|waiting| !waiting.fresh.is_empty() || waiting.leaving.is_some());
+        let settled = self.wait_while(|waiting| waiting.since.is_some() || waiting.leaving.is_some());
         settled.map(|mut waiting| waiting.is_hurried = false)
     }
 
