@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -526,14 +526,24 @@ pub fn free_bytes(folder: &Path) -> io::Result<u64> {
 /// where it is missing. For what must outlive everything else, such as a key.
 ///
 /// # Errors
-/// Those of the file system; a file of the name stays as it is.
+/// Those of the file system; `WouldBlock` where another process is making it; a file of the name stays as it is.
 pub fn make_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     use fs_err::os::unix::fs::OpenOptionsExt as _;
     let folder = path.parent().unwrap_or(Path::new("."));
     fs_err::create_dir_all(folder)?;
     sync_parent(folder)?;
     let temporary = path.with_extension("new");
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+    let mut file =
+        OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&temporary)?;
+    // Of two processes that begin at once, neither must believe that the file holds what it has not written. Once the
+    // other is done, what was opened here is its file.
+    file.file().try_lock()?;
+    if !fs_err::metadata(&temporary)
+        .is_ok_and(|named| file.metadata().is_ok_and(|own| own.ino() == named.ino()))
+    {
+        return Err(io::ErrorKind::WouldBlock.into());
+    }
+    file.set_len(0)?;
     io::Write::write_all(&mut file, bytes)?;
     sync_all(&file)?;
     // A link does not replace what is there.

@@ -310,3 +310,21 @@ proptest! {
         prop_assert_eq!(read, groups.concat());
     }
 }
+
+/// Each of many that begin at once either made the file, with its own bytes in it, or knows that it did not.
+#[test]
+fn a_private_file_holds_what_its_only_maker_wrote() {
+    for _ in 0..20 {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("keys/a.key");
+        let makers: Vec<_> = (0..4_u8)
+            .map(|n| {
+                let path = path.clone();
+                std::thread::spawn(move || make_private(&path, &[n; 64]).is_ok().then_some(n))
+            })
+            .collect();
+        let made: Vec<u8> = makers.into_iter().filter_map(|maker| maker.join().unwrap()).collect();
+        assert_eq!(made.len(), 1, "{made:?}");
+        assert_eq!(fs_err::read(&path).unwrap(), [made[0]; 64]);
+    }
+}

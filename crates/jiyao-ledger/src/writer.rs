@@ -129,10 +129,10 @@ impl<D: Domain> Writer<D> {
             match (end, is_sound.then_some(state)) {
                 (Some(End::Erase(order, reply)), Some(state)) => {
                     let erased = self.erase(&order, &state);
-                    let mut changed = Ok(());
-                    if erased.as_ref().is_ok_and(|erased| erased.is_new) {
-                        changed = self.change_over(state);
-                    }
+                    let changed = match &erased {
+                        Ok(erased) if erased.is_new => self.change_over(state),
+                        _ => Ok(()),
+                    };
                     // Whoever is told that it is gone finds nothing of it.
                     let _ = reply.send(erased.map(|erased| erased.erasure));
                     if let Err(stop) = changed {
