@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiyao_fault::{Fault, Reason, Result};
 use jiyao_journal::{Cursor, Log};
-use jiyao_proto::journal::v1::Event;
+use jiyao_proto::journal::v1::{Event, FollowResponse};
 use prost::Message as _;
 use prost::bytes::Bytes;
 use tokio::sync::mpsc;
@@ -29,8 +29,8 @@ pub struct Stretch {
     pub from: u64,
     /// Inclusive end: resume after it.
     pub through: Cursor,
-    /// Public events, oldest first, each an encoded [`Event`].
-    pub encoded: Vec<Bytes>,
+    /// Public events, oldest first: an encoded [`FollowResponse`] that has nothing else.
+    pub encoded: Bytes,
 }
 
 impl Stretch {
@@ -39,7 +39,7 @@ impl Stretch {
     /// # Errors
     /// `INTERNAL`.
     pub fn events(&self) -> Result<Vec<Event>> {
-        self.encoded.iter().map(|event| Event::decode(event.clone()).map_err(Fault::internal)).collect()
+        FollowResponse::decode(self.encoded.clone()).map(|reply| reply.events).map_err(Fault::internal)
     }
 }
 
@@ -129,7 +129,8 @@ fn stretches<D: Domain>(domain: &D, log: &Log, slot: &Slot, from: u64, head: u64
         let to = head.min(public::end_of_block(from)).max(from);
         let encoded = public::kept(slot, from, to).map_or_else(|| public::read(domain, log, from, to), Ok);
         let through = || log.cursor_at(to).map_err(damaged);
-        let stretch = encoded.and_then(|encoded| Ok(Stretch { from, through: through()?, encoded }));
+        let stretch =
+            encoded.and_then(|encoded| Ok(Stretch { from, through: through()?, encoded: encoded.into() }));
         let is_last = stretch.is_err() || to >= head;
         found.push(stretch);
         if is_last {

@@ -5,10 +5,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use jiyao_fault::{Fault, Result};
 use jiyao_journal::Log;
-use jiyao_proto::journal::v1::Event;
-use jiyao_proto::stored::v1::{PublicBlock, Record};
+use jiyao_proto::journal::v1::{Event, FollowResponse};
+use jiyao_proto::stored::v1::Record;
 use prost::Message as _;
-use prost::bytes::Bytes;
 
 use crate::domain::Domain;
 use crate::erasure;
@@ -28,23 +27,28 @@ fn key(last: u64) -> Vec<u8> {
     [b"\0public/", &last.to_be_bytes()[..]].concat()
 }
 
-/// Encoded public events of a record.
-fn of<D: Domain>(domain: &D, record: &Record, sequence: u64, time_ms: i64) -> Result<Vec<Bytes>> {
+/// Adds the public events of a record, as a [`FollowResponse`] has them: encoded replies that stand one behind the other
+/// are one that has the events of all.
+fn add<D: Domain>(
+    to: &mut Vec<u8>,
+    domain: &D,
+    record: &Record,
+    (sequence, time_ms): (u64, i64),
+) -> Result<()> {
     let record_time = Some(timestamp(time_ms));
-    let mut found = Vec::new();
+    let mut reply = FollowResponse::default();
     for event in &record.events {
         let kinds = match erasure::public(event)? {
             Some(kinds) => kinds,
             None => domain.public(event)?,
         };
-        let events = kinds.into_iter().map(|kind| Event { sequence, record_time, kind: Some(kind) });
-        found.extend(events.map(|event| Bytes::from(event.encode_to_vec())));
+        reply.events.extend(kinds.into_iter().map(|kind| Event { sequence, record_time, kind: Some(kind) }));
     }
-    Ok(found)
+    reply.encode(to).map_err(Fault::internal)
 }
 
 /// Public events of the records in (`from`, `through`], out of the journal.
-pub(crate) fn read<D: Domain>(domain: &D, log: &Log, from: u64, through: u64) -> Result<Vec<Bytes>> {
+pub(crate) fn read<D: Domain>(domain: &D, log: &Log, from: u64, through: u64) -> Result<Vec<u8>> {
     let mut events = Vec::new();
     let mut next = from + 1;
     while next <= through {
@@ -52,28 +56,27 @@ pub(crate) fn read<D: Domain>(domain: &D, log: &Log, from: u64, through: u64) ->
         next += records.len() as u64;
         for record in records {
             let Some(payload) = record.payload else { continue };
-            events.extend(of(domain, &decode_record(&payload)?, record.sequence, record.time_ms)?);
+            add(&mut events, domain, &decode_record(&payload)?, (record.sequence, record.time_ms))?;
         }
     }
     Ok(events)
 }
 
 /// The same of a whole block out of the state; None where it does not have it or fails: the journal has it too.
-pub(crate) fn kept(slot: &Slot, from: u64, through: u64) -> Option<Vec<Bytes>> {
+pub(crate) fn kept(slot: &Slot, from: u64, through: u64) -> Option<Vec<u8>> {
     if !from.is_multiple_of(BLOCK) || through != end_of_block(from) {
         return None;
     }
     let state = slot.get()?;
     // sled may panic on damaged pages that it reads late.
-    let found = catch_unwind(AssertUnwindSafe(|| state.get(&key(through)))).ok()?.ok()??;
-    PublicBlock::decode(Bytes::from(found)).ok().map(|block| block.events)
+    catch_unwind(AssertUnwindSafe(|| state.get(&key(through)))).ok()?.ok()?
 }
 
 /// The block that is not full yet, as far as it goes.
 #[derive(Default)]
 pub(crate) struct Blocks {
     through: u64,
-    events: Vec<Bytes>,
+    events: Vec<u8>,
 }
 
 impl Blocks {
@@ -91,12 +94,11 @@ impl Blocks {
             self.events = read(domain, log, before - before % BLOCK, before)?;
         }
         if let Some(record) = record {
-            self.events.extend(of(domain, record, sequence, time_ms)?);
+            add(&mut self.events, domain, record, (sequence, time_ms))?;
         }
         self.through = sequence;
         if sequence.is_multiple_of(BLOCK) {
-            let block = PublicBlock { events: std::mem::take(&mut self.events) };
-            overlay.put(key(sequence), block.encode_to_vec());
+            overlay.put(key(sequence), std::mem::take(&mut self.events));
         }
         Ok(())
     }

@@ -1,8 +1,9 @@
-//! Generated messages, clients, servers and the descriptor set of the protos in `proto/`. Nothing here is written by
-//! hand: `cargo xtask proto` makes it, and its check fails when it is not current.
+//! Generated messages, clients, servers and the descriptor set of the protos in `proto/`. All but one message is made by
+//! `cargo xtask proto`, and its check fails when it is not current.
 //!
 //! What the messages and fields mean stands in the proto files, whose comments the generated code carries.
 
+mod encoded;
 #[allow(
     missing_docs,
     unreachable_pub,
@@ -35,6 +36,7 @@ pub use generated::jiyao::{attendance, distribution, fault, journal, operations,
 /// What a service implements. Apart from the messages, because a server may send what it has encoded already where a
 /// client reads a message: the same bytes, another type.
 pub mod server {
+    pub use crate::encoded::EncodedFollowResponse;
     pub use crate::generated_servers::jiyao::{attendance, distribution, journal, operations, records};
 }
 

@@ -7,8 +7,8 @@ use jiyao_fault::{Fault, Result};
 use jiyao_journal::Cursor;
 use jiyao_ledger::{Domain, Ledger};
 use jiyao_proto::journal::v1 as wire;
+use jiyao_proto::server::EncodedFollowResponse;
 use jiyao_proto::server::journal::v1::journal_service_server::JournalService;
-use jiyao_proto::stored::v1::EncodedFollowResponse;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
@@ -75,10 +75,11 @@ impl<D: Domain> JournalService for JournalApi<D> {
         };
         let stretches = follow().map_err(|fault| failed(fault, lang))?;
         let replies = stretches.map(|stretch| {
-            stretch.map(|stretch| EncodedFollowResponse {
-                covers_from: stretch.from,
-                covers_through: Some(cursor_to(&stretch.through)),
-                events: stretch.encoded,
+            stretch.map(|stretch| {
+                let covers_through = Some(cursor_to(&stretch.through));
+                let place =
+                    wire::FollowResponse { covers_from: stretch.from, covers_through, events: Vec::new() };
+                EncodedFollowResponse { place, events: stretch.encoded }
             })
         });
         Ok(Response::new(stream(lang, self.stop.clone(), replies)))

@@ -11,7 +11,10 @@ use prost_types::FileDescriptorSet;
 const PRIVATE: &str = "jiyao.stored.v1";
 
 /// Methods that servers answer with what is stored, not decoded: messages of [`PRIVATE`] say how.
-const ENCODED: [&str; 4] = ["Follow", "GetMinutes", "ImportMinutes", "ListMinutes"];
+const ENCODED: [&str; 3] = ["GetMinutes", "ImportMinutes", "ListMinutes"];
+
+/// The same with a message that is written by hand.
+const FOLLOW: &str = "Follow";
 
 fn proto_files(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
     for entry in fs_err::read_dir(folder)? {
@@ -37,8 +40,7 @@ fn generate(root: &Path, out: &Path) -> Result<()> {
         .emit_rerun_if_changed(false)
         .build_server(false)
         .bytes(format!(".{PRIVATE}.EncodedDocument"))
-        .bytes(format!(".{PRIVATE}.EncodedMinutesImported.minutes"))
-        .bytes(format!(".{PRIVATE}.PublicBlock"));
+        .bytes(format!(".{PRIVATE}.EncodedMinutesImported.minutes"));
     for method in ENCODED {
         builder = builder.bytes(encoded(method));
     }
@@ -50,7 +52,8 @@ fn generate(root: &Path, out: &Path) -> Result<()> {
         .out_dir(servers)
         .include_file("mod.rs")
         .emit_rerun_if_changed(false)
-        .build_client(false);
+        .build_client(false)
+        .extern_path(encoded(FOLLOW), "crate::encoded::EncodedFollowResponse");
     for package in packages.iter().filter(|package| package.starts_with("jiyao.")) {
         let module = package.trim_start_matches("jiyao.").replace('.', "::");
         builder = builder.extern_path(format!(".{package}"), format!("crate::{module}"));
@@ -73,7 +76,7 @@ fn answering_encoded(mut set: FileDescriptorSet) -> FileDescriptorSet {
     for method in
         set.file.iter_mut().flat_map(|file| &mut file.service).flat_map(|service| &mut service.method)
     {
-        if ENCODED.contains(&method.name()) {
+        if method.name() == FOLLOW || ENCODED.contains(&method.name()) {
             method.output_type = Some(encoded(method.name()));
         }
     }

@@ -196,7 +196,7 @@ impl DistributionDomain {
 
 impl Domain for DistributionDomain {
     type Command = Command;
-    const PROJECTION: u32 = 7;
+    const PROJECTION: u32 = 8;
 
     fn decide(&self, view: &Overlay<'_>, command: &Command, context: &mut Context<'_>) -> Result<Decided> {
         let (events, answer) = match command {

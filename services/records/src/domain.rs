@@ -76,7 +76,7 @@ pub(crate) struct Import {
 
 impl Domain for RecordsDomain {
     type Command = Command;
-    const PROJECTION: u32 = 7;
+    const PROJECTION: u32 = 8;
 
     fn decide(&self, view: &Overlay<'_>, command: &Command, context: &mut Context<'_>) -> Result<Decided> {
         match command {

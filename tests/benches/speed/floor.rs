@@ -152,8 +152,8 @@ pub(crate) async fn channel(address: &str) -> Result<Channel> {
     Ok(Channel::from_shared(format!("http://{address}"))?.tcp_nodelay(true).connect().await?)
 }
 
-pub(crate) async fn ask(channel: &Channel, path: &str, message: &Bytes) -> Result<Bytes> {
+pub(crate) async fn ask(channel: &Channel, path: &str, request: Request<Bytes>) -> Result<Bytes> {
     let mut grpc = tonic::client::Grpc::new(channel.clone());
     grpc.ready().await?;
-    Ok(grpc.unary(Request::new(message.clone()), path.parse()?, Raw).await?.into_inner())
+    Ok(grpc.unary(request, path.parse()?, Raw).await?.into_inner())
 }

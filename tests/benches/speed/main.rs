@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use jiyao_client::{Act, Client, Import, NewMatter};
 use jiyao_proto::journal::v1::FollowRequest;
-use jiyao_proto::records::v1::{GetMinutesRequest, ListMinutesRequest};
+use jiyao_proto::records::v1 as api;
 use jiyao_testkit::{Process, SAMPLE, binary, numbered};
 use prost::Message as _;
 use prost::bytes::Bytes;
@@ -18,6 +18,8 @@ use prost_types::FieldMask;
 use tempfile::TempDir;
 use tokio_stream::StreamExt as _;
 use tonic::Request;
+use tonic::metadata::MetadataMap;
+use uuid::Uuid;
 
 use crate::floor::{Raw, ask, channel, keep};
 
@@ -35,6 +37,8 @@ const WRITES: &str = "writes";
 const FOLLOWS: &str = "follows";
 const STARTS: &str = "starts";
 const PARTS: [&str; 4] = [READS, WRITES, FOLLOWS, STARTS];
+const IMPORT: &str = "/jiyao.records.v1.RecordsService/ImportMinutes";
+const ACCEPT: &str = "/jiyao.records.v1.MattersService/AcceptMatter";
 
 /// Throughput and latency of one kind of call.
 #[derive(Clone, Copy)]
@@ -43,17 +47,65 @@ struct Speed {
     p99: Duration,
 }
 
-async fn speed(address: &str, path: &str, message: &Bytes) -> Result<Speed> {
+/// What clients send, encoded before anything is measured, and by turns where there is more than one: a client of the
+/// floor and one of a service do the same.
+struct Calls {
+    messages: Vec<Bytes>,
+    /// Who calls, as headers.
+    caller: MetadataMap,
+}
+
+impl Calls {
+    fn of(message: &Bytes) -> Arc<Self> {
+        Arc::new(Self { messages: vec![message.clone()], caller: MetadataMap::new() })
+    }
+
+    /// An import of each text.
+    fn imports(texts: &[String]) -> Arc<Self> {
+        let import = |text: &String| {
+            let from = Some(api::source::From::Content(text.clone().into_bytes()));
+            let source = Some(api::Source { from });
+            let request_id = Uuid::now_v7().to_string();
+            let parent = "organs/linlan".to_owned();
+            let request = api::ImportMinutesRequest { parent, source, request_id, ..Default::default() };
+            Bytes::from(request.encode_to_vec())
+        };
+        Arc::new(Self { messages: texts.iter().map(import).collect(), caller: MetadataMap::new() })
+    }
+
+    /// The unit accepts each matter.
+    fn accepts(matters: Vec<String>) -> Result<Arc<Self>> {
+        let accept = |name: String| {
+            let request_id = Uuid::now_v7().to_string();
+            Bytes::from(api::AcceptMatterRequest { name, etag: 0, request_id }.encode_to_vec())
+        };
+        let mut caller = MetadataMap::new();
+        for (header, value) in [(jiyao_wire::AS, "住建张"), (jiyao_wire::UNIT, "市住建局")] {
+            let value: String = value.bytes().map(|byte| format!("%{byte:02X}")).collect();
+            caller.insert(header, value.parse()?);
+        }
+        Ok(Arc::new(Self { messages: matters.into_iter().map(accept).collect(), caller }))
+    }
+
+    fn nth(&self, n: usize) -> Request<Bytes> {
+        let mut request = Request::new(self.messages[n % self.messages.len()].clone());
+        request.metadata_mut().clone_from(&self.caller);
+        request
+    }
+}
+
+/// So many calls by so many clients.
+async fn speed(address: &str, path: &str, calls: &Arc<Calls>) -> Result<Speed> {
     let channels = [channel(address).await?, channel(address).await?];
     let start = Instant::now();
     let mut tasks = tokio::task::JoinSet::new();
-    for n in 0..AT_ONCE {
-        let (channel, path, message) = (channels[n % 2].clone(), path.to_owned(), message.clone());
+    for client in 0..AT_ONCE {
+        let (channel, path, calls) = (channels[client % 2].clone(), path.to_owned(), Arc::clone(calls));
         tasks.spawn(async move {
             let mut took = Vec::with_capacity(CALLS / AT_ONCE);
-            for _ in 0..CALLS / AT_ONCE {
+            for n in (client..CALLS).step_by(AT_ONCE) {
                 let start = Instant::now();
-                ask(&channel, &path, &message).await?;
+                ask(&channel, &path, calls.nth(n)).await?;
                 took.push(start.elapsed());
             }
             anyhow::Ok(took)
@@ -203,30 +255,6 @@ async fn to_accept(address: &str, minutes: &str) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Imports of these texts; how many a second.
-async fn imports_of(client: &Client, texts: &Arc<Vec<String>>) -> Result<f64> {
-    let (client, texts) = (client.clone(), Arc::clone(texts));
-    let import_one = move |n: usize| {
-        let (client, texts) = (client.clone(), Arc::clone(&texts));
-        async move {
-            let import = Import::new("organs/linlan", texts[n].clone().into_bytes());
-            client.import_minutes(import).await.map(drop).map_err(anyhow::Error::from)
-        }
-    };
-    durable(CALLS, import_one).await
-}
-
-/// These matters accepted; how many a second.
-async fn accepts_of(address: &str, matters: Vec<String>) -> Result<f64> {
-    let unit = Client::builder().records(format!("http://{address}"));
-    let (unit, matters) = (unit.acting_as("住建张", "市住建局").build()?, Arc::new(matters));
-    let accept = move |n: usize| {
-        let (unit, matters) = (unit.clone(), Arc::clone(&matters));
-        async move { unit.act(&matters[n], Act::Accept, None).await.map(drop).map_err(anyhow::Error::from) }
-    };
-    durable(CALLS, accept).await
-}
-
 /// Records of 600 bytes, each appended and synced by one of so many threads; how many a second.
 #[expect(
     clippy::disallowed_methods,
@@ -331,7 +359,8 @@ impl Run {
     /// The answer of the service to a call, kept for the floor.
     async fn keep_answer(&self, method: &str, message: &Bytes) -> Result<()> {
         let direct = channel(&self.service.address).await?;
-        let answer = ask(&direct, &format!("/jiyao.records.v1.RecordsService/{method}"), message).await?;
+        let path = format!("/jiyao.records.v1.RecordsService/{method}");
+        let answer = ask(&direct, &path, Request::new(message.clone())).await?;
         println!("{method} answers {} bytes", answer.len());
         self.keep(method, &[answer])
     }
@@ -347,10 +376,10 @@ impl Run {
     ) -> Result<Speed> {
         let (name, method) = method.split_once('/').unwrap_or((method, method));
         let path = format!("/jiyao.records.v1.RecordsService/{method}");
-        let (mut own, mut least) = (Vec::new(), Vec::new());
+        let (calls, mut own, mut least) = (Calls::of(message), Vec::new(), Vec::new());
         for _ in 0..3 {
-            own.push(speed(&self.service.address, &path, message).await?);
-            least.push(speed(&self.floor.address, &format!("/floor/{name}"), message).await?);
+            own.push(speed(&self.service.address, &path, &calls).await?);
+            least.push(speed(&self.floor.address, &format!("/floor/{name}"), &calls).await?);
         }
         let middle = |all: &mut Vec<Speed>| {
             all.sort_by(|a, b| a.per_second.total_cmp(&b.per_second));
@@ -368,13 +397,13 @@ impl Run {
     }
 
     fn get(&self) -> Bytes {
-        GetMinutesRequest { name: self.seed.clone(), ..Default::default() }.encode_to_vec().into()
+        api::GetMinutesRequest { name: self.seed.clone(), ..Default::default() }.encode_to_vec().into()
     }
 
     /// The same call of the seed and of a page of the list, among so many.
     async fn whole_reads(&mut self, among: &str) -> Result<[Speed; 2]> {
         let list =
-            ListMinutesRequest { parent: "organs/linlan".into(), page_size: 100, ..Default::default() };
+            api::ListMinutesRequest { parent: "organs/linlan".into(), page_size: 100, ..Default::default() };
         let (get, list) = (self.get(), Bytes::from(list.encode_to_vec()));
         self.keep_answer("GetMinutes", &get).await?;
         self.keep_answer("ListMinutes", &list).await?;
@@ -387,10 +416,11 @@ impl Run {
     async fn narrow_read(&mut self) -> Result<()> {
         let paths = ["name", "revision", "digest", "facts.meeting.date", "facts.document_number"];
         let read_mask = Some(FieldMask { paths: paths.map(str::to_owned).to_vec() });
-        let narrow = GetMinutesRequest { name: self.seed.clone(), read_mask, ..Default::default() };
+        let narrow = api::GetMinutesRequest { name: self.seed.clone(), read_mask, ..Default::default() };
         let narrow = Bytes::from(narrow.encode_to_vec());
         let direct = channel(&self.service.address).await?;
-        let answer = ask(&direct, "/jiyao.records.v1.RecordsService/GetMinutes", &narrow).await?;
+        let path = "/jiyao.records.v1.RecordsService/GetMinutes";
+        let answer = ask(&direct, path, Request::new(narrow.clone())).await?;
         println!("GetMinutes with a narrow mask answers {} bytes; its floor 1024", answer.len());
         self.keep("Narrow", &[Bytes::from(vec![0; 1024])])?;
         self.against_floor("GetMinutes, narrow mask", "Narrow/GetMinutes", &narrow, [0.9, 1.2]).await?;
@@ -405,15 +435,14 @@ impl Run {
             std::hint::black_box(jiyao_reader::read(text, &words));
         }
         let reader = texts.len() as f64 / start.elapsed().as_secs_f64();
-        let texts = Arc::new(texts);
-        let imports = imports_of(&self.client, &texts).await?;
+        let imports = speed(&self.service.address, IMPORT, &Calls::imports(&texts)).await?.per_second;
         println!("imports of the sample: {imports:.0} a second; the reader alone {reader:.0}");
         self.report.at_least("ImportMinutes, of the reader alone", imports / reader, 0.5);
 
-        let matters = to_accept(&self.service.address, &self.seed).await?;
-        let commands = accepts_of(&self.service.address, matters).await?;
+        let accepts = Calls::accepts(to_accept(&self.service.address, &self.seed).await?)?;
+        let commands = speed(&self.service.address, ACCEPT, &accepts).await?.per_second;
         self.keep("NoOp", &[Bytes::new()])?;
-        let no_op = speed(&self.floor.address, "/floor/NoOp", &Bytes::new()).await?.per_second;
+        let no_op = speed(&self.floor.address, "/floor/NoOp", &Calls::of(&Bytes::new())).await?.per_second;
         let folder = self.folder.path();
         let appends = [plain_append(folder)?, plain_append(folder)?, plain_append(folder)?];
         let append = appends.into_iter().fold(0.0, f64::max);
@@ -431,8 +460,8 @@ impl Run {
         let matters = server.fill(CALLS).await?;
         let socket = server.folder.display().to_string();
         let front = Process::start(&std::env::current_exe()?, &["postgres", &socket])?;
-        let usual_imports = imports_of(&client(&front.address)?, &texts).await?;
-        let usual_commands = accepts_of(&front.address, matters).await?;
+        let usual_imports = speed(&front.address, IMPORT, &Calls::imports(&texts)).await?.per_second;
+        let usual_commands = speed(&front.address, ACCEPT, &Calls::accepts(matters)?).await?.per_second;
         println!("on PostgreSQL: {usual_imports:.0} imports and {usual_commands:.0} commands a second");
         self.report.at_least("ImportMinutes, of the same on PostgreSQL", imports / usual_imports, 3.0);
         self.report.at_least("small command, of the same on PostgreSQL", commands / usual_commands, 3.0);

@@ -219,26 +219,6 @@ pub struct EncodedImportMinutesResponse {
     #[prost(message, optional, tag = "3")]
     pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
 }
-/// jiyao.journal.v1.FollowResponse as the service sends it.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct EncodedFollowResponse {
-    /// As there.
-    #[prost(uint64, tag = "1")]
-    pub covers_from: u64,
-    /// As there.
-    #[prost(message, optional, tag = "2")]
-    pub covers_through: ::core::option::Option<super::super::journal::v1::Cursor>,
-    /// Encoded jiyao.journal.v1.Event.
-    #[prost(bytes = "bytes", repeated, tag = "3")]
-    pub events: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
-}
-/// What is public of a row of records: the ledger keeps it apart, so that it is made once.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct PublicBlock {
-    /// Encoded jiyao.journal.v1.Event, the oldest first.
-    #[prost(bytes = "bytes", repeated, tag = "1")]
-    pub events: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
-}
 /// jiyao.records.v1.ListMinutesResponse as the service sends it.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct EncodedListMinutesResponse {

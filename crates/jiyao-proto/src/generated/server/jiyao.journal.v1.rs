@@ -15,7 +15,7 @@ pub mod journal_service_server {
         /// Server streaming response type for the Follow method.
         type FollowStream: tonic::codegen::tokio_stream::Stream<
                 Item = std::result::Result<
-                    crate::stored::v1::EncodedFollowResponse,
+                    crate::encoded::EncodedFollowResponse,
                     tonic::Status,
                 >,
             >
@@ -122,7 +122,7 @@ pub mod journal_service_server {
                     > tonic::server::ServerStreamingService<
                         crate::journal::v1::FollowRequest,
                     > for FollowSvc<T> {
-                        type Response = crate::stored::v1::EncodedFollowResponse;
+                        type Response = crate::encoded::EncodedFollowResponse;
                         type ResponseStream = T::FollowStream;
                         type Future = BoxFuture<
                             tonic::Response<Self::ResponseStream>,
