@@ -225,6 +225,22 @@ async fn durable<F: Future<Output = Result<()>> + Send + 'static>(
     Ok(calls as f64 / start.elapsed().as_secs_f64())
 }
 
+/// These texts read by so many threads, and nothing else; how many a second.
+fn read_all(texts: &[String], at_once: usize) -> f64 {
+    let (words, start) = (jiyao_reader::Words::default(), Instant::now());
+    std::thread::scope(|scope| {
+        for share in texts.chunks(texts.len().div_ceil(at_once)) {
+            let words = &words;
+            scope.spawn(move || {
+                for text in share {
+                    std::hint::black_box(jiyao_reader::read(text, words));
+                }
+            });
+        }
+    });
+    texts.len() as f64 / start.elapsed().as_secs_f64()
+}
+
 /// Matters of which a unit was notified, as many as there will be calls.
 async fn to_accept(address: &str, minutes: &str) -> Result<Vec<String>> {
     let as_person = |name| Client::builder().records(format!("http://{address}")).acting_as(name, "").build();
@@ -430,13 +446,12 @@ impl Run {
     async fn writes(&mut self) -> Result<()> {
         // Importing the sample's size, against the reader alone on one core.
         let texts: Vec<String> = (0..CALLS).map(|n| numbered(n + 3_000_000)).collect();
-        let (words, start) = (jiyao_reader::Words::default(), Instant::now());
-        for text in &texts {
-            std::hint::black_box(jiyao_reader::read(text, &words));
-        }
-        let reader = texts.len() as f64 / start.elapsed().as_secs_f64();
+        let processors = std::thread::available_parallelism()?.get();
+        let (reader, readers) = (read_all(&texts, 1), read_all(&texts, processors));
         let imports = speed(&self.service.address, IMPORT, &Calls::imports(&texts)).await?.per_second;
-        println!("imports of the sample: {imports:.0} a second; the reader alone {reader:.0}");
+        println!(
+            "imports of the sample: {imports:.0} a second; the reader alone {reader:.0}, {processors} at once {readers:.0}"
+        );
         self.report.at_least("ImportMinutes, of the reader alone", imports / reader, 0.5);
 
         let accepts = Calls::accepts(to_accept(&self.service.address, &self.seed).await?)?;
