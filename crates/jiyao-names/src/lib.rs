@@ -61,6 +61,15 @@ impl Scope {
     pub fn parse(name: &str, field: &str) -> Result<Self> {
         if name == "organs/-" { Ok(Self::All) } else { Organ::parse(name, field).map(Self::One) }
     }
+
+    /// Whether what belongs to an organ is meant too.
+    #[must_use]
+    pub fn has(&self, organ: &Organ) -> bool {
+        match self {
+            Self::All => true,
+            Self::One(one) => one == organ,
+        }
+    }
 }
 
 /// Names of things that belong to an organ and are told apart by a UUID.

@@ -68,12 +68,6 @@ fn status(mut fault: Fault, lang: Lang) -> Status {
     jiyao_wire::to_status(&fault, lang)
 }
 
-/// The status of a call that fails before it has anything to stream.
-#[must_use]
-pub fn failed(fault: Fault, lang: Lang) -> Status {
-    status(fault, lang)
-}
-
 /// Checks the form of a request_id: a UUID, or empty.
 ///
 /// # Errors
@@ -145,17 +139,27 @@ pub async fn wait_for<D: Domain>(
 }
 
 /// What a streaming call answers with.
-pub(crate) type Answers<R> = Pin<Box<dyn Stream<Item = Result<R, Status>> + Send>>;
+pub type Answers<R> = Pin<Box<dyn Stream<Item = Result<R, Status>> + Send>>;
 
-/// Answers a streaming call until the service stops.
-pub fn stream<R: 'static>(
-    lang: Lang,
-    stop: CancellationToken,
-    items: impl Stream<Item = jiyao_fault::Result<R>> + Send + 'static,
-) -> Answers<R> {
-    Box::pin(
-        items.map(move |item| item.map_err(|fault| status(fault, lang))).take_until(stop.cancelled_owned()),
-    )
+/// Answers a streaming call until the service stops: the handler gets who asks and what, and gives what is sent; a fault,
+/// at once or on the way, becomes a status in their language.
+///
+/// # Errors
+/// The handler's fault as a status.
+pub async fn stream<Q, R, S, F>(
+    request: Request<Q>,
+    stop: &CancellationToken,
+    handle: impl FnOnce(Caller, Q) -> F,
+) -> Result<Response<Answers<R>>, Status>
+where
+    F: Future<Output = jiyao_fault::Result<S>>,
+    S: Stream<Item = jiyao_fault::Result<R>> + Send + 'static,
+{
+    let caller = caller(&request);
+    let lang = caller.lang;
+    let items = handle(caller, request.into_inner()).await.map_err(|fault| status(fault, lang))?;
+    let items = items.map(move |item| item.map_err(|fault| status(fault, lang)));
+    Ok(Response::new(Box::pin(items.take_until(stop.clone().cancelled_owned()))))
 }
 
 /// What recognises a repeat of a request: SHA-256 of its deterministic encoding. The caller takes the `request_id`

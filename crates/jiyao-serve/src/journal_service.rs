@@ -1,8 +1,6 @@
 //! The journal service, the same on every service.
 
-use std::pin::Pin;
-
-use futures_util::{Stream, StreamExt as _};
+use futures_util::StreamExt as _;
 use jiyao_fault::{Fault, Result};
 use jiyao_journal::Cursor;
 use jiyao_ledger::{Domain, Ledger};
@@ -13,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
-use crate::answer::{answer, caller, failed, stream};
+use crate::answer::{Answers, answer, stream};
 use crate::guard::Right;
 use crate::server::Late;
 
@@ -62,27 +60,24 @@ pub fn cursor_to(cursor: &Cursor) -> wire::Cursor {
 
 #[tonic::async_trait]
 impl<D: Domain> JournalService for JournalApi<D> {
-    type FollowStream = Pin<Box<dyn Stream<Item = Result<EncodedFollowResponse, Status>> + Send>>;
+    type FollowStream = Answers<EncodedFollowResponse>;
 
     async fn follow(
         &self,
         request: Request<wire::FollowRequest>,
     ) -> Result<Response<Self::FollowStream>, Status> {
-        let lang = caller(&request).lang;
-        let follow = || {
-            let after = cursor_from(request.get_ref().after.as_ref(), "after")?;
-            self.ledger.get()?.follow(after)
-        };
-        let stretches = follow().map_err(|fault| failed(fault, lang))?;
-        let replies = stretches.map(|stretch| {
-            stretch.map(|stretch| {
+        stream(request, &self.stop, async |_, request| {
+            let after = cursor_from(request.after.as_ref(), "after")?;
+            let stretches = self.ledger.get()?.follow(after)?;
+            Ok(stretches.map(|stretch| {
+                let stretch = stretch?;
                 let covers_through = Some(cursor_to(&stretch.through));
                 let place =
                     wire::FollowResponse { covers_from: stretch.from, covers_through, events: Vec::new() };
-                EncodedFollowResponse { place, events: stretch.encoded }
-            })
-        });
-        Ok(Response::new(stream(lang, self.stop.clone(), replies)))
+                Ok(EncodedFollowResponse { place, events: stretch.encoded })
+            }))
+        })
+        .await
     }
 
     async fn get_head(

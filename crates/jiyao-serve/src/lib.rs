@@ -20,7 +20,7 @@ mod server;
 mod service;
 mod takeover;
 
-pub use answer::{Caller, answer, caller, check_request_id, failed, request_digest, stream, wait_for};
+pub use answer::{Answers, Caller, answer, caller, check_request_id, request_digest, stream, wait_for};
 pub use config::ServeConfig;
 pub use follower::{FollowConfig, Followed, Link, Setback, Source, Step};
 pub use guard::{Right, paths_of};

@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 use tracing::{info, warn};
 
-use crate::answer::{Answers, answer, caller, check_request_id, failed, request_digest, stream};
+use crate::answer::{Answers, answer, check_request_id, request_digest, stream};
 use crate::follower::{Following, Followings};
 use crate::guard::Right;
 use crate::identity::Role;
@@ -312,33 +312,37 @@ impl<D: Domain> OperationsService for OperationsApi<D> {
         &self,
         request: Request<wire::BackupRequest>,
     ) -> Result<Response<Self::BackupStream>, Status> {
-        let asks = caller(&request);
-        let log = self.ledger.get().map_err(|fault| failed(fault, asks.lang))?.log();
-        info!(principal = %asks.principal.name, "a backup begins");
-        let (send, replies) = mpsc::channel(WAITING);
-        let about = self.about.clone();
-        tokio::task::spawn_blocking(move || match back_up(&log, &about, &send) {
-            Ok(()) => info!("a backup is complete"),
-            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => warn!("a backup was not taken to its end"),
-            // Logged where it becomes a status.
-            Err(e) => drop(send.blocking_send(Err(Fault::internal(e)))),
-        });
-        Ok(Response::new(stream(asks.lang, self.stop.clone(), ReceiverStream::new(replies))))
+        stream(request, &self.stop, async |caller, _| {
+            let log = self.ledger.get()?.log();
+            info!(principal = %caller.principal.name, "a backup begins");
+            let (send, replies) = mpsc::channel(WAITING);
+            let about = self.about.clone();
+            tokio::task::spawn_blocking(move || match back_up(&log, &about, &send) {
+                Ok(()) => info!("a backup is complete"),
+                Err(e) if e.kind() == io::ErrorKind::BrokenPipe => warn!("a backup was not taken to its end"),
+                // Logged where it becomes a status.
+                Err(e) => drop(send.blocking_send(Err(Fault::internal(e)))),
+            });
+            Ok(ReceiverStream::new(replies))
+        })
+        .await
     }
 
     async fn verify_journal(
         &self,
         request: Request<wire::VerifyJournalRequest>,
     ) -> Result<Response<Self::VerifyJournalStream>, Status> {
-        let lang = caller(&request).lang;
-        let log = self.ledger.get().map_err(|fault| failed(fault, lang))?.log();
-        let (send, replies) = mpsc::channel(WAITING);
-        tokio::task::spawn_blocking(move || {
-            if let Err(e) = verify(&log, &send) {
-                drop(send.blocking_send(Err(Fault::internal(e))));
-            }
-        });
-        Ok(Response::new(stream(lang, self.stop.clone(), ReceiverStream::new(replies))))
+        stream(request, &self.stop, async |_, _| {
+            let log = self.ledger.get()?.log();
+            let (send, replies) = mpsc::channel(WAITING);
+            tokio::task::spawn_blocking(move || {
+                if let Err(e) = verify(&log, &send) {
+                    drop(send.blocking_send(Err(Fault::internal(e))));
+                }
+            });
+            Ok(ReceiverStream::new(replies))
+        })
+        .await
     }
 
     async fn ask_erasure(

@@ -1,8 +1,6 @@
 //! The rolls that minutes state over gRPC, and what all APIs of this service share.
 
-use std::pin::Pin;
-
-use futures_util::{Stream, StreamExt as _};
+use futures_util::StreamExt as _;
 use jiyao_fault::Result;
 use jiyao_ledger::Ledger;
 use jiyao_names::{Minutes, ROLL, Scope};
@@ -10,8 +8,8 @@ use jiyao_proto::attendance::v1::{self as api, Roll};
 use jiyao_proto::journal::v1::event::Kind;
 use jiyao_proto::server::attendance::v1::attendance_service_server::AttendanceService;
 use jiyao_serve::{
-    Caller, Followed, Late, Page, PageQuery, READERS, caller, cursor_from, cursor_to, failed, list_of,
-    page_size, service, wait_for,
+    Answers, Caller, Followed, Late, Page, PageQuery, READERS, cursor_from, cursor_to, list_of, page_size,
+    service, wait_for,
 };
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
@@ -71,37 +69,34 @@ service! {
         "WatchRolls", READERS;
     }
     {
-        type WatchRollsStream = Pin<Box<dyn Stream<Item = Result<api::WatchRollsResponse, Status>> + Send>>;
+        type WatchRollsStream = Answers<api::WatchRollsResponse>;
 
         async fn watch_rolls(
             &self,
             request: Request<api::WatchRollsRequest>,
         ) -> Result<Response<Self::WatchRollsStream>, Status> {
-            let Caller { principal, lang, .. } = caller(&request);
-            let begin = || {
-                let scope = Scope::parse(&request.get_ref().parent, "parent")?;
+            jiyao_serve::stream(request, &self.stop, async |caller, request| {
+                let scope = Scope::parse(&request.parent, "parent")?;
                 let ledger = self.ledger.get()?.clone();
-                let stretches = ledger.follow(cursor_from(request.get_ref().after.as_ref(), "after")?)?;
-                Ok((scope, ledger, stretches))
-            };
-            let (scope, ledger, stretches) = begin().map_err(|fault| failed(fault, lang))?;
-            let replies = stretches.map(move |stretch| {
-                let stretch = stretch?;
-                let mut rolls = Vec::new();
-                for event in &stretch.events()? {
-                    let Some(Kind::RollStated(stated)) = &event.kind else { continue };
-                    let minutes = Minutes::parse(&stated.minutes, "minutes")?;
-                    if matches!(&scope, Scope::One(organ) if *organ != minutes.organ) {
-                        continue;
+                let stretches = ledger.follow(cursor_from(request.after.as_ref(), "after")?)?;
+                Ok(stretches.map(move |stretch| {
+                    let stretch = stretch?;
+                    let mut rolls = Vec::new();
+                    for event in &stretch.events()? {
+                        let Some(Kind::RollStated(stated)) = &event.kind else { continue };
+                        let minutes = Minutes::parse(&stated.minutes, "minutes")?;
+                        if !scope.has(&minutes.organ) {
+                            continue;
+                        }
+                        let (roll, _) = ledger.read(|view| view.roll(&minutes, "minutes"))?;
+                        if is_seen(&roll, &caller.principal) {
+                            rolls.push(Roll { entries: Vec::new(), ..roll });
+                        }
                     }
-                    let (roll, _) = ledger.read(|view| view.roll(&minutes, "minutes"))?;
-                    if is_seen(&roll, &principal) {
-                        rolls.push(Roll { entries: Vec::new(), ..roll });
-                    }
-                }
-                Ok(api::WatchRollsResponse { rolls, through: Some(cursor_to(&stretch.through)) })
-            });
-            Ok(Response::new(jiyao_serve::stream(lang, self.stop.clone(), replies)))
+                    Ok(api::WatchRollsResponse { rolls, through: Some(cursor_to(&stretch.through)) })
+                }))
+            })
+            .await
         }
     }
 }

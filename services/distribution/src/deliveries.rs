@@ -1,8 +1,6 @@
 //! Deliveries over gRPC.
 
-use std::pin::Pin;
-
-use futures_util::{Stream, StreamExt as _};
+use futures_util::StreamExt as _;
 use jiyao_calendar::{Clock as _, SystemClock, civil_date};
 use jiyao_deliveries::{Act, Channel, CopyEnd, Delivery, State};
 use jiyao_fault::{Fault, Reason, Result};
@@ -14,8 +12,8 @@ use jiyao_proto::journal::v1::{Cursor, DeliveryMoved, Event};
 use jiyao_proto::server::distribution::v1::deliveries_service_server::DeliveriesService;
 use jiyao_receipts::PublicKey;
 use jiyao_serve::{
-    CLERKS, Caller, LEADERS, PageQuery, READERS, Role, UNITS, caller, cursor_from, cursor_to, failed,
-    page_size, request_digest, service,
+    Answers, CLERKS, Caller, LEADERS, PageQuery, READERS, Role, UNITS, cursor_from, cursor_to, page_size,
+    request_digest, service,
 };
 use jiyao_wire::Asks;
 use tonic::{Request, Response, Status};
@@ -549,8 +547,6 @@ fn moved(
     Ok(deliveries)
 }
 
-type Answers<R> = Pin<Box<dyn Stream<Item = Result<R, Status>> + Send>>;
-
 service! {
     DeliveriesService for DeliveriesApi, at "/jiyao.distribution.v1.DeliveriesService";
     acts act -> delivery {
@@ -594,31 +590,26 @@ service! {
             &self,
             request: Request<api::WatchInboxRequest>,
         ) -> Result<Response<Self::WatchInboxStream>, Status> {
-            let asking = caller(&request);
-            let lang = asking.lang;
-            let unit = request.get_ref().unit.clone();
-            let begin = || {
-                let organ = Organ::parse(&request.get_ref().parent, "parent")?;
-                let ids = self.inbox_of(&asking, &organ, &unit)?;
+            jiyao_serve::stream(request, &self.0.stop, async |caller, request| {
+                let organ = Organ::parse(&request.parent, "parent")?;
+                let mut ids = self.inbox_of(&caller, &organ, &request.unit)?;
                 let ledger = self.0.ledger.get()?.clone();
-                let (known, _) = ledger.read(|view| view.directory_version(&organ))?;
-                let stretches = ledger.follow(cursor_from(request.get_ref().after.as_ref(), "after")?)?;
-                Ok((organ, ids, known, ledger, stretches))
-            };
-            let (organ, mut ids, mut known, ledger, stretches) = begin().map_err(|fault| failed(fault, lang))?;
-            let this = self.clone();
-            let replies = stretches.map(move |stretch| {
-                let stretch = stretch?;
-                // Whom the unit stands for may have changed with the directory.
-                let (version, _) = ledger.read(|view| view.directory_version(&organ))?;
-                if version != known {
-                    (ids, known) = (this.inbox_of(&asking, &organ, &unit)?, version);
-                }
-                let moved = moved(&ledger, &organ, &stretch.events()?, |moved| ids.contains(&moved.unit))?;
-                let deliveries = moved.iter().map(jiyao_wire::delivery_to).collect();
-                Ok(api::WatchInboxResponse { deliveries, through: Some(cursor_to(&stretch.through)) })
-            });
-            Ok(Response::new(jiyao_serve::stream(lang, self.0.stop.clone(), replies)))
+                let (mut known, _) = ledger.read(|view| view.directory_version(&organ))?;
+                let stretches = ledger.follow(cursor_from(request.after.as_ref(), "after")?)?;
+                let this = self.clone();
+                Ok(stretches.map(move |stretch| {
+                    let stretch = stretch?;
+                    // Whom the unit stands for may have changed with the directory.
+                    let (version, _) = ledger.read(|view| view.directory_version(&organ))?;
+                    if version != known {
+                        (ids, known) = (this.inbox_of(&caller, &organ, &request.unit)?, version);
+                    }
+                    let moved = moved(&ledger, &organ, &stretch.events()?, |moved| ids.contains(&moved.unit))?;
+                    let deliveries = moved.iter().map(jiyao_wire::delivery_to).collect();
+                    Ok(api::WatchInboxResponse { deliveries, through: Some(cursor_to(&stretch.through)) })
+                }))
+            })
+            .await
         }
 
         type WatchDeliveriesStream = Answers<api::WatchDeliveriesResponse>;
@@ -627,24 +618,21 @@ service! {
             &self,
             request: Request<api::WatchDeliveriesRequest>,
         ) -> Result<Response<Self::WatchDeliveriesStream>, Status> {
-            let lang = caller(&request).lang;
-            let request = request.into_inner();
-            let begin = || {
+            jiyao_serve::stream(request, &self.0.stop, async |_, request| {
                 let organ = Organ::parse(&request.parent, "parent")?;
                 let state = wanted_state(request.state)?;
                 let ledger = self.0.ledger.get()?.clone();
                 let stretches = ledger.follow(cursor_from(request.after.as_ref(), "after")?)?;
-                Ok((organ, state, ledger, stretches))
-            };
-            let (organ, state, ledger, stretches) = begin().map_err(|fault| failed(fault, lang))?;
-            let replies = stretches.map(move |stretch| {
-                let stretch = stretch?;
-                let moved = moved(&ledger, &organ, &stretch.events()?, |_| true)?;
-                let wanted = moved.iter().filter(|delivery| state.is_none_or(|state| delivery.state == state));
-                let deliveries = wanted.map(jiyao_wire::delivery_to).collect();
-                Ok(api::WatchDeliveriesResponse { deliveries, through: Some(cursor_to(&stretch.through)) })
-            });
-            Ok(Response::new(jiyao_serve::stream(lang, self.0.stop.clone(), replies)))
+                Ok(stretches.map(move |stretch| {
+                    let stretch = stretch?;
+                    let moved = moved(&ledger, &organ, &stretch.events()?, |_| true)?;
+                    let wanted =
+                        moved.iter().filter(|delivery| state.is_none_or(|state| delivery.state == state));
+                    let deliveries = wanted.map(jiyao_wire::delivery_to).collect();
+                    Ok(api::WatchDeliveriesResponse { deliveries, through: Some(cursor_to(&stretch.through)) })
+                }))
+            })
+            .await
         }
     }
 }

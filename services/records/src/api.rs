@@ -1,9 +1,8 @@
 //! The records service over gRPC.
 
-use std::pin::Pin;
 use std::sync::Arc;
 
-use futures_util::{Stream, StreamExt as _, stream};
+use futures_util::{StreamExt as _, stream};
 use jiyao_extract::{Extracted, Extractor, Format};
 use jiyao_fault::{Fault, Reason, Result};
 use jiyao_journal::Attachments;
@@ -16,8 +15,8 @@ use jiyao_proto::server::records::v1::records_service_server::RecordsService;
 use jiyao_proto::stored::v1 as stored;
 use jiyao_reader::Words;
 use jiyao_serve::{
-    CLEARED, CLERKS, Caller, Late, Page, PageQuery, Principal, READERS, Wanted, answer, caller,
-    check_request_id, cursor_from, cursor_to, failed, list_of, page_size, places_of, request_digest, service,
+    Answers, CLEARED, CLERKS, Caller, Late, Page, PageQuery, Principal, READERS, Wanted, answer,
+    check_request_id, cursor_from, cursor_to, list_of, page_size, places_of, request_digest, service,
     wait_for,
 };
 use jiyao_wire::Mask;
@@ -49,8 +48,6 @@ const CHUNK: usize = 64 << 10;
 const LONGEST_NAME: usize = 200;
 /// Largest reason or value that a person gives.
 const LONGEST_WORD: usize = 4000;
-
-type Answers<R> = Pin<Box<dyn Stream<Item = Result<R, Status>> + Send>>;
 
 #[derive(Clone)]
 pub(crate) struct Api {
@@ -669,30 +666,29 @@ service! {
             &self,
             request: Request<api::GetMinutesTextRequest>,
         ) -> Result<Response<Self::GetMinutesTextStream>, Status> {
-            let asking = caller(&request);
-            let lang = asking.lang;
-            let api::GetMinutesTextRequest { name, extracted } = request.into_inner();
-            let first = async {
-                let name = Minutes::parse(&name, "name")?;
+            // A text is sent to its end, as a part would look like the whole.
+            let to_the_end = CancellationToken::new();
+            jiyao_serve::stream(request, &to_the_end, async |caller, request| {
+                let name = Minutes::parse(&request.name, "name")?;
                 let (document, _) = self.ledger.get()?.read(|view| {
-                    sight::check(view, &asking.principal, &name, "name")?;
+                    sight::check(view, &caller.principal, &name, "name")?;
                     view.document(&name, "name")
                 })?;
-                let of = Text { name, revision: document.minutes.unwrap_or_default().revision, extracted };
+                let revision = document.minutes.unwrap_or_default().revision;
+                let of = Text { name, revision, extracted: request.extracted };
                 let (piece, size) = self.piece(of.clone(), 0).await?;
-                Ok((of, piece, size))
-            };
-            let (of, piece, size) = first.await.map_err(|fault| failed(fault, lang))?;
-            let begun = stream::iter([Ok(api::GetMinutesTextResponse { chunk: piece })]);
-            let this = self.clone();
-            let rest = stream::iter((PIECE..size).step_by(PIECE)).then(move |at| {
-                let (this, of) = (this.clone(), of.clone());
-                async move {
-                    let piece = this.piece(of, at).await.map_err(|fault| failed(fault, lang))?;
-                    Ok(api::GetMinutesTextResponse { chunk: piece.0 })
-                }
-            });
-            Ok(Response::new(Box::pin(begun.chain(rest))))
+                let begun = stream::iter([Ok(api::GetMinutesTextResponse { chunk: piece })]);
+                let this = self.clone();
+                let rest = stream::iter((PIECE..size).step_by(PIECE)).then(move |at| {
+                    let (this, of) = (this.clone(), of.clone());
+                    async move {
+                        let (chunk, _) = this.piece(of, at).await?;
+                        Ok(api::GetMinutesTextResponse { chunk })
+                    }
+                });
+                Ok(begun.chain(rest))
+            })
+            .await
         }
 
         async fn list_minutes(
@@ -708,36 +704,32 @@ service! {
             &self,
             request: Request<api::WatchMinutesRequest>,
         ) -> Result<Response<Self::WatchMinutesStream>, Status> {
-            let Caller { principal, lang, .. } = caller(&request);
-            let begin = || {
-                let scope = Scope::parse(&request.get_ref().parent, "parent")?;
+            jiyao_serve::stream(request, &self.stop, async |caller, request| {
+                let scope = Scope::parse(&request.parent, "parent")?;
                 let ledger = self.ledger.get()?.clone();
-                let stretches = ledger.follow(cursor_from(request.get_ref().after.as_ref(), "after")?)?;
-                Ok((scope, ledger, stretches))
-            };
-            let (scope, ledger, stretches) = begin().map_err(|fault| failed(fault, lang))?;
-            let replies = stretches.map(move |stretch| {
-                let stretch = stretch?;
-                let mut changes = Vec::new();
-                let (hidden, _) = ledger.read(|view| sight::hidden(view, &principal))?;
-                for event in &stretch.events()? {
-                    let (minutes, revision) = match &event.kind {
-                        Some(Kind::MinutesRecorded(recorded)) => (&recorded.minutes, recorded.revision),
-                        // Whoever could not see them before sees them now.
-                        Some(Kind::MinutesMoved(moved)) if LIFTING.contains(&moved.act.as_str()) => {
-                            (&moved.minutes, 0)
+                let stretches = ledger.follow(cursor_from(request.after.as_ref(), "after")?)?;
+                Ok(stretches.map(move |stretch| {
+                    let stretch = stretch?;
+                    let mut changes = Vec::new();
+                    let (hidden, _) = ledger.read(|view| sight::hidden(view, &caller.principal))?;
+                    for event in &stretch.events()? {
+                        let (minutes, revision) = match &event.kind {
+                            Some(Kind::MinutesRecorded(recorded)) => (&recorded.minutes, recorded.revision),
+                            // Whoever could not see them before sees them now.
+                            Some(Kind::MinutesMoved(moved)) if LIFTING.contains(&moved.act.as_str()) => {
+                                (&moved.minutes, 0)
+                            }
+                            _ => continue,
+                        };
+                        let name = Minutes::parse(minutes, "name")?;
+                        if scope.has(&name.organ) && !hidden.contains(minutes) {
+                            changes.push(change(&ledger, &name, revision)?);
                         }
-                        _ => continue,
-                    };
-                    let name = Minutes::parse(minutes, "name")?;
-                    let is_other = matches!(&scope, Scope::One(organ) if *organ != name.organ);
-                    if !is_other && !hidden.contains(minutes) {
-                        changes.push(change(&ledger, &name, revision)?);
                     }
-                }
-                Ok(api::WatchMinutesResponse { changes, through: Some(cursor_to(&stretch.through)) })
-            });
-            Ok(Response::new(jiyao_serve::stream(lang, self.stop.clone(), replies)))
+                    Ok(api::WatchMinutesResponse { changes, through: Some(cursor_to(&stretch.through)) })
+                }))
+            })
+            .await
         }
 
         async fn upload_source(

@@ -1,9 +1,8 @@
 //! Follow-through over gRPC.
 
-use std::pin::Pin;
 use std::sync::Arc;
 
-use futures_util::{Stream, StreamExt as _};
+use futures_util::StreamExt as _;
 use jiyao_calendar::{Clock as _, Date, Holidays, SystemClock, civil_date};
 use jiyao_fault::{Fault, Reason, Result};
 use jiyao_ledger::{Ledger, Reading, from_json};
@@ -14,8 +13,8 @@ use jiyao_proto::journal::v1::event::Kind;
 use jiyao_proto::records::v1::{self as api, get_board_request::By};
 use jiyao_proto::server::records::v1::matters_service_server::MattersService;
 use jiyao_serve::{
-    CLERKS, Caller, LEADERS, Late, PageQuery, Principal, READERS, Role, SUPERVISORS, UNITS, caller,
-    cursor_from, cursor_to, failed, list_of, page_size, request_digest, service, wait_for,
+    Answers, CLERKS, Caller, LEADERS, Late, PageQuery, Principal, READERS, Role, SUPERVISORS, UNITS,
+    cursor_from, cursor_to, list_of, page_size, request_digest, service, wait_for,
 };
 use jiyao_wire::{Asks, light_up, required_date};
 use prost::Message as _;
@@ -38,8 +37,6 @@ const THOSE_WHO_PICK: &[Role] = &[Role::Clerk, Role::Supervisor];
 const LONGEST_WORDS: usize = 8000;
 /// Most matters of each kind that a check of closure names.
 const MOST_FOUND: usize = 200;
-
-type Answers<R> = Pin<Box<dyn Stream<Item = Result<R, Status>> + Send>>;
 
 #[derive(Clone)]
 pub(crate) struct MattersApi {
@@ -645,41 +642,37 @@ service! {
             &self,
             request: Request<api::WatchMattersRequest>,
         ) -> Result<Response<Self::WatchMattersStream>, Status> {
-            let Caller { principal, lang, .. } = caller(&request);
-            let begin = || {
-                let scope = Scope::parse(&request.get_ref().parent, "parent")?;
-                let ledger = self.ledger.get()?.clone();
-                let stretches = ledger.follow(cursor_from(request.get_ref().after.as_ref(), "after")?)?;
-                Ok((scope, stretches))
-            };
-            let (scope, stretches) = begin().map_err(|fault| failed(fault, lang))?;
-            let this = self.clone();
-            let replies = stretches.map(move |stretch| {
-                let stretch = stretch?;
-                let events = stretch.events()?;
-                let mut names: Vec<&str> = Vec::new();
-                for event in &events {
-                    if let Some(Kind::MatterChanged(changed)) = &event.kind
-                        && !names.contains(&changed.matter.as_str())
-                    {
-                        names.push(&changed.matter);
+            jiyao_serve::stream(request, &self.stop, async |caller, request| {
+                let scope = Scope::parse(&request.parent, "parent")?;
+                let stretches = self.ledger.get()?.follow(cursor_from(request.after.as_ref(), "after")?)?;
+                let this = self.clone();
+                Ok(stretches.map(move |stretch| {
+                    let stretch = stretch?;
+                    let events = stretch.events()?;
+                    let mut names: Vec<&str> = Vec::new();
+                    for event in &events {
+                        if let Some(Kind::MatterChanged(changed)) = &event.kind
+                            && !names.contains(&changed.matter.as_str())
+                        {
+                            names.push(&changed.matter);
+                        }
                     }
-                }
-                let mut matters = Vec::new();
-                for name in names {
-                    let name = Name::parse(name, "matter")?;
-                    if matches!(&scope, Scope::One(organ) if *organ != name.organ) {
-                        continue;
+                    let mut matters = Vec::new();
+                    for name in names {
+                        let name = Name::parse(name, "matter")?;
+                        if !scope.has(&name.organ) {
+                            continue;
+                        }
+                        match this.matter(&name, "", Some(&caller.principal)) {
+                            Ok((matter, _)) => matters.push(matter.summary.unwrap_or_default()),
+                            Err(fault) if fault.reason() == Reason::MatterNotFound => {}
+                            Err(fault) => return Err(fault),
+                        }
                     }
-                    match this.matter(&name, "", Some(&principal)) {
-                        Ok((matter, _)) => matters.push(matter.summary.unwrap_or_default()),
-                        Err(fault) if fault.reason() == Reason::MatterNotFound => {}
-                        Err(fault) => return Err(fault),
-                    }
-                }
-                Ok(api::WatchMattersResponse { matters, through: Some(cursor_to(&stretch.through)) })
-            });
-            Ok(Response::new(jiyao_serve::stream(lang, self.stop.clone(), replies)))
+                    Ok(api::WatchMattersResponse { matters, through: Some(cursor_to(&stretch.through)) })
+                }))
+            })
+            .await
         }
     }
 }
