@@ -128,8 +128,10 @@ async fn kills_at_each_point_of_a_write_lose_nothing_and_a_planted_lost_write_is
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_erasure_killed_at_any_point_is_whole_or_not_at_all() -> Result<()> {
     let program = binary("jiyao-records", "jiyao-records", Some(PLANTED))?;
-    let canary = "金丝雀之言";
-    for point in OF_AN_ERASURE {
+    // A unit that has to do something stands in the journal and in the state.
+    let canary = "金丝雀局";
+    // Where the state is broken too it is set aside, with all that is in its files.
+    for (point, is_broken) in OF_AN_ERASURE.into_iter().flat_map(|point| [(point, false), (point, true)]) {
         let folder = TempDir::new()?;
         let service = records(&program, folder.path())?;
         create_organ(&service.address).await?;
@@ -141,26 +143,35 @@ async fn an_erasure_killed_at_any_point_is_whole_or_not_at_all() -> Result<()> {
         for n in 0..3 {
             others.insert(Kind::Records.write(&first, n).await?, n);
         }
-        let text = numbered(99) + canary;
+        let text = numbered(99).replace("住建局", canary);
         let name = first.import_minutes(Import::new("organs/linlan", text.into_bytes())).await?.minutes.name;
         let id = first.ask_erasure(&name, "某法第九条").await?.id;
-        service.kill()?;
+        service.stop()?;
+        assert!(
+            !crate::erasure::found(&folder.path().join("state"), canary.as_bytes())?.is_empty(),
+            "nothing to erase in the state's files"
+        );
 
         let service = records_until(&program, folder.path(), point, 0)?;
         let outcome = client(&service.address, "乙")?.confirm_erasure(&id).await;
         assert!(outcome.is_err(), "{point} is passed");
         assert!(!service.ended()?.success());
+        let state = folder.path().join("state");
+        if is_broken && state.exists() {
+            fs_err::write(state.join("snap.0000000000000001.generating"), b"half")?;
+        }
         let service = records(&program, folder.path())?;
         let second = client(&service.address, "乙")?;
+        let at = format!("{point}{}", if is_broken { ", the state broken" } else { "" });
         let is_done = !second.erasures(Service::Records).await?[0].erased.is_empty();
-        assert_eq!(is_done, point != OF_AN_ERASURE[0], "{point}: it is done once it is on record");
+        assert_eq!(is_done, point != OF_AN_ERASURE[0], "{at}: it is done once it is on record");
         let found = crate::erasure::found(folder.path(), canary.as_bytes())?;
-        assert_eq!(found.is_empty(), is_done, "{point}: {found:?}");
+        assert_eq!(found.is_empty(), is_done, "{at}: {found:?}");
         second.confirm_erasure(&id).await?;
-        assert_eq!(crate::erasure::found(folder.path(), canary.as_bytes())?, Vec::<String>::new(), "{point}");
+        assert_eq!(crate::erasure::found(folder.path(), canary.as_bytes())?, Vec::<String>::new(), "{at}");
         assert_eq!(lost(Kind::Records, &service.address, &others).await?, 0);
         let verified = second.verify_journal(Service::Records, |_| {}).await?;
-        assert!(verified.damaged.is_empty() && verified.erased == 1, "{point}: {verified:?}");
+        assert!(verified.damaged.is_empty() && verified.erased == 1, "{at}: {verified:?}");
     }
     Ok(())
 }

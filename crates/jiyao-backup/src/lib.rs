@@ -15,7 +15,9 @@ use std::io::{self, Read, Write};
 use std::path::{Component, Path, PathBuf};
 
 pub use jiyao_journal::put_in_place;
-use jiyao_journal::{Cursor, Journal, Log, OpenError, Options, ReadError, Restoring, make_private};
+use jiyao_journal::{
+    Cursor, Journal, Log, OpenError, Options, ReadError, Restoring, UNFINISHED, make_private,
+};
 use jiyao_names::hex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -129,7 +131,8 @@ pub fn write(log: &Log, service: &str, time: &str, keys: &Path, to: impl Write) 
         let mut files: Vec<PathBuf> =
             fs_err::read_dir(keys)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
         files.sort();
-        for path in files.iter().filter(|path| path.is_file()) {
+        let is_whole = |path: &&PathBuf| path.is_file() && path.extension().is_none_or(|of| of != UNFINISHED);
+        for path in files.iter().filter(is_whole) {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             let bytes = fs_err::read(path)?;
             writer.entry(&format!("keys/{name}"), bytes.len() as u64, bytes.as_slice())?;

@@ -27,6 +27,7 @@ fn what_is_restored_is_the_same_journal_and_goes_on() {
     let folder = tempfile::TempDir::new().unwrap();
     let mut journal = filled(folder.path(), 300);
     make_private(&folder.path().join("keys/receipt.key"), b"secret").unwrap();
+    fs_err::write(folder.path().join("keys/receipt.1.new"), b"sec").unwrap();
     let bytes = backup(&journal, folder.path());
     let head = journal.log().head();
     // Written after the copy: not in it.
@@ -36,6 +37,11 @@ fn what_is_restored_is_the_same_journal_and_goes_on() {
     let manifest = restore(bytes.as_slice(), &elsewhere).unwrap();
     assert_eq!((manifest.sequence, manifest.hash), (300, hex(&head.hash)));
     assert_eq!(fs_err::read(elsewhere.join("keys/receipt.key")).unwrap(), b"secret");
+    assert_eq!(
+        fs_err::read_dir(elsewhere.join("keys")).unwrap().count(),
+        1,
+        "what was not finished stays behind"
+    );
     let mut again = Journal::open(&elsewhere.join("journal"), options()).unwrap().journal;
     assert_eq!(again.log().head(), head);
     for sequence in 1..=300 {

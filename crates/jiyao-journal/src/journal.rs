@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -522,33 +522,29 @@ pub fn free_bytes(folder: &Path) -> io::Result<u64> {
     Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
+/// Extension of a private file that was not made to its end: it is of no use to anyone.
+pub const UNFINISHED: &str = "new";
+
 /// Makes a small file that only its owner reads, whole or not at all, and on disk when this returns; its folder is made
-/// where it is missing. For what must outlive everything else, such as a key.
+/// where it is missing. For what must outlive everything else, such as a key. A process that dies meanwhile may leave a
+/// file with the extension [`UNFINISHED`].
 ///
 /// # Errors
-/// Those of the file system; `WouldBlock` where another process is making it; a file of the name stays as it is.
+/// Those of the file system; `AlreadyExists` where a file of the name is there, which stays as it is.
 pub fn make_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     use fs_err::os::unix::fs::OpenOptionsExt as _;
     let folder = path.parent().unwrap_or(Path::new("."));
     fs_err::create_dir_all(folder)?;
     sync_parent(folder)?;
-    let temporary = path.with_extension("new");
-    let mut file =
-        OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&temporary)?;
-    // Of two processes that begin at once, neither must believe that the file holds what it has not written. Once the
-    // other is done, what was opened here is its file.
-    file.file().try_lock()?;
-    if !fs_err::metadata(&temporary)
-        .is_ok_and(|named| file.metadata().is_ok_and(|own| own.ino() == named.ino()))
-    {
-        return Err(io::ErrorKind::WouldBlock.into());
-    }
-    file.set_len(0)?;
-    io::Write::write_all(&mut file, bytes)?;
-    sync_all(&file)?;
+    // Of processes that begin at once each has its own.
+    let temporary = path.with_extension(format!("{}.{UNFINISHED}", Uuid::now_v7()));
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
     // A link does not replace what is there.
-    fs_err::hard_link(&temporary, path)?;
+    let made = io::Write::write_all(&mut file, bytes)
+        .and_then(|()| sync_all(&file))
+        .and_then(|()| fs_err::hard_link(&temporary, path));
     fs_err::remove_file(&temporary)?;
+    made?;
     sync_folder(folder)
 }
 

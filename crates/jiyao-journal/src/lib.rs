@@ -42,8 +42,8 @@ pub use attachments::{Attachments, Receiving};
 pub use copy::{Piece, Restoring};
 pub use error::{AppendError, OpenError, ReadError};
 pub use journal::{
-    Cut, Entry, EraseError, Journal, Locked, Opened, Options, Synced, Written, free_bytes, make_private,
-    put_in_place,
+    Cut, Entry, EraseError, Journal, Locked, Opened, Options, Synced, UNFINISHED, Written, free_bytes,
+    make_private, put_in_place,
 };
 pub use log::{Log, Record};
 #[cfg(feature = "planted-failpoints")]

@@ -326,5 +326,6 @@ fn a_private_file_holds_what_its_only_maker_wrote() {
         let made: Vec<u8> = makers.into_iter().filter_map(|maker| maker.join().unwrap()).collect();
         assert_eq!(made.len(), 1, "{made:?}");
         assert_eq!(fs_err::read(&path).unwrap(), [made[0]; 64]);
+        assert_eq!(fs_err::read_dir(folder.path().join("keys")).unwrap().count(), 1, "no other file is left");
     }
 }

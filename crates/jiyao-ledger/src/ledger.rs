@@ -428,7 +428,10 @@ pub(crate) fn catch_up<D: Domain>(
             return Err(e);
         }
     };
-    // A state that showed what was erased later still has it in its files.
+    // A state that showed what was erased later still has it in its files, and so has what was set aside in its place.
+    if !met.is_empty() {
+        State::remove_asides(&places.state)?;
+    }
     let mut is_stale = false;
     for erasure in &met {
         is_stale |= erasure.records.first().is_some_and(|first| first.sequence <= began);

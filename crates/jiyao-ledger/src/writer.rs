@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use jiyao_calendar::{Clock, Timestamp};
 use jiyao_fault::{Fault, Reason, Result, chain};
-use jiyao_journal::{AppendError, Entry, EraseError, Journal, Log, free_bytes, is_planted, kill_point};
+use jiyao_journal::{
+    AppendError, Entry, EraseError, Journal, Log, free_bytes, is_planted, kill_point, put_in_place,
+};
 use jiyao_proto::stored::v1::{Erasure, Record, UsedRequest};
 use jiyao_state::{Applied, Look, State, Writes};
 use jiyao_telemetry::histogram;
@@ -133,8 +135,13 @@ impl<D: Domain> Writer<D> {
                         Ok(erased) if erased.is_new => self.change_over(state),
                         _ => Ok(()),
                     };
-                    // Whoever is told that it is gone finds nothing of it.
-                    let _ = reply.send(erased.map(|erased| erased.erasure));
+                    // Whoever is told that it is gone finds nothing of it: a stop while the state has it still is no
+                    // answer.
+                    let told = match &changed {
+                        Ok(()) => erased.map(|erased| erased.erasure),
+                        Err(_) => Err(Fault::new(Reason::StateUnavailable)),
+                    };
+                    let _ = reply.send(told);
                     if let Err(stop) = changed {
                         break stop;
                     }
@@ -383,33 +390,14 @@ impl<D: Domain> Writer<D> {
             self.report.send_replace(sequence);
             return Ok(Erased { erasure, is_new: false });
         }
-        if !self.has_room_for_state() {
-            let free = free_bytes(&self.places.journal).map_err(Fault::internal)?;
-            return Err(disk_full(&AppendError::NoRoom { free, needed: self.room_for_state() }));
-        }
-        self.journal.can_erase(&plan.remains).map_err(|e| match e {
-            EraseError::Seal(e) => disk_full(&e),
-            e => Fault::new(Reason::StateForbids).with("state", "NEEDED").with("act", "ERASE").because(e),
-        })?;
-        let beside = self.places.beside();
-        State::remove(&beside).map_err(Fault::internal)?;
-        let rehearse = || {
-            let (fresh, _) = State::open(&beside, D::PROJECTION, PATIENCE)?;
-            replay(domain, &log, &fresh, &plan.remains)?;
-            Ok(fresh)
-        };
-        let rehearsed: Result<State, OpenError> =
-            catch_unwind(AssertUnwindSafe(rehearse)).unwrap_or_else(|_| {
-                let fault = Fault::internal("rehearsing an erasure panicked");
-                Err(OpenError::Unknown { sequence: log.head().sequence, fault })
-            });
-        let fresh = rehearsed.map_err(|e| {
-            warn!(cause = %chain(&e), "an erasure is refused: the journal cannot be replayed without what should go");
-            let needed = Fault::new(Reason::StateForbids).with("state", "NEEDED").with("act", "ERASE");
-            needed.because(e)
-        })?;
+        let fresh = self.rehearse(&plan)?;
         kill_point("erasure-rehearsed");
-        self.write_down(Entry { time_ms, payload })?;
+        // The rehearsal took some of the room that was there before.
+        let written = self.can_erase(&plan).and_then(|()| self.write_down(Entry { time_ms, payload }));
+        if let Err(fault) = written {
+            self.give_up_rehearsal(fresh);
+            return Err(fault);
+        }
         kill_point("erasure-recorded");
         if let Err(e) = erasure::carry_out(self.domain.as_ref(), &mut self.journal, &plan) {
             end_for("what was erased cannot be written anew", &e);
@@ -421,8 +409,57 @@ impl<D: Domain> Writer<D> {
             replay(self.domain.as_ref(), &log, &fresh, &BTreeMap::new()).and_then(|_| Ok(fresh.settle()?));
         if let Err(e) = shown {
             warn!(cause = %chain(&e), "the state must be rebuilt after an erasure");
+            self.give_up_rehearsal(fresh);
         }
         Ok(Erased { erasure, is_new: true })
+    }
+
+    /// The state as it will be without what a plan erases, made beside the one in use. Where that is not to be had,
+    /// nothing is left of it.
+    fn rehearse(&self, plan: &erasure::Plan) -> Result<State> {
+        let (beside, log) = (self.places.beside(), self.journal.log());
+        State::remove(&beside).map_err(Fault::internal)?;
+        if !self.has_room_for_state() {
+            let free = free_bytes(&self.places.journal).map_err(Fault::internal)?;
+            return Err(disk_full(&AppendError::NoRoom { free, needed: self.room_for_state() }));
+        }
+        self.can_erase(plan)?;
+        let cannot_go = |e: OpenError| {
+            warn!(cause = %chain(&e), "an erasure is refused: the journal cannot be replayed without what should go");
+            needed().because(e)
+        };
+        let (fresh, _) = State::open(&beside, D::PROJECTION, PATIENCE).map_err(|e| cannot_go(e.into()))?;
+        let replayed = catch_unwind(AssertUnwindSafe(|| {
+            replay(self.domain.as_ref(), &log, &fresh, &plan.remains).map(drop)
+        }));
+        let replayed = replayed.unwrap_or_else(|_| {
+            let fault = Fault::internal("rehearsing an erasure panicked");
+            Err(OpenError::Unknown { sequence: log.head().sequence, fault })
+        });
+        match replayed {
+            Ok(()) => Ok(fresh),
+            Err(e) => {
+                self.give_up_rehearsal(fresh);
+                Err(cannot_go(e))
+            }
+        }
+    }
+
+    /// Lets go of the state beside the one in use, and of the room that it takes. Dropped here it could hold up the writer
+    /// for ever.
+    fn give_up_rehearsal(&self, fresh: State) {
+        Arc::new(fresh).retire();
+        if let Err(e) = State::remove(&self.places.beside()) {
+            warn!(cause = %e, "a state that is of no use cannot be removed; the next erasure or start tries again");
+        }
+    }
+
+    /// Whether the journal has room to be written anew without what a plan erases.
+    fn can_erase(&self, plan: &erasure::Plan) -> Result<()> {
+        self.journal.can_erase(&plan.remains).map_err(|e| match e {
+            EraseError::Seal(e) => disk_full(&e),
+            e => needed().because(e),
+        })
     }
 
     /// Appends one record alone.
@@ -454,7 +491,8 @@ impl<D: Domain> Writer<D> {
             Some(old) => drop(old),
             None => warn!("a reader holds on to the state: what was erased stays in memory until it lets go"),
         }
-        if let Err(e) = State::put_in_place(&self.places.beside(), &self.places.state) {
+        let (beside, state) = (self.places.beside(), &self.places.state);
+        if let Err(e) = State::remove(state).and_then(|()| put_in_place(&beside, state)) {
             warn!(cause = %e, "the state must be rebuilt after an erasure");
         }
         kill_point("state-replaced");
@@ -535,6 +573,11 @@ fn disk_full(e: &AppendError) -> Fault {
         AppendError::TooLarge { limit, .. } => Fault::new(Reason::SourceTooLarge).with("limit", limit),
         AppendError::Fatal(e) => Fault::internal(e.to_string()),
     }
+}
+
+/// What should go cannot be done without.
+fn needed() -> Fault {
+    Fault::new(Reason::StateForbids).with("state", "NEEDED").with("act", "ERASE")
 }
 
 fn check_same(request_id: &str, before: &[u8], now: &[u8; 32]) -> Result<()> {

@@ -172,23 +172,26 @@ impl Drop for Paid {
         };
         let (mut body, traffic) = (std::mem::take(&mut self.body), self.traffic.clone());
         runtime.spawn(async move {
+            let mut taken = 0;
             let rest = async {
                 while let Some(Ok(frame)) = body.frame().await {
-                    pay(&traffic, &frame);
+                    taken += pay(&traffic, &frame);
                 }
             };
             if tokio::time::timeout(UNWANTED, rest).await.is_err() {
-                // So much of it may be on its way.
-                traffic.allowance().earn(WINDOW.into());
+                // As much again may be on its way; of one that sends nothing nothing is.
+                traffic.allowance().earn(taken.min(WINDOW.into()));
             }
         });
     }
 }
 
-fn pay(traffic: &Traffic, frame: &Frame<Bytes>) {
-    if let Some(data) = frame.data_ref().filter(|data| !data.is_empty()) {
-        traffic.allowance().earn(HEAD + i64::try_from(data.len()).unwrap_or(i64::MAX));
-    }
+/// Earns what a frame of data took; answers how much.
+fn pay(traffic: &Traffic, frame: &Frame<Bytes>) -> i64 {
+    let Some(data) = frame.data_ref().filter(|data| !data.is_empty()) else { return 0 };
+    let taken = HEAD + i64::try_from(data.len()).unwrap_or(i64::MAX);
+    traffic.allowance().earn(taken);
+    taken
 }
 
 impl http_body::Body for Paid {

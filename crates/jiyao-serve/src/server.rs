@@ -245,8 +245,6 @@ impl Server {
         let gate = Gate::new(identities, self.rights, config.calls as usize);
         let mut server = tonic::transport::Server::builder()
             .timeout(Duration::from_secs(config.timeout_seconds.into()))
-            .concurrency_limit_per_connection(64)
-            .load_shed(true)
             .max_concurrent_streams(config.streams)
             .initial_stream_window_size(WINDOW)
             .max_connection_age(CONNECTION_AGE)

@@ -175,16 +175,16 @@ impl State {
     /// # Errors
     /// Those of the file system.
     pub fn remove(folder: &Path) -> std::io::Result<()> {
-        store::remove(folder)
+        Self::remove_asides(folder)?;
+        if folder.exists() { fs_err::remove_dir_all(folder) } else { Ok(()) }
     }
 
-    /// Puts a closed store in the place of another, of which nothing is left, not even what was set aside.
+    /// Removes all that was set aside of a store.
     ///
     /// # Errors
     /// Those of the file system.
-    pub fn put_in_place(from: &Path, to: &Path) -> std::io::Result<()> {
-        store::remove(to)?;
-        fs_err::rename(from, to)
+    pub fn remove_asides(folder: &Path) -> std::io::Result<()> {
+        store::remove_asides(folder)
     }
 
     /// Its folder will be another's before it is closed, or has gone wrong: nothing is sealed.

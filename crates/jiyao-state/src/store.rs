@@ -350,12 +350,7 @@ pub(crate) fn set_aside(folder: &Path) -> Result<PathBuf, std::io::Error> {
     Ok(to)
 }
 
-/// Removes a folder and all that was set aside of it.
-pub(crate) fn remove(folder: &Path) -> Result<(), std::io::Error> {
-    for path in asides(folder)?.into_iter().map(|n| aside(folder, n)).chain([folder.to_owned()]) {
-        if path.exists() {
-            fs_err::remove_dir_all(path)?;
-        }
-    }
-    Ok(())
+/// Removes all that was set aside of a folder.
+pub(crate) fn remove_asides(folder: &Path) -> Result<(), std::io::Error> {
+    asides(folder)?.into_iter().try_for_each(|n| fs_err::remove_dir_all(aside(folder, n)))
 }
