@@ -61,7 +61,11 @@ fn links_between_the_texts_lead_somewhere() -> Result<()> {
 fn both_readmes_give_the_same_commands() -> Result<()> {
     let commands = |name: &str| -> Result<Vec<String>> {
         let text = fs_err::read_to_string(root().join(name))?;
-        Ok(text.lines().filter(|line| line.starts_with("cargo ")).map(str::to_owned).collect())
+        let is_command = |line: &&str| ["cargo ", "jiyao "].iter().any(|program| line.contains(program));
+        let in_blocks = text.split("```").skip(1).step_by(2).flat_map(str::lines);
+        // What stands behind a command is in the language of the text.
+        let bare = |line: &str| line.split(" #").next().unwrap_or_default().trim_end().to_owned();
+        Ok(in_blocks.filter(|line| !line.starts_with('#')).filter(is_command).map(bare).collect())
     };
     let english = commands("README.md")?;
     assert_eq!(english[..2], ["cargo run --release -p jiyao-cli -- demo", "cargo test --workspace"]);

@@ -8,6 +8,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use jiyao_client::{Act, BoardBy, Client, Evidence, Matter, MatterSummary, NewMatter, Page};
 use sha2::{Digest as _, Sha256};
 
+use crate::room::index;
 use crate::words::Speaker;
 use crate::{print, show};
 
@@ -207,8 +208,7 @@ impl MatterCommand {
                 return Ok(());
             }
             Self::Create { minutes, item, text, content, lead, helper, due, raised_by } => {
-                // People count items from 1.
-                let item = item.saturating_sub(1);
+                let item = index(item)?;
                 let new = NewMatter { minutes, item, text, content, lead, helpers: helper, due, raised_by };
                 return shown(&client.create_matter(new).await?, speaker);
             }
@@ -238,7 +238,7 @@ impl MatterCommand {
             }
             Self::Show { name } => return shown(&client.matter(&name).await?, speaker),
             Self::Became { minutes, item, decision } => {
-                let (item, decision) = (item.saturating_sub(1), decision.saturating_sub(1));
+                let (item, decision) = (index(item)?, index(decision)?);
                 let became = client.what_became_of(&minutes, item, decision).await?;
                 print(&show::became(&became, speaker));
                 return Ok(());

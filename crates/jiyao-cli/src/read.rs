@@ -93,7 +93,6 @@ fn save(file: &Path, units: &[String]) -> Result<()> {
             writeln!(out, "{unit}")?;
         }
     }
-    out.sync_all()?;
     Ok(())
 }
 

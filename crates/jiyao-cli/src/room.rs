@@ -301,7 +301,7 @@ async fn seats(client: &Client, name: &str) -> Result<Vec<jiyao_client::Seat>> {
 
 /// People count items from 1.
 pub(crate) fn index(item: u32) -> Result<u32> {
-    item.checked_sub(1).with_context(|| format!("{item}: 1, 2, 3 …"))
+    item.checked_sub(1).context("0 is none: the first is 1")
 }
 
 /// An agenda as it is typed: titles in order, and what belongs to which of them as `N:…`.

@@ -1,4 +1,5 @@
-//! Settings: defaults, under a file, under the environment, under flags. The only crate that reads the environment.
+//! Settings: defaults, under a file, under the environment, under flags. Services read the environment here and nowhere
+//! else.
 //!
 //! A configuration is a flat struct of texts, numbers and booleans with a `Default`. Its keys are its field names;
 //! in the environment they are upper case behind a prefix (`JIYAO_RECORDS_LISTEN`). A key that is not one of them is

@@ -27,6 +27,12 @@ impl Attachments {
         Ok(Self { folder: folder.to_owned(), reserve })
     }
 
+    /// Bytes that files may still take: all but the reserve.
+    #[must_use]
+    pub fn free(&self) -> u64 {
+        free_bytes(&self.folder).unwrap_or_default().saturating_sub(self.reserve)
+    }
+
     /// Begins to receive a file.
     ///
     /// # Errors
@@ -68,19 +74,18 @@ impl Attachments {
         }
     }
 
-    /// Removes what was not received to its end, and files that nothing refers to and that were not touched for `age`.
-    /// Answers how many. Only for whoever has the folder alone: another process may be receiving.
+    /// Removes what was not received to its end, and files that were not touched for `age`. Answers how many. Only for whoever has the folder alone: another process may be receiving.
     ///
     /// # Errors
     /// Those of the file system.
-    pub fn sweep(&self, now: SystemTime, age: Duration, is_used: impl Fn(&str) -> bool) -> io::Result<usize> {
+    pub fn sweep(&self, now: SystemTime, age: Duration) -> io::Result<usize> {
         let mut removed = 0;
         for entry in fs_err::read_dir(&self.folder)? {
             let entry = entry?;
             let touched = entry.metadata()?.modified()?;
             let is_part = entry.path().extension().is_some_and(|extension| extension == "tmp");
             let is_old = now.duration_since(touched).is_ok_and(|since| since > age);
-            if (is_old || is_part) && !is_used(&entry.file_name().to_string_lossy()) {
+            if is_old || is_part {
                 fs_err::remove_file(entry.path())?;
                 removed += 1;
             }
@@ -116,7 +121,7 @@ impl Receiving {
     /// # Errors
     /// Those of the file system; `StorageFull` where the reserve would be touched.
     pub fn write(&mut self, chunk: &[u8]) -> io::Result<()> {
-        if free_bytes(&self.store.folder)? < self.store.reserve.saturating_add(chunk.len() as u64) {
+        if self.store.free() < chunk.len() as u64 {
             return Err(io::ErrorKind::StorageFull.into());
         }
         self.file.write_all(chunk)?;
@@ -142,7 +147,7 @@ impl Receiving {
 impl Drop for Receiving {
     fn drop(&mut self) {
         if !self.finished {
-            // What cannot be removed now is removed at the next open.
+            // What cannot be removed now is removed by the next sweep.
             let _ = fs_err::remove_file(&self.path);
         }
     }

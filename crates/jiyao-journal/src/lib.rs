@@ -1,5 +1,5 @@
 //! Append-only, checksummed, hash-chained segments: what a service promises, it promises with this. The only crate
-//! that calls fsync.
+//! that calls fsync, so whatever else must outlive a power cut is kept with it too: uploaded sources, keys.
 //!
 //! # On disk
 //! A journal is a folder with a `lock` and segments `{first sequence}.segment`, each allocated in full when it is

@@ -1,5 +1,5 @@
 //! Places where a test ends the process, or plants a bug: only with the feature `planted-failpoints`, which no default
-//! build has. `FAILPOINTS="commit-synced=9*off->return"` ends it at the tenth pass of that point.
+//! build has. `FAILPOINTS="group-synced=9*off->return"` ends it at the tenth pass of that point.
 
 use std::sync::Once;
 

@@ -283,9 +283,8 @@ fn attachments_are_named_by_content() {
     assert_eq!(store.get(&digest).unwrap_err().kind(), std::io::ErrorKind::InvalidData);
     let tomorrow = SystemTime::now() + Duration::from_secs(90_000);
     let day = Duration::from_secs(86_400);
-    assert_eq!(store.sweep(tomorrow, day, |_| true).unwrap(), 0);
-    assert_eq!(store.sweep(SystemTime::now(), day, |_| false).unwrap(), 0);
-    assert_eq!(store.sweep(tomorrow, day, |_| false).unwrap(), 1);
+    assert_eq!(store.sweep(SystemTime::now(), day).unwrap(), 0);
+    assert_eq!(store.sweep(tomorrow, day).unwrap(), 1);
 }
 
 proptest! {

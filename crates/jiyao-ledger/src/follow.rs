@@ -127,16 +127,20 @@ fn stretches<D: Domain>(domain: &D, log: &Log, slot: &Slot, from: u64, head: u64
     let mut from = from;
     while found.len() < AT_ONCE {
         let to = head.min(public::end_of_block(from)).max(from);
-        let encoded = public::kept(slot, from, to).map_or_else(|| public::read(domain, log, from, to), Ok);
-        let through = || log.cursor_at(to).map_err(damaged);
-        let stretch =
-            encoded.and_then(|encoded| Ok(Stretch { from, through: through()?, encoded: encoded.into() }));
-        let is_last = stretch.is_err() || to >= head;
+        let events = match public::kept(slot, from, to) {
+            Some(events) => Ok((events, to)),
+            None => public::read(domain, log, from, to),
+        };
+        let stretch = events.and_then(|(events, through)| {
+            let through = log.cursor_at(through).map_err(damaged)?;
+            Ok(Stretch { from, through, encoded: events.into() })
+        });
+        let end = stretch.as_ref().map_or(head, |stretch| stretch.through.sequence);
         found.push(stretch);
-        if is_last {
+        if end >= head {
             break;
         }
-        from = to;
+        from = end;
     }
     found
 }

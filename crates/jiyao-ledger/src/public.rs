@@ -18,6 +18,9 @@ use crate::writer::timestamp;
 /// Records of a block. Tests come to the end of many.
 const BLOCK: u64 = if cfg!(any(test, shuttle)) { 4 } else { 128 };
 
+/// With so many bytes of events a reply is full: gRPC clients take 4 MiB, and one record more is far from that.
+const LARGEST: usize = if cfg!(any(test, shuttle)) { 256 } else { 1 << 20 };
+
 /// The last record of the block that the record behind `from` stands in.
 pub(crate) fn end_of_block(from: u64) -> u64 {
     from - from % BLOCK + BLOCK
@@ -47,22 +50,25 @@ fn add<D: Domain>(
     reply.encode(to).map_err(Fault::internal)
 }
 
-/// Public events of the records in (`from`, `through`], out of the journal.
-pub(crate) fn read<D: Domain>(domain: &D, log: &Log, from: u64, through: u64) -> Result<Vec<u8>> {
-    let mut events = Vec::new();
-    let mut next = from + 1;
-    while next <= through {
-        let records = log.read_some(next, through).map_err(damaged)?;
-        next += records.len() as u64;
-        for record in records {
-            let Some(payload) = record.payload else { continue };
-            add(&mut events, domain, &decode_record(&payload)?, (record.sequence, record.time_ms))?;
+/// Public events of the records in (`from`, `through`], out of the journal, or of as many as a reply takes; and the last
+/// record that it has those of.
+pub(crate) fn read<D: Domain>(domain: &D, log: &Log, from: u64, through: u64) -> Result<(Vec<u8>, u64)> {
+    let (mut events, mut at) = (Vec::new(), from);
+    while at < through {
+        for record in log.read_some(at + 1, through).map_err(damaged)? {
+            if events.len() >= LARGEST {
+                return Ok((events, at));
+            }
+            at = record.sequence;
+            if let Some(payload) = record.payload {
+                add(&mut events, domain, &decode_record(&payload)?, (at, record.time_ms))?;
+            }
         }
     }
-    Ok(events)
+    Ok((events, at))
 }
 
-/// The same of a whole block out of the state; None where it does not have it or fails: the journal has it too.
+/// Those of a whole block out of the state; None where it does not have it or fails: the journal has it too.
 pub(crate) fn kept(slot: &Slot, from: u64, through: u64) -> Option<Vec<u8>> {
     if !from.is_multiple_of(BLOCK) || through != end_of_block(from) {
         return None;
@@ -77,6 +83,8 @@ pub(crate) fn kept(slot: &Slot, from: u64, through: u64) -> Option<Vec<u8>> {
 pub(crate) struct Blocks {
     through: u64,
     events: Vec<u8>,
+    /// It has more than a reply takes, and is not kept.
+    is_too_large: bool,
 }
 
 impl Blocks {
@@ -91,14 +99,19 @@ impl Blocks {
     ) -> Result<()> {
         let before = sequence.checked_sub(1).ok_or_else(|| Fault::internal("records begin with 1"))?;
         if self.through != before {
-            self.events = read(domain, log, before - before % BLOCK, before)?;
+            let (events, read) = read(domain, log, before - before % BLOCK, before)?;
+            (self.events, self.is_too_large) = (events, read < before);
         }
-        if let Some(record) = record {
+        if let Some(record) = record.filter(|_| !self.is_too_large) {
+            self.is_too_large = self.events.len() >= LARGEST;
             add(&mut self.events, domain, record, (sequence, time_ms))?;
         }
         self.through = sequence;
         if sequence.is_multiple_of(BLOCK) {
-            overlay.put(key(sequence), std::mem::take(&mut self.events));
+            let events = std::mem::take(&mut self.events);
+            if !std::mem::take(&mut self.is_too_large) {
+                overlay.put(key(sequence), events);
+            }
         }
         Ok(())
     }

@@ -309,7 +309,7 @@ async fn full_blocks_of_what_is_public_lie_in_the_state_as_the_journal_has_them(
             ledger = open(&folder);
         }
         let inner = &ledger.inner;
-        let read = |from, through| crate::public::read(&Counters, &inner.log, from, through).unwrap();
+        let read = |from, through| crate::public::read(&Counters, &inner.log, from, through).unwrap().0;
         let kept = |from, through| crate::public::kept(&inner.state, from, through);
         for from in (0..head - block).step_by(block as usize) {
             assert_eq!(kept(from, from + block).unwrap(), read(from, from + block), "from {from}");
@@ -320,6 +320,38 @@ async fn full_blocks_of_what_is_public_lie_in_the_state_as_the_journal_has_them(
             let reply =
                 journal::FollowResponse { events: followed(&ledger, from).await, ..Default::default() };
             assert_eq!(reply.encode_to_vec(), read(from, head), "from {from}");
+        }
+    }
+}
+
+/// A name that makes an event so large that a block of them is more than a reply takes.
+const LONG: &str = "a name of a counter that is so long that not even two events of it go into a reply of the size that \
+                    tests have, which is far below what services have, and no test of a service comes to that";
+
+#[tokio::test]
+async fn what_is_public_goes_out_in_replies_that_a_client_takes() {
+    let folder = TempDir::new().unwrap();
+    let mut ledger = open(&folder);
+    for n in 0..22 {
+        ledger.submit(add(if n % 5 == 0 { "a" } else { LONG }, 1, "")).await.unwrap();
+    }
+    let head = ledger.head().sequence;
+    for is_opened_again in [false, true] {
+        if is_opened_again {
+            ledger.close().await;
+            ledger = open(&folder);
+            ledger.submit(add(LONG, 1, "")).await.unwrap();
+        }
+        for from in 0..head {
+            let mut stream = ledger.follow(Some(ledger.log().cursor_at(from).unwrap())).unwrap();
+            let (mut at, mut sequences) = (from, Vec::new());
+            while at < head {
+                let stretch = stream.next().await.unwrap().unwrap();
+                assert!(stretch.encoded.len() < 600, "{} bytes", stretch.encoded.len());
+                at = stretch.through.sequence;
+                sequences.extend(stretch.events().unwrap().iter().map(|event| event.sequence));
+            }
+            assert_eq!(sequences, (from + 1..=at).collect::<Vec<_>>());
         }
     }
 }

@@ -288,7 +288,16 @@ pub enum Act {
 }
 
 impl Act {
-    /// Its name.
+    /// Name of [`Act::Issue`].
+    pub const ISSUE: &'static str = "ISSUE";
+    /// Name of [`Act::Publish`].
+    pub const PUBLISH: &'static str = "PUBLISH";
+    /// Name of [`Act::SetSecrecy`].
+    pub const SET_SECRECY: &'static str = "SET_SECRECY";
+    /// Name of [`Act::Declassify`].
+    pub const DECLASSIFY: &'static str = "DECLASSIFY";
+
+    /// Its name, in integration events too.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -299,15 +308,15 @@ impl Act {
             Self::Amend { .. } => "AMEND",
             Self::Register { .. } => "REGISTER",
             Self::Print { .. } => "PRINT",
-            Self::Issue => "ISSUE",
+            Self::Issue => Self::ISSUE,
             Self::RecordScope { .. } => "RECORD_SCOPE",
             Self::MarkPassage { .. } => "MARK_PASSAGE",
-            Self::Publish { .. } => "PUBLISH",
+            Self::Publish { .. } => Self::PUBLISH,
             Self::Archive { .. } => "ARCHIVE",
             Self::RecordQuorum { .. } => "RECORD_QUORUM",
             Self::ProposeDisclosure { .. } => "PROPOSE_DISCLOSURE",
-            Self::SetSecrecy { .. } => "SET_SECRECY",
-            Self::Declassify { .. } => "DECLASSIFY",
+            Self::SetSecrecy { .. } => Self::SET_SECRECY,
+            Self::Declassify { .. } => Self::DECLASSIFY,
             Self::Reclassify { .. } => "RECLASSIFY",
             Self::FlagMajor { .. } => "FLAG_MAJOR",
             Self::Replace { .. } => "REPLACE",

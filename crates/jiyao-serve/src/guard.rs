@@ -112,7 +112,7 @@ impl Drop for Ending {
         if let Some((_, _, traffic)) = &self.taking {
             traffic.clear();
             if self.is_whole {
-                traffic.is_of_use();
+                traffic.mark_of_use();
             }
         }
         match self.code.take() {
@@ -282,7 +282,7 @@ where
                     let response = response?;
                     // Other answers are when they are taken.
                     if share.is_none() || response.headers().contains_key(STATUS) {
-                        traffic.is_of_use();
+                        traffic.mark_of_use();
                     }
                     let taking = share.map(|share| {
                         traffic.lay();

@@ -75,10 +75,6 @@ struct Token {
     /// SHA-256 of the token, 64 hexadecimal digits.
     sha256: String,
     principal: String,
-    /// The organ that it belongs to: kept for rules that look at the object.
-    #[serde(default)]
-    #[allow(dead_code)]
-    organ: String,
     /// The unit that it acts for.
     #[serde(default)]
     unit: String,

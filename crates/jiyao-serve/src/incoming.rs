@@ -88,7 +88,7 @@ impl Traffic {
     }
 
     /// The connection is of use to its peer.
-    pub(crate) fn is_of_use(&self) {
+    pub(crate) fn mark_of_use(&self) {
         self.0.is_of_use.store(true, Ordering::Relaxed);
     }
 
@@ -391,7 +391,7 @@ mod tests {
         assert!(b.traffic.share(1).is_none() && c.traffic.share(1).is_some(), "calls count by address");
         drop(one);
         assert!(b.traffic.share(1).is_some());
-        c.traffic.is_of_use();
+        c.traffic.mark_of_use();
         assert!(take(3).is_none(), "three are enough in total");
         drop((a, c));
         assert!(take(1).is_some());

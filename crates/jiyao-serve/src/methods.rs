@@ -44,3 +44,14 @@ macro_rules! service {
         }
     };
 }
+
+/// A gRPC server with the limits of all: messages of at most [`REQUEST_LIMIT`](crate::REQUEST_LIMIT) in and
+/// [`RESPONSE_LIMIT`](crate::RESPONSE_LIMIT) out.
+#[macro_export]
+macro_rules! limited {
+    ($server:expr) => {
+        $server
+            .max_decoding_message_size($crate::REQUEST_LIMIT)
+            .max_encoding_message_size($crate::RESPONSE_LIMIT)
+    };
+}

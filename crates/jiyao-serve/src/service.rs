@@ -10,6 +10,7 @@ use tracing::warn;
 use uuid::Uuid;
 
 use crate::journal_service::JournalApi;
+use crate::limited;
 use crate::operations::{About, OperationsApi, tell};
 use crate::server::{Late, Parts, Ready, ServeError, Server};
 
@@ -46,8 +47,8 @@ pub async fn serve_domain<D: Domain>(
     }
     let operations = OperationsApi::new(ledger.clone(), about, stop);
     let server = add(server)
-        .add(JournalServiceServer::new(journal), JournalApi::<D>::RIGHTS)
-        .add(OperationsServiceServer::new(operations), OperationsApi::<D>::RIGHTS);
+        .add(limited!(JournalServiceServer::new(journal)), JournalApi::<D>::RIGHTS)
+        .add(limited!(OperationsServiceServer::new(operations)), OperationsApi::<D>::RIGHTS);
     let start = async |ready| {
         let open = move || Ledger::open(&places, options, domain, SystemClock, Box::new(|_| Uuid::now_v7()));
         let open = tokio::task::spawn_blocking(open).await.map_err(|e| ServeError::Bug(e.to_string()))??;

@@ -10,7 +10,7 @@
 //! - a folder that fails to open, panics, hangs, is damaged, of another version or was left half-snapshotted is set
 //!   aside as evidence and a new one begun; the caller replays the journal.
 //!
-//! What is applied is read back at once and waits in memory until sled has it, some half a second: a process that dies
+//! What is applied is read back at once and waits in memory until sled has it, a few hundredths of a second: a process that dies
 //! finds less in its state than in its journal, and replays the rest.
 //!
 //! Values above 32 KB are stored in chunks in the same batch: larger tree nodes would go to files that sled never
@@ -255,7 +255,7 @@ impl State {
 impl Drop for State {
     fn drop(&mut self) {
         if self.recent.end() && !self.is_retired.load(Ordering::SeqCst) {
-            self.store.seal.is_orderly();
+            self.store.seal.mark_orderly();
         }
     }
 }
@@ -375,15 +375,15 @@ mod tests {
         let sealed = || fs_err::read_to_string(path.join("seal")).unwrap();
         let first = sealed();
         assert!(first.lines().any(|line| line.ends_with(" db")), "{first}");
-        assert!(seal::Seal::is_whole(&path), "files as they were closed");
-        assert!(!seal::Seal::is_whole(&path), "a seal holds once");
+        assert!(seal::Seal::take(&path), "files as they were closed");
+        assert!(!seal::Seal::take(&path), "a seal holds once");
         assert_eq!(fill(2), Origin::Kept, "without a seal all pairs are looked at");
         assert_ne!(sealed(), first);
         let mut db = fs_err::read(path.join("db")).unwrap();
         let flipped = db.iter().rposition(|byte| *byte == 7).unwrap();
         db[flipped] ^= 1;
         fs_err::write(path.join("db"), &db).unwrap();
-        assert!(!seal::Seal::is_whole(&path), "one bit, wherever it is");
+        assert!(!seal::Seal::take(&path), "one bit, wherever it is");
     }
 
     /// What waits and what sled has are read as one, against a plain map, while the thread between them works.

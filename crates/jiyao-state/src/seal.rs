@@ -19,12 +19,12 @@ impl Seal {
         Self { folder, orderly: AtomicBool::new(false) }
     }
 
-    pub(crate) fn is_orderly(&self) {
+    pub(crate) fn mark_orderly(&self) {
         self.orderly.store(true, Ordering::SeqCst);
     }
 
-    /// Whether a folder has a seal and it holds. The seal goes: from now on files change.
-    pub(crate) fn is_whole(folder: &Path) -> bool {
+    /// Takes the seal away, as files change from now on. Whether there was one, and it held.
+    pub(crate) fn take(folder: &Path) -> bool {
         let Ok(seal) = fs_err::read_to_string(folder.join(NAME)) else { return false };
         let holds = sums(folder).is_ok_and(|sums| sums == seal);
         fs_err::remove_file(folder.join(NAME)).is_ok() && holds

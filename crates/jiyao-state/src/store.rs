@@ -88,7 +88,7 @@ impl Store {
         }
         let owned = folder.to_owned();
         guarded(patience, move || {
-            let is_sealed = Seal::is_whole(&owned);
+            let is_sealed = Seal::take(&owned);
             let store = Self::at(owned, projection)?;
             store.verify(is_sealed)?;
             Ok(store)

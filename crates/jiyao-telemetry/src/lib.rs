@@ -12,6 +12,7 @@
 //! | `jiyao_following_lag_records{source}` | records that it is behind what it follows |
 //! | `jiyao_following_stopped{source}` | 1: an operator must reconcile |
 //! | `jiyao_journal_bytes`, `jiyao_state_bytes`, `jiyao_disk_free_bytes` | disk |
+//! | `jiyao_connections_held_total` | connections that were read slowly, as they asked for more than they took |
 //! | `jiyao_last_backup_seconds` | when the last backup ended, Unix time; 0: never |
 
 use std::collections::HashMap;

@@ -225,7 +225,7 @@ impl DirectoryApi {
 /// The organisations of a change, from its record. Blocks on the disk.
 fn change(ledger: &Ledger<AttendanceDomain>, organ: &Organ, version: u64) -> Result<Vec<api::Unit>> {
     let (sequence, _) = ledger.read(|view| view.value(&keys::directory_change(organ, version)))?;
-    let missing = || Fault::new(Reason::UnitNotFound).at("version").with("unit", version);
+    let missing = || Fault::invalid("version", version);
     let sequence =
         sequence.and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes).ok_or_else(missing)?;
     let record = ledger.record(sequence)?.unwrap_or_default();

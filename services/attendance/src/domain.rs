@@ -552,7 +552,7 @@ fn roll(minutes: &records::Minutes, now: i64) -> Roll {
                 jiyao_rolls::Presence::Recorder => (Presence::Recorder, "recorders"),
             };
             let index = &mut counts[entry.presence as usize];
-            let path = format!("attendance.{list}[{index}]");
+            let path = format!("{list}[{index}]");
             *index += 1;
             let doubted = doubted.contains(path.as_str());
             RollEntry { presence: presence.into(), unit: entry.unit, person: entry.person, doubted }
@@ -575,5 +575,35 @@ fn roll(minutes: &records::Minutes, now: i64) -> Roll {
         entries,
         // A level that this program does not know is one all the same.
         classified: minutes.life.as_ref().is_some_and(|life| life.secrecy.is_some()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_was_in_the_room_is_doubted_where_the_reader_doubts() {
+        let fact = |value: &str| Some(records::Fact { value: value.to_owned(), ..Default::default() });
+        let attendee = |name: &str| records::Attendee { unit: None, name: fact(name) };
+        let doubt = |path: &str| records::Doubt { paths: vec![path.to_owned()], ..Default::default() };
+        let facts = records::Facts {
+            present: vec![attendee("章树声"), attendee("白若溪")],
+            observers: vec![attendee("何一舟"), attendee("陆远山")],
+            ..Default::default()
+        };
+        let minutes = records::Minutes {
+            facts: Some(facts),
+            doubts: vec![
+                doubt("present[1].name"),
+                doubt("observers[0].unit"),
+                doubt("items[0].decisions[0].text"),
+            ],
+            ..Default::default()
+        };
+        let roll = roll(&minutes, 0);
+        let doubted: Vec<_> =
+            roll.entries.iter().filter(|entry| entry.doubted).map(|entry| &entry.person).collect();
+        assert_eq!(doubted, ["白若溪", "何一舟"]);
     }
 }

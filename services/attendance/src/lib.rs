@@ -15,8 +15,8 @@ use jiyao_proto::server::attendance::v1::attendance_service_server::AttendanceSe
 use jiyao_proto::server::attendance::v1::directory_service_server::DirectoryServiceServer;
 use jiyao_proto::server::attendance::v1::meetings_service_server::MeetingsServiceServer;
 use jiyao_serve::{
-    FollowConfig, Followed, Late, Parts, Program, REQUEST_LIMIT, RESPONSE_LIMIT, ServeConfig, ServeError,
-    Server, serve_domain, take_over,
+    FollowConfig, Followed, Late, Parts, Program, ServeConfig, ServeError, Server, limited, serve_domain,
+    take_over,
 };
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
@@ -68,15 +68,9 @@ impl Program for Attendance {
         let ledger = Late::default();
         let (step, followed) = Followed::new();
         let rolls = api::Api::new(ledger.clone(), followed, stop.clone());
-        let directory = DirectoryServiceServer::new(DirectoryApi(rolls.clone()))
-            .max_decoding_message_size(REQUEST_LIMIT)
-            .max_encoding_message_size(RESPONSE_LIMIT);
-        let meetings = MeetingsServiceServer::new(MeetingsApi(rolls.clone()))
-            .max_decoding_message_size(REQUEST_LIMIT)
-            .max_encoding_message_size(RESPONSE_LIMIT);
-        let rolls = AttendanceServiceServer::new(rolls)
-            .max_decoding_message_size(REQUEST_LIMIT)
-            .max_encoding_message_size(RESPONSE_LIMIT);
+        let directory = limited!(DirectoryServiceServer::new(DirectoryApi(rolls.clone())));
+        let meetings = limited!(MeetingsServiceServer::new(MeetingsApi(rolls.clone())));
+        let rolls = limited!(AttendanceServiceServer::new(rolls));
         let add = |server: Server| {
             server.add(rolls, api::RIGHTS).add(directory, directory::RIGHTS).add(meetings, meetings::RIGHTS)
         };

@@ -1,6 +1,7 @@
 //! What distribution makes of the journals of records and attendance.
 
 use jiyao_fault::Fault;
+use jiyao_minutes::Act;
 use jiyao_names::{DISTRIBUTION_LIST, Minutes, Organ, hex};
 use jiyao_proto::attendance::v1::GetDirectoryChangeRequest;
 use jiyao_proto::attendance::v1::directory_service_client::DirectoryServiceClient;
@@ -39,8 +40,8 @@ impl Intake<DistributionDomain> for Lists {
                 Some(Kind::MinutesMoved(moved)) => {
                     let minutes = fetch_newest(link, &moved.minutes).await?;
                     let what = match moved.act.as_str() {
-                        "ISSUE" => Move::Issued,
-                        "PUBLISH" => Move::Published,
+                        Act::ISSUE => Move::Issued,
+                        Act::PUBLISH => Move::Published,
                         _ => Move::Other,
                     };
                     known.push((known_of(&minutes).map_err(Setback::Lasting)?, what));

@@ -27,8 +27,8 @@ use jiyao_proto::server::distribution::v1::disclosure_service_server::Disclosure
 use jiyao_proto::server::distribution::v1::distribution_service_server::DistributionServiceServer;
 use jiyao_proto::server::distribution::v1::public_service_server::PublicServiceServer;
 use jiyao_serve::{
-    FollowConfig, Followed, Late, Parts, Program, REQUEST_LIMIT, RESPONSE_LIMIT, Ready, ServeConfig,
-    ServeError, Server, Source, serve_domain, take_over,
+    FollowConfig, Followed, Late, Parts, Program, Ready, ServeConfig, ServeError, Server, Source, limited,
+    serve_domain, take_over,
 };
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
@@ -204,23 +204,15 @@ impl Program for Distribution {
             unreceived_after: i64::from(config.unreceived_hours) * 3_600_000,
             stop: stop.clone(),
         };
-        let deliveries = DeliveriesServiceServer::new(DeliveriesApi(lists.clone()))
-            .max_decoding_message_size(REQUEST_LIMIT)
-            .max_encoding_message_size(RESPONSE_LIMIT);
-        let public = PublicServiceServer::new(PublicApi(lists.clone()))
-            .max_decoding_message_size(REQUEST_LIMIT)
-            .max_encoding_message_size(RESPONSE_LIMIT);
+        let deliveries = limited!(DeliveriesServiceServer::new(DeliveriesApi(lists.clone())));
+        let public = limited!(PublicServiceServer::new(PublicApi(lists.clone())));
         let rules = DueRules { working_days: config.publish_days, from_issue: config.publish_from_issue };
-        let disclosure = DisclosureServiceServer::new(DisclosureApi {
+        let disclosure = limited!(DisclosureServiceServer::new(DisclosureApi {
             api: lists.clone(),
             holidays: holidays.clone(),
             rules,
-        })
-        .max_decoding_message_size(REQUEST_LIMIT)
-        .max_encoding_message_size(RESPONSE_LIMIT);
-        let lists = DistributionServiceServer::new(lists)
-            .max_decoding_message_size(REQUEST_LIMIT)
-            .max_encoding_message_size(RESPONSE_LIMIT);
+        }));
+        let lists = limited!(DistributionServiceServer::new(lists));
         let add = |server: Server| {
             server
                 .add(lists, api::RIGHTS)

@@ -7,7 +7,7 @@ use jiyao_extract::{Extracted, Extractor, Format};
 use jiyao_fault::{Fault, Reason, Result};
 use jiyao_journal::Attachments;
 use jiyao_ledger::{Ledger, Reading};
-use jiyao_minutes::Identity;
+use jiyao_minutes::{Act, Identity};
 use jiyao_names::{Minutes, Organ, Scope, Source};
 use jiyao_proto::journal::v1::event::Kind;
 use jiyao_proto::records::v1::{self as api, source::From as SourceFrom};
@@ -539,9 +539,10 @@ impl Api {
         mut chunks: Streaming<api::UploadSourceRequest>,
     ) -> Result<api::UploadSourceResponse> {
         let full = |e: std::io::Error| match e.kind() {
-            std::io::ErrorKind::StorageFull => {
-                Fault::new(Reason::DiskFull).with("free", 0).with("needed", CHUNK).because(e)
-            }
+            std::io::ErrorKind::StorageFull => Fault::new(Reason::DiskFull)
+                .with("free", self.uploads.free())
+                .with("needed", CHUNK)
+                .because(e),
             _ => Fault::internal(e),
         };
         // Until the ledger is there, what other processes left behind is not swept.
@@ -742,7 +743,7 @@ service! {
 }
 
 /// Acts of a life that may end a level.
-const LIFTING: [&str; 2] = ["SET_SECRECY", "DECLASSIFY"];
+const LIFTING: [&str; 2] = [Act::SET_SECRECY, Act::DECLASSIFY];
 
 /// One change as it stands now, of a revision, 0 the newest: the summary is that of the list.
 fn change(ledger: &Ledger<RecordsDomain>, name: &Minutes, revision: u64) -> Result<api::MinutesChange> {

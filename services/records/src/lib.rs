@@ -1,6 +1,9 @@
 //! The records service: organs and their minutes.
 //!
-//! `domain` decides and projects, `api` speaks gRPC, `keys` says where things lie in the state.
+//! Rules: `domain` decides and shows what happens to minutes, with `life` (from draft to archive), `follow_up` (matters),
+//! `intake` (what other services settled), `settling` (what people set right) and `erasure`. gRPC: `api` for minutes,
+//! `lifecycle` for their life, `matters` for matters, with `board`, `pages` and `readers`. `keys` says where things lie in
+//! the state, `documents` reads them there, `sight` says who may see them.
 
 mod api;
 mod board;
@@ -30,8 +33,8 @@ use jiyao_proto::server::records::v1::lifecycle_service_server::LifecycleService
 use jiyao_proto::server::records::v1::matters_service_server::MattersServiceServer;
 use jiyao_proto::server::records::v1::records_service_server::RecordsServiceServer;
 use jiyao_serve::{
-    Followed, Late, Parts, Program, REQUEST_LIMIT, RESPONSE_LIMIT, Ready, ServeConfig, ServeError, Server,
-    Source, serve_domain, take_over,
+    Followed, Late, Parts, Program, Ready, ServeConfig, ServeError, Server, Source, limited, serve_domain,
+    take_over,
 };
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
@@ -163,15 +166,10 @@ impl Program for Records {
         let readers =
             Readers::start().map_err(|source| ServeError::Io { what: "start the readers", source })?;
         let records = api::Api::new(ledger.clone(), uploads.clone(), limit, extractor, readers, stop.clone());
-        let api = RecordsServiceServer::new(records.clone())
-            .max_decoding_message_size(REQUEST_LIMIT)
-            .max_encoding_message_size(RESPONSE_LIMIT);
-        let lifecycle = LifecycleServiceServer::new(LifecycleApi::new(records.clone()))
-            .max_decoding_message_size(REQUEST_LIMIT)
-            .max_encoding_message_size(RESPONSE_LIMIT);
-        let matters = MattersServiceServer::new(MattersApi::new(records, holidays.clone(), stop.clone()))
-            .max_decoding_message_size(REQUEST_LIMIT)
-            .max_encoding_message_size(RESPONSE_LIMIT);
+        let api = limited!(RecordsServiceServer::new(records.clone()));
+        let lifecycle = limited!(LifecycleServiceServer::new(LifecycleApi::new(records.clone())));
+        let matters =
+            limited!(MattersServiceServer::new(MattersApi::new(records, holidays.clone(), stop.clone())));
         let [attendance, distribution] = config.sources();
         let policy = Policy {
             takes: config.state_secrets,
@@ -185,7 +183,7 @@ impl Program for Records {
         let swept = uploads.clone();
         let opened = move |ledger: Ledger<RecordsDomain>, ready: Ready| {
             // The folder is this process's alone by now.
-            let swept = swept.sweep(SystemTime::now(), UPLOAD_AGE, |_| false);
+            let swept = swept.sweep(SystemTime::now(), UPLOAD_AGE);
             info!(removed = swept.unwrap_or(0), "old uploads were swept");
             if let Some(source) = attendance {
                 take_over(source, ledger.clone(), Quorums, Followed::new().0, ready.clone(), stop.clone());

@@ -1132,7 +1132,7 @@ pub mod directory_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// The organisations that a version of the directory brought, as they were written then: for those who follow.
-        /// Errors: UNIT_NOT_FOUND.
+        /// Errors: FIELD_INVALID.
         pub async fn get_directory_change(
             &mut self,
             request: impl tonic::IntoRequest<super::GetDirectoryChangeRequest>,

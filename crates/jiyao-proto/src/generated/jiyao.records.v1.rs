@@ -1547,7 +1547,8 @@ pub mod records_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// The original, byte for byte as imported, in chunks of at most 64 KiB. Errors: MINUTES_NOT_FOUND, RECORD_DAMAGED.
+        /// The original, byte for byte as imported, in chunks of at most 256 KiB. Errors: MINUTES_NOT_FOUND, MINUTES_ERASED,
+        /// RECORD_DAMAGED.
         pub async fn get_minutes_text(
             &mut self,
             request: impl tonic::IntoRequest<super::GetMinutesTextRequest>,

@@ -359,7 +359,7 @@ pub mod directory_service_server {
             tonic::Status,
         >;
         /// The organisations that a version of the directory brought, as they were written then: for those who follow.
-        /// Errors: UNIT_NOT_FOUND.
+        /// Errors: FIELD_INVALID.
         async fn get_directory_change(
             &self,
             request: tonic::Request<crate::attendance::v1::GetDirectoryChangeRequest>,

@@ -47,7 +47,8 @@ pub mod records_service_server {
             >
             + std::marker::Send
             + 'static;
-        /// The original, byte for byte as imported, in chunks of at most 64 KiB. Errors: MINUTES_NOT_FOUND, RECORD_DAMAGED.
+        /// The original, byte for byte as imported, in chunks of at most 256 KiB. Errors: MINUTES_NOT_FOUND, MINUTES_ERASED,
+        /// RECORD_DAMAGED.
         async fn get_minutes_text(
             &self,
             request: tonic::Request<crate::records::v1::GetMinutesTextRequest>,
