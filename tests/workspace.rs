@@ -62,7 +62,10 @@ fn both_readmes_give_the_same_commands() -> Result<()> {
     let commands = |name: &str| -> Result<Vec<String>> {
         let text = fs_err::read_to_string(root().join(name))?;
         let is_command = |line: &&str| ["cargo ", "jiyao "].iter().any(|program| line.contains(program));
-        let in_blocks = text.split("```").skip(1).step_by(2).flat_map(str::lines);
+        let blocks = text.split("```").skip(1).step_by(2);
+        let in_blocks = blocks
+            .filter_map(|block| block.strip_prefix("sh\n").or(block.strip_prefix("console\n")))
+            .flat_map(str::lines);
         // What stands behind a command is in the language of the text.
         let bare = |line: &str| line.split(" #").next().unwrap_or_default().trim_end().to_owned();
         Ok(in_blocks.filter(|line| !line.starts_with('#')).filter(is_command).map(bare).collect())
