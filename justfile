@@ -31,14 +31,19 @@ faults form='short':
 orders many='10000':
     JIYAO_ORDERS={{ many }} cargo test --manifest-path tests/shuttle/Cargo.toml --target-dir target/shuttle -- --nocapture
 
+# The ledger against a plain model of it, so many stories of 50 steps
+[group('test')]
+model stories='10000':
+    PROPTEST_CASES={{ stories }} cargo test --release -p jiyao-ledger model -- --nocapture
+
 # How well real and written minutes are read, by file and group, and how the doubts sit
 [group('test')]
 score:
     cargo test -p jiyao-tests --test jiyao -- corpus --nocapture --test-threads 1
 
-# How fast minutes are read
+# How fast: `speed` each kind of work against its floor (or some of `reads writes follows starts`), `reader`, `deliveries`
 [group('test')]
-bench which='reader' *parts:
+bench which='speed' *parts:
     cargo bench -p jiyao-tests --bench {{ which }} -- {{ parts }}
 
 # Random input to a decoder of tests/fuzz/targets, e.g. read or table (needs nightly and cargo-fuzz)

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
-use jiyao_client::{Builder, Client, ErrorKind, Import, ListMinutes};
+use jiyao_client::{Builder, Client, ErrorKind, Import, ListMinutes, Service};
 use jiyao_fault::Reason;
 use jiyao_proto::DESCRIPTORS;
 use jiyao_testkit::{Authority, Local, Process, SAMPLE, Tokens, binary};
@@ -77,6 +77,7 @@ async fn three_services_on_three_addresses_with_tls_and_tokens() -> Result<()> {
         ("reader-token", "li", "reader"),
         ("attendance-token", "attendance", "service"),
         ("distribution-token", "distribution", "service"),
+        ("operator-token", "周", "operator"),
     ];
     let tokens = Tokens::new(&folder.path().join("tokens.toml"), &lines)?;
     fs_err::write(folder.path().join("jiyao-attendance.token"), "attendance-token\n")?;
@@ -110,6 +111,18 @@ async fn three_services_on_three_addresses_with_tls_and_tokens() -> Result<()> {
     let refused =
         reader.import_minutes(Import::new(&organ.name, SAMPLE.as_bytes().to_vec())).await.unwrap_err();
     assert_eq!((refused.reason(), refused.kind()), (Some(Reason::RoleMissing), ErrorKind::Forbidden));
+
+    // An operator keeps the services, and reads no minutes by that.
+    let operator = builder(Some("operator-token")).build()?;
+    for service in Service::ALL {
+        operator.status(service).await?;
+        assert!(operator.verify_journal(service, |_| {}).await?.damaged.is_empty());
+        operator.backup(service, &mut Vec::new()).await?;
+    }
+    let refused = operator.minutes(&imported.minutes.name, None).await.unwrap_err();
+    assert_eq!(refused.reason(), Some(Reason::RoleMissing));
+    let refused = reader.backup(Service::Records, &mut Vec::new()).await.unwrap_err();
+    assert_eq!(refused.reason(), Some(Reason::RoleMissing));
 
     // Nobody else gets anything, from any of the three; nor without the right authority.
     for (token, reason) in [(None, Reason::TokenMissing), (Some("wrong"), Reason::TokenInvalid)] {

@@ -110,22 +110,27 @@ async fn an_older_backup_under_living_followers_is_caught() -> Result<()> {
     let records = start("jiyao-records", "127.0.0.1:0", &folder.path().join("records"), "")?;
     let address = records.address.clone();
     let source = format!("records=http://{address}");
-    let follower = start("jiyao-attendance", "127.0.0.1:0", &folder.path().join("attendance"), &source)?;
+    let attendance = start("jiyao-attendance", "127.0.0.1:0", &folder.path().join("attendance"), &source)?;
+    let distribution =
+        start("jiyao-distribution", "127.0.0.1:0", &folder.path().join("distribution"), &source)?;
     let client = Client::builder()
         .records(format!("http://{address}"))
-        .attendance(format!("http://{}", follower.address))
+        .attendance(format!("http://{}", attendance.address))
+        .distribution(format!("http://{}", distribution.address))
         .build()?;
     client.create_organ(Some("linlan"), "临岚市人民政府", &[]).await?;
     import(&client, 1).await?;
     let mut archive = Vec::new();
     client.backup(Service::Records, &mut archive).await?;
     import(&client, 2).await?;
-    let caught_up = async || {
-        let status = client.status(Service::Attendance).await?;
-        let one = status.following.first();
-        Ok(one.filter(|one| one.lag == 0 && one.through == 3).map(drop))
-    };
-    until("the follower has all of it", caught_up).await?;
+    let followers = [Service::Attendance, Service::Distribution];
+    for service in followers {
+        let caught_up = async || {
+            let following = client.status(service).await?.following;
+            Ok(following.iter().any(|one| one.lag == 0 && one.through == 3).then_some(()))
+        };
+        until("the follower has all of it", caught_up).await?;
+    }
 
     assert!(records.stop()?.success());
     let older = folder.path().join("older");
@@ -133,14 +138,17 @@ async fn an_older_backup_under_living_followers_is_caught() -> Result<()> {
     let restored = start("jiyao-records", &address, &older, "")?;
     // Another story begins where the backup ends.
     import(&client, 3).await?;
-    let caught = async || {
-        let status = client.status(Service::Attendance).await?;
-        Ok((!status.following[0].stopped.is_empty()).then_some(()))
-    };
-    until("the follower stops", caught).await?;
+    for service in followers {
+        let caught = async || {
+            let following = client.status(service).await?.following;
+            Ok(following.iter().any(|one| !one.stopped.is_empty()).then_some(()))
+        };
+        until("the follower stops", caught).await?;
+    }
     // It still answers what it knows, and holding both against each other says what does not fit.
     let roll = client.list_rolls("organs/-", None).await?.entries;
     assert_eq!(roll.len(), 2);
+    assert!(!client.reconcile("organs/-").await?.is_empty());
     drop(restored);
     Ok(())
 }
@@ -252,7 +260,13 @@ async fn metrics_are_there_for_prometheus_without_a_word_of_content() -> Result<
         "jiyao_calls_total{method=\"/jiyao.journal.v1.JournalService/Follow\",code=\"15\"} 1",
         "jiyao_journal_append_seconds_count 2",
         "jiyao_state_apply_seconds_bucket{le=\"0.5\"} 2",
-        "jiyao_disk_free_bytes",
+        "jiyao_call_seconds_count{method=\"/jiyao.records.v1.RecordsService/ImportMinutes\"} 1",
+        "jiyao_journal_group_records_count 2",
+        "jiyao_head_sequence ",
+        "jiyao_journal_bytes ",
+        "jiyao_state_bytes ",
+        "jiyao_disk_free_bytes ",
+        "jiyao_last_backup_seconds 0",
     ] {
         assert!(answer.contains(line), "{answer}\nlacks {line}");
     }

@@ -206,7 +206,7 @@ async fn with_failing_call(
     let (journal, state) = (data.join("journal"), data.join("state"));
     let named = |first| journal.join(format!("{first:020}.segment"));
     let segments = firsts.clone().chain([1]).map(named).flat_map(|path| [path.with_extension("tmp"), path]);
-    let others = ["db", "conf", "blobs"].map(|name| state.join(name));
+    let others = ["db", "conf", "blobs", "seal", "version"].map(|name| state.join(name));
     let paths: Vec<String> = segments
         .chain(others)
         .chain([journal.join("lock"), journal.clone(), state.clone()])
@@ -263,7 +263,7 @@ async fn whatever_call_fails_nothing_acknowledged_is_lost_and_a_planted_deaf_ear
     let errors: &[&str] = if is_long { &["EIO", "ENOSPC"] } else { &["EIO"] };
     let kinds = if is_long { &Kind::ALL[..] } else { &Kind::ALL[..1] };
     let most = if is_long { usize::MAX } else { 3 };
-    let (mut runs, mut hit) = (0, 0);
+    let (mut runs, mut hits) = (0, BTreeMap::<&str, usize>::new());
     for kind in kinds {
         let program = binary(kind.package(), kind.package(), None)?;
         for story in [Story::young(*kind), Story::nearly_full(*kind, &program).await?] {
@@ -275,7 +275,7 @@ async fn whatever_call_fails_nothing_acknowledged_is_lost_and_a_planted_deaf_ear
                     let (was_hit, acknowledged) =
                         with_failing_call(&story, &program, folder.path(), &inject, "").await?;
                     runs += 1;
-                    hit += usize::from(was_hit);
+                    *hits.entry(call).or_default() += usize::from(was_hit);
                     rolled += usize::from(segments(folder.path())? > 1);
                     // The disk is whole again.
                     let data = folder.path().join("data");
@@ -291,8 +291,13 @@ async fn whatever_call_fails_nothing_acknowledged_is_lost_and_a_planted_deaf_ear
             assert!(story.before.is_none() || rolled > 0, "{kind:?}: no run came to another segment");
         }
     }
-    println!("{runs} runs with a failing call, {hit} of them hit: nothing acknowledged was lost");
-    assert!(hit > 2 * calls.len(), "the harness hits something");
+    println!(
+        "{runs} runs with a failing call, that many of them hit: {hits:?}; nothing acknowledged was lost"
+    );
+    assert!(hits.values().sum::<usize>() > 2 * calls.len(), "the harness hits something: {hits:?}");
+    for call in ["pwrite64", "fsync", "rename", "openat"] {
+        assert!(hits[call] > 0, "no {call} failed: {hits:?}");
+    }
 
     let program = binary("jiyao-records", "jiyao-records", Some(PLANTED))?;
     let (mut found, young) = (Found::default(), Story::young(Kind::Records));

@@ -89,19 +89,18 @@ fn an_altered_backup_is_refused_whatever_is_altered() {
 
 #[test]
 fn names_that_lead_elsewhere_and_newer_formats_are_refused() {
-    for (name, text) in [
-        (
-            "manifest.json",
-            r#"{"format":9,"service":"","journal":"","sequence":0,"hash":"","time":"","segments":[]}"#,
-        ),
-        ("keys/receipt.key", "before the manifest"),
-        ("somewhere/else", "?"),
-    ] {
+    let of_one = |name: &str, text: &str| {
         let mut archive = Builder::new(Vec::new());
         let mut header = Header::new_gnu();
         header.set_size(text.len() as u64);
         archive.append_data(&mut header, name, text.as_bytes()).unwrap();
-        assert!(check(archive.into_inner().unwrap().as_slice()).is_err(), "{name}");
+        check(archive.into_inner().unwrap().as_slice()).unwrap_err()
+    };
+    let newer = r#"{"format":9,"service":"","journal":"","sequence":0,"hash":"","time":"","segments":[]}"#;
+    assert!(matches!(of_one("manifest.json", newer), BackupError::Newer(9)));
+    for (name, text) in [("keys/receipt.key", "before the manifest"), ("somewhere/else", "?")] {
+        let refused = of_one(name, text).to_string();
+        assert!(refused.contains("nothing of this name belongs here"), "{name}: {refused}");
     }
     assert!(
         plain("../key").is_err() && plain("/key").is_err() && plain("a/b").is_err() && plain("..").is_err()

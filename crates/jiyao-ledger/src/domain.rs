@@ -1,9 +1,9 @@
 use std::io;
 
 use jiyao_calendar::Timestamp;
-use jiyao_fault::{Fault, Result};
+use jiyao_fault::{Fault, Reason, Result};
 use jiyao_proto::journal::v1::event::Kind;
-use jiyao_proto::stored::v1::Event;
+use jiyao_proto::stored::v1::{Event, Noted};
 use prost::Message;
 use uuid::Uuid;
 
@@ -101,6 +101,28 @@ pub struct Decided {
 /// A state event.
 pub fn event(kind: &str, version: u32, body: &impl Message) -> Event {
     Event { r#type: kind.to_owned(), version, body: body.encode_to_vec() }
+}
+
+/// A state event about one thing, with a body and parts that are JSON as a rule.
+pub fn noted(kind: &str, of: &impl ToString, version: u64, body: Vec<u8>, parts: Vec<Vec<u8>>) -> Event {
+    event(kind, 1, &Noted { of: of.to_string(), version, body, parts, ..Noted::default() })
+}
+
+/// Of a state event that this program does not know.
+#[must_use]
+pub fn unknown_event(event: &Event) -> Fault {
+    Fault::internal(format!("event {} version {} is not known", event.r#type, event.version))
+}
+
+/// Checks that what a command was given for is the newest version; 0 is whichever that is.
+///
+/// # Errors
+/// `ETAG_STALE`.
+pub fn check_etag(etag: u64, newest: u64) -> Result<()> {
+    if [0, newest].contains(&etag) {
+        return Ok(());
+    }
+    Err(Fault::new(Reason::EtagStale).at("etag").with("etag", etag).with("newest", newest))
 }
 
 /// The body of a state event.

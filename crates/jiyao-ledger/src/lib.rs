@@ -19,7 +19,7 @@ mod public;
 mod syncer;
 mod writer;
 
-pub use domain::{Context, Decided, Domain, Ids, decode_event, event};
+pub use domain::{Context, Decided, Domain, Ids, check_etag, decode_event, event, noted, unknown_event};
 pub use erasure::{AskErasure, CarryOut, Erasing, carried_out};
 pub use follow::Stretch;
 pub use ledger::{Committed, Ledger, OpenError, Places, Reading, Submission};

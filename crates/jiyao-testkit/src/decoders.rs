@@ -10,8 +10,12 @@ use jiyao_docnum::DocumentNumber;
 use jiyao_extract::Extractor;
 use jiyao_journal::{Entry, Journal, Options};
 use jiyao_names::{Delivery, Matter, Meeting, Minutes, Organ, Scope, Seat};
-use jiyao_proto::journal::v1::Event;
-use jiyao_proto::stored::v1::{EncodedDocument, MinutesDocument, Noted, Record};
+use jiyao_proto::attendance::v1::Roll;
+use jiyao_proto::distribution::v1::DistributionList;
+use jiyao_proto::journal::v1::{Event, FollowResponse};
+use jiyao_proto::stored::v1::{
+    EncodedDocument, Erasure, MinutesDocument, MinutesIdentity, Noted, Record, RecusalsKnown, UsedRequest,
+};
 use jiyao_reader::{Words, read};
 use jiyao_receipts::{Key, PublicKey, check_webhook, verify};
 use jiyao_rolls::Table;
@@ -115,16 +119,33 @@ fn stored_seeds() -> Vec<Vec<u8>> {
     let document = MinutesDocument { minutes: Some(minutes), original_sequence: 7 };
     let noted = Noted { of: "organs/linlan".into(), body: life.clone(), ..Noted::default() };
     let record = Record { method: "Import".into(), ..Record::default() };
-    let encoded = [noted.encode_to_vec(), document.encode_to_vec(), record.encode_to_vec()];
+    let event = Event { sequence: 7, ..Event::default() };
+    let followed = FollowResponse { covers_from: 6, events: vec![event], ..FollowResponse::default() };
+    let encoded = [
+        noted.encode_to_vec(),
+        document.encode_to_vec(),
+        record.encode_to_vec(),
+        followed.encode_to_vec(),
+        jiyao_ledger::pack(&jiyao_matters::Matter::default()).unwrap_or_default(),
+    ];
     [life, delivery].into_iter().chain(json.into_iter().flatten()).chain(encoded).collect()
 }
 
-/// What lies on the disk: records, events, documents, and the JSON of the pure crates; a mask keeps of any message no
+/// What lies on the disk or comes from other services: records, events, documents, and what the pure crates keep as JSON
+/// or packed; a mask keeps of any message no
 /// more than there is.
 pub fn stored(bytes: &[u8]) {
     let _ = Record::decode(bytes);
     let _ = Event::decode(bytes);
     let _ = Noted::decode(bytes);
+    let _ = FollowResponse::decode(bytes);
+    let _ = UsedRequest::decode(bytes);
+    let _ = Erasure::decode(bytes);
+    let _ = MinutesIdentity::decode(bytes);
+    let _ = RecusalsKnown::decode(bytes);
+    let _ = Roll::decode(bytes);
+    let _ = DistributionList::decode(bytes);
+    let _ = jiyao_ledger::unpack::<jiyao_matters::Matter>(bytes);
     let _ = from_slice::<jiyao_matters::Matter>(bytes);
     let _ = from_slice::<jiyao_matters::MeasureList>(bytes);
     let _ = from_slice::<jiyao_minutes::Life>(bytes);

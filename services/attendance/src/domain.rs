@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use jiyao_fault::{Fault, Reason, Result};
 use jiyao_ledger::{
-    Context, Decided, Domain, Erasing, Lookup as _, Overlay, decode_event, event, from_json, to_json,
+    Context, Decided, Domain, Erasing, Lookup as _, Overlay, check_etag, decode_event, event, from_json,
+    noted, to_json, unknown_event,
 };
 use jiyao_names::{Meeting as MeetingName, Minutes, Organ, ROLL, Seat as SeatName};
 use jiyao_proto::attendance::v1::{self as api, Presence, Roll, RollEntry};
@@ -85,17 +86,6 @@ pub(crate) enum Command {
         finding: String,
         reason: String,
     },
-}
-
-fn noted(kind: &str, of: &impl ToString, version: u64, body: Vec<u8>, parts: Vec<Vec<u8>>) -> Event {
-    event(kind, 1, &Noted { of: of.to_string(), version, body, parts, ..Noted::default() })
-}
-
-fn check_etag(etag: u64, newest: u64) -> Result<()> {
-    if [0, newest].contains(&etag) {
-        return Ok(());
-    }
-    Err(Fault::new(Reason::EtagStale).at("etag").with("etag", etag).with("newest", newest))
 }
 
 fn stub(name: &impl ToString) -> Vec<u8> {
@@ -357,7 +347,7 @@ fn known(event: &Event) -> Result<Noted> {
     if event.version == 1 && kinds.contains(&event.r#type.as_str()) {
         return decode_event(event);
     }
-    Err(Fault::internal(format!("event {} version {} is not known", event.r#type, event.version)))
+    Err(unknown_event(event))
 }
 
 /// An act on a meeting; with it, once the meeting was held and its minutes are known, those and the outcome.

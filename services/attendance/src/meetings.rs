@@ -9,7 +9,7 @@ use jiyao_proto::journal::v1::Cursor;
 use jiyao_proto::server::attendance::v1::meetings_service_server::MeetingsService;
 use jiyao_rolls::{Meeting, MeetingAct, RatesOf, Seat, SeatAct, Stage, rates};
 use jiyao_serve::{
-    CLEARED, CLERKS, Caller, LEADERS, PageQuery, Principal, READERS, Role, cursor_to, page_size,
+    CLEARED, CLERKS, Caller, LEADERS, Page, PageQuery, Principal, READERS, Role, cursor_to, page_size,
     request_digest, service, wait_for,
 };
 use jiyao_wire::{Asks, instant_from};
@@ -156,27 +156,20 @@ impl MeetingsApi {
         let size = page_size(request.page_size)?;
         let query = PageQuery::of(&["ListMeetings", &request.parent]);
         let after = query.after(&request.page_token)?;
-        let ((meetings, next), sequence) = self.0.ledger.get()?.read(|view| {
-            let (mut found, mut last) = (Vec::new(), Vec::new());
-            for pair in view.scan(&keys::by_day(&organ), &after) {
-                let (key, name) = pair?;
+        let (page, sequence) = self.0.ledger.get()?.read(|view| {
+            Page::of(view, &keys::by_day(&organ), &after, size, |name| {
                 let name = String::from_utf8(name).map_err(Fault::internal)?;
                 let mut meeting = view.meeting(&MeetingName::parse(&name, "name")?, "name")?;
                 if !view.sees_meeting(&caller.principal, &meeting)? {
-                    continue;
-                }
-                if found.len() == size {
-                    return Ok((found, Some(last)));
+                    return Ok(None);
                 }
                 meeting.items.clear();
                 meeting.history.clear();
-                found.push(meeting_for(&caller.principal, jiyao_wire::meeting_to(&meeting, &[])));
-                last = key;
-            }
-            Ok((found, None))
+                Ok(Some(meeting_for(&caller.principal, jiyao_wire::meeting_to(&meeting, &[]))))
+            })
         })?;
-        let next_page_token = next.map(|key: Vec<u8>| query.token(&key)).unwrap_or_default();
-        Ok(api::ListMeetingsResponse { meetings, next_page_token, sequence })
+        let next_page_token = page.next.map(|key| query.token(&key)).unwrap_or_default();
+        Ok(api::ListMeetingsResponse { meetings: page.found, next_page_token, sequence })
     }
 
     async fn add_seats(

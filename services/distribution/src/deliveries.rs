@@ -12,8 +12,8 @@ use jiyao_proto::journal::v1::{Cursor, DeliveryMoved, Event};
 use jiyao_proto::server::distribution::v1::deliveries_service_server::DeliveriesService;
 use jiyao_receipts::PublicKey;
 use jiyao_serve::{
-    Answers, CLERKS, Caller, LEADERS, PageQuery, READERS, Role, UNITS, cursor_from, cursor_to, page_size,
-    request_digest, service,
+    Answers, CLERKS, Caller, LEADERS, Page, PageQuery, READERS, Role, UNITS, cursor_from, cursor_to,
+    page_size, request_digest, service,
 };
 use jiyao_wire::Asks;
 use tonic::{Request, Response, Status};
@@ -186,23 +186,13 @@ impl DeliveriesApi {
     ) -> Result<(Vec<api::Delivery>, String, u64)> {
         let (size, after) = (page_size(size)?, query.after(&token)?);
         let read = move |view: &Reading<'_>| {
-            let (mut found, mut last) = (Vec::new(), Vec::new());
-            for pair in view.scan(&prefix, &after) {
-                let (key, name) = pair?;
+            Page::of(view, &prefix, &after, size, |name| {
                 let delivery = view.named(&name)?;
-                if !wanted(&delivery) {
-                    continue;
-                }
-                if found.len() == size {
-                    return Ok((found, Some(last)));
-                }
-                found.push(jiyao_wire::delivery_to(&delivery));
-                last = key;
-            }
-            Ok((found, None))
+                Ok(wanted(&delivery).then(|| jiyao_wire::delivery_to(&delivery)))
+            })
         };
-        let ((found, next), sequence) = self.0.ledger.read_much(read).await?;
-        Ok((found, next.map(|key| query.token(&key)).unwrap_or_default(), sequence))
+        let (page, sequence) = self.0.ledger.read_much(read).await?;
+        Ok((page.found, page.next.map(|key| query.token(&key)).unwrap_or_default(), sequence))
     }
 
     async fn list_deliveries(
@@ -488,21 +478,14 @@ impl DeliveriesApi {
         let minutes = Minutes::parse(&request.minutes, "minutes")?;
         let query = PageQuery::of(&["ListCopies", &request.minutes]);
         let (size, after) = (page_size(request.page_size)?, query.after(&request.page_token)?);
-        let ((copies, next), _) = self.0.ledger.get()?.read(|view| {
+        let (page, _) = self.0.ledger.get()?.read(|view| {
             sight::check(view, &caller.principal, &minutes, "minutes")?;
-            let (mut found, mut last) = (Vec::new(), Vec::new());
-            for pair in view.scan(&keys::copies(&minutes), &after) {
-                let (key, copy) = pair?;
-                if found.len() == size {
-                    return Ok((found, Some(last)));
-                }
-                found.push(jiyao_wire::copy_to(&from_json(&copy)?));
-                last = key;
-            }
-            Ok((found, None))
+            Page::of(view, &keys::copies(&minutes), &after, size, |copy| {
+                Ok(Some(jiyao_wire::copy_to(&from_json(&copy)?)))
+            })
         })?;
-        let next_page_token = next.map(|key: Vec<u8>| query.token(&key)).unwrap_or_default();
-        Ok(api::ListCopiesResponse { copies, next_page_token })
+        let next_page_token = page.next.map(|key| query.token(&key)).unwrap_or_default();
+        Ok(api::ListCopiesResponse { copies: page.found, next_page_token })
     }
 
     async fn end_copy(&self, caller: Caller, request: api::EndCopyRequest) -> Result<api::EndCopyResponse> {

@@ -13,7 +13,7 @@ use jiyao_proto::server::distribution::v1::disclosure_service_server::Disclosure
 use jiyao_proto::server::distribution::v1::public_service_server::PublicService;
 use jiyao_proto::stored::v1::Noted;
 use jiyao_serve::{
-    ANYONE, CLERKS, Caller, PageQuery, READERS, Wanted, cursor_to, page_size, request_digest, service,
+    ANYONE, CLERKS, Caller, Page, PageQuery, READERS, Wanted, cursor_to, page_size, request_digest, service,
 };
 use jiyao_wire::Asks;
 
@@ -69,20 +69,11 @@ impl PublicApi {
         let prefix = places(&request.parent)?;
         let query = PageQuery::of(&["ListPublished", &request.parent]);
         let (size, after) = (page_size(request.page_size)?, query.after(&request.page_token)?);
-        let ((published, next), _) = self.0.ledger.get()?.read(|view| {
-            let (mut found, mut last) = (Vec::new(), Vec::new());
-            for pair in view.scan(&prefix, &after) {
-                let (key, entry) = pair?;
-                if found.len() == size {
-                    return Ok((found, Some(last)));
-                }
-                found.push(published_to(&from_json(&entry)?));
-                last = key;
-            }
-            Ok((found, None))
+        let (page, _) = self.0.ledger.get()?.read(|view| {
+            Page::of(view, &prefix, &after, size, |entry| Ok(Some(published_to(&from_json(&entry)?))))
         })?;
-        let next_page_token = next.map(|key: Vec<u8>| query.token(&key)).unwrap_or_default();
-        Ok(api::ListPublishedResponse { published, next_page_token })
+        let next_page_token = page.next.map(|key| query.token(&key)).unwrap_or_default();
+        Ok(api::ListPublishedResponse { published: page.found, next_page_token })
     }
 
     async fn get_published(
@@ -226,28 +217,18 @@ impl DisclosureApi {
         let (size, after) = (page_size(request.page_size)?, query.after(&request.page_token)?);
         let this = self.clone();
         let read = move |view: &Reading<'_>| {
-            let (mut found, mut last) = (Vec::new(), Vec::new());
-            for pair in view.scan(&keys::all_known(&organ), &after) {
-                let (key, known) = pair?;
+            Page::of(view, &keys::all_known(&organ), &after, size, |known| {
                 let known: Known = from_json(&known)?;
                 if !sight::is_seen(view, &caller.principal, &Minutes::parse(&known.minutes, "minutes")?)? {
-                    continue;
+                    return Ok(None);
                 }
-                let Some(publication) = this.publication(view, &known, today)? else { continue };
-                if !request.standing.is_empty() && publication.standing != request.standing {
-                    continue;
-                }
-                if found.len() == size {
-                    return Ok((found, Some(last)));
-                }
-                found.push(publication);
-                last = key;
-            }
-            Ok((found, None))
+                let publication = this.publication(view, &known, today)?;
+                Ok(publication.filter(|of| request.standing.is_empty() || of.standing == request.standing))
+            })
         };
-        let ((publications, next), _) = self.api.ledger.read_much(read).await?;
-        let next_page_token = next.map(|key: Vec<u8>| query.token(&key)).unwrap_or_default();
-        Ok(api::ListPublicationsResponse { publications, next_page_token })
+        let (page, _) = self.api.ledger.read_much(read).await?;
+        let next_page_token = page.next.map(|key| query.token(&key)).unwrap_or_default();
+        Ok(api::ListPublicationsResponse { publications: page.found, next_page_token })
     }
 
     async fn set_reassessment(
@@ -339,24 +320,15 @@ impl DisclosureApi {
         let late = request.late.to_string();
         let query = PageQuery::of(&["ListDisclosureRequests", &request.parent, &late, &request.as_of]);
         let (size, after) = (page_size(request.page_size)?, query.after(&request.page_token)?);
-        let ((requests, next), _) = self.api.ledger.get()?.read(|view| {
-            let (mut found, mut last) = (Vec::new(), Vec::new());
-            for pair in view.scan(&keys::requests(&organ), &after) {
-                let (key, kept) = pair?;
+        let (page, _) = self.api.ledger.get()?.read(|view| {
+            Page::of(view, &keys::requests(&organ), &after, size, |kept| {
                 let shown = jiyao_wire::disclosure_request_to(&from_json(&kept)?, today, &self.holidays);
-                if request.late && !shown.late && shown.finding.is_empty() {
-                    continue;
-                }
-                if found.len() == size {
-                    return Ok((found, Some(last)));
-                }
-                found.push(api::DisclosureRequest { history: Vec::new(), ..shown });
-                last = key;
-            }
-            Ok((found, None))
+                let is_wanted = !request.late || shown.late || !shown.finding.is_empty();
+                Ok(is_wanted.then(|| api::DisclosureRequest { history: Vec::new(), ..shown }))
+            })
         })?;
-        let next_page_token = next.map(|key: Vec<u8>| query.token(&key)).unwrap_or_default();
-        Ok(api::ListDisclosureRequestsResponse { requests, next_page_token })
+        let next_page_token = page.next.map(|key| query.token(&key)).unwrap_or_default();
+        Ok(api::ListDisclosureRequestsResponse { requests: page.found, next_page_token })
     }
 
     async fn act<R: Asks<Act = RequestAct>>(

@@ -9,8 +9,8 @@ use jiyao_deliveries::{
 };
 use jiyao_fault::{Fault, Reason, Result};
 use jiyao_ledger::{
-    Context, Decided, Domain, Erasing, Lookup as _, Overlay, blank_json, decode_event, event, from_json,
-    to_json,
+    Context, Decided, Domain, Erasing, Lookup as _, Overlay, blank_json, check_etag, decode_event, event,
+    from_json, noted, to_json, unknown_event,
 };
 use jiyao_minutes::Level;
 use jiyao_names::{Delivery as DeliveryName, DisclosureRequest, Minutes, Organ, unhex};
@@ -168,20 +168,9 @@ pub(crate) enum Move {
     Published,
 }
 
-fn noted(kind: &str, of: &impl ToString, version: u64, body: Vec<u8>, parts: Vec<Vec<u8>>) -> Event {
-    event(kind, 1, &Noted { of: of.to_string(), version, body, parts, ..Noted::default() })
-}
-
 fn from_source(kind: &str, body: Vec<u8>, source: &str, through: &Cursor) -> Event {
     let through = Some(through.clone());
     event(kind, 1, &Noted { body, source: source.to_owned(), through, ..Noted::default() })
-}
-
-fn check_etag(etag: u64, newest: u64) -> Result<()> {
-    if [0, newest].contains(&etag) {
-        return Ok(());
-    }
-    Err(Fault::new(Reason::EtagStale).at("etag").with("etag", etag).with("newest", newest))
 }
 
 fn answer(name: &impl ToString) -> Vec<u8> {
@@ -554,7 +543,7 @@ fn known_event(event: &Event) -> Result<Noted> {
     if event.version == 1 && KINDS.contains(&event.r#type.as_str()) {
         return decode_event(event);
     }
-    Err(Fault::internal(format!("event {} version {} is not known", event.r#type, event.version)))
+    Err(unknown_event(event))
 }
 
 /// What was erased does not come in again.

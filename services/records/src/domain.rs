@@ -6,7 +6,9 @@ use std::sync::{Arc, LazyLock};
 use jiyao_calendar::Holidays;
 use jiyao_fault::{Fault, Reason, Result};
 use jiyao_journal::Attachments;
-use jiyao_ledger::{Context, Decided, Domain, Erasing, Overlay, decode_event, event, from_json};
+use jiyao_ledger::{
+    Context, Decided, Domain, Erasing, Overlay, decode_event, event, from_json, unknown_event,
+};
 use jiyao_minutes::Identity;
 use jiyao_names::{Minutes, Organ};
 use jiyao_proto::journal::v1::event::Kind;
@@ -150,7 +152,7 @@ impl Domain for RecordsDomain {
             (MATTER_ACTED, 1) => follow_up::show_acted(view, &decode_event(event)?),
             (MATTER_LISTED, 1) => follow_up::show_list(view, &decode_event(event)?),
             (RULES_SET, 1) => follow_up::show_rules(view, &decode_event(event)?),
-            _ => Err(unknown(event)),
+            _ => Err(unknown_event(event)),
         }
     }
 
@@ -190,7 +192,7 @@ impl Domain for RecordsDomain {
                 | RECUSALS_KNOWN,
                 1,
             ) => Ok(Vec::new()),
-            _ => Err(unknown(event)),
+            _ => Err(unknown_event(event)),
         }
     }
 
@@ -207,10 +209,6 @@ impl Domain for RecordsDomain {
     fn sweep(&self, erasing: &Erasing) -> io::Result<()> {
         erasing.digests.iter().try_for_each(|digest| self.uploads.remove(digest))
     }
-}
-
-fn unknown(event: &Event) -> Fault {
-    Fault::internal(format!("event {} version {} is not known", event.r#type, event.version))
 }
 
 fn create_organ(

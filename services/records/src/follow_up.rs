@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use jiyao_calendar::{Date, Holidays, civil_date};
 use jiyao_fault::{Fault, Reason, Result};
-use jiyao_ledger::{Context, Decided, Overlay, event, from_json, to_json};
+use jiyao_ledger::{Context, Decided, Overlay, check_etag, event, from_json, to_json};
 use jiyao_matters::{
     Act, Actor, Class, Entry, FindingCode, Matter, MeasureList, Milestone, Next, Pick, Row, Rules, Source,
     State,
@@ -327,13 +327,6 @@ impl Desk<'_> {
         let body = stored::FollowUpRulesSet { organ: organ.to_string(), rules: to_json(rules)? };
         Ok(Decided { events: vec![event(RULES_SET, 1, &body)], answer: Vec::new() })
     }
-}
-
-pub(crate) fn check_etag(etag: u64, newest: u64) -> Result<()> {
-    if [0, newest].contains(&etag) {
-        return Ok(());
-    }
-    Err(Fault::new(Reason::EtagStale).at("etag").with("etag", etag).with("newest", newest))
 }
 
 fn acted(name: &Name, version: u64, entry: &Entry) -> Result<stored::Event> {

@@ -3,7 +3,7 @@
 use jiyao_calendar::{Date, civil_date, parse_iso};
 use jiyao_docnum::DocumentNumber;
 use jiyao_fault::{Fault, Result};
-use jiyao_ledger::{Context, Decided, Overlay, event, from_json, to_json};
+use jiyao_ledger::{Context, Decided, Overlay, check_etag, event, from_json, to_json};
 use jiyao_minutes::{Act, DisclosureClass, Entry, Life, SignOff};
 use jiyao_names::{Minutes, Organ};
 use jiyao_proto::records::v1 as api;
@@ -11,7 +11,6 @@ use jiyao_proto::stored::v1 as stored;
 use prost::Message as _;
 
 use crate::documents::View as _;
-use crate::follow_up::check_etag;
 use crate::keys;
 use crate::sight;
 

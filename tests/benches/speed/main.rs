@@ -225,6 +225,11 @@ async fn durable<F: Future<Output = Result<()>> + Send + 'static>(
     Ok(calls as f64 / start.elapsed().as_secs_f64())
 }
 
+/// Texts of the sample's size, as many as there will be calls.
+fn of_the_sample(from: usize) -> Vec<String> {
+    (from..from + CALLS).map(numbered).collect()
+}
+
 /// These texts read by so many threads, and nothing else; how many a second.
 fn read_all(texts: &[String], at_once: usize) -> f64 {
     let (words, start) = (jiyao_reader::Words::default(), Instant::now());
@@ -443,19 +448,29 @@ impl Run {
         Ok(())
     }
 
-    async fn writes(&mut self) -> Result<()> {
-        // Importing the sample's size, against the reader alone on one core.
-        let texts: Vec<String> = (0..CALLS).map(|n| numbered(n + 3_000_000)).collect();
+    async fn import(&self, texts: &[String]) -> Result<Speed> {
+        speed(&self.service.address, IMPORT, &Calls::imports(texts)).await
+    }
+
+    async fn accept(&self) -> Result<Speed> {
+        let accepts = Calls::accepts(to_accept(&self.service.address, &self.seed).await?)?;
+        speed(&self.service.address, ACCEPT, &accepts).await
+    }
+
+    /// Imports of the sample's size, against the reader alone on one core, and small commands.
+    async fn writes(&mut self) -> Result<[Speed; 2]> {
+        let texts = of_the_sample(3_000_000);
         let processors = std::thread::available_parallelism()?.get();
         let (reader, readers) = (read_all(&texts, 1), read_all(&texts, processors));
-        let imports = speed(&self.service.address, IMPORT, &Calls::imports(&texts)).await?.per_second;
+        let import = self.import(&texts).await?;
+        let imports = import.per_second;
         println!(
             "imports of the sample: {imports:.0} a second; the reader alone {reader:.0}, {processors} at once {readers:.0}"
         );
         self.report.at_least("ImportMinutes, of the reader alone", imports / reader, 0.5);
 
-        let accepts = Calls::accepts(to_accept(&self.service.address, &self.seed).await?)?;
-        let commands = speed(&self.service.address, ACCEPT, &accepts).await?.per_second;
+        let accept = self.accept().await?;
+        let commands = accept.per_second;
         self.keep("NoOp", &[Bytes::new()])?;
         let no_op = speed(&self.floor.address, "/floor/NoOp", &Calls::of(&Bytes::new())).await?.per_second;
         let folder = self.folder.path();
@@ -470,7 +485,7 @@ impl Run {
             println!(
                 "PostgreSQL is not at hand (JIYAO_POSTGRES: folder of its programs): not held against it"
             );
-            return Ok(());
+            return Ok([import, accept]);
         };
         let matters = server.fill(CALLS).await?;
         let socket = server.folder.display().to_string();
@@ -480,6 +495,28 @@ impl Run {
         println!("on PostgreSQL: {usual_imports:.0} imports and {usual_commands:.0} commands a second");
         self.report.at_least("ImportMinutes, of the same on PostgreSQL", imports / usual_imports, 3.0);
         self.report.at_least("small command, of the same on PostgreSQL", commands / usual_commands, 3.0);
+        Ok([import, accept])
+    }
+
+    fn grown(&mut self, what: &str, few: Speed, many: Speed) {
+        println!(
+            "{what} among many: {:.0} a second, p99 {:.1?}; before {:.1?}",
+            many.per_second, many.p99, few.p99
+        );
+        let grown = many.p99.as_secs_f64() / few.p99.as_secs_f64();
+        self.report.at_most(&format!("growth of p99, {what}"), grown, 1.5);
+    }
+
+    async fn tell_disk(&self) -> Result<()> {
+        let status = self.client.status(jiyao_client::Service::Records).await?;
+        let mib = |bytes: u64| bytes >> 20;
+        println!(
+            "disk: journal {} MiB, state {} MiB, {} records; {} MiB free",
+            mib(status.journal_bytes),
+            mib(status.state_bytes),
+            status.head,
+            mib(status.free_bytes),
+        );
         Ok(())
     }
 
@@ -506,14 +543,7 @@ impl Run {
 
     /// Starts: clean, after a kill, from nothing.
     async fn starts(self) -> Result<Report> {
-        let status = self.client.status(jiyao_client::Service::Records).await?;
-        let mib = |bytes: u64| bytes >> 20;
-        println!(
-            "disk: journal {} MiB, state {} MiB, {} records",
-            mib(status.journal_bytes),
-            mib(status.state_bytes),
-            status.head
-        );
+        self.tell_disk().await?;
         let data = self.data();
         let Self { folder, service, floor: _floor, mut report, .. } = self;
         anyhow::ensure!(service.stop()?.success());
@@ -538,6 +568,7 @@ impl Run {
         let (service, clean) = timed_start()?;
         println!("clean start {clean:.1?}; bare sled::open {bare:.1?}");
         report.at_most("clean start, of a bare sled::open", clean.as_secs_f64() / bare.as_secs_f64(), 1.5);
+        fill(&client(&service.address)?, 2_000_000, 2_000_000 + FEW).await?;
         service.kill()?;
         let (service, killed) = timed_start()?;
         println!("start after a kill {killed:.1?}");
@@ -548,6 +579,8 @@ impl Run {
             std::hint::black_box(fs_err::read(entry?.path())?);
         }
         let reading = start.elapsed();
+        let of_reading = killed.as_secs_f64() / reading.as_secs_f64();
+        report.at_most("start after a kill, of reading the journal", of_reading, 3.0);
         let (_, rebuilt) = timed_start()?;
         println!("rebuilt from nothing in {rebuilt:.1?}; reading the journal {reading:.1?}");
         Ok(report)
@@ -573,21 +606,26 @@ async fn main() -> Result<()> {
         few = Some(run.whole_reads("").await?);
         run.narrow_read().await?;
     }
-    if is_asked(WRITES) {
-        run.writes().await?;
-    }
+    let written = if is_asked(WRITES) { Some(run.writes().await?) } else { None };
     if is_asked(READS) || is_asked(FOLLOWS) || is_asked(STARTS) {
         println!("filling up to {many}");
         let rate = fill(&run.client, FEW, many).await?;
         println!("{rate:.0} imports a second, durable");
+        run.tell_disk().await?;
     }
     if let Some(few) = few {
         let many = run.whole_reads(" among many").await?;
         for (what, few, many) in [("GetMinutes", few[0], many[0]), ("ListMinutes", few[1], many[1])] {
-            let grown = many.p99.as_secs_f64() / few.p99.as_secs_f64();
-            run.report.at_most(&format!("growth of p99, {what}"), grown, 1.5);
+            run.grown(what, few, many);
         }
         run.report.at_most("resident memory with many, MiB", run.service.memory("VmRSS")?, 400.0);
+        if let Some([import, accept]) = written {
+            let among_many = run.import(&of_the_sample(6_000_000)).await?;
+            run.grown("ImportMinutes", import, among_many);
+            let among_many = run.accept().await?;
+            run.grown("AcceptMatter", accept, among_many);
+            println!("resident memory after that: {:.0} MiB", run.service.memory("VmRSS")?);
+        }
     }
     if is_asked(FOLLOWS) {
         run.follow(many.min(100_000)).await?;

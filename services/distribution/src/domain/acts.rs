@@ -3,7 +3,7 @@
 use jiyao_calendar::Date;
 use jiyao_deliveries::{Act, Channel, Copy, Delivery, Entry};
 use jiyao_fault::{Fault, Reason, Result};
-use jiyao_ledger::{Context, Lookup as _, Overlay, from_json, to_json};
+use jiyao_ledger::{Context, Lookup as _, Overlay, check_etag, from_json, noted, to_json};
 use jiyao_names::{Delivery as DeliveryName, Minutes};
 use jiyao_proto::stored::v1::Event;
 use jiyao_receipts::PublicKey;
@@ -11,7 +11,7 @@ use jiyao_rolls::Unit;
 use serde::{Deserialize, Serialize};
 
 use super::scope::level_name;
-use super::{DELIVERY_ACTED, DistributionDomain, answer, check_etag, noted};
+use super::{DELIVERY_ACTED, DistributionDomain, answer};
 use crate::documents::{View as _, names_of};
 use crate::keys;
 

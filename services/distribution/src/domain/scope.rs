@@ -7,12 +7,12 @@ use jiyao_deliveries::{
     Act, Channel, Delivery, Recipient, RecipientKind, Scope, State, Target, copy_number, expand,
 };
 use jiyao_fault::{Fault, Reason, Result};
-use jiyao_ledger::{Context, Lookup as _, Overlay, from_json, to_json};
+use jiyao_ledger::{Context, Lookup as _, Overlay, from_json, noted, to_json};
 use jiyao_minutes::{Level, Stage};
 use jiyao_names::{Delivery as DeliveryName, Minutes};
 use jiyao_proto::stored::v1::Event;
 
-use super::{DELIVERIES_MADE, DistributionDomain, SCOPE_FROZEN, answer, noted};
+use super::{DELIVERIES_MADE, DistributionDomain, SCOPE_FROZEN, answer};
 use crate::documents::{Known, View as _};
 use crate::keys;
 
