@@ -46,10 +46,11 @@ score:
 bench which='speed' *parts:
     cargo bench -p jiyao-tests --bench {{ which }} -- {{ parts }}
 
-# Random input to a decoder of tests/fuzz/targets, e.g. read or table (needs nightly and cargo-fuzz)
+# Random input to a decoder of `jiyao_testkit::decoders`, e.g. read or table (needs nightly and cargo-fuzz)
 [group('test')]
 fuzz what='read' seconds='1200':
-    cargo +nightly fuzz run --fuzz-dir tests/fuzz {{ what }} -- -max_total_time={{ seconds }} -max_len=20000
+    mkdir -p tests/fuzz/corpus/{{ what }}
+    JIYAO_DECODER={{ what }} cargo +nightly fuzz run --fuzz-dir tests/fuzz --features libfuzzer decoder tests/fuzz/corpus/{{ what }} -- -max_total_time={{ seconds }} -max_len=20000
 
 # Formatting
 [group('check')]

@@ -21,6 +21,7 @@ mod lifecycle;
 mod matters;
 mod operations;
 mod receipts;
+mod requests;
 mod secrecy;
 mod story;
 mod upgrade;

@@ -48,7 +48,11 @@ fn wrong_settings_end_with_64_and_the_reason() -> Result<()> {
         refused(&with(&["--set", "tls_cert=x.pem"])?, "belong together");
         refused(&with(&["--set", "tokens=/nowhere/tokens.toml"])?, "/nowhere/tokens.toml");
         refused(&with(&["--config", "/nowhere/settings.toml"])?, "/nowhere/settings.toml");
-        refused(&with(&["--set", "log=jiyao=loud"])?, "log filter");
+        refused(&with(&["--set", "log=jiyao=loud"])?, "log = \"jiyao=loud\"");
+        refused(&with(&["--check-config", "--set", "log=jiyao=loud"])?, "log = \"jiyao=loud\"");
+        fs_err::write(&file, "[[token]]\nsha256 = \"ab\"\nprincipal = \"chen\"\nroles = []\n")?;
+        let tokens = format!("tokens={}", file.display());
+        refused(&with(&["--check-config", "--set", &tokens])?, "sha256 of chen");
         refused(&with(&["--nonsense"])?, "--nonsense");
         fs_err::write(&file, "listen = \"127.0.0.1:0\"\ncolour = \"red\"\n")?;
         refused(&with(&["--config", &file.display().to_string()])?, "unknown setting colour");

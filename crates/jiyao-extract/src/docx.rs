@@ -9,7 +9,11 @@ use zip::ZipArchive;
 /// Largest document part when unpacked.
 const UNPACKED: u64 = 64 << 20;
 
-pub(crate) fn text(bytes: &[u8]) -> Result<String, String> {
+/// The text of a Word document, in this process. [`crate::Extractor`] has a child do it, for what it takes of memory.
+///
+/// # Errors
+/// Why there is none, in words.
+pub fn text(bytes: &[u8]) -> Result<String, String> {
     let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|e| e.to_string())?;
     let part =
         archive.by_name("word/document.xml").map_err(|_| "it is an archive, but not a Word document")?;

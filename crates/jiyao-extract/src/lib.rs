@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use jiyao_fault::{Fault, Reason, Result};
 
 pub use child::{child, is_child};
+pub use docx::text as docx_text;
 
 /// The largest text that is read, in bytes: minutes are some tens of kilobytes.
 pub const TEXT_LIMIT: usize = 1 << 20;

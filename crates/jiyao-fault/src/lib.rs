@@ -136,6 +136,7 @@ reasons! {
     MinutesErased = "MINUTES_ERASED", NotFound;
     ErasureNotFound = "ERASURE_NOT_FOUND", NotFound;
     DisclosureMismatch = "DISCLOSURE_MISMATCH", FailedPrecondition;
+    MessageUnreadable = "MESSAGE_UNREADABLE", InvalidArgument;
 }
 
 impl Reason {
@@ -203,6 +204,16 @@ impl Fault {
     #[must_use]
     pub fn at(mut self, field: impl Into<String>) -> Self {
         self.0.fields.push(field.into());
+        self
+    }
+
+    /// Puts the fields that are at fault below a field whose message was looked at alone: of `name`, `below("before")`
+    /// makes `before.name`.
+    #[must_use]
+    pub fn below(mut self, field: &str) -> Self {
+        let longer = |path: &mut String| *path = format!("{field}.{path}");
+        self.0.fields.iter_mut().for_each(longer);
+        self.0.metadata.get_mut("field").into_iter().for_each(longer);
         self
     }
 
@@ -287,5 +298,10 @@ mod tests {
         assert_eq!(fault.to_string(), r#"FIELD_INVALID field="page_size" value="-1""#);
         assert_eq!(chain(&fault), r#"FIELD_INVALID field="page_size" value="-1": cause"#);
         assert_eq!(fault.fields(), ["page_size"]);
+        let below = fault.below("list");
+        assert_eq!(
+            (below.fields(), &below.metadata()["field"]),
+            (&["list.page_size".to_owned()][..], &"list.page_size".to_owned())
+        );
     }
 }

@@ -19,6 +19,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::domain::{Context, Decided, Domain, decode_event, event};
 use crate::ledger::{OpenError, damaged, decode_record};
+use crate::lookup::Lookup as _;
 use crate::overlay::Overlay;
 use crate::writer::timestamp;
 
@@ -169,6 +170,10 @@ pub(crate) fn begin(view: &Overlay<'_>, order: &CarryOut, time_ms: i64) -> Resul
                     .with("principal", principal)
                     .with("role", "applicant"));
             }
+            // It may have been asked for twice: what remains of the minutes tells of the one that was carried out.
+            if asked.erase_time.is_none() && view.is_erased(&asked.minutes)? {
+                return Err(Fault::new(Reason::MinutesErased).with("minutes", &asked.minutes));
+            }
             asked
         }
         CarryOut::Followed(told) => match find(view, &told.id)? {
@@ -262,11 +267,7 @@ pub(crate) fn named(plan: &Plan) -> Vec<ErasedRecord> {
 
 /// What is left to do of an erasure that is on record. None: nothing of the minutes is left in any record that it names. A
 /// record may have lost something to another erasure: that says nothing of this one.
-pub(crate) fn unfinished<D: Domain>(
-    domain: &D,
-    log: &Log,
-    erasure: &Erasure,
-) -> Result<Option<Plan>, OpenError> {
+fn unfinished<D: Domain>(domain: &D, log: &Log, erasure: &Erasure) -> Result<Option<Plan>, OpenError> {
     let mut plan = Plan { erasing: erasing_of(erasure), remains: BTreeMap::new() };
     for named in &erasure.records {
         let unknown = |fault| OpenError::Unknown { sequence: named.sequence, fault };
@@ -283,6 +284,32 @@ pub(crate) fn unfinished<D: Domain>(
         }
     }
     Ok((!plan.remains.is_empty()).then_some(plan))
+}
+
+/// Finishes what is on record of erasures and not done in the records that they name; whether there was anything.
+///
+/// A journal may hold two erasures of the same minutes, for older programs carried out both where both were asked for: what
+/// remains tells of the last.
+///
+/// # Errors
+/// A record that cannot be read, or of which something else remains than its erasure says; those of writing.
+pub(crate) fn finish<D: Domain>(
+    domain: &D,
+    journal: &mut Journal,
+    erasures: &[Erasure],
+) -> Result<bool, OpenError> {
+    let mut last: BTreeMap<&str, &Erasure> = BTreeMap::new();
+    for erasure in erasures {
+        last.insert(&erasure.minutes, erasure);
+    }
+    let mut is_any = false;
+    for erasure in erasures.iter().filter(|erasure| std::ptr::eq(last[erasure.minutes.as_str()], *erasure)) {
+        if let Some(plan) = unfinished(domain, &journal.log(), erasure)? {
+            carry_out(domain, journal, &plan)?;
+            is_any = true;
+        }
+    }
+    Ok(is_any)
 }
 
 /// Removes files of what goes, then writes the records of a plan anew: as long as those are not, a start finds the

@@ -395,8 +395,33 @@ pub(crate) fn catch_up<D: Domain>(
     domain: &Arc<D>,
     places: &Places,
     journal: &mut Journal,
-    mut state: State,
+    state: State,
 ) -> Result<State, OpenError> {
+    let (mut state, is_stale) = replay_onto(domain, places, journal, state)?;
+    if is_stale {
+        info!("the state is made anew after an erasure");
+        drop(state);
+        State::remove(&places.state)?;
+        let fresh = found_or_begun::<D>(places, Look::Nothing)?;
+        let is_left;
+        (state, is_left) = replay_onto(domain, places, journal, fresh)?;
+        if is_left {
+            let fault = Fault::internal("what was erased is there again when its state is made anew");
+            return Err(OpenError::Unknown { sequence: journal.log().head().sequence, fault });
+        }
+    }
+    let head = journal.log().head();
+    info!(head = head.sequence, journal = %head.journal, "the state is up to date");
+    Ok(state)
+}
+
+/// Replays, and finishes erasures; whether the state still shows what they took away.
+fn replay_onto<D: Domain>(
+    domain: &Arc<D>,
+    places: &Places,
+    journal: &mut Journal,
+    mut state: State,
+) -> Result<(State, bool), OpenError> {
     let log = &journal.log();
     let head = log.head();
     let applied = state.applied()?;
@@ -432,23 +457,10 @@ pub(crate) fn catch_up<D: Domain>(
     if !met.is_empty() {
         State::remove_asides(&places.state)?;
     }
-    let mut is_stale = false;
-    for erasure in &met {
-        is_stale |= erasure.records.first().is_some_and(|first| first.sequence <= began);
-        if let Some(plan) = erasure::unfinished(domain.as_ref(), log, erasure)? {
-            is_stale = true;
-            erasure::carry_out(domain.as_ref(), journal, &plan)?;
-        }
-    }
-    if is_stale {
-        info!("the state is made anew after an erasure");
-        drop(state);
-        State::remove(&places.state)?;
-        let state = found_or_begun::<D>(places, Look::Nothing)?;
-        return catch_up(domain, places, journal, state);
-    }
-    info!(head = head.sequence, journal = %head.journal, "the state is up to date");
-    Ok(state)
+    let is_shown =
+        |erasure: &v1::Erasure| erasure.records.first().is_some_and(|first| first.sequence <= began);
+    let is_stale = erasure::finish(domain.as_ref(), journal, &met)? || met.iter().any(is_shown);
+    Ok((state, is_stale))
 }
 
 pub(crate) fn folder_size(folder: &Path) -> u64 {

@@ -70,7 +70,8 @@ impl Domain for Counters {
         is_known.then_some(()).ok_or_else(|| Fault::new(Reason::MinutesNotFound))
     }
 
-    /// Of a counter its total remains, and its name up to the first slash; of [`NEEDED`] nothing that could be applied.
+    /// Of a counter its name up to the first slash remains, and when it was erased; of [`NEEDED`] nothing that could be
+    /// applied.
     fn erased(&self, event: &Event, erasing: &mut Erasing) -> jiyao_fault::Result<Option<Vec<Event>>> {
         assert_ne!(erasing.minutes, BUG, "a rule with a bug");
         let kept = erasing.minutes.as_bytes();
@@ -78,7 +79,7 @@ impl Domain for Counters {
             return Ok(None);
         }
         let kind = if erasing.minutes == NEEDED { "?" } else { "added" };
-        let body = event.body[..8 + kept.len()].to_vec();
+        let body = [&erasing.time.as_millisecond().to_be_bytes()[..], kept].concat();
         Ok(Some(vec![Event { r#type: kind.to_owned(), version: 1, body }]))
     }
 }
@@ -478,7 +479,7 @@ async fn ask(ledger: &Ledger<Counters>, minutes: &str) -> jiyao_fault::Result<St
     let submission = Submission {
         principal: "first".to_owned(),
         method: "/test/AskErasure",
-        request_id: format!("ask {minutes}"),
+        request_id: String::new(),
         digest: [0; 32],
         command,
     };
@@ -645,9 +646,9 @@ async fn an_erasure_that_was_interrupted_is_finished_at_the_next_start() {
         ask(&ledger, NAME).await.unwrap();
         let mut erasure = ledger.erasures().unwrap().remove(0);
         let log = ledger.log();
+        erasure.erase_time = erasure.ask_time;
         let plan = erasure::plan(&Counters, &log, &erasure).unwrap();
         erasure.records = erasure::named(&plan);
-        erasure.erase_time = erasure.ask_time;
         ledger.close().await;
         drop((ledger, log));
         let places = Places::in_folder(folder.path());
@@ -696,8 +697,8 @@ async fn an_interrupted_erasure_is_finished_also_where_another_one_was_before() 
     ask(&ledger, "two").await.unwrap();
     let mut erasure = ledger.erasures().unwrap().into_iter().find(|one| one.minutes == "two").unwrap();
     let log = ledger.log();
-    erasure.records = erasure::named(&erasure::plan(&Counters, &log, &erasure).unwrap());
     erasure.erase_time = erasure.ask_time;
+    erasure.records = erasure::named(&erasure::plan(&Counters, &log, &erasure).unwrap());
     ledger.close().await;
     drop((ledger, log));
     // It is on record, and then the process was killed.
@@ -708,4 +709,37 @@ async fn an_interrupted_erasure_is_finished_also_where_another_one_was_before() 
     assert_eq!(names(&ledger), ["one", "two"]);
     ledger.close().await;
     assert!(!is_found(folder.path(), b"of-the-second") && !is_found(folder.path(), b"of-the-first"));
+}
+
+#[tokio::test]
+async fn minutes_are_erased_once_however_often_it_was_asked_for() {
+    let folder = TempDir::new().unwrap();
+    let ledger = three(&folder).await;
+    let first = ask(&ledger, NAME).await.unwrap();
+    let other = ask(&ledger, NAME).await.unwrap();
+    ledger.erase(by("second", &first)).await.unwrap();
+    let head = ledger.head();
+    let again = ledger.erase(by("second", &other)).await.unwrap_err();
+    assert_eq!((again.reason(), ledger.head()), (Reason::MinutesErased, head));
+
+    // An older program carried out both: what remains tells of the last.
+    let mut erasure = ledger.erasures().unwrap().into_iter().find(|one| one.id == other).unwrap();
+    erasure.erase_time =
+        erasure.ask_time.map(|time| prost_types::Timestamp { seconds: time.seconds + 60, ..time });
+    let plan = erasure::plan(&Counters, &ledger.log(), &erasure).unwrap();
+    erasure.records = erasure::named(&plan);
+    ledger.close().await;
+    drop(ledger);
+    let places = Places::in_folder(folder.path());
+    let mut journal = jiyao_journal::Journal::open(&places.journal, OPTIONS).unwrap().journal;
+    let payload = erasure::record(&erasure, &by("second", &other)).encode_to_vec();
+    journal.append(&[jiyao_journal::Entry { time_ms: journal.last_time_ms(), payload }]).unwrap();
+    journal.erase(&plan.remains).unwrap();
+    drop(journal);
+    for _ in 0..2 {
+        let ledger = open(&folder);
+        assert_eq!(names(&ledger), ["a", "c", NEEDED, NAME]);
+        ledger.close().await;
+        fs_remove(&folder, "state");
+    }
 }

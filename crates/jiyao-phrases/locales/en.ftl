@@ -389,6 +389,7 @@ fault-DISCLOSURE_MISSING = There is no disclosure class, or not the one that thi
 fault-QUORUM_OPEN = The quorum is { $outcome }: record whether the meeting could decide before it is issued.
 fault-SECRET_REFUSED = This deployment takes no state secrets, or not of this level.
 fault-DISCLOSURE_MISMATCH = The text prints { $printed }, but { $note } is decided: amend the text, or decide otherwise.
+fault-MESSAGE_UNREADABLE = The message cannot be read: { $detail }. Its form and limits stand in the proto files.
 fault-NUMBER_MISMATCH = The text prints { $printed }, but the next number is { $number }.
 fault-REVIEW_MISSING = There is no legality review before the meeting ({ $date }).
 help-submit = Hand a draft in for review

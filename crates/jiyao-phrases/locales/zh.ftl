@@ -389,6 +389,7 @@ fault-DISCLOSURE_MISSING = 没有公开属性，或不是所需的公开属性�
 fault-QUORUM_OPEN = 法定人数结论为 { $outcome }，不能印发：请先记录。
 fault-SECRET_REFUSED = 本系统不接收国家秘密，或不接收该密级。
 fault-DISCLOSURE_MISMATCH = 正文附注为 { $printed }，而决定的是 { $note }：请修改正文或另行决定。
+fault-MESSAGE_UNREADABLE = 无法读取请求消息：{ $detail }。格式与大小限制见 proto 文件。
 fault-NUMBER_MISMATCH = 正文印的是 { $printed }，本次应为 { $number }。
 fault-REVIEW_MISSING = 没有会前的合法性审查结果（{ $date }）。
 help-submit = 送审

@@ -493,18 +493,20 @@ impl Meeting {
                 return Err(Fault::invalid(&at(&format!("items[{place}]")), index));
             }
         }
+        match self.refusing(seat) {
+            Some(index) => Err(observer_refused(seat, index).at(at("unit"))),
+            None => Ok(()),
+        }
+    }
+
+    /// The first item, counted from 0, that keeps a seat from the meeting.
+    fn refusing(&self, seat: &Seat) -> Option<u32> {
         let is_asked = |(index, _): &(u32, &Item)| seat.items.is_empty() || seat.items.contains(index);
         let (admitting, refusing): (Vec<_>, Vec<_>) =
             (0..).zip(&self.items).filter(is_asked).partition(|(_, item)| item.admits(seat));
         // Whoever is asked for named items comes for each; for the whole meeting, for those that admit them.
         let is_refused = !seat.items.is_empty() || admitting.is_empty();
-        match refusing.first().filter(|_| is_refused) {
-            Some((index, _)) => Err(Fault::new(Reason::ObserverRefused)
-                .at(at("unit"))
-                .with("unit", &seat.unit)
-                .with("item", index + 1)),
-            None => Ok(()),
-        }
+        refusing.first().filter(|_| is_refused).map(|(index, _)| *index)
     }
 
     /// Whether another agenda fits the seats that there are: an item that somebody is asked for or recused from stays
@@ -525,7 +527,9 @@ impl Meeting {
                         .with("act", "SET_AGENDA"));
                 }
             }
-            after.admits(seat, "items")?;
+            if let Some(index) = after.refusing(seat) {
+                return Err(observer_refused(seat, index).at(format!("items[{index}].units")));
+            }
         }
         Ok(())
     }
@@ -669,4 +673,9 @@ impl Meeting {
         others.into_iter().try_for_each(|(value, name)| bounded(value, &format!("meeting.{name}")))?;
         check_items(&self.items, "meeting.items")
     }
+}
+
+/// An item, counted from 0, does not admit a seat.
+pub(crate) fn observer_refused(seat: &Seat, index: u32) -> Fault {
+    Fault::new(Reason::ObserverRefused).with("unit", &seat.unit).with("item", index + 1)
 }

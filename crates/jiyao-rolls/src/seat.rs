@@ -5,7 +5,7 @@ use jiyao_fault::{Fault, Reason, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::directory::{Rank, plain};
-use crate::meeting::{Meeting, RollRules, Stage};
+use crate::meeting::{Meeting, RollRules, Stage, observer_refused};
 use crate::quorum::Interval;
 
 /// In what capacity somebody is asked (requirement 25).
@@ -367,11 +367,9 @@ impl Seat {
                 words(terminal, "terminal")?;
                 bounded(person, "person")?;
                 let running =
-                    (1..).zip(&meeting.items).find(|(_, item)| item.is_running() && !item.admits(self));
-                if let Some((number, _)) = running {
-                    return Err(Fault::new(Reason::ObserverRefused)
-                        .with("unit", &self.unit)
-                        .with("item", number));
+                    (0..).zip(&meeting.items).find(|(_, item)| item.is_running() && !item.admits(self));
+                if let Some((index, _)) = running {
+                    return Err(observer_refused(self, index));
                 }
                 if let Some(stay) = self.open_stay() {
                     return Err(Fault::new(Reason::AlreadyIn)

@@ -113,6 +113,7 @@ impl ServeConfig {
     pub fn check(&self) -> Result<(), String> {
         let address = self.address()?;
         self.metrics_address()?;
+        jiyao_telemetry::check_filter(&self.log)?;
         if !self.traces.is_empty()
             && !self.traces.starts_with("http://")
             && !self.traces.starts_with("https://")
@@ -135,6 +136,10 @@ impl ServeConfig {
             if let Some(file) = path(file) {
                 fs_err::read(file).map_err(|e| format!("{key}: {e}"))?;
             }
+        }
+        if let Some(file) = path(&self.tokens) {
+            let text = fs_err::read_to_string(file).map_err(|e| format!("tokens: {e}"))?;
+            crate::check_tokens(&text).map_err(|e| format!("tokens: {}, {e}", file.display()))?;
         }
         if !(8..=1024).contains(&self.segment_mb) {
             return Err(format!("segment_mb = {} is not within 8 to 1024", self.segment_mb));

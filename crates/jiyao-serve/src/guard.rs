@@ -15,8 +15,8 @@ use jiyao_telemetry::{Counter, Histogram, TRACEPARENT, call_span, counter, histo
 use prost::Message as _;
 use prost::bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tonic::Status;
 use tonic::body::Body;
+use tonic::{Code, Status};
 use tower::{Layer, Service};
 use tracing::{Instrument as _, Span, info};
 
@@ -230,6 +230,17 @@ impl http_body::Body for Taken {
     }
 }
 
+/// A refusal that tonic made of a message before any handler saw it, with a reason.
+fn with_reason(response: http::Response<Body>, lang: Lang) -> http::Response<Body> {
+    let Some(status) = Status::from_header_map(response.headers()) else { return response };
+    let is_of_message = matches!(status.code(), Code::OutOfRange | Code::Internal | Code::Unimplemented);
+    if !is_of_message || !status.details().is_empty() {
+        return response;
+    }
+    let fault = Fault::new(Reason::MessageUnreadable).with("detail", status.message());
+    jiyao_wire::to_status(&fault, lang).into_http()
+}
+
 impl<S> Service<http::Request<Body>> for Guard<S>
 where
     S: Service<http::Request<Body>, Response = http::Response<Body>>,
@@ -275,11 +286,12 @@ where
                 let parent = request.headers().get(TRACEPARENT).and_then(|value| value.to_str().ok());
                 let span = call_span(path.trim_start_matches('/'), parent);
                 let (method, told) = known.unwrap_or_else(|| (OTHER, self.gate.other.clone()));
+                let lang = request.extensions().get::<Caller>().map(|caller| caller.lang).unwrap_or_default();
                 let response = self.inner.call(request);
                 let answered = async move {
                     let response = response.await;
                     told.took.record(began.elapsed());
-                    let response = response?;
+                    let response = with_reason(response?, lang);
                     // Other answers are when they are taken.
                     if share.is_none() || response.headers().contains_key(STATUS) {
                         traffic.mark_of_use();

@@ -178,21 +178,28 @@ fn modified(path: &PathBuf) -> Option<SystemTime> {
 fn read(path: &PathBuf) -> std::result::Result<(TokenFile, Option<SystemTime>), String> {
     let seen = modified(path);
     let text = fs_err::read_to_string(path).map_err(|e| e.to_string())?;
-    let file: TokenFile = toml::from_str(&text).map_err(|e| {
-        // The line itself stays where it is: somebody may have written a token there.
-        let line = e.span().map_or(0, |span| text[..span.start].lines().count().max(1));
-        format!("{}, line {line}: {}", path.display(), e.message())
-    })?;
-    for token in &file.token {
-        if jiyao_names::unhex(&token.sha256).is_none() {
-            return Err(format!(
-                "{}: sha256 of {} is not 64 hexadecimal digits",
-                path.display(),
-                token.principal
-            ));
-        }
-    }
+    let file = parse(&text).map_err(|e| format!("{}, {e}", path.display()))?;
     Ok((file, seen))
+}
+
+/// Checks the text of a token file: how many tokens it has.
+///
+/// # Errors
+/// The line and what is wrong there, without the line itself: somebody may have written a token there.
+pub fn check_tokens(text: &str) -> std::result::Result<usize, String> {
+    parse(text).map(|file| file.token.len())
+}
+
+fn parse(text: &str) -> std::result::Result<TokenFile, String> {
+    let file: TokenFile = toml::from_str(text).map_err(|e| {
+        let line = e.span().map_or(0, |span| text[..span.start].lines().count().max(1));
+        format!("line {line}: {}", e.message())
+    })?;
+    let other = file.token.iter().find(|token| jiyao_names::unhex(&token.sha256).is_none());
+    match other {
+        Some(token) => Err(format!("sha256 of {} is not 64 hexadecimal digits", token.principal)),
+        None => Ok(file),
+    }
 }
 
 #[cfg(test)]

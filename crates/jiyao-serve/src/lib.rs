@@ -25,7 +25,7 @@ pub use config::ServeConfig;
 pub use follower::{FollowConfig, Followed, Link, Setback, Source, Step};
 pub use guard::{Right, paths_of};
 pub use help::{language, translated};
-pub use identity::{Principal, Role};
+pub use identity::{Principal, Role, check_tokens};
 pub use journal_service::{cursor_from, cursor_to};
 pub use listing::{Page, document_of, list_of, places_of, put_listed};
 pub use page::{PageQuery, page_size};

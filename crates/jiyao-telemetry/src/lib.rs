@@ -87,7 +87,7 @@ impl Traces {
 /// # Errors
 /// A filter that is none, with what is wrong in it; an address that is none.
 pub fn start(service: &'static str, filter: &str, traces: Option<&str>) -> Result<Traces, String> {
-    let filter = EnvFilter::try_new(filter).map_err(|e| format!("log filter {filter:?}: {e}"))?;
+    let filter = parse_filter(filter)?;
     let provider = traces.map(|address| provider(service, address)).transpose()?;
     let spans = provider.as_ref().map(|provider| {
         tracing_opentelemetry::layer()
@@ -101,6 +101,18 @@ pub fn start(service: &'static str, filter: &str, traces: Option<&str>) -> Resul
     let lines = lines.with_filter(filter.add_directive(off));
     let _ = tracing_subscriber::registry().with(lines).with(spans).try_init();
     Ok(Traces(provider))
+}
+
+/// Checks a filter of log lines, see [`start`].
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_filter(filter: &str) -> Result<(), String> {
+    parse_filter(filter).map(drop)
+}
+
+fn parse_filter(filter: &str) -> Result<EnvFilter, String> {
+    EnvFilter::try_new(filter).map_err(|e| format!("log = {filter:?}: {e}"))
 }
 
 fn provider(service: &'static str, address: &str) -> Result<SdkTracerProvider, String> {

@@ -2,10 +2,13 @@
 //! answer or refuse, and never panic. The fuzz targets in `tests/fuzz` and the mutations in `tests/decoders.rs` are both
 //! made of these.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use jiyao_calendar::Holidays;
+use jiyao_client::Position;
+use jiyao_config::Sources;
 use jiyao_docnum::DocumentNumber;
 use jiyao_extract::Extractor;
 use jiyao_journal::{Entry, Journal, Options};
@@ -26,31 +29,48 @@ use serde_json::from_slice;
 
 use crate::{DIRECTORY, SAMPLE};
 
-/// A decoder: its name, what it does with bytes, and sound bytes to begin with.
-pub type Decoder = (&'static str, fn(&[u8]), fn() -> Vec<Vec<u8>>);
+/// A decoder of foreign or stored bytes.
+pub struct Decoder {
+    /// Its name.
+    pub name: &'static str,
+    /// What it does with bytes; it panics where it does what it must not.
+    pub decode: fn(&[u8]),
+    /// Sound bytes to begin with.
+    pub seeds: fn() -> Vec<Vec<u8>>,
+    /// Each time takes a process or files: some milliseconds.
+    pub is_slow: bool,
+}
+
+const fn quick(name: &'static str, decode: fn(&[u8]), seeds: fn() -> Vec<Vec<u8>>) -> Decoder {
+    Decoder { name, decode, seeds, is_slow: false }
+}
+
+const fn slow(name: &'static str, decode: fn(&[u8]), seeds: fn() -> Vec<Vec<u8>>) -> Decoder {
+    Decoder { name, decode, seeds, is_slow: true }
+}
 
 /// All of them.
-pub const DECODERS: [Decoder; 9] = [
-    ("read", reading, || vec![SAMPLE.into()]),
-    ("text", text, texts),
-    ("table", table, || vec![DIRECTORY.into()]),
-    ("names", names, || {
-        let id = "018f2f6e-7c1c-7aaa-8bbb-0123456789ab";
-        let named =
-            ["minutes", "matters", "meetings", "deliveries"].map(|kind| format!("organs/linlan/{kind}/{id}"));
-        let others =
-            [format!("{}/seats/7", named[2]), "府纪要〔2026〕1号".to_owned(), "2026-01-05".to_owned()];
-        named.into_iter().chain(others).map(String::into_bytes).collect()
+pub const DECODERS: [Decoder; 14] = [
+    quick("read", reading, || vec![SAMPLE.into()]),
+    quick("text", text, texts),
+    quick("word", word, word_seeds),
+    slow("pdf", pdf, || vec![crate::pdf(&[&[SAMPLE]])]),
+    quick("table", table, || vec![DIRECTORY.into()]),
+    quick("names", names, written_names),
+    quick("holidays", holidays, || vec![include_bytes!("../../jiyao-calendar/data/holidays.txt").to_vec()]),
+    quick("settings", settings, settings_seeds),
+    quick("tokens", tokens, || vec![TOKENS.into()]),
+    quick("report", mail_report, || vec![REPORT.into()]),
+    quick("stored", stored, stored_seeds),
+    quick("receipt", receipt, || vec![signed().into_bytes()]),
+    quick("journal", journal, || vec![segment().1]),
+    quick("backup", backup, || {
+        vec![include_bytes!("../../../tests/fixtures/format-1/attendance.tar").to_vec()]
     }),
-    ("settings", settings, || vec![include_bytes!("../../jiyao-calendar/data/holidays.txt").to_vec()]),
-    ("stored", stored, stored_seeds),
-    ("receipt", receipt, || vec![signed().into_bytes()]),
-    ("journal", journal, || vec![segment().1]),
-    ("backup", backup, || vec![include_bytes!("../../../tests/fixtures/format-1/attendance.tar").to_vec()]),
 ];
 
 /// Minutes: the leaves of what is read are the text.
-pub fn reading(bytes: &[u8]) {
+fn reading(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let reading = read(&text, &Words::default());
     let leaves: String = reading.tree.leaves().iter().map(|leaf| leaf.span.of(&text)).collect();
@@ -64,22 +84,57 @@ fn texts() -> Vec<Vec<u8>> {
     vec![page.into_bytes(), national, SAMPLE.as_bytes().to_vec()]
 }
 
-/// Foreign text: encodings and web pages. Word and PDF files are for the child process, which there is none of here.
-pub fn text(bytes: &[u8]) {
+/// Foreign text: encodings and web pages.
+fn text(bytes: &[u8]) {
     let extractor = Extractor::with(PathBuf::from("/nowhere"));
     let _ = extractor.extract(bytes, "source");
 }
 
+fn word_seeds() -> Vec<Vec<u8>> {
+    let xml = format!(
+        "<w:document xmlns:w=\"w\"><w:body><w:p><w:r><w:t>{SAMPLE}</w:t></w:r></w:p></w:body></w:document>"
+    );
+    crate::docx(&[SAMPLE]).into_iter().chain([xml.into_bytes()]).collect()
+}
+
+/// A Word document, in this process; and the main part of one.
+fn word(bytes: &[u8]) {
+    let _ = jiyao_extract::docx_text(bytes);
+    if let Ok(document) = crate::docx_of(&String::from_utf8_lossy(bytes)) {
+        let _ = jiyao_extract::docx_text(&document);
+    }
+}
+
+/// A PDF file, whose reading may end the child process that does it, but not this one.
+fn pdf(bytes: &[u8]) {
+    static CHILD: LazyLock<Option<PathBuf>> =
+        LazyLock::new(|| crate::binary("jiyao-records", "jiyao-records", None).ok());
+    let Some(child) = CHILD.clone() else { return };
+    if let Err(fault) = Extractor::with(child).extract(bytes, "source") {
+        assert!(fault.is_refusal(), "{fault:?}");
+    }
+}
+
 /// A directory as a table.
-pub fn table(bytes: &[u8]) {
+fn table(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     if let Ok(table) = Table::parse(&text) {
         let _ = table.against(&jiyao_rolls::Directory::default());
     }
 }
 
+fn written_names() -> Vec<Vec<u8>> {
+    let id = "018f2f6e-7c1c-7aaa-8bbb-0123456789ab";
+    let named =
+        ["minutes", "matters", "meetings", "deliveries"].map(|kind| format!("organs/linlan/{kind}/{id}"));
+    let position = format!("{id}@7:{}", "0f".repeat(32));
+    let others =
+        [format!("{}/seats/7", named[2]), "府纪要〔2026〕1号".to_owned(), "2026-01-05".to_owned(), position];
+    named.into_iter().chain(others).map(String::into_bytes).collect()
+}
+
 /// Names and numbers: what is parsed is printed as it was.
-pub fn names(bytes: &[u8]) {
+fn names(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let printed = [
         Organ::parse(&text, "name").map(|name| name.to_string()),
@@ -97,11 +152,53 @@ pub fn names(bytes: &[u8]) {
     let _ = PageQuery::of(&["ListMinutes", "organs/-"]).after(&text);
     let _ = jiyao_calendar::parse_iso(&text);
     let _ = jiyao_calendar::http_date(&text);
+    if let Some(position) = Position::parse(&text) {
+        assert_eq!(Position::parse(&position.to_string()), Some(position));
+    }
 }
 
-/// Files of settings.
-pub fn settings(bytes: &[u8]) {
+/// A table of holidays.
+fn holidays(bytes: &[u8]) {
     let _ = Holidays::parse(&String::from_utf8_lossy(bytes));
+}
+
+fn settings_seeds() -> Vec<Vec<u8>> {
+    jiyao_config::dump(&jiyao_records::Config::default()).into_iter().map(String::into_bytes).collect()
+}
+
+/// A file of settings: what is read of it can be written, and read again. Its words as flags, too.
+fn settings(bytes: &[u8]) {
+    let Ok(mut file) = tempfile::NamedTempFile::new() else { return };
+    if file.write_all(bytes).is_err() {
+        return;
+    }
+    let of_file = Sources { file: Some(file.path().to_owned()), ..Sources::default() };
+    if let Ok(config) = jiyao_config::load::<jiyao_records::Config>("JIYAO_RECORDS_", &of_file) {
+        assert!(jiyao_config::dump(&config).is_ok());
+    }
+    let text = String::from_utf8_lossy(bytes);
+    let flags = text
+        .lines()
+        .filter_map(|line| line.split_once('='))
+        .map(|(key, value)| (key.trim().to_owned(), value.to_owned()));
+    let of_flags = Sources { flags: flags.collect(), ..Sources::default() };
+    let _ = jiyao_config::load::<jiyao_records::Config>("JIYAO_RECORDS_", &of_flags);
+}
+
+const TOKENS: &str = "[[token]]\nsha256 = \"2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b\"\nprincipal = \"chen\"\nunit = \"市教育局\"\nroles = [\"clerk\", \"unit\"]\nrevoked = false\n";
+
+/// A file of tokens.
+fn tokens(bytes: &[u8]) {
+    let _ = jiyao_serve::check_tokens(&String::from_utf8_lossy(bytes));
+}
+
+const REPORT: &str = "From: MAILER-DAEMON@example.org\r\nSubject: Report\r\nMIME-Version: 1.0\r\nContent-Type: multipart/report; report-type=delivery-status; boundary=\"b\"\r\n\r\n--b\r\nContent-Type: text/plain; charset=gb2312\r\nContent-Transfer-Encoding: base64\r\n\r\nu+HS6bzN0qo=\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mail.example.org\r\nOriginal-Envelope-Id: linlan.018f2f6e-7c1c-7aaa-8bbb-0123456789ab.3\r\n\r\nFinal-Recipient: rfc822; office@example.org\r\nAction: delivered\r\nStatus: 2.0.0\r\n\r\n--b--\r\n";
+
+/// What a mail system reports of mail: whatever it says, it is of a delivery with a name.
+fn mail_report(bytes: &[u8]) {
+    if let Some(report) = jiyao_distribution::report(bytes) {
+        assert!(Delivery::parse(&report.delivery, "name").is_ok(), "{report:?}");
+    }
 }
 
 fn stored_seeds() -> Vec<Vec<u8>> {
@@ -134,7 +231,7 @@ fn stored_seeds() -> Vec<Vec<u8>> {
 /// What lies on the disk or comes from other services: records, events, documents, and what the pure crates keep as JSON
 /// or packed; a mask keeps of any message no
 /// more than there is.
-pub fn stored(bytes: &[u8]) {
+fn stored(bytes: &[u8]) {
     let _ = Record::decode(bytes);
     let _ = Event::decode(bytes);
     let _ = Noted::decode(bytes);
@@ -185,19 +282,20 @@ fn signed() -> String {
 }
 
 /// Receipts, keys and webhooks: none is one that the key here did not sign.
-pub fn receipt(bytes: &[u8]) {
+fn receipt(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let key = Key::from_seed(&[8; 32]).public();
     assert!(verify(&text, std::slice::from_ref(&key)).is_err() || text == signed(), "forged: {text}");
     assert!(check_webhook(("id", 0, &text), &text, &[key], 0).is_err());
     let _ = PublicKey::parse(&text);
+    let _ = Key::parse(&text);
 }
 
 const JOURNAL: Options = Options { segment_size: 64 << 10, reserve: 0 };
 const PAYLOADS: [&[u8]; 3] = [b"one", b"", &[7; 3000]];
 
 /// A sound segment for [`journal`]: its file's name, and its bytes up to the last that is used. Nothing where there is no disk.
-pub fn segment() -> (String, Vec<u8>) {
+fn segment() -> (String, Vec<u8>) {
     let made = || {
         let folder = tempfile::tempdir()?;
         let mut journal = Journal::open(folder.path(), JOURNAL).map_err(std::io::Error::other)?.journal;
@@ -216,7 +314,7 @@ pub fn segment() -> (String, Vec<u8>) {
 }
 
 /// A segment of a journal: what is read of it is what was written.
-pub fn journal(bytes: &[u8]) {
+fn journal(bytes: &[u8]) {
     static NAME: LazyLock<String> = LazyLock::new(|| segment().0);
     let Ok(folder) = tempfile::tempdir() else { return };
     if fs_err::write(folder.path().join(&*NAME), bytes).is_err() {
@@ -232,6 +330,6 @@ pub fn journal(bytes: &[u8]) {
 }
 
 /// A backup.
-pub fn backup(bytes: &[u8]) {
+fn backup(bytes: &[u8]) {
     let _ = jiyao_backup::check(bytes);
 }

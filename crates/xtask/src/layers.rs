@@ -36,6 +36,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("jiyao-cli", 6),
     ("jiyao-testkit", 7),
     ("jiyao-tests", 7),
+    ("jiyao-fuzz", 7),
     ("xtask", 7),
 ];
 
@@ -54,6 +55,7 @@ const SAME_LAYER: &[(&str, &str)] = &[
     ("jiyao-serve", "jiyao-backup"),
     ("jiyao-serve", "jiyao-ledger"),
     ("jiyao-tests", "jiyao-testkit"),
+    ("jiyao-fuzz", "jiyao-testkit"),
 ];
 
 /// Dependencies that only the named crates may declare (outside tests).

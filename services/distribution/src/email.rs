@@ -31,14 +31,15 @@ pub(crate) struct Mailer {
 
 /// What a mail system reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Report {
-    /// The delivery and its attempt, from the envelope id.
-    pub(crate) delivery: String,
-    pub(crate) attempt: u32,
+pub struct Report {
+    /// The delivery, from the envelope id.
+    pub delivery: String,
+    /// Its attempt, from there too.
+    pub attempt: u32,
     /// `delivered`, `relayed`, `expanded`, `delayed` or `failed`.
-    pub(crate) action: String,
+    pub action: String,
     /// What the other side said.
-    pub(crate) why: String,
+    pub why: String,
 }
 
 impl Mailer {
@@ -152,8 +153,9 @@ fn of_envelope(id: &str) -> Option<(String, u32)> {
     Some((name, attempt))
 }
 
-/// What a report says; None for other mail, or a report of mail that was not sent from here.
-fn report(bytes: &[u8]) -> Option<Report> {
+/// What a report (DSN, RFC 3464) says; None for other mail, or a report of mail that was not sent from here.
+#[must_use]
+pub fn report(bytes: &[u8]) -> Option<Report> {
     let message = MessageParser::default().parse(bytes)?;
     let status = message.parts.iter().find(|part| {
         part.content_type().is_some_and(|kind| {
@@ -223,7 +225,7 @@ mod tests {
         let id = envelope_id(NAME, 3).unwrap();
         let whole = dsn("delivered", &id).into_bytes();
         for at in 0..whole.len() {
-            report(&whole[..at]);
+            let _ = report(&whole[..at]);
             for bit in 0..8 {
                 let mut bytes = whole.clone();
                 bytes[at] ^= 1 << bit;

@@ -42,6 +42,8 @@ use crate::intake::{Lists, Units};
 use crate::outbox::Outbox;
 use crate::webhook::{Allowed, Webhooks};
 
+pub use crate::email::{Report, report};
+
 /// Its port, unless settings say otherwise.
 pub const PORT: u16 = 7103;
 

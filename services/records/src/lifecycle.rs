@@ -100,11 +100,13 @@ impl LifecycleApi {
             }
             side::Of::Text(text) => Ok(text),
             side::Of::Revision(revision) => {
-                let field = format!("{field}.revision.name");
-                let name = Minutes::parse(&revision.name, &field)?;
-                let see = |view: &Reading<'_>| sight::check(view, &caller.principal, &name, &field);
-                self.0.ledger.get()?.read(see)?;
-                self.0.text_of(&name, revision.revision).await
+                let asked = async || {
+                    let name = Minutes::parse(&revision.name, "name")?;
+                    let see = |view: &Reading<'_>| sight::check(view, &caller.principal, &name, "name");
+                    self.0.ledger.get()?.read(see)?;
+                    self.0.text_of(&name, revision.revision).await
+                };
+                asked().await.map_err(|fault| fault.below(&format!("{field}.revision")))
             }
         }
     }

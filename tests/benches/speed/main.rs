@@ -11,7 +11,7 @@ use anyhow::Result;
 use jiyao_client::{Act, Client, Import, NewMatter};
 use jiyao_proto::journal::v1::FollowRequest;
 use jiyao_proto::records::v1 as api;
-use jiyao_testkit::{Process, SAMPLE, binary, numbered};
+use jiyao_testkit::{Process, Raw, SAMPLE, binary, numbered};
 use prost::Message as _;
 use prost::bytes::Bytes;
 use prost_types::FieldMask;
@@ -21,7 +21,7 @@ use tonic::Request;
 use tonic::metadata::MetadataMap;
 use uuid::Uuid;
 
-use crate::floor::{Raw, ask, channel, keep};
+use crate::floor::{ask, channel, keep};
 
 mod floor;
 mod postgres;

@@ -14,6 +14,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use jiyao_proto::records::v1 as api;
 use jiyao_reader::Words;
+use jiyao_testkit::Raw;
 use prost::Message as _;
 use prost::bytes::Bytes;
 use tokio::sync::Semaphore;
@@ -21,7 +22,7 @@ use tokio_postgres::{Client, NoTls, Statement};
 use tonic::{Request, Response, Status};
 
 use crate::AT_ONCE;
-use crate::floor::{Raw, listening};
+use crate::floor::listening;
 
 const TABLES: &str = "
     create table minutes (

@@ -160,6 +160,8 @@ pub enum Reason {
     ErasureNotFound = 74,
     /// FAILED_PRECONDITION: the text prints another class (附注) than is decided. Metadata: {"printed": "…", "note": "…"}.
     DisclosureMismatch = 75,
+    /// INVALID_ARGUMENT: the message is larger than is taken, or not of its method's form. Metadata: {"detail": "…"}.
+    MessageUnreadable = 76,
 }
 impl Reason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -244,6 +246,7 @@ impl Reason {
             Self::MinutesErased => "REASON_MINUTES_ERASED",
             Self::ErasureNotFound => "REASON_ERASURE_NOT_FOUND",
             Self::DisclosureMismatch => "REASON_DISCLOSURE_MISMATCH",
+            Self::MessageUnreadable => "REASON_MESSAGE_UNREADABLE",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -325,6 +328,7 @@ impl Reason {
             "REASON_MINUTES_ERASED" => Some(Self::MinutesErased),
             "REASON_ERASURE_NOT_FOUND" => Some(Self::ErasureNotFound),
             "REASON_DISCLOSURE_MISMATCH" => Some(Self::DisclosureMismatch),
+            "REASON_MESSAGE_UNREADABLE" => Some(Self::MessageUnreadable),
             _ => None,
         }
     }

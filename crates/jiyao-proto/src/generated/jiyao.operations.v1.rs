@@ -382,7 +382,7 @@ pub mod operations_service_client {
         /// Carries an erasure out. Whoever asked for it cannot confirm it. Its records are rewritten without the content, and
         /// the state is made anew from them; services that follow this one do the same when they learn of it. Commands wait
         /// meanwhile. A repeat answers the same.
-        /// Errors: ERASURE_NOT_FOUND, SAME_PERSON, STATE_FORBIDS, DISK_FULL.
+        /// Errors: ERASURE_NOT_FOUND, SAME_PERSON, MINUTES_ERASED, STATE_FORBIDS, DISK_FULL.
         pub async fn confirm_erasure(
             &mut self,
             request: impl tonic::IntoRequest<super::ConfirmErasureRequest>,

@@ -69,7 +69,7 @@ pub mod operations_service_server {
         /// Carries an erasure out. Whoever asked for it cannot confirm it. Its records are rewritten without the content, and
         /// the state is made anew from them; services that follow this one do the same when they learn of it. Commands wait
         /// meanwhile. A repeat answers the same.
-        /// Errors: ERASURE_NOT_FOUND, SAME_PERSON, STATE_FORBIDS, DISK_FULL.
+        /// Errors: ERASURE_NOT_FOUND, SAME_PERSON, MINUTES_ERASED, STATE_FORBIDS, DISK_FULL.
         async fn confirm_erasure(
             &self,
             request: tonic::Request<crate::operations::v1::ConfirmErasureRequest>,
