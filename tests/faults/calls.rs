@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Result;
-use jiyao_client::Import;
-use jiyao_testkit::{FullDisk, Process, binary, may_mount, skip};
+use jiyao_client::{Client, Import, Service};
+use jiyao_testkit::{FullDisk, Process, binary, may_mount, numbered, skip};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
+
+use crate::erasure::found;
 
 use super::{Found, Kind, PLANTED, create_organ, is_long, lost, records};
 
@@ -187,6 +189,46 @@ fn segments(folder: &Path) -> Result<usize> {
     Ok(count)
 }
 
+/// A service under strace, with a call that fails. `paths`: only calls that touch them count; none: all do.
+fn traced(program: &Path, folder: &Path, inject: &str, paths: &[PathBuf], bug: &str) -> Result<Process> {
+    let (hits, data) = (hits(folder).display().to_string(), folder.join("data").display().to_string());
+    let call = inject.split_once(':').map_or(inject, |(call, _)| call);
+    let paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+    let (program, trace) = (program.display().to_string(), format!("trace={call}"));
+    let (inject, planted) = (format!("inject={inject}"), format!("FAILPOINTS={bug}"));
+    let mut traced = vec!["-f", "-qq", "-o", &hits, "-E", &planted, "-e", &trace, "-e", &inject];
+    for path in &paths {
+        traced.extend(["-P", path]);
+    }
+    traced.push(&program);
+    traced.extend([
+        "--listen",
+        "127.0.0.1:0",
+        "--data-dir",
+        &data,
+        "--set",
+        "log=off",
+        "--set",
+        "reserve_mb=1",
+    ]);
+    Process::start(Path::new("/usr/bin/strace"), &traced)
+}
+
+fn hits(folder: &Path) -> PathBuf {
+    folder.join("hits")
+}
+
+fn was_hit(folder: &Path) -> bool {
+    fs_err::read_to_string(hits(folder)).unwrap_or_default().contains("(INJECTED)")
+}
+
+/// What strace runs: strace ends with it, not the other way round. None: it has ended.
+fn child(strace: &Process) -> Option<Pid> {
+    let children = format!("/proc/{0}/task/{0}/children", strace.id());
+    let children = fs_err::read_to_string(children).ok()?;
+    Pid::from_raw(children.split_whitespace().next()?.parse().ok()?)
+}
+
 /// One run under strace with a call that fails the n-th time in each thread: whether it was hit, and what was
 /// acknowledged.
 async fn with_failing_call(
@@ -196,7 +238,7 @@ async fn with_failing_call(
     inject: &str,
     bug: &str,
 ) -> Result<(bool, BTreeMap<String, usize>)> {
-    let (data, hits) = (folder.join("data"), folder.join("hits"));
+    let data = folder.join("data");
     let mut acknowledged = BTreeMap::new();
     if let Some((before, had)) = before {
         super::copy(&before.path().join("data"), &data)?;
@@ -207,25 +249,10 @@ async fn with_failing_call(
     let named = |first| journal.join(format!("{first:020}.segment"));
     let segments = firsts.clone().chain([1]).map(named).flat_map(|path| [path.with_extension("tmp"), path]);
     let others = ["db", "conf", "blobs", "seal", "version"].map(|name| state.join(name));
-    let paths: Vec<String> = segments
-        .chain(others)
-        .chain([journal.join("lock"), journal.clone(), state.clone()])
-        .map(|path| path.display().to_string())
-        .collect();
-    let call = inject.split_once(':').map_or(inject, |(call, _)| call);
-    let (hits_file, data_dir) = (hits.display().to_string(), data.display().to_string());
-    let (program_name, trace) = (program.display().to_string(), format!("trace={call}"));
-    let (inject, planted) = (format!("inject={inject}"), format!("FAILPOINTS={bug}"));
-    let mut traced = vec!["-f", "-qq", "-o", &hits_file, "-E", &planted, "-e", &trace, "-e", &inject];
-    for path in &paths {
-        traced.extend(["-P", path]);
-    }
-    let arguments =
-        ["--listen", "127.0.0.1:0", "--data-dir", &data_dir, "--set", "log=off", "--set", "reserve_mb=1"];
-    traced.push(&program_name);
-    traced.extend(arguments);
+    let paths: Vec<PathBuf> =
+        segments.chain(others).chain([journal.join("lock"), journal.clone(), state.clone()]).collect();
     // A service that does not start with a failing disk has promised nothing.
-    if let Ok(service) = Process::start(Path::new("/usr/bin/strace"), &traced) {
+    if let Ok(service) = traced(program, folder, inject, &paths, bug) {
         let client = kind.client(&service.address)?;
         if before.is_some() || kind.begin(&client).await.is_ok() {
             for n in writes {
@@ -234,18 +261,135 @@ async fn with_failing_call(
                 }
             }
         }
-        // strace ends with what it traces, not the other way round.
-        let children = format!("/proc/{0}/task/{0}/children", service.id());
-        for child in fs_err::read_to_string(children)?.split_whitespace() {
-            if let Some(child) = Pid::from_raw(child.parse()?) {
-                // It may have ended by itself, as a failed sync makes it.
-                let _ = kill_process(child, Signal::KILL);
-            }
+        if let Some(child) = child(&service) {
+            // It may have ended by itself, as a failed sync makes it.
+            let _ = kill_process(child, Signal::KILL);
         }
         service.ended()?;
     }
-    let was_hit = fs_err::read_to_string(&hits).unwrap_or_default().contains("(INJECTED)");
-    Ok((was_hit, acknowledged))
+    Ok((was_hit(folder), acknowledged))
+}
+
+/// What was acknowledged of a life.
+#[derive(Default)]
+struct Lived {
+    writes: BTreeMap<String, usize>,
+    is_erased: bool,
+    backup: Option<Vec<u8>>,
+}
+
+const CANARY: &str = "金丝雀在册";
+
+/// A whole life, as far as it comes: words small and large, an upload, a backup, an erasure, an end in order.
+async fn live(kind: Kind, service: &Process) -> Result<Lived> {
+    let (client, mut lived) = (kind.client(&service.address)?, Lived::default());
+    let of_kind = match kind {
+        Kind::Records => Service::Records,
+        Kind::Attendance => Service::Attendance,
+        Kind::Distribution => Service::Distribution,
+    };
+    if kind.begin(&client).await.is_err() {
+        return Ok(lived);
+    }
+    for n in [0, 39, 1] {
+        if child(service).is_none() {
+            return Ok(lived);
+        }
+        if let Ok(name) = kind.write(&client, n).await {
+            lived.writes.insert(name, n);
+        }
+    }
+    let mut copied = Vec::new();
+    if child(service).is_some() && client.backup(of_kind, &mut copied).await.is_ok() {
+        lived.backup = Some(copied);
+    }
+    if matches!(kind, Kind::Records) && child(service).is_some() {
+        // A page of more than a text may have goes by upload.
+        let page = format!(
+            "<html><!--{}--><body><p>{CANARY}</p><p>{}</p></body></html>",
+            "-".repeat(1 << 20),
+            numbered(7)
+        );
+        let import = Import::new("organs/linlan", page.into_bytes());
+        if let Ok(imported) = client.import_minutes(import).await
+            && let Ok(asked) = client.ask_erasure(&imported.minutes.name, "个人信息保护法第四十七条").await
+        {
+            let url = format!("http://{}", service.address);
+            let other = Client::builder().records(url).acting_as("second", "").timeout(TIMEOUT).build()?;
+            lived.is_erased = other.confirm_erasure(&asked.id).await.is_ok();
+        }
+    }
+    Ok(lived)
+}
+
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_whole_life_stands_a_call_that_fails_once_or_from_then_on() -> Result<()> {
+    if !Path::new("/usr/bin/strace").exists() {
+        skip("failing calls of a whole life", "strace is not installed");
+        return Ok(());
+    }
+    let is_long = is_long();
+    let calls: &[&str] = if is_long {
+        &["pwrite64", "fdatasync", "fsync", "rename", "ftruncate", "fallocate", "unlink", "mkdir"]
+    } else {
+        &["fdatasync", "rename", "unlink"]
+    };
+    let errors: &[&str] = if is_long { &["EIO", "ENOSPC"] } else { &["EIO"] };
+    let kinds = if is_long { &Kind::ALL[..] } else { &Kind::ALL[..1] };
+    let most = if is_long { 40 } else { 4 };
+    let (mut runs, mut hits, mut erased, mut copies) = (0, BTreeMap::<&str, usize>::new(), 0, 0);
+    for kind in kinds {
+        let program = binary(kind.package(), kind.package(), None)?;
+        for (call, error) in calls.iter().flat_map(|call| errors.iter().map(move |error| (call, error))) {
+            for for_ever in ["", "+"] {
+                for nth in 1..=most {
+                    let folder = TempDir::new()?;
+                    let inject = format!("{call}:error={error}:when={nth}{for_ever}");
+                    let told = |e: anyhow::Error| e.context(format!("{kind:?} after {inject}"));
+                    // A service that does not start with a failing disk has promised nothing.
+                    let mut lived = Lived::default();
+                    if let Ok(service) = traced(&program, folder.path(), &inject, &[], "") {
+                        lived = live(*kind, &service).await.map_err(told)?;
+                        if let Some(child) = child(&service) {
+                            let _ = kill_process(child, Signal::TERM);
+                        }
+                        service.ended().map_err(told)?;
+                    }
+                    runs += 1;
+                    let was_hit = was_hit(folder.path());
+                    *hits.entry(call).or_default() += usize::from(was_hit);
+                    // The disk is whole again.
+                    let data = folder.path().join("data");
+                    let again = records(&program, &data).map_err(told)?;
+                    assert_eq!(
+                        lost(*kind, &again.address, &lived.writes).await?,
+                        0,
+                        "{kind:?} after {inject}"
+                    );
+                    if lived.is_erased {
+                        let left = found(&data, CANARY.as_bytes())?;
+                        assert!(left.is_empty(), "{kind:?} after {inject}: {left:?}");
+                        erased += 1;
+                    }
+                    if let Some(backup) = lived.backup {
+                        jiyao_backup::check(backup.as_slice()).map_err(|e| told(e.into()))?;
+                        copies += 1;
+                    }
+                    if !was_hit {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+    println!(
+        "{runs} lives with a failing call, that many of them hit: {hits:?}; {erased} erased, {copies} copied"
+    );
+    assert!(hits.values().all(|hits| *hits > 0), "each call is met: {hits:?}");
+    assert!(erased > 0 && copies > 0, "lives come as far as that");
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
