@@ -50,7 +50,7 @@ bench which='speed' *parts:
 [group('test')]
 fuzz what='read' seconds='1200':
     mkdir -p tests/fuzz/corpus/{{ what }}
-    JIYAO_DECODER={{ what }} cargo +nightly fuzz run --fuzz-dir tests/fuzz --features libfuzzer decoder tests/fuzz/corpus/{{ what }} -- -max_total_time={{ seconds }} -max_len=20000
+    CARGO_PROFILE_RELEASE_LTO=off JIYAO_DECODER={{ what }} cargo +nightly fuzz run --fuzz-dir tests/fuzz --features libfuzzer decoder tests/fuzz/corpus/{{ what }} -- -max_total_time={{ seconds }} -max_len=20000
 
 # Formatting
 [group('check')]

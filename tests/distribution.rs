@@ -73,6 +73,44 @@ pub(crate) fn to_registered(class: DisclosureClass) -> Vec<LifeAct> {
     ]
 }
 
+/// A draft that was signed and registered.
+pub(crate) async fn drafted(client: &Client, text: &str, class: DisclosureClass) -> Result<String> {
+    let text = noted(text, class);
+    let import = Import { standing: Standing::Draft, ..Import::new("organs/linlan", text.into_bytes()) };
+    let name = client.import_minutes(import).await?.minutes.name;
+    for act in to_registered(class) {
+        client.step(&name, act, None).await?;
+    }
+    Ok(name)
+}
+
+pub(crate) fn freeze(minutes: &str) -> FreezeScope {
+    FreezeScope { minutes: minutes.to_owned(), date: today(), ..FreezeScope::default() }
+}
+
+/// Freezes, once distribution has heard of the minutes and of the directory.
+pub(crate) async fn frozen(client: &Client, freeze: FreezeScope) -> Result<jiyao_client::FrozenScope> {
+    until("freeze", async || match client.freeze_scope(freeze.clone()).await {
+        Err(error) => match error.reason().map(|reason| reason.to_string()).as_deref() {
+            // The last: it has not heard of the registration yet.
+            Some("NOT_STATED" | "CLASS_EMPTY" | "UNIT_NOT_FOUND" | "STATE_FORBIDS") => Ok(None),
+            _ => Err(error.into()),
+        },
+        Ok(scope) => Ok(Some(scope)),
+    })
+    .await
+}
+
+/// Issues, once records has heard of the scope.
+pub(crate) async fn issue(client: &Client, minutes: &str) -> Result<()> {
+    until("issue", async || match client.step(minutes, LifeAct::Issue, None).await {
+        Err(error) if error.reason().is_some_and(|reason| reason.as_str() == "SCOPE_NOT_FROZEN") => Ok(None),
+        Err(error) => Err(error.into()),
+        Ok(_) => Ok(Some(())),
+    })
+    .await
+}
+
 impl House {
     pub(crate) async fn new() -> Result<Self> {
         Self::with(|_| {}).await
@@ -102,41 +140,19 @@ impl House {
     }
 
     pub(crate) async fn drafted(&self, text: &str, class: DisclosureClass) -> Result<String> {
-        let text = noted(text, class);
-        let import = Import { standing: Standing::Draft, ..Import::new(&self.organ, text.into_bytes()) };
-        let name = self.client.import_minutes(import).await?.minutes.name;
-        for act in to_registered(class) {
-            self.client.step(&name, act, None).await?;
-        }
-        Ok(name)
+        drafted(&self.client, text, class).await
     }
 
     pub(crate) fn freeze(&self, minutes: &str) -> FreezeScope {
-        FreezeScope { minutes: minutes.to_owned(), date: today(), ..FreezeScope::default() }
+        freeze(minutes)
     }
 
-    /// Freezes, once distribution has heard of the minutes and of the directory.
     pub(crate) async fn frozen(&self, freeze: FreezeScope) -> Result<jiyao_client::FrozenScope> {
-        until("freeze", async || match self.client.freeze_scope(freeze.clone()).await {
-            Err(error) => match error.reason().map(|reason| reason.to_string()).as_deref() {
-                // The last: it has not heard of the registration yet.
-                Some("NOT_STATED" | "CLASS_EMPTY" | "UNIT_NOT_FOUND" | "STATE_FORBIDS") => Ok(None),
-                _ => Err(error.into()),
-            },
-            Ok(scope) => Ok(Some(scope)),
-        })
-        .await
+        frozen(&self.client, freeze).await
     }
 
     pub(crate) async fn issue(&self, minutes: &str) -> Result<()> {
-        until("issue", async || match self.client.step(minutes, LifeAct::Issue, None).await {
-            Err(error) if error.reason().is_some_and(|reason| reason.as_str() == "SCOPE_NOT_FROZEN") => {
-                Ok(None)
-            }
-            Err(error) => Err(error.into()),
-            Ok(_) => Ok(Some(())),
-        })
-        .await
+        issue(&self.client, minutes).await
     }
 
     pub(crate) async fn deliveries(&self, minutes: &str, count: usize) -> Result<Vec<Delivery>> {

@@ -183,6 +183,8 @@ impl Act {
     }
 }
 
+/// Highest level of a slip: no office is known that has more than some.
+const HIGHEST_SLIP: u32 = 9;
 /// Longest text of an act, in bytes.
 const LONGEST_WORDS: usize = 8000;
 /// Most files of evidence.
@@ -394,7 +396,10 @@ impl Matter {
                 let last = self.slips.last();
                 let reached = last.map_or(0, |slip| slip.level);
                 let lapsed = last.is_none_or(|slip| slip.due < today && slip.excused != Some(true));
-                let is_next = *level == reached + 1 && lapsed;
+                if *level > HIGHEST_SLIP {
+                    return Err(Fault::invalid("level", level));
+                }
+                let is_next = *level == reached.saturating_add(1) && lapsed;
                 if *level == 0 || *level <= reached || (!is_next && !grave) {
                     return Err(refuse(Reason::SlipEarly).with("level", level).with("reached", reached));
                 }

@@ -402,6 +402,9 @@ fn req_60_the_light_hangs_on_days_and_state_alone() {
 #[test]
 fn req_61_slips_rise_when_the_last_one_lapsed_or_the_matter_is_grave() {
     let world = World::new(matter()).does([approve(), notify()]);
+    for beyond in [10, u32::MAX] {
+        assert_eq!(world.refuses(slip(beyond, "2020-06-20", true)), Reason::FieldInvalid);
+    }
     assert_eq!(world.refuses(slip(2, "2020-06-20", false)), Reason::SlipEarly);
     let world = world.does([slip(1, "2020-06-20", false)]);
     assert_eq!(world.refuses(slip(2, "2020-06-30", false)), Reason::SlipEarly, "it has not lapsed");

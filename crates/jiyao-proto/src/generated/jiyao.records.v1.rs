@@ -5008,7 +5008,7 @@ pub struct SendSlipRequest {
     /// `organs/{organ}/matters/{matter}`.
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
-    /// From 1.
+    /// From 1 to 9.
     #[prost(uint32, tag = "2")]
     pub level: u32,
     /// What is demanded.
