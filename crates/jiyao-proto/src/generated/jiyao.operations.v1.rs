@@ -349,7 +349,7 @@ pub mod operations_service_client {
         }
         /// Asks that the content of minutes be erased, for good: their text and facts, what was made of it here, and what
         /// their acts and matters say in words. Nothing happens until another person confirms it.
-        /// Errors: MINUTES_NOT_FOUND, MINUTES_ERASED, FIELD_REQUIRED, FIELD_INVALID.
+        /// Errors: MINUTES_NOT_FOUND, MINUTES_ERASED, FIELD_REQUIRED, FIELD_INVALID, NOT_STATED.
         pub async fn ask_erasure(
             &mut self,
             request: impl tonic::IntoRequest<super::AskErasureRequest>,

@@ -1465,7 +1465,7 @@ pub mod records_service_client {
             self
         }
         /// Reads a text and answers what would be recorded; nothing is. Errors: SOURCE_EMPTY, SOURCE_TOO_LARGE,
-        /// SOURCE_UNDECODABLE, SOURCE_NOT_FOUND, NO_FACT_FOUND.
+        /// SOURCE_UNDECODABLE, SOURCE_NOT_FOUND, NO_FACT_FOUND, SOURCE_UNREADABLE, SOURCE_NO_TEXT.
         pub async fn read_minutes(
             &mut self,
             request: impl tonic::IntoRequest<super::ReadMinutesRequest>,
@@ -2820,7 +2820,7 @@ pub mod lifecycle_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// The clauses that differ between two revisions, or between two texts. Errors: MINUTES_NOT_FOUND.
+        /// The clauses that differ between two revisions, or between two texts. Errors: MINUTES_NOT_FOUND, MINUTES_ERASED.
         pub async fn compare_versions(
             &mut self,
             request: impl tonic::IntoRequest<super::CompareVersionsRequest>,
@@ -3218,7 +3218,7 @@ pub mod lifecycle_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// A passage is of another class than the whole: it cannot be made public with it.
+        /// A passage is of another class than the whole: it cannot be made public with it. Errors: MINUTES_ERASED.
         pub async fn mark_passage(
             &mut self,
             request: impl tonic::IntoRequest<super::MarkPassageRequest>,
@@ -5243,7 +5243,7 @@ pub mod matters_service_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
-        /// Makes a matter of each decision of issued minutes that has none yet. Errors: MINUTES_NOT_FOUND, NOT_ISSUED.
+        /// Makes a matter of each decision of issued minutes that has none yet. Errors: MINUTES_NOT_FOUND, NOT_ISSUED, MINUTES_ERASED.
         pub async fn pick_matters(
             &mut self,
             request: impl tonic::IntoRequest<super::PickMattersRequest>,
@@ -5271,7 +5271,7 @@ pub mod matters_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Makes a matter by hand of a paragraph: it needs content, an owner and a day. Errors: MINUTES_NOT_FOUND, NOT_ISSUED,
-        /// FIELD_REQUIRED, FIELD_INVALID.
+        /// FIELD_REQUIRED, FIELD_INVALID, MINUTES_ERASED.
         pub async fn create_matter(
             &mut self,
             request: impl tonic::IntoRequest<super::CreateMatterRequest>,
@@ -5516,7 +5516,7 @@ pub mod matters_service_client {
                 );
             self.inner.server_streaming(req, path, codec).await
         }
-        /// The next version of a matter's list of measures (清单). Errors: LIST_INCOMPLETE, LIST_FINAL.
+        /// The next version of a matter's list of measures (清单). Errors: LIST_INCOMPLETE, LIST_FINAL, UNIT_FOREIGN.
         pub async fn update_measure_list(
             &mut self,
             request: impl tonic::IntoRequest<super::UpdateMeasureListRequest>,
@@ -5795,7 +5795,7 @@ pub mod matters_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// What that body decided.
+        /// What that body decided. Errors: UNIT_FOREIGN.
         pub async fn record_outcome(
             &mut self,
             request: impl tonic::IntoRequest<super::RecordOutcomeRequest>,
@@ -5822,7 +5822,7 @@ pub mod matters_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// The document that was issued on the decision. Errors: NEXT_ACT_OPEN.
+        /// The document that was issued on the decision. Errors: NEXT_ACT_OPEN, UNIT_FOREIGN.
         pub async fn record_issued_document(
             &mut self,
             request: impl tonic::IntoRequest<super::RecordIssuedDocumentRequest>,

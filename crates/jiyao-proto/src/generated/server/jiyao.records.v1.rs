@@ -13,7 +13,7 @@ pub mod records_service_server {
     #[async_trait]
     pub trait RecordsService: std::marker::Send + std::marker::Sync + 'static {
         /// Reads a text and answers what would be recorded; nothing is. Errors: SOURCE_EMPTY, SOURCE_TOO_LARGE,
-        /// SOURCE_UNDECODABLE, SOURCE_NOT_FOUND, NO_FACT_FOUND.
+        /// SOURCE_UNDECODABLE, SOURCE_NOT_FOUND, NO_FACT_FOUND, SOURCE_UNREADABLE, SOURCE_NO_TEXT.
         async fn read_minutes(
             &self,
             request: tonic::Request<crate::records::v1::ReadMinutesRequest>,
@@ -904,7 +904,7 @@ pub mod lifecycle_service_server {
             tonic::Response<crate::records::v1::UpdateDraftResponse>,
             tonic::Status,
         >;
-        /// The clauses that differ between two revisions, or between two texts. Errors: MINUTES_NOT_FOUND.
+        /// The clauses that differ between two revisions, or between two texts. Errors: MINUTES_NOT_FOUND, MINUTES_ERASED.
         async fn compare_versions(
             &self,
             request: tonic::Request<crate::records::v1::CompareVersionsRequest>,
@@ -1018,7 +1018,7 @@ pub mod lifecycle_service_server {
             tonic::Response<crate::records::v1::PublishMinutesResponse>,
             tonic::Status,
         >;
-        /// A passage is of another class than the whole: it cannot be made public with it.
+        /// A passage is of another class than the whole: it cannot be made public with it. Errors: MINUTES_ERASED.
         async fn mark_passage(
             &self,
             request: tonic::Request<crate::records::v1::MarkPassageRequest>,
@@ -2506,7 +2506,7 @@ pub mod matters_service_server {
     /// Generated trait containing gRPC methods that should be implemented for use with MattersServiceServer.
     #[async_trait]
     pub trait MattersService: std::marker::Send + std::marker::Sync + 'static {
-        /// Makes a matter of each decision of issued minutes that has none yet. Errors: MINUTES_NOT_FOUND, NOT_ISSUED.
+        /// Makes a matter of each decision of issued minutes that has none yet. Errors: MINUTES_NOT_FOUND, NOT_ISSUED, MINUTES_ERASED.
         async fn pick_matters(
             &self,
             request: tonic::Request<crate::records::v1::PickMattersRequest>,
@@ -2515,7 +2515,7 @@ pub mod matters_service_server {
             tonic::Status,
         >;
         /// Makes a matter by hand of a paragraph: it needs content, an owner and a day. Errors: MINUTES_NOT_FOUND, NOT_ISSUED,
-        /// FIELD_REQUIRED, FIELD_INVALID.
+        /// FIELD_REQUIRED, FIELD_INVALID, MINUTES_ERASED.
         async fn create_matter(
             &self,
             request: tonic::Request<crate::records::v1::CreateMatterRequest>,
@@ -2599,7 +2599,7 @@ pub mod matters_service_server {
             tonic::Response<Self::WatchMattersStream>,
             tonic::Status,
         >;
-        /// The next version of a matter's list of measures (清单). Errors: LIST_INCOMPLETE, LIST_FINAL.
+        /// The next version of a matter's list of measures (清单). Errors: LIST_INCOMPLETE, LIST_FINAL, UNIT_FOREIGN.
         async fn update_measure_list(
             &self,
             request: tonic::Request<crate::records::v1::UpdateMeasureListRequest>,
@@ -2679,7 +2679,7 @@ pub mod matters_service_server {
             tonic::Response<crate::records::v1::DispatchMatterResponse>,
             tonic::Status,
         >;
-        /// What that body decided.
+        /// What that body decided. Errors: UNIT_FOREIGN.
         async fn record_outcome(
             &self,
             request: tonic::Request<crate::records::v1::RecordOutcomeRequest>,
@@ -2687,7 +2687,7 @@ pub mod matters_service_server {
             tonic::Response<crate::records::v1::RecordOutcomeResponse>,
             tonic::Status,
         >;
-        /// The document that was issued on the decision. Errors: NEXT_ACT_OPEN.
+        /// The document that was issued on the decision. Errors: NEXT_ACT_OPEN, UNIT_FOREIGN.
         async fn record_issued_document(
             &self,
             request: tonic::Request<crate::records::v1::RecordIssuedDocumentRequest>,
