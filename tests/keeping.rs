@@ -24,6 +24,7 @@ use tempfile::TempDir;
 use tonic::{Request, Response, Status};
 
 use crate::distribution::House;
+use crate::faults::copy;
 
 fn start(package: &str, listen: &str, folder: &Path, source: &str) -> Result<Process> {
     let folder = folder.display().to_string();
@@ -102,6 +103,31 @@ async fn a_backup_under_load_is_the_same_elsewhere() -> Result<()> {
     assert_eq!((verified.records, verified.damaged), (there.head, Vec::new()));
     import(&other, 9999).await?;
     Ok(())
+}
+
+/// services/README.md, "To move a service to another host": the folders are copied, and every address is another.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn services_that_move_to_another_host_go_on_where_they_were() -> Result<()> {
+    let (here, there) = (TempDir::new()?, TempDir::new()?);
+    let house = House::around(Local::start_joined(here.path(), |_| {}).await?, TempDir::new()?).await?;
+    let (minutes, deliveries) = house.issued().await?;
+    let before = texts(&house.client).await?;
+    house.services.stop().await?;
+    copy(here.path(), there.path())?;
+    drop(here);
+
+    let services = Local::start_joined(there.path(), |_| {}).await?;
+    let client = services.client()?;
+    assert_eq!(texts(&client).await?, before);
+    assert_eq!(client.list_deliveries(&minutes, false, None).await?.entries.len(), deliveries.len());
+    let another = client.import_minutes(Import::new("organs/linlan", numbered(1).into_bytes())).await?;
+    assert_eq!(client.roll(&another.minutes.name, Some(&another.position)).await?.present, 8);
+    until("agreement", async || Ok(client.reconcile("organs/-").await?.is_empty().then_some(()))).await?;
+    for service in Service::ALL {
+        let following = client.status(service).await?.following;
+        assert!(following.iter().all(|one| one.stopped.is_empty()), "{following:?}");
+    }
+    services.stop().await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

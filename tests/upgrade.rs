@@ -2,6 +2,7 @@
 //! services and what they answered; `JIYAO_FIXTURE=format-N` writes one, once for each released format, and never again.
 //! Where the states of an earlier program lie beside them, they make whole data directories, as it left them behind.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -104,6 +105,31 @@ fn put_state(from: &Path, to: &Path) -> Result<()> {
     let length = line.split(' ').next_back().unwrap_or_default().parse()?;
     fs_err::OpenOptions::new().write(true).open(to.join("db"))?.set_len(length)?;
     Ok(())
+}
+
+/// The formats of a backup and of the segments in it, by the version byte behind their magic.
+fn formats(backup: &[u8]) -> Result<BTreeSet<(u32, u8)>> {
+    let of_backup = jiyao_backup::check(backup)?.format;
+    let magic = b"JIYAOJL";
+    let headers = backup.windows(magic.len() + 1).filter(|window| window.starts_with(magic));
+    Ok(headers.map(|header| (of_backup, header[magic.len()])).collect())
+}
+
+#[tokio::test]
+async fn what_is_written_today_has_a_fixture_of_its_format() -> Result<()> {
+    let mut known = BTreeSet::new();
+    for format in fs_err::read_dir(fixtures())? {
+        known.extend(formats(&fs_err::read(format?.path().join("records.tar"))?)?);
+    }
+    let house = House::new().await?;
+    let mut backup = Vec::new();
+    house.client.backup(Service::Records, &mut backup).await?;
+    let today = formats(&backup)?;
+    assert!(
+        !today.is_empty() && today.is_subset(&known),
+        "{today:?}: write a fixture, see above; there are {known:?}"
+    );
+    house.services.stop().await
 }
 
 #[tokio::test]
