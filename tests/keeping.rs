@@ -247,7 +247,8 @@ async fn a_quorum_and_recipients_that_do_not_agree_are_found() -> Result<()> {
 async fn metrics_are_there_for_prometheus_without_a_word_of_content() -> Result<()> {
     let folder = TempDir::new()?;
     let data = folder.path().join("records").display().to_string();
-    let at = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
+    let free = || anyhow::Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string());
+    let at = free()?;
     let metrics = format!("metrics={at}");
     let arguments = ["--listen", "127.0.0.1:0", "--data-dir", &data, "--set", "log=error", "--set", &metrics];
     let service = Process::start(&binary("jiyao-records", "jiyao-records", None)?, &arguments)?;
@@ -300,6 +301,24 @@ async fn metrics_are_there_for_prometheus_without_a_word_of_content() -> Result<
         !answer.contains("linlan") && !answer.contains("nonsense") && !answer.contains("MadeUp"),
         "{answer}"
     );
+
+    let source = format!("http://{}", service.address);
+    let (follower_at, follows) = (free()?, format!("records={source}"));
+    let (follower_data, metrics) =
+        (folder.path().join("attendance").display().to_string(), format!("metrics={follower_at}"));
+    let arguments =
+        ["--listen", "127.0.0.1:0", "--data-dir", &follower_data, "--set", &follows, "--set", &metrics];
+    let _follower = Process::start(&binary("jiyao-attendance", "jiyao-attendance", None)?, &arguments)?;
+    // It cannot read on: as far behind as that is, and still trying.
+    let behind = [
+        format!("jiyao_following_lag_records{{source=\"{source}\"}} 2\n"),
+        format!("jiyao_following_stopped{{source=\"{source}\"}} 0\n"),
+    ];
+    until("how far a follower is behind", async || {
+        let told = http::get(&follower_at).await.unwrap_or_default();
+        Ok(behind.iter().all(|line| told.contains(line)).then_some(()))
+    })
+    .await?;
     Ok(())
 }
 
