@@ -157,7 +157,7 @@ impl Gate {
             identified => identified.map_err(|fault| (fault, lang))?,
         };
         if !is_open && !principal.is_any(roles) {
-            info!(principal = %principal.name, method = path, "refused: the role is missing");
+            info!(principal = %principal.mark(), method = path, "refused: the role is missing");
             return Err((Fault::new(Reason::RoleMissing).with("method", path), lang));
         }
         request.extensions_mut().insert(Caller { principal, lang, method });

@@ -61,6 +61,11 @@ pub struct Principal {
 }
 
 impl Principal {
+    /// What the log calls it, for names are of persons: the first 8 hexadecimal digits of the SHA-256 of its name.
+    pub(crate) fn mark(&self) -> String {
+        jiyao_names::hex(&Sha256::digest(&self.name)[..4])
+    }
+
     /// Whether one of its roles is among some.
     #[must_use]
     pub fn is_any(&self, roles: &[Role]) -> bool {

@@ -314,7 +314,7 @@ impl<D: Domain> OperationsService for OperationsApi<D> {
     ) -> Result<Response<Self::BackupStream>, Status> {
         stream(request, &self.stop, async |caller, _| {
             let log = self.ledger.get()?.log();
-            info!(principal = %caller.principal.name, "a backup begins");
+            info!(principal = %caller.principal.mark(), "a backup begins");
             let (send, replies) = mpsc::channel(WAITING);
             let about = self.about.clone();
             tokio::task::spawn_blocking(move || match back_up(&log, &about, &send) {
@@ -370,8 +370,8 @@ impl<D: Domain> OperationsService for OperationsApi<D> {
         request: Request<wire::ConfirmErasureRequest>,
     ) -> Result<Response<wire::ConfirmErasureResponse>, Status> {
         answer(request, async |caller, request| {
+            info!(principal = %caller.principal.mark(), id = %request.id, "an erasure is carried out");
             let (principal, method) = (caller.principal.name, caller.method);
-            info!(%principal, id = %request.id, "an erasure is carried out");
             let order = CarryOut::Confirmed { id: request.id, principal, method };
             let erased = self.ledger.get()?.erase(order).await?;
             Ok(wire::ConfirmErasureResponse { erasure: Some(erasure(erased)) })

@@ -238,7 +238,7 @@ impl Server {
                 Identities::from_file(file.to_owned(), stop.clone()).map_err(ServeError::Settings)?
             }
             None => {
-                warn!(principal = %config.local, "local mode: everyone who reaches {address} is this principal");
+                warn!("local mode: everyone who reaches {address} has every role");
                 Identities::local(&config.local)
             }
         };
