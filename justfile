@@ -49,7 +49,7 @@ bench which='speed' *parts:
 # Random input to a decoder of `jiyao_testkit::decoders`, e.g. read or table (needs nightly and cargo-fuzz)
 [group('test')]
 fuzz what='read' seconds='1200':
-    mkdir -p tests/fuzz/corpus/{{ what }}
+    JIYAO_DECODER={{ what }} cargo run -q -p jiyao-fuzz -- tests/fuzz/corpus/{{ what }}
     CARGO_PROFILE_RELEASE_LTO=off JIYAO_DECODER={{ what }} cargo +nightly fuzz run --fuzz-dir tests/fuzz --features libfuzzer decoder tests/fuzz/corpus/{{ what }} -- -max_total_time={{ seconds }} -max_len=20000
 
 # Formatting

@@ -46,8 +46,11 @@ impl NotStandard {
 const OPEN: [char; 6] = ['〔', '［', '[', '（', '(', '【'];
 const CLOSE: [char; 6] = ['〕', '］', ']', '）', ')', '】'];
 
+/// No office counts further in a year: what says so is misread or mistyped, and would take all numbers before it.
+const LARGEST: u32 = 999_999;
+
 impl DocumentNumber {
-    /// Reads a number that fills `text`; blanks are ignored. None when it is not of the form.
+    /// Reads a number that fills `text`; blanks are ignored. None when it is not of the form, or over 999,999.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let text: String = text.chars().filter(|c| !c.is_whitespace()).collect();
@@ -61,7 +64,7 @@ impl DocumentNumber {
             return None;
         }
         let year = year.parse().ok().filter(|year| (1900..3000).contains(year))?;
-        let number = number.parse().ok().filter(|number| *number > 0)?;
+        let number = number.parse().ok().filter(|number| (1..=LARGEST).contains(number))?;
         Some(Self { series: series.to_owned(), year, number })
     }
 
@@ -164,6 +167,8 @@ mod tests {
             "〕2020〔1号",
             "〔2020〕17",
             "〔一〕号〔号",
+            "〔2020〕1000000号",
+            "〔2020〕4294967295号",
         ] {
             assert_eq!(DocumentNumber::parse(text), None, "{text}");
         }

@@ -1,6 +1,6 @@
 //! Every decoder of foreign or stored bytes that is reachable from outside its crate: whatever they are given, they
 //! answer or refuse, and never panic. The fuzz targets in `tests/fuzz` and the mutations in `tests/decoders.rs` are both
-//! made of these.
+//! made of these. PDF files are read by a child process, which may end: they are in `tests/decoders.rs` alone.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -37,36 +37,27 @@ pub struct Decoder {
     pub decode: fn(&[u8]),
     /// Sound bytes to begin with.
     pub seeds: fn() -> Vec<Vec<u8>>,
-    /// Each time takes a process or files: some milliseconds.
-    pub is_slow: bool,
 }
 
-const fn quick(name: &'static str, decode: fn(&[u8]), seeds: fn() -> Vec<Vec<u8>>) -> Decoder {
-    Decoder { name, decode, seeds, is_slow: false }
-}
-
-const fn slow(name: &'static str, decode: fn(&[u8]), seeds: fn() -> Vec<Vec<u8>>) -> Decoder {
-    Decoder { name, decode, seeds, is_slow: true }
+const fn of(name: &'static str, decode: fn(&[u8]), seeds: fn() -> Vec<Vec<u8>>) -> Decoder {
+    Decoder { name, decode, seeds }
 }
 
 /// All of them.
-pub const DECODERS: [Decoder; 14] = [
-    quick("read", reading, || vec![SAMPLE.into()]),
-    quick("text", text, texts),
-    quick("word", word, word_seeds),
-    slow("pdf", pdf, || vec![crate::pdf(&[&[SAMPLE]])]),
-    quick("table", table, || vec![DIRECTORY.into()]),
-    quick("names", names, written_names),
-    quick("holidays", holidays, || vec![include_bytes!("../../jiyao-calendar/data/holidays.txt").to_vec()]),
-    quick("settings", settings, settings_seeds),
-    quick("tokens", tokens, || vec![TOKENS.into()]),
-    quick("report", mail_report, || vec![REPORT.into()]),
-    quick("stored", stored, stored_seeds),
-    quick("receipt", receipt, || vec![signed().into_bytes()]),
-    quick("journal", journal, || vec![segment().1]),
-    quick("backup", backup, || {
-        vec![include_bytes!("../../../tests/fixtures/format-1/attendance.tar").to_vec()]
-    }),
+pub const DECODERS: [Decoder; 13] = [
+    of("read", reading, || vec![SAMPLE.into()]),
+    of("text", text, texts),
+    of("word", word, word_seeds),
+    of("table", table, || vec![DIRECTORY.into()]),
+    of("names", names, written_names),
+    of("holidays", holidays, || vec![include_bytes!("../../jiyao-calendar/data/holidays.txt").to_vec()]),
+    of("settings", settings, settings_seeds),
+    of("tokens", tokens, || vec![TOKENS.into()]),
+    of("report", mail_report, || vec![REPORT.into()]),
+    of("stored", stored, stored_seeds),
+    of("receipt", receipt, || vec![signed().into_bytes()]),
+    of("journal", journal, || vec![segment().1]),
+    of("backup", backup, || vec![include_bytes!("../../../tests/fixtures/format-1/attendance.tar").to_vec()]),
 ];
 
 /// Minutes: the leaves of what is read are the text.
@@ -102,16 +93,6 @@ fn word(bytes: &[u8]) {
     let _ = jiyao_extract::docx_text(bytes);
     if let Ok(document) = crate::docx_of(&String::from_utf8_lossy(bytes)) {
         let _ = jiyao_extract::docx_text(&document);
-    }
-}
-
-/// A PDF file, whose reading may end the child process that does it, but not this one.
-fn pdf(bytes: &[u8]) {
-    static CHILD: LazyLock<Option<PathBuf>> =
-        LazyLock::new(|| crate::binary("jiyao-records", "jiyao-records", None).ok());
-    let Some(child) = CHILD.clone() else { return };
-    if let Err(fault) = Extractor::with(child).extract(bytes, "source") {
-        assert!(fault.is_refusal(), "{fault:?}");
     }
 }
 

@@ -18,10 +18,15 @@ static DECODER: LazyLock<&Decoder> = LazyLock::new(|| {
 #[cfg(feature = "libfuzzer")]
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| (DECODER.decode)(bytes));
 
-/// Without libFuzzer: the sound bytes alone, which shows that all of it fits together.
+/// Without libFuzzer: writes the sound bytes to a folder, for libFuzzer to begin with.
 #[cfg(not(feature = "libfuzzer"))]
-fn main() {
-    for seed in (DECODER.seeds)() {
+fn main() -> std::io::Result<()> {
+    let folder = std::env::args_os().nth(1).map(std::path::PathBuf::from);
+    let folder = folder.ok_or_else(|| std::io::Error::other("which folder is to have the sound bytes?"))?;
+    fs_err::create_dir_all(&folder)?;
+    for (nth, seed) in (DECODER.seeds)().into_iter().enumerate() {
         (DECODER.decode)(&seed);
+        fs_err::write(folder.join(format!("sound-{nth}")), seed)?;
     }
+    Ok(())
 }
