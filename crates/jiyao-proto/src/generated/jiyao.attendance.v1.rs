@@ -2990,7 +2990,7 @@ pub mod meetings_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Sets another agenda.
+        /// Sets another agenda. Errors: OBSERVER_REFUSED.
         pub async fn set_agenda(
             &mut self,
             request: impl tonic::IntoRequest<super::SetAgendaRequest>,
@@ -3298,7 +3298,7 @@ pub mod meetings_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Somebody comes in, now. Errors: ALREADY_IN.
+        /// Somebody comes in, now. Errors: ALREADY_IN, OBSERVER_REFUSED.
         pub async fn sign_in(
             &mut self,
             request: impl tonic::IntoRequest<super::SignInRequest>,

@@ -1006,7 +1006,7 @@ pub mod meetings_service_server {
             tonic::Response<crate::attendance::v1::NotifyMeetingResponse>,
             tonic::Status,
         >;
-        /// Sets another agenda.
+        /// Sets another agenda. Errors: OBSERVER_REFUSED.
         async fn set_agenda(
             &self,
             request: tonic::Request<crate::attendance::v1::SetAgendaRequest>,
@@ -1096,7 +1096,7 @@ pub mod meetings_service_server {
             tonic::Response<crate::attendance::v1::DecideSubstituteResponse>,
             tonic::Status,
         >;
-        /// Somebody comes in, now. Errors: ALREADY_IN.
+        /// Somebody comes in, now. Errors: ALREADY_IN, OBSERVER_REFUSED.
         async fn sign_in(
             &self,
             request: tonic::Request<crate::attendance::v1::SignInRequest>,
