@@ -275,7 +275,8 @@ async fn metrics_are_there_for_prometheus_without_a_word_of_content() -> Result<
     raw.ready().await?;
     let path = "/grpc.health.v1.Health/MadeUp".parse()?;
     let codec = tonic_prost::ProstCodec::<GetMinutesRequest, GetMinutesRequest>::default();
-    assert!(raw.unary(Request::new(GetMinutesRequest::default()), path, codec).await.is_err());
+    let made_up = raw.unary(Request::new(GetMinutesRequest::default()), path, codec).await.unwrap_err();
+    assert_eq!(made_up.code(), tonic::Code::Unimplemented);
     until("metrics of the whole", async || {
         Ok(http::get(&at).await?.contains("jiyao_disk_free_bytes").then_some(()))
     })

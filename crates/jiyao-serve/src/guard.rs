@@ -230,10 +230,11 @@ impl http_body::Body for Taken {
     }
 }
 
-/// A refusal that tonic made of a message before any handler saw it, with a reason.
+/// A refusal that tonic made of a message before any handler saw it, with a reason. What is not implemented, such as a
+/// compression, stays as the protocol has it.
 fn with_reason(response: http::Response<Body>, lang: Lang) -> http::Response<Body> {
     let Some(status) = Status::from_header_map(response.headers()) else { return response };
-    let is_of_message = matches!(status.code(), Code::OutOfRange | Code::Internal | Code::Unimplemented);
+    let is_of_message = matches!(status.code(), Code::OutOfRange | Code::Internal);
     if !is_of_message || !status.details().is_empty() {
         return response;
     }
@@ -286,12 +287,16 @@ where
                 let parent = request.headers().get(TRACEPARENT).and_then(|value| value.to_str().ok());
                 let span = call_span(path.trim_start_matches('/'), parent);
                 let (method, told) = known.unwrap_or_else(|| (OTHER, self.gate.other.clone()));
-                let lang = request.extensions().get::<Caller>().map(|caller| caller.lang).unwrap_or_default();
+                // Health and reflection have no caller, and no reasons.
+                let lang = request.extensions().get::<Caller>().map(|caller| caller.lang);
                 let response = self.inner.call(request);
                 let answered = async move {
                     let response = response.await;
                     told.took.record(began.elapsed());
-                    let response = with_reason(response?, lang);
+                    let mut response = response?;
+                    if let Some(lang) = lang {
+                        response = with_reason(response, lang);
+                    }
                     // Other answers are when they are taken.
                     if share.is_none() || response.headers().contains_key(STATUS) {
                         traffic.mark_of_use();
