@@ -160,7 +160,8 @@ impl Served {
 async fn import(client: Client, stop: Arc<AtomicBool>, made: Arc<AtomicUsize>) -> Result<()> {
     while !stop.load(Ordering::SeqCst) {
         let n = made.fetch_add(1, Ordering::SeqCst);
-        // Of years to come: this one has the numbers of what is issued. The request_id goes along with each repeat: a kill in between makes no second one.
+        // The request_id goes along with each repeat: a kill in between makes no second one. Their numbers are of years
+        // to come, for those of this one are of what is issued.
         client.import_minutes(Import::new("organs/linlan", numbered(3000 + n).into_bytes())).await?;
         tokio::time::sleep(Duration::from_millis(30)).await;
     }

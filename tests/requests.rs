@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use jiyao_client::NewMeeting;
-use jiyao_fault::Reason;
+use jiyao_fault::{Fault, Reason};
+use jiyao_phrases::Lang;
 use jiyao_testkit::{DIRECTORY, Dice, Local, Raw, SAMPLE, docx, numbered};
 use prost::Message as _;
 use prost::bytes::Bytes;
@@ -29,6 +30,9 @@ const KEPT: usize = 40;
 const LISTENING: Duration = Duration::from_millis(30);
 /// How often a request is corrected where its refusal says.
 const TRIES: usize = 6;
+
+/// Packages that each of the three serves.
+const SHARED: [&str; 2] = ["jiyao.journal.v1", "jiyao.operations.v1"];
 
 const RUBBISH: [&str; 18] = [
     "",
@@ -214,6 +218,7 @@ impl Author {
         message
     }
 
+    /// Makes the field anew that a refusal is at.
     fn correct(&mut self, message: &mut DynamicMessage, path: &str, depth: u8) {
         let (name, rest) = step(path);
         let Some(field) = message.descriptor().get_field_by_name(name) else { return };
@@ -332,7 +337,9 @@ fn check(status: &Status, method: &MethodDescriptor) -> Result<(Reason, Vec<Stri
     }
     let reason = received.reason.ok_or_else(|| format!("no reason: {status}"))?;
     for field in &received.fields {
-        if !leads_somewhere(field, &method.input()) {}
+        if !leads_somewhere(field, &method.input()) {
+            return Err(format!("{reason:?} is at {field}, which its request does not have"));
+        }
     }
     Ok((reason, received.fields))
 }
@@ -350,7 +357,7 @@ async fn methods_of(services: &Local) -> Result<Vec<(Channel, MethodDescriptor)>
         let own = format!("jiyao.{package}.v1");
         for service in pool.services() {
             let of = service.parent_file().package_name().to_owned();
-            if [own.as_str(), "jiyao.journal.v1", "jiyao.operations.v1"].contains(&of.as_str()) {
+            if of == own || SHARED.contains(&of.as_str()) {
                 methods.extend(service.methods().map(|method| (channel.clone(), method)));
             }
         }
@@ -377,16 +384,9 @@ fn documented() -> Result<BTreeMap<String, BTreeSet<Reason>>> {
                 if let Some(words) = line.strip_prefix("//") {
                     comment += words;
                 } else {
-                    if let Some(rpc) = line.strip_prefix("rpc ") {
-                        let name = rpc.split('(').next().unwrap_or_default().to_owned();
-                        comments.insert(
-                            name,
-                            comment
-                                .split_once("Errors:")
-                                .map(|(_, errors)| errors.to_owned())
-                                .unwrap_or_default(),
-                        );
-                    }
+                    let method = line.strip_prefix("rpc ").and_then(|rpc| rpc.split('(').next());
+                    let errors = comment.split_once("Errors:").map_or("", |(_, errors)| errors);
+                    comments.extend(method.map(|method| (method.to_owned(), errors.to_owned())));
                     comment.clear();
                 }
             }
@@ -394,14 +394,12 @@ fn documented() -> Result<BTreeMap<String, BTreeSet<Reason>>> {
     }
     let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let words = |of: &str| of.split(|c| !is_word(c)).map(str::to_owned).collect::<Vec<_>>();
-    let own = |of: &str| words(of).iter().filter_map(|word| Reason::from_wire(word)).collect::<BTreeSet<_>>();
-    let mut all: BTreeMap<String, BTreeSet<Reason>> = BTreeMap::new();
-    for (method, errors) in &comments {
-        let mut reasons = own(errors);
-        let mut open = words(errors);
-        while let Some(other) = open.pop() {
-            if let Some(errors) = comments.get(&other) {
-                reasons.extend(own(errors));
+    let mut all = BTreeMap::new();
+    for method in comments.keys() {
+        let (mut reasons, mut met, mut open) = (BTreeSet::new(), BTreeSet::new(), vec![method.clone()]);
+        while let Some(word) = open.pop() {
+            reasons.extend(Reason::from_wire(&word));
+            if let Some(errors) = comments.get(&word).filter(|_| met.insert(word.clone())) {
                 open.extend(words(errors));
             }
         }
@@ -421,8 +419,7 @@ async fn read_again(
             ["Get", "List", "Search", "Compare", "What"].iter().any(|word| method.name().starts_with(word));
         // These tell of the moment in which they are asked.
         let is_of_now = ["GetQuorum", "ListPresent"].contains(&method.name());
-        let is_of_all =
-            ["jiyao.journal.v1", "jiyao.operations.v1"].contains(&method.parent_file().package_name());
+        let is_of_all = SHARED.contains(&method.parent_file().package_name());
         let request = author.met.get(method.full_name()).and_then(|outcomes| outcomes.get(&None));
         if let Some(request) =
             request.filter(|_| is_read && !is_of_now && !is_of_all && !method.is_server_streaming())
@@ -433,6 +430,23 @@ async fn read_again(
         }
     }
     answers
+}
+
+#[test]
+fn refusals_without_a_reason_of_ours_or_at_no_field_are_found() -> Result<()> {
+    let pool = DescriptorPool::decode(jiyao_proto::DESCRIPTORS)?;
+    let service = pool.get_service_by_name("jiyao.records.v1.LifecycleService").unwrap();
+    let method = service.methods().find(|method| method.name() == "CompareVersions").unwrap();
+    let checked = |fault: Fault| check(&jiyao_wire::to_status(&fault, Lang::En), &method);
+    assert!(checked(Fault::required("before.revision.name")).is_ok());
+    for nowhere in ["revision", "before.name", "before.text.name", "changes[0].kind"] {
+        assert!(checked(Fault::required(nowhere)).is_err(), "{nowhere}");
+    }
+    assert!(checked(Fault::internal("a bug")).is_err());
+    assert!(check(&Status::out_of_range("too large"), &method).is_err());
+    let told = documented()?;
+    assert!(told["ImportMinutes"].contains(&Reason::SourceUnreadable), "it is as ReadMinutes: {told:?}");
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -473,7 +487,7 @@ async fn any_request_to_any_method_is_answered_or_refused() -> Result<()> {
             for _ in 0..=TRIES {
                 let requests: Vec<Bytes> =
                     messages.iter().map(|message| message.encode_to_vec().into()).collect();
-                let (outcome, blamed) = match call(channel, method, &requests, unit.as_deref()).await {
+                let (outcome, fields) = match call(channel, method, &requests, unit.as_deref()).await {
                     Ok(answers) => {
                         for answer in answers {
                             let answer = DynamicMessage::decode(method.output(), answer);
@@ -482,12 +496,12 @@ async fn any_request_to_any_method_is_answered_or_refused() -> Result<()> {
                         (None, Vec::new())
                     }
                     Err(status) => {
-                        let (reason, blamed) = check(&status, method).unwrap_or_else(|finding| {
+                        let (reason, fields) = check(&status, method).unwrap_or_else(|finding| {
                             let asked = serde_json::to_string(&messages).unwrap_or_default();
                             findings.entry(format!("{}: {finding}", method.full_name())).or_insert(asked);
                             (Reason::Internal, Vec::new())
                         });
-                        (Some(reason), blamed)
+                        (Some(reason), fields)
                     }
                 };
                 *outcomes.entry(outcome).or_default() += 1;
@@ -509,7 +523,7 @@ async fn any_request_to_any_method_is_answered_or_refused() -> Result<()> {
                     let of_method = author.met.entry(method.full_name().to_owned()).or_default();
                     of_method.insert(outcome, message.clone());
                 }
-                let Some(path) = blamed.first() else { break };
+                let Some(path) = fields.first() else { break };
                 messages.iter_mut().for_each(|message| author.correct(message, path, 0));
             }
         }

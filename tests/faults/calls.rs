@@ -214,6 +214,17 @@ fn traced(program: &Path, folder: &Path, inject: &str, paths: &[PathBuf], bug: &
     Process::start(Path::new("/usr/bin/strace"), &traced)
 }
 
+/// The services whose calls fail.
+fn kinds() -> &'static [Kind] {
+    if is_long() { &Kind::ALL } else { &Kind::ALL[..1] }
+}
+
+/// Each call with each error that it fails with.
+fn with_errors<'c>(calls: &'c [&'c str]) -> impl Iterator<Item = (&'c str, &'static str)> {
+    let errors: &[&str] = if is_long() { &["EIO", "ENOSPC"] } else { &["EIO"] };
+    calls.iter().flat_map(|call| errors.iter().map(|error| (*call, *error)))
+}
+
 fn hits(folder: &Path) -> PathBuf {
     folder.join("hits")
 }
@@ -336,13 +347,11 @@ async fn a_whole_life_stands_a_call_that_fails_once_or_from_then_on() -> Result<
     } else {
         &["fdatasync", "rename", "unlink"]
     };
-    let errors: &[&str] = if is_long { &["EIO", "ENOSPC"] } else { &["EIO"] };
-    let kinds = if is_long { &Kind::ALL[..] } else { &Kind::ALL[..1] };
     let most = if is_long { 40 } else { 4 };
     let (mut runs, mut hits, mut erased, mut copies) = (0, BTreeMap::<&str, usize>::new(), 0, 0);
-    for kind in kinds {
+    for kind in kinds() {
         let program = binary(kind.package(), kind.package(), None)?;
-        for (call, error) in calls.iter().flat_map(|call| errors.iter().map(move |error| (call, error))) {
+        for (call, error) in with_errors(calls) {
             for for_ever in ["", "+"] {
                 for nth in 1..=most {
                     let folder = TempDir::new()?;
@@ -404,15 +413,13 @@ async fn whatever_call_fails_nothing_acknowledged_is_lost_and_a_planted_deaf_ear
     } else {
         &["pwrite64", "fsync", "rename", "openat"]
     };
-    let errors: &[&str] = if is_long { &["EIO", "ENOSPC"] } else { &["EIO"] };
-    let kinds = if is_long { &Kind::ALL[..] } else { &Kind::ALL[..1] };
     let most = if is_long { usize::MAX } else { 3 };
     let (mut runs, mut hits) = (0, BTreeMap::<&str, usize>::new());
-    for kind in kinds {
+    for kind in kinds() {
         let program = binary(kind.package(), kind.package(), None)?;
         for story in [Story::young(*kind), Story::nearly_full(*kind, &program).await?] {
             let mut rolled = 0;
-            for (call, error) in calls.iter().flat_map(|call| errors.iter().map(move |error| (call, error))) {
+            for (call, error) in with_errors(calls) {
                 for nth in 1..=most {
                     let folder = TempDir::new()?;
                     let inject = format!("{call}:error={error}:when={nth}");

@@ -298,12 +298,10 @@ pub(crate) fn finish<D: Domain>(
     journal: &mut Journal,
     erasures: &[Erasure],
 ) -> Result<bool, OpenError> {
-    let mut last: BTreeMap<&str, &Erasure> = BTreeMap::new();
-    for erasure in erasures {
-        last.insert(&erasure.minutes, erasure);
-    }
+    let last: BTreeMap<&str, &Erasure> =
+        erasures.iter().map(|erasure| (erasure.minutes.as_str(), erasure)).collect();
     let mut is_any = false;
-    for erasure in erasures.iter().filter(|erasure| std::ptr::eq(last[erasure.minutes.as_str()], *erasure)) {
+    for erasure in last.into_values() {
         if let Some(plan) = unfinished(domain, &journal.log(), erasure)? {
             carry_out(domain, journal, &plan)?;
             is_any = true;

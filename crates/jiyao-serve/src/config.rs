@@ -130,9 +130,7 @@ impl ServeConfig {
         if self.tokens.is_empty() && self.local.is_empty() {
             return Err("nobody could call: set tokens, or as for local mode".to_owned());
         }
-        for (key, file) in
-            [("tokens", &self.tokens), ("tls_cert", &self.tls_cert), ("tls_key", &self.tls_key)]
-        {
+        for (key, file) in [("tls_cert", &self.tls_cert), ("tls_key", &self.tls_key)] {
             if let Some(file) = path(file) {
                 fs_err::read(file).map_err(|e| format!("{key}: {e}"))?;
             }

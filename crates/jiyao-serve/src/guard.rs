@@ -230,8 +230,8 @@ impl http_body::Body for Taken {
     }
 }
 
-/// A refusal that tonic made of a message before any handler saw it, with a reason. What is not implemented, such as a
-/// compression, stays as the protocol has it.
+/// A refusal that tonic made of a message before any handler saw it, with a reason. UNIMPLEMENTED, as for an unknown
+/// compression, is the protocol's own answer and stays.
 fn with_reason(response: http::Response<Body>, lang: Lang) -> http::Response<Body> {
     let Some(status) = Status::from_header_map(response.headers()) else { return response };
     let is_of_message = matches!(status.code(), Code::OutOfRange | Code::Internal);

@@ -44,7 +44,7 @@ const fn of(name: &'static str, decode: fn(&[u8]), seeds: fn() -> Vec<Vec<u8>>) 
 }
 
 /// All of them.
-pub const DECODERS: [Decoder; 13] = [
+pub const DECODERS: [Decoder; 14] = [
     of("read", reading, || vec![SAMPLE.into()]),
     of("text", text, texts),
     of("word", word, word_seeds),
@@ -57,6 +57,7 @@ pub const DECODERS: [Decoder; 13] = [
     of("stored", stored, stored_seeds),
     of("receipt", receipt, || vec![signed().into_bytes()]),
     of("journal", journal, || vec![segment().1]),
+    of("changes", changes, || vec![vec![0, 9, 1], vec![0, 70, 7, 0, 200, 0]]),
     of("backup", backup, || vec![include_bytes!("../../../tests/fixtures/format-1/attendance.tar").to_vec()]),
 ];
 
@@ -147,15 +148,17 @@ fn settings_seeds() -> Vec<Vec<u8>> {
     jiyao_config::dump(&jiyao_records::Config::default()).into_iter().map(String::into_bytes).collect()
 }
 
-/// A file of settings: what is read of it can be written, and read again. Its words as flags, too.
+/// A file of settings: what is read of it is written, and then read as the same. Its words as flags, too.
 fn settings(bytes: &[u8]) {
-    let Ok(mut file) = tempfile::NamedTempFile::new() else { return };
-    if file.write_all(bytes).is_err() {
-        return;
-    }
-    let of_file = Sources { file: Some(file.path().to_owned()), ..Sources::default() };
-    if let Ok(config) = jiyao_config::load::<jiyao_records::Config>("JIYAO_RECORDS_", &of_file) {
-        assert!(jiyao_config::dump(&config).is_ok());
+    let of_file = |bytes: &[u8]| {
+        let mut file = tempfile::NamedTempFile::new().ok()?;
+        file.write_all(bytes).ok()?;
+        let sources = Sources { file: Some(file.path().to_owned()), ..Sources::default() };
+        let config = jiyao_config::load::<jiyao_records::Config>("JIYAO_RECORDS_", &sources).ok()?;
+        jiyao_config::dump(&config).ok()
+    };
+    if let Some(dumped) = of_file(bytes) {
+        assert_eq!(of_file(dumped.as_bytes()).as_ref(), Some(&dumped));
     }
     let text = String::from_utf8_lossy(bytes);
     let flags = text
@@ -166,14 +169,41 @@ fn settings(bytes: &[u8]) {
     let _ = jiyao_config::load::<jiyao_records::Config>("JIYAO_RECORDS_", &of_flags);
 }
 
-const TOKENS: &str = "[[token]]\nsha256 = \"2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b\"\nprincipal = \"chen\"\nunit = \"市教育局\"\nroles = [\"clerk\", \"unit\"]\nrevoked = false\n";
+const TOKENS: &str = r#"[[token]]
+sha256 = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"
+principal = "chen"
+unit = "市教育局"
+roles = ["clerk", "unit"]
+revoked = false
+"#;
 
 /// A file of tokens.
 fn tokens(bytes: &[u8]) {
     let _ = jiyao_serve::check_tokens(&String::from_utf8_lossy(bytes));
 }
 
-const REPORT: &str = "From: MAILER-DAEMON@example.org\r\nSubject: Report\r\nMIME-Version: 1.0\r\nContent-Type: multipart/report; report-type=delivery-status; boundary=\"b\"\r\n\r\n--b\r\nContent-Type: text/plain; charset=gb2312\r\nContent-Transfer-Encoding: base64\r\n\r\nu+HS6bzN0qo=\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mail.example.org\r\nOriginal-Envelope-Id: linlan.018f2f6e-7c1c-7aaa-8bbb-0123456789ab.3\r\n\r\nFinal-Recipient: rfc822; office@example.org\r\nAction: delivered\r\nStatus: 2.0.0\r\n\r\n--b--\r\n";
+const REPORT: &str = r#"From: MAILER-DAEMON@example.org
+Subject: Report
+MIME-Version: 1.0
+Content-Type: multipart/report; report-type=delivery-status; boundary="b"
+
+--b
+Content-Type: text/plain; charset=gb2312
+Content-Transfer-Encoding: base64
+
+u+HS6bzN0qo=
+--b
+Content-Type: message/delivery-status
+
+Reporting-MTA: dns; mail.example.org
+Original-Envelope-Id: linlan.018f2f6e-7c1c-7aaa-8bbb-0123456789ab.3
+
+Final-Recipient: rfc822; office@example.org
+Action: delivered
+Status: 2.0.0
+
+--b--
+"#;
 
 /// What a mail system reports of mail: whatever it says, it is of a delivery with a name.
 fn mail_report(bytes: &[u8]) {
@@ -308,6 +338,18 @@ fn journal(bytes: &[u8]) {
             assert_eq!(record.payload.as_deref(), Some(payload));
         }
     }
+}
+
+/// The same, where the bytes say at which places a sound segment is changed, two for the place and one for what comes
+/// there: so sums are met, and not only missed.
+fn changes(bytes: &[u8]) {
+    static SOUND: LazyLock<Vec<u8>> = LazyLock::new(|| segment().1);
+    let mut changed = SOUND.clone();
+    for change in bytes.as_chunks::<3>().0 {
+        let at = usize::from(u16::from_be_bytes([change[0], change[1]])) % changed.len().max(1);
+        changed.get_mut(at).into_iter().for_each(|byte| *byte = change[2]);
+    }
+    journal(&changed);
 }
 
 /// A backup.
