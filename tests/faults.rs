@@ -29,6 +29,11 @@ pub(crate) fn is_long() -> bool {
     std::env::var("JIYAO_FAULTS").is_ok_and(|form| form == "long")
 }
 
+/// The services that are tried: in the short form one.
+fn kinds() -> &'static [Kind] {
+    if is_long() { &Kind::ALL } else { &Kind::ALL[..1] }
+}
+
 fn rounds(short: usize, long: usize) -> usize {
     if is_long() { long } else { short }
 }

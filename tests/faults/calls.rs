@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::erasure::found;
 
-use super::{Found, Kind, PLANTED, create_organ, is_long, lost, records};
+use super::{Found, Kind, PLANTED, create_organ, is_long, kinds, lost, records};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failed_sync_ends_the_process_and_nothing_acknowledged_is_lost() -> Result<()> {
@@ -212,11 +212,6 @@ fn traced(program: &Path, folder: &Path, inject: &str, paths: &[PathBuf], bug: &
         "reserve_mb=1",
     ]);
     Process::start(Path::new("/usr/bin/strace"), &traced)
-}
-
-/// The services whose calls fail.
-fn kinds() -> &'static [Kind] {
-    if is_long() { &Kind::ALL } else { &Kind::ALL[..1] }
 }
 
 /// Each call with each error that it fails with.

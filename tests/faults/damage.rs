@@ -8,7 +8,7 @@ use jiyao_client::ListMinutes;
 use jiyao_testkit::{Dice, Process, binary};
 use tempfile::TempDir;
 
-use super::{Kind, PLANTED, copy, create_organ, files, planted, records, rounds};
+use super::{Kind, PLANTED, copy, files, kinds, planted, records, rounds};
 
 /// Breaks the state's folder in one of the ways that disks and crashes know. Says how.
 fn break_state(state: &Path, dice: &mut Dice) -> Result<String> {
@@ -56,36 +56,57 @@ fn break_state(state: &Path, dice: &mut Dice) -> Result<String> {
     })
 }
 
-/// All that records answers.
-async fn answers(address: &str) -> Result<Vec<String>> {
-    let client = Kind::Records.client(address)?;
+/// All that a service answers of what [`filled`] wrote.
+async fn answers(kind: Kind, address: &str) -> Result<Vec<String>> {
+    let client = kind.client(address)?;
     let mut answers = Vec::new();
-    for summary in client.all_minutes(ListMinutes::of("organs/-")).await? {
-        answers.push(format!("{summary:?}"));
-        answers.push(format!("{:?}", client.minutes(&summary.name, None).await?));
+    match kind {
+        Kind::Records => {
+            for summary in client.all_minutes(ListMinutes::of("organs/-")).await? {
+                answers.push(format!("{summary:?}"));
+                answers.push(format!("{:?}", client.minutes(&summary.name, None).await?));
+            }
+            answers.push(format!("{:?}", client.list_organs(None, None).await?));
+            answers.push(format!("{:?}", client.list_decisions("organs/-", None).await?));
+        }
+        Kind::Attendance => {
+            for meeting in client.list_meetings("organs/linlan", None).await?.entries {
+                answers.push(format!("{meeting:?}"));
+                answers.push(format!("{:?}", client.meeting(&meeting.name).await?));
+                answers.push(format!("{:?}", client.list_seats(&meeting.name, None).await?));
+            }
+            answers.push(format!("{:?}", client.roll_rules("organs/linlan").await?));
+        }
+        Kind::Distribution => {
+            let day = "2025-04-02";
+            for request in client.list_disclosure_requests("organs/linlan", false, day, None).await?.entries {
+                answers.push(format!("{request:?}"));
+                answers.push(format!("{:?}", client.disclosure_request(&request.name, day).await?));
+            }
+        }
     }
-    answers.push(format!("{:?}", client.list_organs(None, None).await?));
-    answers.push(format!("{:?}", client.list_decisions("organs/-", None).await?));
     Ok(answers)
 }
 
-/// A folder of records with some minutes, closed in order: what was written, and all that it answers.
-async fn filled(program: &Path, folder: &Path) -> Result<(BTreeMap<String, usize>, Vec<String>)> {
+/// A folder of a service with some writes, closed in order: what was written, and all that it answers.
+async fn filled(kind: Kind, program: &Path, folder: &Path) -> Result<(BTreeMap<String, usize>, Vec<String>)> {
     let service = records(program, folder)?;
-    create_organ(&service.address).await?;
-    let importer = Kind::Records.client(&service.address)?;
+    let client = kind.client(&service.address)?;
+    kind.begin(&client).await?;
     let mut texts = BTreeMap::new();
     for n in 0..25 {
-        texts.insert(Kind::Records.write(&importer, n).await?, n);
+        texts.insert(kind.write(&client, n).await?, n);
     }
-    let answered = answers(&service.address).await?;
+    let answered = answers(kind, &service.address).await?;
+    assert!(answered.len() >= 50, "all of it is asked for: {answered:?}");
     assert!(service.stop()?.success());
     Ok((texts, answered))
 }
 
-/// Breaks the state of a folder with minutes again and again: what is then not answered as before, and how often the
+/// Breaks the state of a folder with writes again and again: what is then not answered as before, and how often the
 /// state was set aside. Ends with the first that is not where that is asked for.
 async fn mutated(
+    kind: Kind,
     program: &Path,
     start: impl Fn(&Path) -> Result<Process>,
     mutations: usize,
@@ -93,7 +114,7 @@ async fn mutated(
 ) -> Result<(Vec<String>, BTreeMap<String, usize>)> {
     let folder = TempDir::new()?;
     let whole = folder.path().join("whole");
-    let (_, expected) = filled(program, &whole).await?;
+    let (_, expected) = filled(kind, program, &whole).await?;
     let mut dice = Dice::new("broken states");
     let (mut wrong, mut ways) = (Vec::new(), BTreeMap::<String, usize>::new());
     for round in 0..mutations {
@@ -102,7 +123,7 @@ async fn mutated(
         let how = break_state(&broken.join("state"), &mut dice)?;
         match start(&broken) {
             Ok(service) => {
-                if !answers(&service.address).await.is_ok_and(|answers| answers == expected) {
+                if !answers(kind, &service.address).await.is_ok_and(|answers| answers == expected) {
                     wrong.push(how);
                 }
                 service.kill()?;
@@ -124,15 +145,21 @@ async fn mutated(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broken_state_gives_the_same_answers_and_a_planted_blind_trust_is_found() -> Result<()> {
-    let program = binary("jiyao-records", "jiyao-records", None)?;
     let mutations = rounds(100, 300);
-    let (wrong, ways) = mutated(&program, |folder| records(&program, folder), mutations, false).await?;
-    println!("{mutations} mutations of the state's folder: {} other answers ({ways:?})", wrong.len());
-    assert_eq!(wrong, Vec::<String>::new());
+    for kind in kinds() {
+        let program = binary(kind.package(), kind.package(), None)?;
+        let start = |folder: &Path| records(&program, folder);
+        let (wrong, ways) = mutated(*kind, &program, start, mutations, false).await?;
+        println!(
+            "{kind:?}, {mutations} mutations of the state's folder: {} other answers ({ways:?})",
+            wrong.len()
+        );
+        assert_eq!(wrong, Vec::<String>::new());
+    }
 
     let program = binary("jiyao-records", "jiyao-records", Some(PLANTED))?;
     let trusts = |folder: &Path| planted(&program, folder, "trust-state=return;no-replay=return");
-    let (wrong, _) = mutated(&program, trusts, 100, true).await?;
+    let (wrong, _) = mutated(Kind::Records, &program, trusts, 100, true).await?;
     println!("with a state that is trusted: {wrong:?}");
     assert!(!wrong.is_empty(), "the harness does not see a state that nobody verifies");
     Ok(())
@@ -162,14 +189,15 @@ struct Flipped {
     refused: usize,
     /// Without effect on any answer.
     harmless: usize,
-    /// Texts refused as damaged.
+    /// Texts of minutes, which lie in the journal alone, refused as damaged.
     lost_data: usize,
     /// Answers that are not as before, and refusals that do not say what is damaged.
     wrong: Vec<String>,
 }
 
-/// Flips bits of a folder with minutes. Ends with the first that nobody finds where that is asked for.
+/// Flips bits of a folder with writes. Ends with the first that nobody finds where that is asked for.
 async fn flipped(
+    kind: Kind,
     program: &Path,
     start: impl Fn(&Path) -> Result<Process>,
     flips: usize,
@@ -177,7 +205,7 @@ async fn flipped(
 ) -> Result<Flipped> {
     let folder = TempDir::new()?;
     let whole = folder.path().join("whole");
-    let (texts, expected) = filled(program, &whole).await?;
+    let (texts, expected) = filled(kind, program, &whole).await?;
     let (mut dice, mut found) = (Dice::new("flipped bits"), Flipped::default());
     for round in 0..flips {
         if until_wrong && !found.wrong.is_empty() {
@@ -204,16 +232,18 @@ async fn flipped(
                 if while_it_runs {
                     how = flip(&place, &mut dice)?;
                 }
-                let client = Kind::Records.client(&service.address)?;
-                let mut is_whole = answers(&service.address).await.is_ok_and(|answers| answers == expected);
+                let client = kind.client(&service.address)?;
+                let answered = answers(kind, &service.address).await;
+                let mut is_whole = answered.is_ok_and(|answers| answers == expected);
                 for (name, n) in &texts {
+                    if kind.is_as_written(&client, name, *n).await {
+                        continue;
+                    }
                     match client.minutes_text(name).await {
-                        Ok(bytes) if bytes == Kind::Records.text(*n).as_bytes() => {}
-                        Ok(_) => is_whole = false,
                         Err(e) if e.reason() == Some(jiyao_fault::Reason::RecordDamaged) => {
                             found.lost_data += 1;
                         }
-                        Err(_) => is_whole = false,
+                        _ => is_whole = false,
                     }
                 }
                 if is_whole {
@@ -231,16 +261,20 @@ async fn flipped(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flipped_bit_is_found_or_means_nothing_and_a_planted_blindness_is_found() -> Result<()> {
-    let program = binary("jiyao-records", "jiyao-records", None)?;
     let flips = rounds(60, 1000);
-    let found = flipped(&program, |folder| records(&program, folder), flips, false).await?;
-    println!("{flips} flipped bits: {found:?}");
-    assert_eq!(found.wrong, Vec::<String>::new());
-    assert!(found.refused > 0 && found.lost_data > 0, "the harness hits what matters");
+    for kind in kinds() {
+        let program = binary(kind.package(), kind.package(), None)?;
+        let start = |folder: &Path| records(&program, folder);
+        let found = flipped(*kind, &program, start, flips, false).await?;
+        println!("{kind:?}, {flips} flipped bits: {found:?}");
+        assert_eq!(found.wrong, Vec::<String>::new());
+        let is_text_hit = found.lost_data > 0 || !matches!(kind, Kind::Records);
+        assert!(found.refused > 0 && is_text_hit, "the harness hits what matters");
+    }
 
     let program = binary("jiyao-records", "jiyao-records", Some(PLANTED))?;
     let blind = |folder: &Path| planted(&program, folder, "no-checks=return");
-    let found = flipped(&program, blind, 60, true).await?;
+    let found = flipped(Kind::Records, &program, blind, 60, true).await?;
     println!("with sums that nobody checks: {found:?}");
     assert!(!found.wrong.is_empty(), "the harness does not see sums that nobody checks");
     Ok(())

@@ -11,7 +11,7 @@ use jiyao_testkit::{Dice, Process, binary, numbered};
 use tempfile::TempDir;
 
 use super::{
-    Acknowledged, Found, Kind, Load, PLANTED, create_organ, is_long, lost, planted, records, records_until,
+    Acknowledged, Found, Kind, Load, PLANTED, create_organ, kinds, lost, planted, records, records_until,
     rounds,
 };
 
@@ -43,7 +43,7 @@ async fn random_kills(kind: Kind, start: impl Fn() -> Result<Process>, kills: us
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kills_under_load_lose_nothing_and_a_planted_lost_write_is_found() -> Result<()> {
     let kills = rounds(100, 500);
-    for kind in if is_long() { &Kind::ALL[..] } else { &Kind::ALL[..1] } {
+    for kind in kinds() {
         let (program, folder) = (binary(kind.package(), kind.package(), None)?, TempDir::new()?);
         let found = random_kills(*kind, || records(&program, folder.path()), kills).await?;
         println!("{kind:?}, {kills} kills: {found:?}");
