@@ -58,6 +58,8 @@ async fn lived(house: &House) -> Result<(String, String, Vec<Delivery>)> {
             value: "金丝雀".into(), reason: "金丝雀改名".into(), revision: None, request_id: None
         };
     client.correct_fact(&minutes, path, settle).await?;
+    let misread = Settle { value: "77".into(), reason: "金丝雀看错".into(), ..Settle::default() };
+    client.correct_fact(&minutes, "meeting.ordinal", misread).await?;
     for act in to_registered(DisclosureClass::Public) {
         let act = match act {
             LifeAct::Submit { .. } => LifeAct::Submit { opinion: "金丝雀请审".into() },
@@ -184,6 +186,8 @@ async fn what_two_persons_erase_is_nowhere_and_the_rest_stands() -> Result<()> {
         }
         let left = client.minutes(&minutes, None).await?;
         assert!(left.facts.items.is_empty() && left.facts.meeting.date.is_some(), "{:?}", left.facts);
+        let ordinal = left.facts.meeting.ordinal.context("the register has it")?;
+        assert_eq!(ordinal.value.to_string(), "77", "what was corrected in the register stays so");
         assert_eq!(reason(client.minutes_text(&minutes).await), "MINUTES_ERASED");
         assert_eq!(reason(house_unit(client, &deliveries).await), "MINUTES_ERASED");
         assert!(client.published(&minutes).await.is_err(), "no longer public");
@@ -196,6 +200,23 @@ async fn what_two_persons_erase_is_nowhere_and_the_rest_stands() -> Result<()> {
         Ok(())
     };
     look(&house.as_unit(UNIT)?).await?;
+    // Nor does anything of it come in again, or go out.
+    let settle = || Settle { value: CANARY.into(), reason: CANARY.into(), ..Settle::default() };
+    let publish = LifeAct::Publish { place: CANARY.into(), separable: false };
+    let other = deliveries.iter().find(|delivery| delivery.title != UNIT).context("another")?;
+    let resend = DeliveryAct::Resend { reason: CANARY.into() };
+    for refused in [
+        reason(client.update_draft(&minutes, draft().into_bytes(), false, CANARY, None).await),
+        reason(client.correct_fact(&minutes, "meeting.chair", settle()).await),
+        reason(client.step(&minutes, publish, None).await),
+        reason(client.add_recipient(&minutes, UNIT, "市长", CANARY).await),
+        reason(client.deliver(&other.name, resend, None).await),
+        reason(client.dispatch_minutes(&minutes).await),
+    ] {
+        assert_eq!(refused, "MINUTES_ERASED");
+    }
+    // Where it stands in law and in the register goes on.
+    client.step(&minutes, LifeAct::Archive { file: "甲字第1卷".into() }, None).await?;
 
     // The same from the journals alone, and what comes next goes on.
     let House { services, folder, organ, .. } = house;
@@ -231,6 +252,33 @@ async fn what_two_persons_erase_is_nowhere_and_the_rest_stands() -> Result<()> {
 
 async fn house_unit(unit: &Client, deliveries: &[Delivery]) -> Result<Vec<u8>, jiyao_client::Error> {
     unit.open_delivery(&of(deliveries, UNIT).name).await.map(|(bytes, _)| bytes)
+}
+
+#[tokio::test]
+async fn an_erased_draft_is_not_written_again() -> Result<()> {
+    let folder = tempfile::TempDir::new()?;
+    let services = Local::start(folder.path()).await?;
+    let client = services.client()?;
+    let organ = client.create_organ(Some("linlan"), "临岚市人民政府", &[]).await?.name;
+    let import = Import { standing: Standing::Draft, ..Import::new(&organ, draft().into_bytes()) };
+    let minutes = client.import_minutes(import).await?.minutes.name;
+    let (first, second) = (operator(&services, "甲")?, operator(&services, "乙")?);
+    let asked = first.ask_erasure(&minutes, "某法第九条").await?;
+    second.confirm_erasure(&asked.id).await?;
+    let submit = LifeAct::Submit { opinion: String::new() };
+    assert_eq!(reason(client.step(&minutes, submit, None).await), "MINUTES_ERASED");
+    let again = client.update_draft(&minutes, draft().into_bytes(), false, "再来", None).await;
+    assert_eq!(reason(again), "MINUTES_ERASED");
+    let mut lifecycle = LifecycleServiceClient::connect(format!("http://{}", services.records)).await?;
+    let words = api::RecordProceedingsRequest {
+        minutes: minutes.clone(),
+        text: "谈到什么".into(),
+        ..api::RecordProceedingsRequest::default()
+    };
+    let refused = lifecycle.record_proceedings(words).await.unwrap_err();
+    assert_eq!(jiyao_wire::from_status(&refused).reason, Some(jiyao_fault::Reason::MinutesErased));
+    client.step(&minutes, LifeAct::Void { reason: "不该录入".into() }, None).await?;
+    services.stop().await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -167,7 +167,8 @@ impl Client {
     /// Expands and freezes who gets minutes. The issue needs it where records follows distribution.
     ///
     /// # Errors
-    /// `NOT_STATED`, `CLASS_EMPTY`, `UNIT_NOT_FOUND`, `CHANNEL_FORBIDDEN`, `SCOPE_FROZEN`, `FIELD_INVALID`.
+    /// `NOT_STATED`, `CLASS_EMPTY`, `UNIT_NOT_FOUND`, `CHANNEL_FORBIDDEN`, `SCOPE_FROZEN`,
+    /// `MINUTES_ERASED`, `FIELD_INVALID`.
     pub async fn freeze_scope(&self, freeze: FreezeScope) -> Result<FrozenScope, Error> {
         let request = wire::FreezeScopeRequest {
             minutes: freeze.minutes,
@@ -199,7 +200,7 @@ impl Client {
     /// Delivers minutes that were issued elsewhere to their frozen scope.
     ///
     /// # Errors
-    /// `SCOPE_NOT_FROZEN`, `NOT_ISSUED`.
+    /// `SCOPE_NOT_FROZEN`, `NOT_ISSUED`, `MINUTES_ERASED`.
     pub async fn dispatch_minutes(&self, minutes: &str) -> Result<(), Error> {
         let request =
             wire::DispatchMinutesRequest { minutes: minutes.to_owned(), request_id: request_id(None) };
@@ -210,7 +211,7 @@ impl Client {
     /// Adds a recipient after the issue, with the issuer's approval.
     ///
     /// # Errors
-    /// `SCOPE_NOT_FROZEN`, `NOT_ISSUED`, `UNIT_NOT_FOUND`, `FIELD_REQUIRED`, `FIELD_INVALID`.
+    /// `SCOPE_NOT_FROZEN`, `NOT_ISSUED`, `UNIT_NOT_FOUND`, `MINUTES_ERASED`, `FIELD_REQUIRED`, `FIELD_INVALID`.
     pub async fn add_recipient(
         &self,
         minutes: &str,

@@ -135,7 +135,7 @@ impl Client {
     /// `Replace` comes of issuing a correction: both are refused here, nothing is sent.
     ///
     /// # Errors
-    /// `MINUTES_NOT_FOUND`, `STATE_FORBIDS`, `ETAG_STALE`, and those of the act.
+    /// `MINUTES_NOT_FOUND`, `STATE_FORBIDS`, `ETAG_STALE`, `MINUTES_ERASED`, and those of the act.
     pub async fn step(&self, name: &str, act: LifeAct, etag: Option<u64>) -> Result<Minutes, Error> {
         let (name, etag, id) = (name.to_owned(), etag.unwrap_or(0), request_id(None));
         let what = "act on minutes";
@@ -221,7 +221,7 @@ impl Client {
     /// revision.
     ///
     /// # Errors
-    /// Those of [`Client::read_minutes`], `STATE_FORBIDS`, `ETAG_STALE`.
+    /// Those of [`Client::read_minutes`], `STATE_FORBIDS`, `ETAG_STALE`, `MINUTES_ERASED`.
     pub async fn update_draft(
         &self,
         name: &str,

@@ -228,7 +228,8 @@ impl Client {
     /// Settles an open doubt; with a path (not empty) also sets the fact there. Answers the revision that it made.
     ///
     /// # Errors
-    /// `MINUTES_NOT_FOUND`, `DOUBT_NOT_FOUND`, `REVISION_STALE`, `FIELD_REQUIRED`, `FIELD_INVALID`, `DISK_FULL`.
+    /// `MINUTES_NOT_FOUND`, `MINUTES_ERASED`, `DOUBT_NOT_FOUND`, `REVISION_STALE`, `FIELD_REQUIRED`, `FIELD_INVALID`,
+    /// `DISK_FULL`.
     pub async fn resolve_doubt(
         &self,
         name: &str,
@@ -254,7 +255,7 @@ impl Client {
     /// Sets a fact to what a person read. Answers the revision that it made.
     ///
     /// # Errors
-    /// `MINUTES_NOT_FOUND`, `REVISION_STALE`, `FIELD_REQUIRED`, `FIELD_INVALID`, `DISK_FULL`.
+    /// `MINUTES_NOT_FOUND`, `MINUTES_ERASED`, `REVISION_STALE`, `FIELD_REQUIRED`, `FIELD_INVALID`, `DISK_FULL`.
     pub async fn correct_fact(&self, name: &str, path: &str, settle: Settle) -> Result<Settled, Error> {
         let request = wire::CorrectFactRequest {
             name: name.to_owned(),

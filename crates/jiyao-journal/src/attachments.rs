@@ -63,14 +63,14 @@ impl Attachments {
         Ok(Some(bytes))
     }
 
-    /// Removes a file, where it is there.
+    /// Removes a file, where it is there. Afterwards it stays away, through a power cut too.
     ///
     /// # Errors
     /// Those of the file system.
     pub fn remove(&self, digest: &Hash) -> io::Result<()> {
         match fs_err::remove_file(self.folder.join(name(digest))) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
-            _ => Ok(()),
+            _ => sync_folder(&self.folder),
         }
     }
 

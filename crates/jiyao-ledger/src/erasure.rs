@@ -127,10 +127,7 @@ pub(crate) fn public(event: &Event) -> Result<Option<Vec<Kind>>> {
 /// # Errors
 /// `INTERNAL` where it cannot be decoded.
 pub fn carried_out(payload: &[u8]) -> Result<Vec<Erasure>> {
-    carried_out_by(&decode_record(payload)?)
-}
-
-pub(crate) fn carried_out_by(record: &Record) -> Result<Vec<Erasure>> {
+    let record = decode_record(payload)?;
     let is_one = |event: &&Event| is_of_the_ledger(event) && event.r#type == CARRIED_OUT;
     record.events.iter().filter(is_one).map(decode_event).collect()
 }
@@ -265,9 +262,26 @@ pub(crate) fn named(plan: &Plan) -> Vec<ErasedRecord> {
     plan.remains.iter().map(one).collect()
 }
 
-/// What is left to do of an erasure that is on record. None: nothing of the minutes is left in any record that it names. A
-/// record may have lost something to another erasure: that says nothing of this one.
-fn unfinished<D: Domain>(domain: &D, log: &Log, erasure: &Erasure) -> Result<Option<Plan>, OpenError> {
+/// The erasures that are on record behind a sequence, in their order.
+pub(crate) fn recorded_since(log: &Log, sequence: u64) -> Result<Vec<Erasure>, OpenError> {
+    let (mut next, head) = (sequence + 1, log.head().sequence);
+    let mut found = Vec::new();
+    while next <= head {
+        for record in log.read_some(next, head)? {
+            if let Some(payload) = &record.payload {
+                let unknown = |fault| OpenError::Unknown { sequence: next, fault };
+                found.extend(carried_out(payload).map_err(unknown)?);
+            }
+            next += 1;
+        }
+    }
+    Ok(found)
+}
+
+/// What is left to do of the first of some erasures that are on record. None: nothing of the minutes is left in any
+/// record that it names. What one of them left of a record is left as it is, though this program might keep less or more.
+fn unfinished<D: Domain>(domain: &D, log: &Log, erasures: &[Erasure]) -> Result<Option<Plan>, OpenError> {
+    let Some(erasure) = erasures.first() else { return Ok(None) };
     let mut plan = Plan { erasing: erasing_of(erasure), remains: BTreeMap::new() };
     for named in &erasure.records {
         let unknown = |fault| OpenError::Unknown { sequence: named.sequence, fault };
@@ -275,7 +289,12 @@ fn unfinished<D: Domain>(domain: &D, log: &Log, erasure: &Erasure) -> Result<Opt
         // One that is erased already is asked too: it may name what was made of the minutes.
         let Some(payload) = &record.payload else { continue };
         let left = remains(domain, payload, &mut plan.erasing).map_err(unknown)?;
-        if let Some(left) = left.filter(|left| !record.is_erased || left != payload) {
+        let is_done = record.is_erased && {
+            let (sequence, remains) = (named.sequence, Sha256::digest(payload).to_vec());
+            let proof = ErasedRecord { sequence, remains };
+            erasures.iter().any(|erasure| erasure.records.contains(&proof))
+        };
+        if let Some(left) = left.filter(|left| !is_done && left != payload) {
             if Sha256::digest(&left).as_slice() != named.remains {
                 let other = Fault::internal("something else remains of it than its erasure says");
                 return Err(unknown(other));
@@ -286,7 +305,7 @@ fn unfinished<D: Domain>(domain: &D, log: &Log, erasure: &Erasure) -> Result<Opt
     Ok((!plan.remains.is_empty()).then_some(plan))
 }
 
-/// Finishes what is on record of erasures and not done in the records that they name; whether there was anything.
+/// Finishes what is on record of erasures, in their order, and not done in the records that they name.
 ///
 /// A journal may hold two erasures of the same minutes, for older programs carried out both where both were asked for: what
 /// remains tells of the last.
@@ -297,17 +316,14 @@ pub(crate) fn finish<D: Domain>(
     domain: &D,
     journal: &mut Journal,
     erasures: &[Erasure],
-) -> Result<bool, OpenError> {
-    let last: BTreeMap<&str, &Erasure> =
-        erasures.iter().map(|erasure| (erasure.minutes.as_str(), erasure)).collect();
-    let mut is_any = false;
-    for erasure in last.into_values() {
-        if let Some(plan) = unfinished(domain, &journal.log(), erasure)? {
+) -> Result<(), OpenError> {
+    for (at, erasure) in erasures.iter().enumerate() {
+        let is_last = erasures[at + 1..].iter().all(|later| later.minutes != erasure.minutes);
+        if is_last && let Some(plan) = unfinished(domain, &journal.log(), &erasures[at..])? {
             carry_out(domain, journal, &plan)?;
-            is_any = true;
         }
     }
-    Ok(is_any)
+    Ok(())
 }
 
 /// Removes files of what goes, then writes the records of a plan anew: as long as those are not, a start finds the

@@ -112,6 +112,11 @@ pub struct Submission<C> {
 }
 
 impl<C> Submission<C> {
+    /// What a service does by itself, as nobody asks twice.
+    pub fn own(principal: &str, method: &'static str, command: C) -> Self {
+        Self { principal: principal.to_owned(), method, request_id: String::new(), digest: [0; 32], command }
+    }
+
     fn map<T>(self, of: impl FnOnce(C) -> T) -> Submission<T> {
         let Self { principal, method, request_id, digest, command } = self;
         Submission { principal, method, request_id, digest, command: of(command) }
@@ -250,7 +255,7 @@ impl<D: Domain> Ledger<D> {
     /// repeat answers the same.
     ///
     /// # Errors
-    /// `ERASURE_NOT_FOUND`, `SAME_PERSON`; `STATE_FORBIDS` where other records cannot do without; `DISK_FULL`,
+    /// `ERASURE_NOT_FOUND`, `SAME_PERSON`, `MINUTES_ERASED` by another; `STATE_FORBIDS` where other records cannot do without; `DISK_FULL`,
     /// `STATE_UNAVAILABLE`.
     pub async fn erase(&self, order: CarryOut) -> Result<v1::Erasure> {
         let (reply, outcome) = oneshot::channel();
@@ -388,79 +393,66 @@ pub(crate) fn found_or_begun<D: Domain>(places: &Places, found: Look) -> Result<
     Ok(state)
 }
 
-/// Replays what a state has not seen. A state of another journal, or of another story of this one, is set aside. One
-/// that is ahead of its journal, or has an empty one beside it, proves that acknowledged records are missing: what is
-/// applied was synced before. That is refused.
+/// Brings a state up to its journal. What was recorded of erasures since is finished in the journal first, and a state
+/// that shows what they took away is made anew: none ever comes to the record of an erasure that is not done, however
+/// often this is interrupted.
 pub(crate) fn catch_up<D: Domain>(
     domain: &Arc<D>,
     places: &Places,
     journal: &mut Journal,
     state: State,
 ) -> Result<State, OpenError> {
-    let (mut state, is_stale) = replay_onto(domain, places, journal, state)?;
-    if is_stale {
-        info!("the state is made anew after an erasure");
-        drop(state);
-        State::remove(&places.state)?;
-        let fresh = found_or_begun::<D>(places, Look::Nothing)?;
-        let is_left;
-        (state, is_left) = replay_onto(domain, places, journal, fresh)?;
-        if is_left {
-            let fault = Fault::internal("what was erased is there again when its state is made anew");
-            return Err(OpenError::Unknown { sequence: journal.log().head().sequence, fault });
+    let mut state = of_this_journal(places, journal, state)?;
+    let began = state.applied()?.sequence;
+    let met = erasure::recorded_since(&journal.log(), began)?;
+    if !met.is_empty() {
+        erasure::finish(domain.as_ref(), journal, &met)?;
+        // A state that showed what was erased later still has it in its files, and so has what was set aside in its place.
+        State::remove_asides(&places.state)?;
+        if met.iter().filter_map(|erasure| erasure.records.first()).any(|first| first.sequence <= began) {
+            info!("the state is made anew after an erasure");
+            drop(state);
+            State::remove(&places.state)?;
+            state = found_or_begun::<D>(places, Look::Nothing)?;
         }
     }
-    let head = journal.log().head();
+    let log = journal.log();
+    if let Err(e) = crate::writer::replay(domain.as_ref(), &log, &state, &BTreeMap::new()) {
+        // Dropped here it could hold up the writer for ever.
+        Arc::new(state).retire();
+        return Err(e);
+    }
+    let head = log.head();
     info!(head = head.sequence, journal = %head.journal, "the state is up to date");
     Ok(state)
 }
 
-/// Replays, and finishes erasures; whether the state still shows what they took away.
-fn replay_onto<D: Domain>(
-    domain: &Arc<D>,
-    places: &Places,
-    journal: &mut Journal,
-    mut state: State,
-) -> Result<(State, bool), OpenError> {
-    let log = &journal.log();
+/// A state of another journal, or of another story of this one, is set aside. One that is ahead of its journal, or has
+/// an empty one beside it, proves that acknowledged records are missing: what is applied was synced before. That is
+/// refused.
+fn of_this_journal(places: &Places, journal: &Journal, state: State) -> Result<State, OpenError> {
+    let log = journal.log();
     let head = log.head();
     let applied = state.applied()?;
-    let is_new = applied.sequence == 0;
-    let fits = is_new
-        || (applied.journal == *log.id().as_bytes()
+    let is_of_it = applied.journal == *log.id().as_bytes();
+    let fits = applied.sequence == 0
+        || (is_of_it
             && applied.sequence <= head.sequence
             && log.cursor_at(applied.sequence).is_ok_and(|cursor| cursor.hash == applied.hash));
-    if !fits {
-        let is_ahead = applied.journal == *log.id().as_bytes() && applied.sequence > head.sequence;
-        if head.sequence == 0 || is_ahead {
-            return Err(OpenError::RecordsMissing {
-                journal: places.journal.clone(),
-                state: places.state.clone(),
-                shown: applied.sequence,
-                held: head.sequence,
-            });
-        }
-        let (fresh, aside) = state.begin_anew(&places.state, patience(places))?;
-        warn!(shown = applied.sequence, head = head.sequence, aside = %aside.display(), "the state does not belong to this journal; rebuilding it");
-        state = fresh;
+    if fits {
+        return Ok(state);
     }
-    let began = state.applied()?.sequence;
-    let met = match crate::writer::replay(domain.as_ref(), log, &state, &BTreeMap::new()) {
-        Ok(met) => met,
-        Err(e) => {
-            // Dropped here it could hold up the writer for ever.
-            Arc::new(state).retire();
-            return Err(e);
-        }
-    };
-    // A state that showed what was erased later still has it in its files, and so has what was set aside in its place.
-    if !met.is_empty() {
-        State::remove_asides(&places.state)?;
+    if head.sequence == 0 || (is_of_it && applied.sequence > head.sequence) {
+        return Err(OpenError::RecordsMissing {
+            journal: places.journal.clone(),
+            state: places.state.clone(),
+            shown: applied.sequence,
+            held: head.sequence,
+        });
     }
-    let is_shown =
-        |erasure: &v1::Erasure| erasure.records.first().is_some_and(|first| first.sequence <= began);
-    let is_stale = erasure::finish(domain.as_ref(), journal, &met)? || met.iter().any(is_shown);
-    Ok((state, is_stale))
+    let (fresh, aside) = state.begin_anew(&places.state, patience(places))?;
+    warn!(shown = applied.sequence, head = head.sequence, aside = %aside.display(), "the state does not belong to this journal; rebuilding it");
+    Ok(fresh)
 }
 
 pub(crate) fn folder_size(folder: &Path) -> u64 {

@@ -1,12 +1,13 @@
-//! The ledger against a plain model in memory: random commands, repeats, groups, restarts and lost states.
+//! The ledger against a plain model in memory: random commands, repeats, groups, erasures, restarts, kills and lost states.
 //! `PROPTEST_CASES=10000` makes it long.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::time::Duration;
 
-use jiyao_fault::Reason;
+use jiyao_fault::{Fault, Reason};
 use jiyao_proto::journal::v1::event::Kind;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
@@ -16,7 +17,7 @@ use tempfile::TempDir;
 use tokio_stream::StreamExt as _;
 
 use crate::Ledger;
-use crate::tests::{Counters, add, open, state_of, total};
+use crate::tests::{Counters, NOW, add, ask, by, open, state_of, total};
 
 const NAMES: [&str; 3] = ["a", "b", "private"];
 const IDS: [&str; 4] = ["", "id-1", "id-2", "id-3"];
@@ -33,8 +34,14 @@ struct Command {
 enum Step {
     /// Commands that are submitted at the same time: those of one group see each other, in this order.
     Group(Vec<Command>),
+    /// Somebody asks that a counter be erased.
+    Ask(&'static str),
+    /// The one who asked, or another, confirms what was asked at this share of all, or what nobody asked.
+    Confirm { share: u8, is_same_person: bool },
     /// The service stops and starts.
     Restart,
+    /// The service is killed: what is on the disk at this moment is what the next one finds.
+    Kill,
     /// The same, and the state's folder is gone.
     LoseState,
     /// Somebody follows from the record of this share of the head.
@@ -45,14 +52,34 @@ enum Step {
 #[derive(Clone, Debug, Default)]
 struct Model {
     totals: BTreeMap<&'static str, i64>,
-    used: BTreeMap<&'static str, (&'static str, i64, i64)>,
-    /// Name of each record, from sequence 1 on.
-    records: Vec<&'static str>,
+    /// By id: of which counter, with which body, and the answer.
+    used: BTreeMap<&'static str, (&'static str, Option<i64>, i64)>,
+    /// Each record, from sequence 1 on.
+    records: Vec<Record>,
+    /// What was asked to be erased.
+    asked: Vec<&'static str>,
+    /// Of what was asked, in that order, and erased: the sequences of its records.
+    erased: BTreeMap<usize, Vec<u64>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Record {
+    Added(&'static str),
+    Asked,
+    Erased(&'static str),
+}
+
+/// A bug of the model.
+#[derive(Clone, Copy, Debug)]
+enum Bug {
+    /// It forgets which requests it has answered.
+    Requests,
+    /// It forgets what was erased, once that was said.
+    Erasures,
 }
 
 thread_local! {
-    /// A bug of the model: it forgets which requests it has answered.
-    static PLANTED: Cell<bool> = const { Cell::new(false) };
+    static PLANTED: Cell<Option<Bug>> = const { Cell::new(None) };
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -63,12 +90,13 @@ enum Answer {
 
 impl Model {
     fn submit(&mut self, Command { name, by, id }: &Command) -> Answer {
-        if PLANTED.get() {
+        if matches!(PLANTED.get(), Some(Bug::Requests)) {
             self.used.clear();
         }
         if let Some((_, before, answer)) = self.used.get(id) {
-            // The digest of a command is how much it adds: the same id with another body is refused.
-            return if before == by {
+            // The digest of a command is how much it adds: the same id with another body is refused, and with any where
+            // it went with what was erased.
+            return if *before == Some(*by) {
                 Answer::Total(*answer)
             } else {
                 Answer::Refused(Reason::RequestIdReused)
@@ -80,12 +108,53 @@ impl Model {
         let total = self.totals.get(name).copied().unwrap_or(0) + by;
         if *by > 0 {
             self.totals.insert(name, total);
-            self.records.push(name);
+            self.records.push(Record::Added(name));
             if !id.is_empty() {
-                self.used.insert(id, (name, *by, total));
+                self.used.insert(id, (name, Some(*by), total));
             }
         }
         Answer::Total(total)
+    }
+
+    fn ask(&mut self, name: &'static str) -> Result<(), Reason> {
+        if !self.totals.contains_key(name) {
+            return Err(Reason::MinutesNotFound);
+        }
+        self.asked.push(name);
+        self.records.push(Record::Asked);
+        Ok(())
+    }
+
+    /// Which of all that was asked is at a share of it; one more share is of none.
+    fn at(&self, share: u8) -> Option<usize> {
+        let at = (self.asked.len() + 1) * usize::from(share) / 256;
+        (at < self.asked.len()).then_some(at)
+    }
+
+    fn confirm(&mut self, at: Option<usize>, is_same_person: bool) -> Result<Vec<u64>, Reason> {
+        let at = at.ok_or(Reason::ErasureNotFound)?;
+        if let Some(done) = self.erased.get(&at) {
+            return Ok(done.clone());
+        }
+        if is_same_person {
+            return Err(Reason::SamePerson);
+        }
+        let name = self.asked[at];
+        if self.erased.keys().any(|done| self.asked[*done] == name) {
+            return Err(Reason::MinutesErased);
+        }
+        let of_it = (1..).zip(&self.records).filter(|(_, record)| **record == Record::Added(name));
+        let sequences: Vec<u64> = of_it.map(|(sequence, _)| sequence).collect();
+        self.records.push(Record::Erased(name));
+        self.erased.insert(at, sequences.clone());
+        for (_, body, _) in self.used.values_mut().filter(|(of, ..)| *of == name) {
+            *body = None;
+        }
+        if !matches!(PLANTED.get(), Some(Bug::Erasures)) {
+            // What remains of a counter is its name, and when it was erased.
+            self.totals.insert(name, NOW);
+        }
+        Ok(sequences)
     }
 }
 
@@ -100,10 +169,14 @@ impl ReferenceStateMachine for Model {
     fn transitions(_: &Self) -> BoxedStrategy<Step> {
         let name = proptest::sample::select(NAMES.as_slice());
         let id = proptest::sample::select(IDS.as_slice());
-        let command = (name, -1_i64..3, id).prop_map(|(name, by, id)| Command { name, by, id });
+        let command = (name.clone(), -1_i64..3, id).prop_map(|(name, by, id)| Command { name, by, id });
         prop_oneof![
             20 => proptest::collection::vec(command, 1..6).prop_map(Step::Group),
+            1 => name.prop_map(Step::Ask),
+            1 => (any::<u8>(), any::<bool>())
+                .prop_map(|(share, is_same_person)| Step::Confirm { share, is_same_person }),
             1 => Just(Step::Restart),
+            1 => Just(Step::Kill),
             1 => Just(Step::LoseState),
             4 => any::<u8>().prop_map(Step::Follow),
         ]
@@ -111,10 +184,15 @@ impl ReferenceStateMachine for Model {
     }
 
     fn apply(mut state: Self, step: &Step) -> Self {
-        if let Step::Group(commands) = step {
-            for command in commands {
-                state.submit(command);
+        match step {
+            Step::Group(commands) => {
+                for command in commands {
+                    state.submit(command);
+                }
             }
+            Step::Ask(name) => drop(state.ask(name)),
+            Step::Confirm { share, is_same_person } => drop(state.confirm(state.at(*share), *is_same_person)),
+            Step::Restart | Step::Kill | Step::LoseState | Step::Follow(_) => {}
         }
         state
     }
@@ -126,6 +204,25 @@ struct Real {
     ledger: Ledger<Counters>,
     /// As it was before the step, to tell what each answer should be.
     model: Model,
+    /// The ids of what was asked to be erased.
+    asked: Vec<String>,
+}
+
+fn known(name: &str) -> &'static str {
+    NAMES.into_iter().find(|known| *known == name).unwrap()
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), to).unwrap();
+        }
+    }
 }
 
 impl Real {
@@ -134,6 +231,14 @@ impl Real {
         if without_state {
             std::fs::remove_dir_all(self.folder.path().join("state")).unwrap();
         }
+        self.ledger = open(&self.folder);
+    }
+
+    fn kill(&mut self) {
+        let found = TempDir::new().unwrap();
+        copy(self.folder.path(), found.path());
+        self.runtime.block_on(self.ledger.close());
+        self.folder = found;
         self.ledger = open(&self.folder);
     }
 }
@@ -145,7 +250,7 @@ impl StateMachineTest for Real {
     fn init_test(model: &Model) -> Self {
         let folder = TempDir::new().unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        Self { ledger: open(&folder), folder, runtime, model: model.clone() }
+        Self { ledger: open(&folder), folder, runtime, model: model.clone(), asked: Vec::new() }
     }
 
     fn apply(mut real: Self, after: &Model, step: Step) -> Self {
@@ -171,19 +276,36 @@ impl StateMachineTest for Real {
                     assert_eq!(answer, real.model.submit(command), "{command:?}");
                 }
             }
+            Step::Ask(name) => {
+                let answer = real.runtime.block_on(ask(&real.ledger, name));
+                let wanted = real.model.ask(name);
+                assert_eq!(answer.as_ref().map(drop).map_err(Fault::reason), wanted, "{name}");
+                real.asked.extend(answer.ok());
+            }
+            Step::Confirm { share, is_same_person } => {
+                let at = real.model.at(share);
+                let id = at.map_or("00000000", |at| &real.asked[at]);
+                let who = if is_same_person { "first" } else { "second" };
+                let answer = real.runtime.block_on(real.ledger.erase(by(who, id)));
+                let sequences = answer
+                    .map(|done| done.records.iter().map(|record| record.sequence).collect::<Vec<_>>())
+                    .map_err(|fault| fault.reason());
+                assert_eq!(sequences, real.model.confirm(at, is_same_person), "{at:?}");
+            }
             Step::Restart => real.reopen(false),
+            Step::Kill => real.kill(),
             Step::LoseState => real.reopen(true),
             Step::Follow(share) => {
                 let from = after.records.len() * usize::from(share) / 256;
                 let cursor = real.ledger.log().cursor_at(from as u64).unwrap();
                 let _inside = real.runtime.enter();
                 let mut followed = real.ledger.follow(Some(cursor)).unwrap();
-                let expected: Vec<_> = after.records[from..]
-                    .iter()
-                    .enumerate()
-                    .filter(|(_, name)| **name != "private")
-                    .map(|(at, name)| ((from + at + 1) as u64, (*name).to_owned()))
-                    .collect();
+                let told = (1..).zip(&after.records).skip(from).filter(|(_, record)| match record {
+                    Record::Added(name) => *name != "private",
+                    Record::Asked => false,
+                    Record::Erased(_) => true,
+                });
+                let expected: Vec<_> = told.map(|(sequence, record)| (sequence, *record)).collect();
                 let (mut found, mut reached) = (Vec::new(), from as u64);
                 real.runtime.block_on(async {
                     while reached < after.records.len() as u64 {
@@ -192,7 +314,12 @@ impl StateMachineTest for Real {
                         assert_eq!(stretch.from, reached, "stretches are dense");
                         reached = stretch.through.sequence;
                         found.extend(stretch.events().unwrap().into_iter().map(|event| match event.kind {
-                            Some(Kind::OrganCreated(created)) => (event.sequence, created.organ),
+                            Some(Kind::OrganCreated(created)) => {
+                                (event.sequence, Record::Added(known(&created.organ)))
+                            }
+                            Some(Kind::MinutesErased(erased)) => {
+                                (event.sequence, Record::Erased(known(&erased.minutes)))
+                            }
                             other => panic!("{other:?}"),
                         }));
                     }
@@ -237,13 +364,15 @@ prop_state_machine! {
 #[test]
 fn a_planted_difference_between_ledger_and_model_is_found() {
     let strategy = Model::sequential_strategy(STEPS);
-    let mut runner = TestRunner::deterministic();
-    PLANTED.set(true);
-    let is_found = (0..40).any(|_| {
-        let (model, steps, seen) = strategy.new_tree(&mut runner).unwrap().current();
-        let run = || Real::test_sequential(config(), model, steps, seen);
-        catch_unwind(AssertUnwindSafe(run)).is_err()
-    });
-    PLANTED.set(false);
-    assert!(is_found);
+    for bug in [Bug::Requests, Bug::Erasures] {
+        let mut runner = TestRunner::deterministic();
+        PLANTED.set(Some(bug));
+        let is_found = (0..40).any(|_| {
+            let (model, steps, seen) = strategy.new_tree(&mut runner).unwrap().current();
+            let run = || Real::test_sequential(config(), model, steps, seen);
+            catch_unwind(AssertUnwindSafe(run)).is_err()
+        });
+        PLANTED.set(None);
+        assert!(is_found, "{bug:?}");
+    }
 }

@@ -1,5 +1,7 @@
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiyao_calendar::{TestClock, Timestamp};
@@ -82,17 +84,26 @@ impl Domain for Counters {
         let body = [&erasing.time.as_millisecond().to_be_bytes()[..], kept].concat();
         Ok(Some(vec![Event { r#type: kind.to_owned(), version: 1, body }]))
     }
+
+    fn sweep(&self, _: &Erasing) -> std::io::Result<()> {
+        if CANNOT_SWEEP.get() { Err(std::io::Error::other("a disk that fails")) } else { Ok(()) }
+    }
 }
 
+thread_local! {
+    /// Whether files of what is erased cannot be removed, as who opens a ledger on this thread finds it.
+    static CANNOT_SWEEP: Cell<bool> = const { Cell::new(false) };
+}
+
+/// When everything happens, in ms.
+pub(crate) const NOW: i64 = 1_700_000_000_000;
 const OPTIONS: Options = Options { segment_size: 1 << 20, reserve: 0 };
 
 fn open_with(folder: &TempDir, options: Options) -> Result<Ledger<Counters>, OpenError> {
-    let clock = TestClock::at(Timestamp::from_second(1_700_000_000).unwrap());
-    let mut last = 0;
-    let ids = Box::new(move |_| {
-        last += 1;
-        Uuid::from_u128(last << 96)
-    });
+    // Never the same one again, also where the same journal is opened again.
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    let clock = TestClock::at(Timestamp::from_millisecond(NOW).unwrap());
+    let ids = Box::new(|_| Uuid::from_u64_pair(LAST.fetch_add(1, Ordering::SeqCst), 0));
     Ledger::open(&Places::in_folder(folder.path()), options, Counters, clock, ids)
 }
 
@@ -473,7 +484,7 @@ async fn three(folder: &TempDir) -> Ledger<Counters> {
     ledger
 }
 
-async fn ask(ledger: &Ledger<Counters>, minutes: &str) -> jiyao_fault::Result<String> {
+pub(crate) async fn ask(ledger: &Ledger<Counters>, minutes: &str) -> jiyao_fault::Result<String> {
     let command =
         AskErasure { minutes: minutes.to_owned(), basis: "个人信息保护法第四十七条".to_owned() };
     let submission = Submission {
@@ -486,7 +497,7 @@ async fn ask(ledger: &Ledger<Counters>, minutes: &str) -> jiyao_fault::Result<St
     Ok(ledger.ask_erasure(submission).await?.id)
 }
 
-fn by(principal: &str, id: &str) -> CarryOut {
+pub(crate) fn by(principal: &str, id: &str) -> CarryOut {
     let (id, principal) = (id.to_owned(), principal.to_owned());
     CarryOut::Confirmed { id, principal, method: "/test/ConfirmErasure" }
 }
@@ -637,28 +648,90 @@ async fn what_others_cannot_do_without_is_not_erased() {
     ledger.close().await;
 }
 
+/// A closed ledger whose newest record is an erasure, of which so many records were written anew.
+async fn interrupted(folder: &TempDir, done: usize) -> jiyao_proto::stored::v1::Erasure {
+    let ledger = three(folder).await;
+    ask(&ledger, NAME).await.unwrap();
+    let mut erasure = ledger.erasures().unwrap().remove(0);
+    let log = ledger.log();
+    erasure.erase_time = erasure.ask_time;
+    let plan = erasure::plan(&Counters, &log, &erasure).unwrap();
+    erasure.records = erasure::named(&plan);
+    ledger.close().await;
+    drop((ledger, log));
+    let places = Places::in_folder(folder.path());
+    let mut journal = jiyao_journal::Journal::open(&places.journal, OPTIONS).unwrap().journal;
+    let payload = erasure::record(&erasure, &by("second", &erasure.id)).encode_to_vec();
+    journal.append(&[jiyao_journal::Entry { time_ms: journal.last_time_ms(), payload }]).unwrap();
+    let first: BTreeMap<_, _> = plan.remains.into_iter().take(done).collect();
+    journal.erase(&first).unwrap();
+    erasure
+}
+
+/// Whatever a start gets to, the next one finds what is left to do: the state must not be ahead of it.
+#[tokio::test]
+async fn an_erasure_that_a_start_could_not_finish_is_finished_at_the_one_after() {
+    for done in 0..3 {
+        let folder = TempDir::new().unwrap();
+        let erasure = interrupted(&folder, done).await;
+        CANNOT_SWEEP.set(true);
+        for _ in 0..2 {
+            // With all written anew there is nothing to sweep: that was done before.
+            let opened = open_with(&folder, OPTIONS);
+            assert_eq!(opened.is_ok(), done == 2, "after {done}");
+            if let Ok(ledger) = opened {
+                ledger.close().await;
+            }
+        }
+        CANNOT_SWEEP.set(false);
+        let ledger = open(&folder);
+        assert_eq!(names(&ledger), ["a", "c", NEEDED, NAME]);
+        assert_eq!(ledger.erasures().unwrap(), [erasure]);
+        ledger.close().await;
+        assert!(!is_left(folder.path()), "after {done}");
+    }
+}
+
+/// What an older program left of a record is proven by what it wrote down: it is not asked to be what this one would leave.
+#[tokio::test]
+async fn what_another_program_left_of_an_erased_record_stays() {
+    let folder = TempDir::new().unwrap();
+    let ledger = three(&folder).await;
+    ask(&ledger, NAME).await.unwrap();
+    let mut erasure = ledger.erasures().unwrap().remove(0);
+    let mut plan = erasure::plan(&Counters, &ledger.log(), &erasure).unwrap();
+    ledger.close().await;
+    drop(ledger);
+    let body = [&7_i64.to_be_bytes()[..], NAME.as_bytes()].concat();
+    let events = vec![Event { r#type: "added".to_owned(), version: 1, body }];
+    let other = jiyao_proto::stored::v1::Record { events, ..Default::default() }.encode_to_vec();
+    plan.remains.values_mut().for_each(|left| left.clone_from(&other));
+    erasure.erase_time = erasure.ask_time;
+    erasure.records = erasure::named(&plan);
+    let places = Places::in_folder(folder.path());
+    let mut journal = jiyao_journal::Journal::open(&places.journal, OPTIONS).unwrap().journal;
+    let payload = erasure::record(&erasure, &by("second", &erasure.id)).encode_to_vec();
+    journal.append(&[jiyao_journal::Entry { time_ms: journal.last_time_ms(), payload }]).unwrap();
+    journal.erase(&plan.remains).unwrap();
+    drop(journal);
+    for _ in 0..2 {
+        let ledger = open(&folder);
+        let kept = ledger.read(|view| view.get(NAME.as_bytes())).unwrap().0;
+        assert_eq!(kept, Some(7_i64.to_be_bytes().to_vec()));
+        ledger.close().await;
+        fs_remove(&folder, "state");
+    }
+    assert!(!is_left(folder.path()));
+}
+
 #[tokio::test]
 async fn an_erasure_that_was_interrupted_is_finished_at_the_next_start() {
     // What is on disk when the record is there: nothing erased, one segment of two, all but the state.
     for done in 0..3 {
         let folder = TempDir::new().unwrap();
-        let ledger = three(&folder).await;
-        ask(&ledger, NAME).await.unwrap();
-        let mut erasure = ledger.erasures().unwrap().remove(0);
-        let log = ledger.log();
-        erasure.erase_time = erasure.ask_time;
-        let plan = erasure::plan(&Counters, &log, &erasure).unwrap();
-        erasure.records = erasure::named(&plan);
-        ledger.close().await;
-        drop((ledger, log));
-        let places = Places::in_folder(folder.path());
-        let mut journal = jiyao_journal::Journal::open(&places.journal, OPTIONS).unwrap().journal;
-        let payload = erasure::record(&erasure, &by("second", &erasure.id)).encode_to_vec();
-        journal.append(&[jiyao_journal::Entry { time_ms: journal.last_time_ms(), payload }]).unwrap();
-        let first: BTreeMap<_, _> = plan.remains.clone().into_iter().take(done).collect();
-        journal.erase(&first).unwrap();
-        drop(journal);
+        let erasure = interrupted(&folder, done).await;
         // What the process that was killed had begun beside the state in use.
+        let places = Places::in_folder(folder.path());
         std::fs::create_dir(places.beside()).unwrap();
         std::fs::write(places.beside().join("db"), SECRET).unwrap();
 

@@ -406,7 +406,7 @@ impl<D: Domain> Writer<D> {
         kill_point("erasure-written");
         // The erasure itself. Where this fails the change-over finds a state to be made anew.
         let shown =
-            replay(self.domain.as_ref(), &log, &fresh, &BTreeMap::new()).and_then(|_| Ok(fresh.settle()?));
+            replay(self.domain.as_ref(), &log, &fresh, &BTreeMap::new()).and_then(|()| Ok(fresh.settle()?));
         if let Err(e) = shown {
             warn!(cause = %chain(&e), "the state must be rebuilt after an erasure");
             self.give_up_rehearsal(fresh);
@@ -429,9 +429,8 @@ impl<D: Domain> Writer<D> {
             needed().because(e)
         };
         let (fresh, _) = State::open(&beside, D::PROJECTION, PATIENCE).map_err(|e| cannot_go(e.into()))?;
-        let replayed = catch_unwind(AssertUnwindSafe(|| {
-            replay(self.domain.as_ref(), &log, &fresh, &plan.remains).map(drop)
-        }));
+        let replayed =
+            catch_unwind(AssertUnwindSafe(|| replay(self.domain.as_ref(), &log, &fresh, &plan.remains)));
         let replayed = replayed.unwrap_or_else(|_| {
             let fault = Fault::internal("rehearsing an erasure panicked");
             Err(OpenError::Unknown { sequence: log.head().sequence, fault })
@@ -630,20 +629,18 @@ pub(crate) fn timestamp(time_ms: i64) -> prost_types::Timestamp {
     }
 }
 
-/// Brings the state up to the journal's head, with other payloads instead of those of some records. Answers the
-/// erasures that it met on the way.
+/// Brings the state up to the journal's head, with other payloads instead of those of some records.
 pub(crate) fn replay<D: Domain>(
     domain: &D,
     log: &Log,
     state: &State,
     instead: &BTreeMap<u64, Vec<u8>>,
-) -> Result<Vec<Erasure>, OpenError> {
+) -> Result<(), OpenError> {
     if is_planted("no-replay") {
-        return Ok(Vec::new());
+        return Ok(());
     }
     let head = log.head().sequence;
     let mut next = state.applied()?.sequence + 1;
-    let mut erasures = Vec::new();
     let mut blocks = Blocks::default();
     while next <= head {
         let mut overlay = Overlay::new(state);
@@ -655,7 +652,6 @@ pub(crate) fn replay<D: Domain>(
             let decoded = payload.map(|payload| decode_record(payload)).transpose().map_err(unknown)?;
             if let Some(decoded) = &decoded {
                 apply(domain, &mut overlay, decoded, next, record.time_ms).map_err(unknown)?;
-                erasures.extend(erasure::carried_out_by(decoded).map_err(unknown)?);
             }
             let shown = (next, record.time_ms, decoded.as_ref());
             blocks.take(domain, log, &mut overlay, shown).map_err(unknown)?;
@@ -667,6 +663,6 @@ pub(crate) fn replay<D: Domain>(
         }
     }
     // Proves that the state can be read before anyone is served from it.
-    state.applied().map_err(|e| OpenError::Unknown { sequence: head, fault: unavailable(e) })?;
-    Ok(erasures)
+    let shown = state.applied();
+    shown.map(drop).map_err(|e| OpenError::Unknown { sequence: head, fault: unavailable(e) })
 }

@@ -297,6 +297,36 @@ impl Act {
     /// Name of [`Act::Declassify`].
     pub const DECLASSIFY: &'static str = "DECLASSIFY";
 
+    /// Whether it is about what the minutes say. All others are about where they stand in law and in the register, and
+    /// go on when their content was erased.
+    #[must_use]
+    pub fn needs_content(&self) -> bool {
+        match self {
+            Self::Submit { .. }
+            | Self::Review { .. }
+            | Self::Sign { .. }
+            | Self::Proofread { .. }
+            | Self::Amend { .. }
+            | Self::Register { .. }
+            | Self::Print { .. }
+            | Self::Issue
+            | Self::MarkPassage { .. }
+            | Self::Publish { .. }
+            | Self::ProposeDisclosure { .. }
+            | Self::FlagMajor { .. } => true,
+            Self::RecordScope { .. }
+            | Self::Archive { .. }
+            | Self::RecordQuorum { .. }
+            | Self::SetSecrecy { .. }
+            | Self::Declassify { .. }
+            | Self::Reclassify { .. }
+            | Self::Replace { .. }
+            | Self::Revoke { .. }
+            | Self::Repeal { .. }
+            | Self::Void { .. } => false,
+        }
+    }
+
     /// Its name, in integration events too.
     #[must_use]
     pub fn name(&self) -> &'static str {

@@ -4,6 +4,9 @@
 //! What the messages and fields mean stands in the proto files, whose comments the generated code carries.
 
 mod encoded;
+#[rustfmt::skip]
+#[path = "generated/repeatable.rs"]
+mod repeatable;
 #[allow(
     missing_docs,
     unreachable_pub,
@@ -32,6 +35,12 @@ mod generated;
 mod generated_servers;
 
 pub use generated::jiyao::{attendance, distribution, fault, journal, operations, records, stored};
+
+/// A request with a `request_id`, by which its repeat is known.
+pub trait Repeatable: prost::Message {
+    /// Takes the `request_id` out: what is left is what was asked.
+    fn take_request_id(&mut self) -> String;
+}
 
 /// What a service implements. Apart from the messages, because a server may send what it has encoded already where a
 /// client reads a message: the same bytes, another type.

@@ -8,7 +8,7 @@ use futures_util::{Stream, StreamExt as _};
 use jiyao_fault::{Fault, Kind, Reason, chain};
 use jiyao_ledger::{Committed, Domain, Ledger, Reading, Submission};
 use jiyao_phrases::Lang;
-use prost::Message;
+use jiyao_proto::Repeatable;
 use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
@@ -68,32 +68,49 @@ fn status(mut fault: Fault, lang: Lang) -> Status {
     jiyao_wire::to_status(&fault, lang)
 }
 
-/// Checks the form of a request_id: a UUID, or empty.
-///
-/// # Errors
-/// `FIELD_INVALID`.
-pub fn check_request_id(request_id: &str) -> jiyao_fault::Result<()> {
-    let is_form = request_id.is_empty() || Uuid::try_parse(request_id).is_ok();
-    if is_form { Ok(()) } else { Err(Fault::invalid("request_id", request_id)) }
+/// What makes the repeat of a request known: its `request_id`, and a digest of the rest.
+pub struct Asked {
+    request_id: String,
+    digest: [u8; 32],
+}
+
+impl Asked {
+    /// Takes the id out of a request: a UUID, or empty, and then no repeat is known.
+    ///
+    /// # Errors
+    /// `FIELD_INVALID`.
+    pub fn of(request: &mut impl Repeatable) -> jiyao_fault::Result<Self> {
+        let request_id = request.take_request_id();
+        if !request_id.is_empty() && Uuid::try_parse(&request_id).is_err() {
+            return Err(Fault::invalid("request_id", request_id));
+        }
+        Ok(Self { request_id, digest: Sha256::digest(request.encode_to_vec()).into() })
+    }
+
+    pub(crate) fn by<C>(self, caller: &Caller, command: C) -> Submission<C> {
+        let Self { request_id, digest } = self;
+        Submission {
+            principal: caller.principal.name.clone(),
+            method: caller.method,
+            request_id,
+            digest,
+            command,
+        }
+    }
 }
 
 impl<D: Domain> Late<Ledger<D>> {
-    /// Puts a caller's command to the ledger; answers when it is durable. `digest`: that of the request, by which a
-    /// repeat is recognised.
+    /// Puts a caller's command to the ledger; answers when it is durable.
     ///
     /// # Errors
-    /// `STARTING`; `FIELD_INVALID` for the request_id; those of [`Ledger::submit`].
+    /// `STARTING`; those of [`Ledger::submit`].
     pub async fn submit(
         &self,
         caller: &Caller,
-        request_id: &str,
-        digest: [u8; 32],
+        asked: Asked,
         command: D::Command,
     ) -> jiyao_fault::Result<Committed> {
-        check_request_id(request_id)?;
-        let (principal, method) = (caller.principal.name.clone(), caller.method);
-        let request_id = request_id.to_owned();
-        self.get()?.submit(Submission { principal, method, request_id, digest, command }).await
+        self.get()?.submit(asked.by(caller, command)).await
     }
 
     /// Reads what may be much, off the async thread; the answer comes with the sequence that it was read at.
@@ -160,10 +177,4 @@ where
     let items = handle(caller, request.into_inner()).await.map_err(|fault| status(fault, lang))?;
     let items = items.map(move |item| item.map_err(|fault| status(fault, lang)));
     Ok(Response::new(Box::pin(items.take_until(stop.clone().cancelled_owned()))))
-}
-
-/// What recognises a repeat of a request: SHA-256 of its deterministic encoding. The caller takes the `request_id`
-/// out first.
-pub fn request_digest(message: &impl Message) -> [u8; 32] {
-    Sha256::digest(message.encode_to_vec()).into()
 }

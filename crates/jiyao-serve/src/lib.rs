@@ -20,7 +20,7 @@ mod server;
 mod service;
 mod takeover;
 
-pub use answer::{Answers, Caller, answer, caller, check_request_id, request_digest, stream, wait_for};
+pub use answer::{Answers, Asked, Caller, answer, caller, stream, wait_for};
 pub use config::ServeConfig;
 pub use follower::{FollowConfig, Followed, Link, Setback, Source, Step};
 pub use guard::{Right, paths_of};
@@ -33,7 +33,9 @@ pub use program::{Program, program};
 pub use search::Wanted;
 pub use server::{Late, Parts, REQUEST_LIMIT, RESPONSE_LIMIT, Ready, ServeError, Server};
 pub use service::serve_domain;
-pub use takeover::{Intake, fetch_minutes, fetch_newest, is_new, keep, take_over, unknown_kind};
+pub use takeover::{
+    FETCHED_AT_ONCE, Intake, fetch_minutes, fetch_newest, is_new, keep, take_over, unknown_kind,
+};
 
 /// Roles that may follow a journal.
 pub const FOLLOWERS: &[Role] = &[Role::Service, Role::Auditor];

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiyao_calendar::{Clock as _, SystemClock, Timestamp};
 use jiyao_fault::{Fault, Result};
 use jiyao_journal::{Hash, Log, ReadError};
-use jiyao_ledger::{AskErasure, CarryOut, Domain, Ledger, Places, Submission, carried_out};
+use jiyao_ledger::{AskErasure, CarryOut, Domain, Ledger, Places, carried_out};
 use jiyao_proto::journal::v1::GetHeadRequest;
 use jiyao_proto::journal::v1::journal_service_client::JournalServiceClient;
 use jiyao_proto::operations::v1 as wire;
@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 use tracing::{info, warn};
 
-use crate::answer::{Answers, answer, check_request_id, request_digest, stream};
+use crate::answer::{Answers, Asked, answer, stream};
 use crate::follower::{Following, Followings};
 use crate::guard::Right;
 use crate::identity::Role;
@@ -350,17 +350,10 @@ impl<D: Domain> OperationsService for OperationsApi<D> {
         request: Request<wire::AskErasureRequest>,
     ) -> Result<Response<wire::AskErasureResponse>, Status> {
         answer(request, async |caller, mut request| {
-            let request_id = std::mem::take(&mut request.request_id);
-            check_request_id(&request_id)?;
-            let submission = Submission {
-                principal: caller.principal.name,
-                method: caller.method,
-                digest: request_digest(&request),
-                request_id,
-                command: AskErasure { minutes: request.minutes, basis: request.basis },
-            };
-            let asked = self.ledger.get()?.ask_erasure(submission).await?;
-            Ok(wire::AskErasureResponse { erasure: Some(erasure(asked)) })
+            let asked = Asked::of(&mut request)?;
+            let ask = AskErasure { minutes: request.minutes, basis: request.basis };
+            let open = self.ledger.get()?.ask_erasure(asked.by(&caller, ask)).await?;
+            Ok(wire::AskErasureResponse { erasure: Some(erasure(open)) })
         })
         .await
     }

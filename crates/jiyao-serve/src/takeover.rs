@@ -72,6 +72,9 @@ pub fn unknown_kind(event: &wire::Event) -> Setback {
     Setback::Lasting(Fault::internal(format!("event {} is of a kind not known here", event.sequence)))
 }
 
+/// How many fetches of one stretch are under way at once: each alone takes as long as the way there and back.
+pub const FETCHED_AT_ONCE: usize = 16;
+
 /// Fetches the revision of minutes that an event names.
 ///
 /// # Errors
@@ -134,14 +137,7 @@ impl<D: Domain, I: Intake<D>> Absorb for Takeover<D, I> {
         let Some(command) = self.intake.command(link, events, cursor_to(&through)).await? else {
             return Ok(());
         };
-        let submission = Submission {
-            principal: FOLLOWER.to_owned(),
-            method: I::METHOD,
-            request_id: String::new(),
-            digest: [0; 32],
-            command,
-        };
-        match self.ledger.submit(submission).await {
+        match self.ledger.submit(Submission::own(FOLLOWER, I::METHOD, command)).await {
             Ok(_) => Ok(()),
             Err(fault) if fault.reason() == Reason::JournalForked => Err(Setback::Lasting(fault)),
             Err(fault) => Err(Setback::Passing(fault)),

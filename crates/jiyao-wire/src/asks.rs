@@ -1,24 +1,21 @@
 //! Requests of acts: all alike but for the act.
 
 use jiyao_fault::Result;
+use jiyao_proto::Repeatable;
 
 /// A request that asks for an act on a resource.
-pub trait Asks: prost::Message + Clone {
+pub trait Asks: Repeatable {
     /// What is done.
     type Act;
 
-    /// The resource's name, the version that was looked at (0: any), and the request's id.
-    fn about(&self) -> (&str, u64, &str);
-
-    /// The same without its id: what recognises a repeat.
-    #[must_use]
-    fn without_id(&self) -> Self;
+    /// The resource's name, and the version that was looked at (0: any).
+    fn about(&self) -> (&str, u64);
 
     /// The act.
     ///
     /// # Errors
     /// `FIELD_REQUIRED`, `FIELD_INVALID`.
-    fn act(&self) -> Result<Self::Act>;
+    fn act(self) -> Result<Self::Act>;
 }
 
 /// `asks! { Act; Request => |r| act of r; … }`.
@@ -27,16 +24,12 @@ macro_rules! asks {
         $(impl $crate::Asks for wire::$request {
             type Act = $of;
 
-            fn about(&self) -> (&str, u64, &str) {
-                (&self.name, self.etag, &self.request_id)
+            fn about(&self) -> (&str, u64) {
+                (&self.name, self.etag)
             }
 
-            fn without_id(&self) -> Self {
-                Self { request_id: String::new(), ..self.clone() }
-            }
-
-            fn act(&self) -> jiyao_fault::Result<$of> {
-                let $r = self.clone();
+            fn act(self) -> jiyao_fault::Result<$of> {
+                let $r = self;
                 Ok($act)
             }
         })*

@@ -9,7 +9,7 @@ use jiyao_names::Organ;
 use jiyao_proto::attendance::v1::{self as api};
 use jiyao_proto::server::attendance::v1::directory_service_server::DirectoryService;
 use jiyao_rolls::{Directory, Entry, Preview, RowError, Table};
-use jiyao_serve::{CLERKS, Caller, PageQuery, READERS, cursor_to, page_size, request_digest, service};
+use jiyao_serve::{Asked, CLERKS, Caller, PageQuery, READERS, cursor_to, page_size, service};
 use prost::Message as _;
 
 use crate::api::Api;
@@ -54,7 +54,7 @@ impl DirectoryApi {
     async fn import_directory(
         &self,
         caller: Caller,
-        request: api::ImportDirectoryRequest,
+        mut request: api::ImportDirectoryRequest,
     ) -> Result<api::ImportDirectoryResponse> {
         let organ = Organ::parse(&request.parent, "parent")?;
         if request.table.is_empty() {
@@ -63,8 +63,7 @@ impl DirectoryApi {
         if request.table.len() > LARGEST_TABLE {
             return Err(jiyao_extract::too_large(LARGEST_TABLE, "table"));
         }
-        let digest =
-            request_digest(&api::ImportDirectoryRequest { request_id: String::new(), ..request.clone() });
+        let asked = Asked::of(&mut request)?;
         let (text, _) = jiyao_extract::decode(&request.table, "table")?;
         // Read here; the writer only holds it against what is there.
         let table = Table::parse(text.trim_start_matches('\u{feff}'))?;
@@ -77,7 +76,7 @@ impl DirectoryApi {
         }
         // Decided where it is written: a repeat gets its first answer, whatever the directory has become.
         let command = Command::ChangeDirectory { organ, table };
-        let committed = self.0.ledger.submit(&caller, &request.request_id, digest, command).await?;
+        let committed = self.0.ledger.submit(&caller, asked, command).await?;
         let made =
             api::ImportDirectoryResponse::decode(committed.answer.as_slice()).map_err(Fault::internal)?;
         Ok(api::ImportDirectoryResponse { position: Some(cursor_to(&committed.cursor)), ..made })
@@ -199,15 +198,14 @@ impl DirectoryApi {
     async fn set_roll_rules(
         &self,
         caller: Caller,
-        request: api::SetRollRulesRequest,
+        mut request: api::SetRollRulesRequest,
     ) -> Result<api::SetRollRulesResponse> {
         let organ = Organ::parse(&request.organ, "organ")?;
-        let digest =
-            request_digest(&api::SetRollRulesRequest { request_id: String::new(), ..request.clone() });
+        let asked = Asked::of(&mut request)?;
         let rules = request.rules.clone().ok_or_else(|| Fault::required("rules"))?;
         let rules = Box::new(jiyao_wire::roll_rules_from(rules)?);
         let command = Command::SetRules { organ, rules };
-        let committed = self.0.ledger.submit(&caller, &request.request_id, digest, command).await?;
+        let committed = self.0.ledger.submit(&caller, asked, command).await?;
         Ok(api::SetRollRulesResponse { rules: request.rules, position: Some(cursor_to(&committed.cursor)) })
     }
 

@@ -1,8 +1,9 @@
 //! What attendance makes of the journal of records.
 
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiyao_proto::journal::v1::event::Kind;
 use jiyao_proto::journal::v1::{Cursor, Event};
-use jiyao_serve::{Intake, Link, Setback, fetch_minutes, fetch_newest, unknown_kind};
+use jiyao_serve::{FETCHED_AT_ONCE, Intake, Link, Setback, fetch_minutes, fetch_newest, unknown_kind};
 
 use crate::domain::{AttendanceDomain, Command, RECORDS};
 
@@ -20,18 +21,19 @@ impl Intake<AttendanceDomain> for Rolls {
         events: Vec<Event>,
         through: Cursor,
     ) -> Result<Option<Command>, Setback> {
-        let mut minutes = Vec::new();
-        for event in events {
+        let fetched = stream::iter(events).map(|event| async move {
             match &event.kind {
                 Some(Kind::MinutesRecorded(recorded)) => {
-                    minutes.push(fetch_minutes(link, event.sequence, recorded).await?);
+                    fetch_minutes(link, event.sequence, recorded).await.map(Some)
                 }
                 // A step of a life may set a level or lift it.
-                Some(Kind::MinutesMoved(moved)) => minutes.push(fetch_newest(link, &moved.minutes).await?),
-                Some(Kind::OrganCreated(_) | Kind::MatterChanged(_)) => {}
-                _ => return Err(unknown_kind(&event)),
+                Some(Kind::MinutesMoved(moved)) => fetch_newest(link, &moved.minutes).await.map(Some),
+                Some(Kind::OrganCreated(_) | Kind::MatterChanged(_)) => Ok(None),
+                _ => Err(unknown_kind(&event)),
             }
-        }
+        });
+        let fetched: Vec<_> = fetched.buffered(FETCHED_AT_ONCE).try_collect().await?;
+        let minutes: Vec<_> = fetched.into_iter().flatten().collect();
         Ok((!minutes.is_empty()).then_some(Command::State { minutes, source: through }))
     }
 }

@@ -9,8 +9,8 @@ use jiyao_proto::journal::v1::Cursor;
 use jiyao_proto::server::attendance::v1::meetings_service_server::MeetingsService;
 use jiyao_rolls::{Meeting, MeetingAct, RatesOf, Seat, SeatAct, Stage, rates};
 use jiyao_serve::{
-    CLEARED, CLERKS, Caller, LEADERS, Page, PageQuery, Principal, READERS, Role, cursor_to, page_size,
-    request_digest, service, wait_for,
+    Asked, CLEARED, CLERKS, Caller, LEADERS, Page, PageQuery, Principal, READERS, Role, cursor_to, page_size,
+    service, wait_for,
 };
 use jiyao_wire::{Asks, instant_from};
 use prost::Message as _;
@@ -81,25 +81,29 @@ impl MeetingsApi {
     async fn meet<R: Asks<Act = MeetingAct>>(
         &self,
         caller: Caller,
-        request: R,
+        mut request: R,
     ) -> Result<(api::Meeting, Cursor)> {
-        let (name, etag, request_id) = request.about();
+        let asked = Asked::of(&mut request)?;
+        let (name, etag) = request.about();
         let meeting = MeetingName::parse(name, "name")?;
-        let digest = request_digest(&request.without_id());
         let command = Command::Meet { meeting, etag, act: Box::new(request.act()?) };
-        let committed = self.0.ledger.submit(&caller, request_id, digest, command).await?;
+        let committed = self.0.ledger.submit(&caller, asked, command).await?;
         Ok((self.now(&caller, &committed.answer).await?, cursor_to(&committed.cursor)))
     }
 
-    async fn sit<R: Asks<Act = SeatAct>>(&self, caller: Caller, request: R) -> Result<(api::Seat, Cursor)> {
-        let (name, etag, request_id) = request.about();
+    async fn sit<R: Asks<Act = SeatAct>>(
+        &self,
+        caller: Caller,
+        mut request: R,
+    ) -> Result<(api::Seat, Cursor)> {
+        let asked = Asked::of(&mut request)?;
+        let (name, etag) = request.about();
         let seat = SeatName::parse(name, "name")?;
-        let digest = request_digest(&request.without_id());
         let principal = &caller.principal;
         let is_office = principal.unit.is_empty() && principal.roles.contains(&Role::Clerk);
         let (unit, act) = (principal.unit.clone(), Box::new(request.act()?));
         let command = Command::Sit { seat: seat.clone(), etag, unit, is_office, act };
-        let committed = self.0.ledger.submit(&caller, request_id, digest, command).await?;
+        let committed = self.0.ledger.submit(&caller, asked, command).await?;
         let ((now, _), _) = self.0.ledger.get()?.read(|view| view.seat(&seat, "name"))?;
         Ok((seat_for(&caller.principal, &seat, &now), cursor_to(&committed.cursor)))
     }
@@ -107,11 +111,10 @@ impl MeetingsApi {
     async fn create_meeting(
         &self,
         caller: Caller,
-        request: api::CreateMeetingRequest,
+        mut request: api::CreateMeetingRequest,
     ) -> Result<api::CreateMeetingResponse> {
         let organ = Organ::parse(&request.parent, "parent")?;
-        let digest =
-            request_digest(&api::CreateMeetingRequest { request_id: String::new(), ..request.clone() });
+        let asked = Asked::of(&mut request)?;
         let wanted = request.meeting.ok_or_else(|| Fault::required("meeting"))?;
         let meeting = Box::new(Meeting {
             kind: wanted.kind,
@@ -123,7 +126,7 @@ impl MeetingsApi {
             ..Meeting::default()
         });
         let command = Command::Create { organ, meeting };
-        let committed = self.0.ledger.submit(&caller, &request.request_id, digest, command).await?;
+        let committed = self.0.ledger.submit(&caller, asked, command).await?;
         let meeting = Some(self.now(&caller, &committed.answer).await?);
         Ok(api::CreateMeetingResponse { meeting, position: Some(cursor_to(&committed.cursor)) })
     }
@@ -175,7 +178,7 @@ impl MeetingsApi {
     async fn add_seats(
         &self,
         caller: Caller,
-        request: api::AddSeatsRequest,
+        mut request: api::AddSeatsRequest,
     ) -> Result<api::AddSeatsResponse> {
         let meeting = MeetingName::parse(&request.parent, "parent")?;
         if request.seats.is_empty() {
@@ -184,13 +187,13 @@ impl MeetingsApi {
         if request.seats.len() > MOST_ADDED {
             return Err(Fault::invalid("seats", request.seats.len()));
         }
-        let digest = request_digest(&api::AddSeatsRequest { request_id: String::new(), ..request.clone() });
+        let asked = Asked::of(&mut request)?;
         let seats = request.seats.into_iter().enumerate();
         let seats = seats
             .map(|(at, seat)| jiyao_wire::seat_from(seat, &format!("seats[{at}]")))
             .collect::<Result<_>>()?;
         let command = Command::AddSeats { meeting, seats };
-        let committed = self.0.ledger.submit(&caller, &request.request_id, digest, command).await?;
+        let committed = self.0.ledger.submit(&caller, asked, command).await?;
         let principal = caller.principal.clone();
         let stubs = api::AddSeatsRequest::decode(committed.answer.as_slice()).map_err(Fault::internal)?;
         let read = move |view: &Reading<'_>| {
@@ -332,16 +335,15 @@ impl MeetingsApi {
     async fn decide_roll_finding(
         &self,
         caller: Caller,
-        request: api::DecideRollFindingRequest,
+        mut request: api::DecideRollFindingRequest,
     ) -> Result<api::DecideRollFindingResponse> {
         let minutes = Minutes::parse(&request.minutes, "minutes")?;
-        let digest =
-            request_digest(&api::DecideRollFindingRequest { request_id: String::new(), ..request.clone() });
+        let asked = Asked::of(&mut request)?;
         if request.reason.trim().is_empty() {
             return Err(Fault::required("reason"));
         }
         let command = Command::DecideFinding { minutes, finding: request.finding, reason: request.reason };
-        let committed = self.0.ledger.submit(&caller, &request.request_id, digest, command).await?;
+        let committed = self.0.ledger.submit(&caller, asked, command).await?;
         let finding = api::RollFinding::decode(committed.answer.as_slice()).map_err(Fault::internal)?;
         let finding = Some(finding);
         Ok(api::DecideRollFindingResponse { finding, position: Some(cursor_to(&committed.cursor)) })
@@ -350,10 +352,9 @@ impl MeetingsApi {
     async fn hold_meeting(
         &self,
         caller: Caller,
-        request: api::HoldMeetingRequest,
+        mut request: api::HoldMeetingRequest,
     ) -> Result<api::HoldMeetingResponse> {
-        let digest =
-            request_digest(&api::HoldMeetingRequest { request_id: String::new(), ..request.clone() });
+        let asked = Asked::of(&mut request)?;
         let overridden = match (request.override_by.trim(), request.override_reason.trim()) {
             ("", "") => None,
             (_, "") => return Err(Fault::required("override_reason")),
@@ -366,7 +367,7 @@ impl MeetingsApi {
             at: instant_from(request.at.as_ref(), "at")?.map(jiyao_calendar::Timestamp::as_millisecond),
             overridden,
         };
-        let committed = self.0.ledger.submit(&caller, &request.request_id, digest, command).await?;
+        let committed = self.0.ledger.submit(&caller, asked, command).await?;
         let meeting = Some(self.now(&caller, &committed.answer).await?);
         Ok(api::HoldMeetingResponse { meeting, position: Some(cursor_to(&committed.cursor)) })
     }

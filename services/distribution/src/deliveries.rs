@@ -12,8 +12,8 @@ use jiyao_proto::journal::v1::{Cursor, DeliveryMoved, Event};
 use jiyao_proto::server::distribution::v1::deliveries_service_server::DeliveriesService;
 use jiyao_receipts::PublicKey;
 use jiyao_serve::{
-    Answers, CLERKS, Caller, LEADERS, Page, PageQuery, READERS, Role, UNITS, cursor_from, cursor_to,
-    page_size, request_digest, service,
+    Answers, Asked, CLERKS, Caller, LEADERS, Page, PageQuery, READERS, Role, UNITS, cursor_from, cursor_to,
+    page_size, service,
 };
 use jiyao_wire::Asks;
 use tonic::{Request, Response, Status};
@@ -71,27 +71,28 @@ impl DeliveriesApi {
         Ok((jiyao_wire::delivery_to(&delivery), sequence))
     }
 
-    async fn act<R: Asks<Act = Act>>(&self, caller: Caller, request: R) -> Result<(api::Delivery, Cursor)> {
-        let (name, etag, request_id) = request.about();
+    async fn act<R: Asks<Act = Act>>(
+        &self,
+        caller: Caller,
+        mut request: R,
+    ) -> Result<(api::Delivery, Cursor)> {
+        let asked = Asked::of(&mut request)?;
+        let (name, etag) = request.about();
         let delivery = Name::parse(name, "name")?;
-        let digest = request_digest(&request.without_id());
         let (unit, act) = (caller.principal.unit.clone(), Box::new(request.act()?));
         let command = Command::Act { delivery: delivery.clone(), etag, unit, is_system: false, act };
-        let committed = self.0.ledger.submit(&caller, request_id, digest, command).await?;
+        let committed = self.0.ledger.submit(&caller, asked, command).await?;
         Ok((self.delivery(&delivery)?.0, cursor_to(&committed.cursor)))
     }
 
     async fn freeze_scope(
         &self,
         caller: Caller,
-        request: api::FreezeScopeRequest,
+        mut request: api::FreezeScopeRequest,
     ) -> Result<api::FreezeScopeResponse> {
         let minutes = Minutes::parse(&request.minutes, "minutes")?;
-        let digest = request_digest(&api::FreezeScopeRequest {
-            request_id: String::new(),
-            read_after: None,
-            ..request.clone()
-        });
+        let read_after = request.read_after.take();
+        let asked = Asked::of(&mut request)?;
         let freeze = Freeze {
             minutes: minutes.clone(),
             date: jiyao_wire::required_date(&request.date, "date")?,
@@ -99,9 +100,9 @@ impl DeliveriesApi {
             is_paper: request.paper,
             extra: request.extra,
         };
-        self.wait(request.read_after.as_ref()).await?;
+        self.wait(read_after.as_ref()).await?;
         let command = Command::Freeze(Box::new(freeze));
-        let committed = self.0.ledger.submit(&caller, &request.request_id, digest, command).await?;
+        let committed = self.0.ledger.submit(&caller, asked, command).await?;
         let (scope, _) = self.0.ledger.read_much(move |view| shown_scope(view, &minutes)).await?;
         Ok(api::FreezeScopeResponse { scope: Some(scope), position: Some(cursor_to(&committed.cursor)) })
     }
@@ -123,10 +124,9 @@ impl DeliveriesApi {
     async fn add_recipient(
         &self,
         caller: Caller,
-        request: api::AddRecipientRequest,
+        mut request: api::AddRecipientRequest,
     ) -> Result<api::AddRecipientResponse> {
-        let digest =
-            request_digest(&api::AddRecipientRequest { request_id: String::new(), ..request.clone() });
+        let asked = Asked::of(&mut request)?;
         for (value, field) in [(&request.approved_by, "approved_by"), (&request.reason, "reason")] {
             if value.trim().is_empty() {
                 return Err(Fault::required(field));
@@ -138,7 +138,7 @@ impl DeliveriesApi {
             approved_by: request.approved_by,
             reason: request.reason,
         };
-        let committed = self.0.ledger.submit(&caller, &request.request_id, digest, command).await?;
+        let committed = self.0.ledger.submit(&caller, asked, command).await?;
         let name = Name::parse(&text(committed.answer)?, "name")?;
         let delivery = Some(self.delivery(&name)?.0);
         Ok(api::AddRecipientResponse { delivery, position: Some(cursor_to(&committed.cursor)) })
@@ -147,13 +147,12 @@ impl DeliveriesApi {
     async fn dispatch_minutes(
         &self,
         caller: Caller,
-        request: api::DispatchMinutesRequest,
+        mut request: api::DispatchMinutesRequest,
     ) -> Result<api::DispatchMinutesResponse> {
         let minutes = Minutes::parse(&request.minutes, "minutes")?;
-        let digest =
-            request_digest(&api::DispatchMinutesRequest { request_id: String::new(), ..request.clone() });
+        let asked = Asked::of(&mut request)?;
         let command = Command::Dispatch { minutes };
-        let committed = self.0.ledger.submit(&caller, &request.request_id, digest, command).await?;
+        let committed = self.0.ledger.submit(&caller, asked, command).await?;
         Ok(api::DispatchMinutesResponse { position: Some(cursor_to(&committed.cursor)) })
     }
 
@@ -338,11 +337,10 @@ impl DeliveriesApi {
     async fn open_delivery(
         &self,
         caller: Caller,
-        request: api::OpenDeliveryRequest,
+        mut request: api::OpenDeliveryRequest,
     ) -> Result<api::OpenDeliveryResponse> {
         let name = Name::parse(&request.name, "name")?;
-        let digest =
-            request_digest(&api::OpenDeliveryRequest { request_id: String::new(), ..request.clone() });
+        let asked = Asked::of(&mut request)?;
         let (delivery, _) = self.0.ledger.get()?.read(|view| view.delivery(&name, "name"))?;
         let attempt = if request.attempt == 0 { delivery.attempt } else { request.attempt };
         let command = Command::Act {
@@ -357,7 +355,7 @@ impl DeliveriesApi {
         let minutes = Minutes::parse(&delivery.minutes, "minutes")?;
         let read = move || outbox::content(&ledger, &minutes, &delivery.sha256);
         let held = tokio::task::spawn_blocking(read).await.map_err(Fault::internal)??;
-        let committed = self.0.ledger.submit(&caller, &request.request_id, digest, command).await?;
+        let committed = self.0.ledger.submit(&caller, asked, command).await?;
         let (content, _) = held.ok_or_else(|| Fault::internal("content is not here"))?;
         let delivery = Some(self.delivery(&name)?.0);
         Ok(api::OpenDeliveryResponse { content, delivery, position: Some(cursor_to(&committed.cursor)) })
@@ -424,10 +422,10 @@ impl DeliveriesApi {
     async fn set_address(
         &self,
         caller: Caller,
-        request: api::SetAddressRequest,
+        mut request: api::SetAddressRequest,
     ) -> Result<api::SetAddressResponse> {
         let organ = Organ::parse(&request.parent, "parent")?;
-        let digest = request_digest(&api::SetAddressRequest { request_id: String::new(), ..request.clone() });
+        let asked = Asked::of(&mut request)?;
         let wanted = request.address.clone().ok_or_else(|| Fault::required("address"))?;
         let address = Address {
             channel: jiyao_wire::channel_from(wanted.channel, "address.channel")?,
@@ -451,7 +449,7 @@ impl DeliveriesApi {
             return Err(Fault::invalid("address.key", &address.key));
         }
         let command = Command::SetAddress { organ, address: Box::new(address) };
-        let committed = self.0.ledger.submit(&caller, &request.request_id, digest, command).await?;
+        let committed = self.0.ledger.submit(&caller, asked, command).await?;
         Ok(api::SetAddressResponse { address: request.address, position: Some(cursor_to(&committed.cursor)) })
     }
 
@@ -488,16 +486,20 @@ impl DeliveriesApi {
         Ok(api::ListCopiesResponse { copies: page.found, next_page_token })
     }
 
-    async fn end_copy(&self, caller: Caller, request: api::EndCopyRequest) -> Result<api::EndCopyResponse> {
+    async fn end_copy(
+        &self,
+        caller: Caller,
+        mut request: api::EndCopyRequest,
+    ) -> Result<api::EndCopyResponse> {
         let minutes = Minutes::parse(&request.minutes, "minutes")?;
-        let digest = request_digest(&api::EndCopyRequest { request_id: String::new(), ..request.clone() });
+        let asked = Asked::of(&mut request)?;
         let end = if request.approved_by.is_empty() && request.witnesses.is_empty() {
             CopyEnd::Returned
         } else {
             CopyEnd::Destroyed { approved_by: request.approved_by, witnesses: request.witnesses }
         };
         let command = Command::EndCopy { minutes: minutes.clone(), number: request.number.clone(), end };
-        let committed = self.0.ledger.submit(&caller, &request.request_id, digest, command).await?;
+        let committed = self.0.ledger.submit(&caller, asked, command).await?;
         let (copy, _) = self.0.ledger.get()?.read(|view| {
             let kept = view.value(&keys::copy(&minutes, &request.number))?.unwrap_or_default();
             from_json(&kept)

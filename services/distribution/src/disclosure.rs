@@ -13,7 +13,7 @@ use jiyao_proto::server::distribution::v1::disclosure_service_server::Disclosure
 use jiyao_proto::server::distribution::v1::public_service_server::PublicService;
 use jiyao_proto::stored::v1::Noted;
 use jiyao_serve::{
-    ANYONE, CLERKS, Caller, Page, PageQuery, READERS, Wanted, cursor_to, page_size, request_digest, service,
+    ANYONE, Asked, CLERKS, Caller, Page, PageQuery, READERS, Wanted, cursor_to, page_size, service,
 };
 use jiyao_wire::Asks;
 
@@ -49,13 +49,18 @@ fn places(parent: &str) -> Result<Vec<u8>> {
 }
 
 impl PublicApi {
-    /// The public text of an entry, from the journal. Blocks on the disk.
-    fn text(&self, entry: &PublicEntry) -> Result<String> {
+    /// The public text of an entry, from the journal. None where it has just been erased. Blocks on the disk.
+    fn text(&self, entry: &PublicEntry) -> Result<Option<String>> {
         let record = self.0.ledger.get()?.record(entry.sequence)?.unwrap_or_default();
         for event in &record.events {
             let noted: Noted = jiyao_ledger::decode_event(event)?;
-            if let ([text], true) = (noted.parts.as_slice(), noted.of == entry.minutes) {
-                return String::from_utf8(text.clone()).map_err(Fault::internal);
+            if noted.of != entry.minutes {
+                continue;
+            }
+            match noted.parts.as_slice() {
+                [text] => return String::from_utf8(text.clone()).map(Some).map_err(Fault::internal),
+                [] => return Ok(None),
+                _ => {}
             }
         }
         Err(Fault::internal(format!("record {} holds no public text", entry.sequence)))
@@ -89,6 +94,7 @@ impl PublicApi {
         let this = self.clone();
         let read = move || Ok::<_, Fault>((this.text(&entry)?, entry));
         let (text, entry) = tokio::task::spawn_blocking(read).await.map_err(Fault::internal)??;
+        let text = text.ok_or_else(missing)?;
         Ok(api::GetPublishedResponse { published: Some(published_to(&entry)), text })
     }
 
@@ -116,8 +122,10 @@ impl PublicApi {
                     next = last;
                     return Ok((hits, next));
                 }
-                let text = format!("{}\n{}\n{}", entry.title, entry.number, this.text(&entry)?);
-                if let Some(excerpt) = wanted.found_in(&text) {
+                if let Some(text) = this.text(&entry)?
+                    && let Some(excerpt) =
+                        wanted.found_in(&format!("{}\n{}\n{text}", entry.title, entry.number))
+                {
                     hits.push(api::Hit { published: Some(published_to(&entry)), excerpt });
                 }
                 last = Some(key);
@@ -234,14 +242,13 @@ impl DisclosureApi {
     async fn set_reassessment(
         &self,
         caller: Caller,
-        request: api::SetReassessmentRequest,
+        mut request: api::SetReassessmentRequest,
     ) -> Result<api::SetReassessmentResponse> {
         let minutes = Minutes::parse(&request.minutes, "minutes")?;
-        let digest =
-            request_digest(&api::SetReassessmentRequest { request_id: String::new(), ..request.clone() });
+        let asked = Asked::of(&mut request)?;
         let date = jiyao_wire::required_date(&request.date, "date")?;
         let command = Command::Reassess { minutes: minutes.clone(), date };
-        let committed = self.api.ledger.submit(&caller, &request.request_id, digest, command).await?;
+        let committed = self.api.ledger.submit(&caller, asked, command).await?;
         let today = self.day("")?;
         let (publication, _) = self
             .api
@@ -254,13 +261,10 @@ impl DisclosureApi {
     async fn create_disclosure_request(
         &self,
         caller: Caller,
-        request: api::CreateDisclosureRequestRequest,
+        mut request: api::CreateDisclosureRequestRequest,
     ) -> Result<api::CreateDisclosureRequestResponse> {
         let organ = Organ::parse(&request.parent, "parent")?;
-        let digest = request_digest(&api::CreateDisclosureRequestRequest {
-            request_id: String::new(),
-            ..request.clone()
-        });
+        let asked = Asked::of(&mut request)?;
         for (value, field) in [(&request.applicant, "applicant"), (&request.subject, "subject")] {
             if value.trim().is_empty() {
                 return Err(Fault::required(field));
@@ -271,7 +275,7 @@ impl DisclosureApi {
         }
         let received = jiyao_wire::date_from(&request.received, "received")?;
         let received = received.map_or_else(|| self.day(""), Ok)?;
-        let asked = Request {
+        let opened = Request {
             name: String::new(),
             applicant: request.applicant,
             subject: request.subject,
@@ -285,8 +289,8 @@ impl DisclosureApi {
             asked: None,
             history: Vec::new(),
         };
-        let command = Command::Register { organ, request: Box::new(asked) };
-        let committed = self.api.ledger.submit(&caller, &request.request_id, digest, command).await?;
+        let command = Command::Register { organ, request: Box::new(opened) };
+        let committed = self.api.ledger.submit(&caller, asked, command).await?;
         let name = String::from_utf8(committed.answer).map_err(Fault::internal)?;
         let made = Some(self.request(&DisclosureRequest::parse(&name, "name")?, "")?);
         Ok(api::CreateDisclosureRequestResponse {
@@ -334,13 +338,13 @@ impl DisclosureApi {
     async fn act<R: Asks<Act = RequestAct>>(
         &self,
         caller: Caller,
-        request: R,
+        mut request: R,
     ) -> Result<(api::DisclosureRequest, Cursor)> {
-        let (name, etag, request_id) = request.about();
+        let asked = Asked::of(&mut request)?;
+        let (name, etag) = request.about();
         let name = DisclosureRequest::parse(name, "name")?;
-        let digest = request_digest(&request.without_id());
         let command = Command::ActRequest { request: name.clone(), etag, act: Box::new(request.act()?) };
-        let committed = self.api.ledger.submit(&caller, request_id, digest, command).await?;
+        let committed = self.api.ledger.submit(&caller, asked, command).await?;
         Ok((self.request(&name, "")?, cursor_to(&committed.cursor)))
     }
 }

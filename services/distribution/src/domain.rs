@@ -222,6 +222,7 @@ impl Domain for DistributionDomain {
             }
             Command::Freeze(freeze) => self.freeze(view, freeze, context.now)?,
             Command::Dispatch { minutes } => {
+                check_content(view, minutes)?;
                 let known = view.known(minutes, "minutes")?;
                 if view.scope(minutes)?.is_none() {
                     return Err(Fault::new(Reason::ScopeNotFrozen).with("minutes", minutes));
@@ -242,7 +243,10 @@ impl Domain for DistributionDomain {
                 let parts = vec![content.clone(), text.clone()];
                 (vec![noted(CONTENT_TAKEN, minutes, 0, sha256.clone().into_bytes(), parts)], Vec::new())
             }
-            Command::Make { minutes } => self.make(view, minutes, context)?,
+            Command::Make { minutes } => {
+                check_content(view, minutes)?;
+                self.make(view, minutes, context)?
+            }
             Command::Publish { minutes, text } => {
                 check_content(view, minutes)?;
                 let known = view.known(minutes, "minutes")?;
@@ -288,6 +292,7 @@ impl Domain for DistributionDomain {
                 self.act(view, delivery, (0, "", true), act, context)?
             }
             Command::Add { minutes, unit, approved_by, reason } => {
+                check_content(view, minutes)?;
                 self.add(view, minutes, (unit, &format!("{approved_by}: {reason}")), context)?
             }
             Command::SetAddress { organ, address } => {
@@ -546,7 +551,7 @@ fn known_event(event: &Event) -> Result<Noted> {
     Err(unknown_event(event))
 }
 
-/// What was erased does not come in again.
+/// What was erased does not come in again, and does not go out.
 fn check_content(view: &Overlay<'_>, minutes: &Minutes) -> Result<()> {
     if view.is_erased(&minutes.to_string())? {
         return Err(Fault::new(Reason::MinutesErased).with("minutes", minutes));

@@ -1,5 +1,6 @@
 //! What distribution makes of the journals of records and attendance.
 
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiyao_fault::Fault;
 use jiyao_minutes::Act;
 use jiyao_names::{DISTRIBUTION_LIST, Minutes, Organ, hex};
@@ -10,7 +11,9 @@ use jiyao_proto::journal::v1::event::Kind;
 use jiyao_proto::journal::v1::{Cursor, Event};
 use jiyao_proto::records::v1 as records;
 use jiyao_proto::records::v1::records_service_client::RecordsServiceClient;
-use jiyao_serve::{Intake, Link, RESPONSE_LIMIT, Setback, fetch_minutes, fetch_newest, unknown_kind};
+use jiyao_serve::{
+    FETCHED_AT_ONCE, Intake, Link, RESPONSE_LIMIT, Setback, fetch_minutes, fetch_newest, unknown_kind,
+};
 
 use crate::documents::Known;
 use crate::domain::{ATTENDANCE, Command, DistributionDomain, Move, RECORDS};
@@ -29,13 +32,12 @@ impl Intake<DistributionDomain> for Lists {
         events: Vec<Event>,
         through: Cursor,
     ) -> Result<Option<Command>, Setback> {
-        let (mut lists, mut known) = (Vec::new(), Vec::new());
-        for event in events {
+        let fetched = stream::iter(events).map(|event| async move {
             match &event.kind {
                 Some(Kind::MinutesRecorded(recorded)) => {
                     let minutes = fetch_minutes(link, event.sequence, recorded).await?;
-                    lists.push(list(&minutes));
-                    known.push((known_of(&minutes).map_err(Setback::Lasting)?, Move::Other));
+                    let known = known_of(&minutes).map_err(Setback::Lasting)?;
+                    Ok(Some((Some(list(&minutes)), (known, Move::Other))))
                 }
                 Some(Kind::MinutesMoved(moved)) => {
                     let minutes = fetch_newest(link, &moved.minutes).await?;
@@ -44,12 +46,15 @@ impl Intake<DistributionDomain> for Lists {
                         Act::PUBLISH => Move::Published,
                         _ => Move::Other,
                     };
-                    known.push((known_of(&minutes).map_err(Setback::Lasting)?, what));
+                    Ok(Some((None, (known_of(&minutes).map_err(Setback::Lasting)?, what))))
                 }
-                Some(Kind::OrganCreated(_) | Kind::MatterChanged(_)) => {}
-                _ => return Err(unknown_kind(&event)),
+                Some(Kind::OrganCreated(_) | Kind::MatterChanged(_)) => Ok(None),
+                _ => Err(unknown_kind(&event)),
             }
-        }
+        });
+        let fetched: Vec<_> = fetched.buffered(FETCHED_AT_ONCE).try_collect().await?;
+        let (lists, known): (Vec<_>, Vec<_>) = fetched.into_iter().flatten().unzip();
+        let lists = lists.into_iter().flatten().collect();
         Ok((!known.is_empty()).then_some(Command::Know { lists, known, source: through }))
     }
 }

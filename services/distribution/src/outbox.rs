@@ -138,14 +138,7 @@ impl Outbox {
     }
 
     async fn submit(&self, method: &'static str, command: Command) -> Result<()> {
-        let submission = Submission {
-            principal: "distribution".to_owned(),
-            method,
-            request_id: String::new(),
-            digest: [0; 32],
-            command,
-        };
-        self.ledger.submit(submission).await.map(|_| ())
+        self.ledger.submit(Submission::own("distribution", method, command)).await.map(|_| ())
     }
 
     /// Delivers and publishes what is to be delivered and published; whether any of it went on.
@@ -304,9 +297,13 @@ impl Outbox {
         attempt: u32,
     ) -> Result<std::result::Result<(), Refused>> {
         let minutes = Minutes::parse(&delivery.minutes, "minutes")?;
-        let ((address, known), _) = self.ledger.read(|view| {
-            Ok((view.address(&name.organ, &delivery.unit)?, view.known(&minutes, "minutes")?))
+        let ((address, known, is_erased), _) = self.ledger.read(|view| {
+            let address = view.address(&name.organ, &delivery.unit)?;
+            Ok((address, view.known(&minutes, "minutes")?, view.is_erased(&minutes.to_string())?))
         })?;
+        if is_erased {
+            return Ok(Err(Refused::for_good(Reason::MinutesErased.as_str())));
+        }
         // Whatever it was sent by before.
         if known.is_void {
             return Ok(Err(Refused::for_good("the minutes are void")));

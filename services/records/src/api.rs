@@ -15,9 +15,8 @@ use jiyao_proto::server::records::v1::records_service_server::RecordsService;
 use jiyao_proto::stored::v1 as stored;
 use jiyao_reader::Words;
 use jiyao_serve::{
-    Answers, CLEARED, CLERKS, Caller, Late, Page, PageQuery, Principal, READERS, Wanted, answer,
-    check_request_id, cursor_from, cursor_to, list_of, page_size, places_of, request_digest, service,
-    wait_for,
+    Answers, Asked, CLEARED, CLERKS, Caller, Late, Page, PageQuery, Principal, READERS, Wanted, answer,
+    cursor_from, cursor_to, list_of, page_size, places_of, service, wait_for,
 };
 use jiyao_wire::Mask;
 use prost::Message as _;
@@ -161,7 +160,7 @@ impl Api {
         mut request: api::ImportMinutesRequest,
     ) -> Result<stored::EncodedImportMinutesResponse> {
         let organ = Organ::parse(&request.parent, "parent")?;
-        check_request_id(&request.request_id)?;
+        let asked = Asked::of(&mut request)?;
         let standing = match api::Standing::try_from(request.standing) {
             Ok(api::Standing::Unspecified | api::Standing::IssuedElsewhere) => api::Standing::IssuedElsewhere,
             Ok(draft @ api::Standing::Draft) => draft,
@@ -173,8 +172,6 @@ impl Api {
         };
         let rendition_of = related(&request.rendition_of, "rendition_of")?;
         let corrects = related(&request.corrects, "corrects")?;
-        let request_id = std::mem::take(&mut request.request_id);
-        let digest = request_digest(&request);
 
         let import = move |read: Read| {
             let minutes = api::Minutes {
@@ -198,7 +195,7 @@ impl Api {
         };
         let import = self.read(request.source, request.keep_anyway, import).await?;
         let command = Command::Import(Box::new(import));
-        let committed = self.ledger.submit(&caller, &request_id, digest, command).await?;
+        let committed = self.ledger.submit(&caller, asked, command).await?;
         let answer =
             api::ImportMinutesResponse::decode(committed.answer.as_slice()).map_err(Fault::internal)?;
         let name = Minutes::parse(&answer.minutes.unwrap_or_default().name, "name")?;
@@ -267,8 +264,7 @@ impl Api {
     async fn settle(
         &self,
         caller: &Caller,
-        request_id: &str,
-        digest: [u8; 32],
+        asked: Asked,
         command: Settle,
     ) -> Result<(api::Minutes, jiyao_proto::journal::v1::Cursor)> {
         let settlement = &command.settlement;
@@ -282,7 +278,7 @@ impl Api {
                 return Err(Fault::invalid(field, format!("{} bytes, more than {LONGEST_WORD}", word.len())));
             }
         }
-        let committed = self.ledger.submit(caller, request_id, digest, Command::Settle(command)).await?;
+        let committed = self.ledger.submit(caller, asked, Command::Settle(command)).await?;
         let made = api::Minutes::decode(committed.answer.as_slice()).map_err(Fault::internal)?;
         let (minutes, _) = self.revision(&Minutes::parse(&made.name, "name")?, made.revision)?;
         Ok((minutes, cursor_to(&committed.cursor)))
@@ -291,10 +287,9 @@ impl Api {
     async fn resolve_doubt(
         &self,
         caller: Caller,
-        request: api::ResolveDoubtRequest,
+        mut request: api::ResolveDoubtRequest,
     ) -> Result<api::ResolveDoubtResponse> {
-        let digest =
-            request_digest(&api::ResolveDoubtRequest { request_id: String::new(), ..request.clone() });
+        let asked = Asked::of(&mut request)?;
         if request.doubt == 0 {
             return Err(Fault::required("doubt"));
         }
@@ -309,17 +304,16 @@ impl Api {
                 ..api::Settlement::default()
             },
         };
-        let (minutes, position) = self.settle(&caller, &request.request_id, digest, command).await?;
+        let (minutes, position) = self.settle(&caller, asked, command).await?;
         Ok(api::ResolveDoubtResponse { minutes: Some(minutes), position: Some(position) })
     }
 
     async fn correct_fact(
         &self,
         caller: Caller,
-        request: api::CorrectFactRequest,
+        mut request: api::CorrectFactRequest,
     ) -> Result<api::CorrectFactResponse> {
-        let digest =
-            request_digest(&api::CorrectFactRequest { request_id: String::new(), ..request.clone() });
+        let asked = Asked::of(&mut request)?;
         if request.path.is_empty() {
             return Err(Fault::required("path"));
         }
@@ -333,7 +327,7 @@ impl Api {
                 ..api::Settlement::default()
             },
         };
-        let (minutes, position) = self.settle(&caller, &request.request_id, digest, command).await?;
+        let (minutes, position) = self.settle(&caller, asked, command).await?;
         Ok(api::CorrectFactResponse { minutes: Some(minutes), position: Some(position) })
     }
 
@@ -471,7 +465,7 @@ impl Api {
     async fn create_organ(
         &self,
         caller: Caller,
-        request: api::CreateOrganRequest,
+        mut request: api::CreateOrganRequest,
     ) -> Result<api::CreateOrganResponse> {
         let organ = request.organ.clone().ok_or_else(|| Fault::required("organ"))?;
         if organ.display_name.trim().is_empty() {
@@ -497,8 +491,7 @@ impl Api {
             "" => None,
             id => Some(Organ::from_id(id, "organ_id")?),
         };
-        let digest =
-            request_digest(&api::CreateOrganRequest { request_id: String::new(), ..request.clone() });
+        let asked = Asked::of(&mut request)?;
         let organ = api::Organ {
             display_name: organ.display_name,
             aliases: organ.aliases,
@@ -507,7 +500,7 @@ impl Api {
             create_time: None,
         };
         let command = Command::CreateOrgan { id, organ };
-        let committed = self.ledger.submit(&caller, &request.request_id, digest, command).await?;
+        let committed = self.ledger.submit(&caller, asked, command).await?;
         let response =
             api::CreateOrganResponse::decode(committed.answer.as_slice()).map_err(Fault::internal)?;
         Ok(api::CreateOrganResponse { position: Some(cursor_to(&committed.cursor)), ..response })
@@ -577,19 +570,22 @@ fn imported_at(ledger: &Ledger<RecordsDomain>, name: &Minutes, revision: u64) ->
     }
     let record = ledger.record(document.original_sequence)?;
     let events = record.map(|record| record.events).unwrap_or_default();
-    let is_it = |minutes: &Option<api::Minutes>| {
-        minutes.as_ref().is_some_and(|minutes| minutes.name == name.to_string())
+    // While it is erased the journal has less than the state still shows.
+    let is_it = |minutes: &Option<api::Minutes>| match minutes {
+        Some(minutes) if minutes.name != name.to_string() => Ok(false),
+        Some(minutes) if minutes.erase_time.is_some() => Err(no_content(name)),
+        minutes => Ok(minutes.is_some()),
     };
     for event in &events {
         // By type: both are told apart by nothing else.
         if event.r#type == MINUTES_IMPORTED {
             let body: stored::MinutesImported = jiyao_ledger::decode_event(event)?;
-            if is_it(&body.minutes) {
+            if is_it(&body.minutes)? {
                 return Ok((body.original, body.text));
             }
         } else if event.r#type == MINUTES_AMENDED {
             let body: stored::MinutesAmended = jiyao_ledger::decode_event(event)?;
-            if is_it(&body.minutes) {
+            if is_it(&body.minutes)? {
                 return Ok((body.original, body.text));
             }
         }

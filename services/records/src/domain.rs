@@ -114,7 +114,8 @@ impl Domain for RecordsDomain {
                 let before = view.document(&name, "minutes")?;
                 let mut minutes = before.minutes.clone().unwrap_or_default();
                 let mut settlement = settlement.unwrap_or_default();
-                if minutes.erase_time.is_some() {
+                // Of erased minutes the register's facts stay corrected.
+                if minutes.erase_time.is_some() && settlement.path.is_empty() {
                     minutes.revision = settlement.revision;
                 } else {
                     settle(&mut minutes, &mut settlement)?;
@@ -312,6 +313,9 @@ fn settled(view: &Overlay<'_>, command: &Settle, context: &mut Context<'_>) -> R
             .at("revision")
             .with("revision", command.revision)
             .with("newest", minutes.revision));
+    }
+    if minutes.erase_time.is_some() {
+        return Err(no_content(&command.minutes));
     }
     let mut settlement = api::Settlement {
         principal: context.principal.to_owned(),

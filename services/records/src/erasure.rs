@@ -17,9 +17,20 @@ use crate::follow_up::{MATTER_ACTED, MATTER_ESTABLISHED, MATTER_LISTED};
 use crate::intake::RECUSALS_KNOWN;
 use crate::life::{MINUTES_ACTED, MINUTES_AMENDED, PROCEEDINGS_KEPT};
 
+/// The facts that a register says of minutes.
+const FACTS: [&str; 7] = [
+    "issuer",
+    "document_number",
+    "meeting.kind",
+    "meeting.ordinal",
+    "meeting.date",
+    "printed.date",
+    "compiled.date",
+];
+
 /// What a register says of minutes.
 static REGISTER: LazyLock<Option<Mask>> = LazyLock::new(|| {
-    let paths = [
+    let fields = [
         "name",
         "revision",
         "standing",
@@ -32,15 +43,9 @@ static REGISTER: LazyLock<Option<Mask>> = LazyLock::new(|| {
         "importer",
         "format",
         "document_kind",
-        "facts.issuer",
-        "facts.document_number",
-        "facts.meeting.kind",
-        "facts.meeting.ordinal",
-        "facts.meeting.date",
-        "facts.printed.date",
-        "facts.compiled.date",
     ];
-    let mask = FieldMask { paths: paths.map(str::to_owned).to_vec() };
+    let facts = FACTS.iter().map(|fact| format!("facts.{fact}"));
+    let mask = FieldMask { paths: fields.map(str::to_owned).into_iter().chain(facts).collect() };
     Mask::of(Some(&mask), ".jiyao.records.v1.Minutes").ok()
 });
 
@@ -119,9 +124,13 @@ pub(crate) fn remains(of: &Event, erasing: &mut Erasing) -> Result<Option<Vec<Ev
             if body.minutes != erasing.minutes {
                 return Ok(None);
             }
-            let api::Settlement { principal, time, revision, .. } = body.settlement.unwrap_or_default();
-            let settlement = Some(api::Settlement { principal, time, revision, ..Default::default() });
-            stored::MinutesSettled { settlement, ..body }.encode_to_vec()
+            let api::Settlement { principal, time, revision, path, value, .. } =
+                body.settlement.unwrap_or_default();
+            let left = api::Settlement { principal, time, revision, ..Default::default() };
+            // What a person corrected in the register stays corrected.
+            let settlement =
+                if FACTS.contains(&path.as_str()) { api::Settlement { path, value, ..left } } else { left };
+            stored::MinutesSettled { settlement: Some(settlement), ..body }.encode_to_vec()
         }
         MINUTES_ACTED => {
             let body: stored::MinutesActed = decode_event(of)?;

@@ -10,7 +10,7 @@ use jiyao_proto::records::v1 as api;
 use jiyao_proto::stored::v1 as stored;
 use prost::Message as _;
 
-use crate::documents::View as _;
+use crate::documents::{View as _, no_content};
 use crate::keys;
 use crate::sight;
 
@@ -96,6 +96,11 @@ impl<'c> Case<'c> {
         Ok(Self { view, name, minutes, life, today: civil_date(context.now, &zone) })
     }
 
+    /// Refuses what needs what the minutes said, once it was erased: nothing of it comes in again.
+    fn check_content(&self) -> Result<()> {
+        if self.minutes.erase_time.is_some() { Err(no_content(self.name)) } else { Ok(()) }
+    }
+
     pub(crate) fn decide(&self, act: Act, context: &Context<'_>, policy: Policy) -> Result<Entry> {
         let sign_off = self.view.sign_off(&self.name.organ)?;
         let facts = self.minutes.facts.clone().unwrap_or_default();
@@ -165,6 +170,9 @@ pub(crate) fn decide(
         Step::Act { minutes, etag, act } => {
             let case = Case::of(view, minutes, "name", context)?;
             check_etag(*etag, case.life.version)?;
+            if act.needs_content() {
+                case.check_content()?;
+            }
             let entry = case.decide(case.numbered((**act).clone())?, context, policy)?;
             let mut events = vec![case.event(&entry)?];
             if entry.act == Act::Issue && !case.minutes.corrects.is_empty() {
@@ -178,6 +186,7 @@ pub(crate) fn decide(
             let case = Case::of(view, &amend.minutes, "name", context)?;
             let newest = case.minutes.revision;
             check_etag(amend.etag, newest)?;
+            case.check_content()?;
             let act = Act::Amend {
                 formatting: amend.formatting,
                 from_revision: newest,
@@ -209,6 +218,7 @@ pub(crate) fn decide(
         Step::Keep(proceedings) => {
             let name = Minutes::parse(&proceedings.minutes, "minutes")?;
             let case = Case::of(view, &name, "minutes", context)?;
+            case.check_content()?;
             let items = case.minutes.facts.unwrap_or_default().items.len();
             let outside = |dissent: &&api::Dissent| dissent.item_index as usize >= items;
             if let Some(dissent) = proceedings.dissents.iter().find(outside) {

@@ -9,7 +9,7 @@ use jiyao_proto::journal::v1::Cursor;
 use jiyao_proto::records::v1::{self as api, clause_change, side};
 use jiyao_proto::server::records::v1::lifecycle_service_server::LifecycleService;
 use jiyao_proto::stored::v1::RecusalsKnown;
-use jiyao_serve::{CLERKS, Caller, LEADERS, READERS, cursor_to, request_digest, service};
+use jiyao_serve::{Asked, CLERKS, Caller, LEADERS, READERS, cursor_to, service};
 use jiyao_wire::Asks;
 use prost::Message as _;
 
@@ -53,25 +53,28 @@ impl LifecycleApi {
         }
     }
 
-    async fn step<R: Asks<Act = Act>>(&self, caller: Caller, request: R) -> Result<(api::Minutes, Cursor)> {
-        let (name, etag, request_id) = request.about();
+    async fn step<R: Asks<Act = Act>>(
+        &self,
+        caller: Caller,
+        mut request: R,
+    ) -> Result<(api::Minutes, Cursor)> {
+        let asked = Asked::of(&mut request)?;
+        let (name, etag) = request.about();
         let minutes = Minutes::parse(name, "name")?;
-        let digest = request_digest(&request.without_id());
         let act = request.act()?;
         self.check_passages(&minutes, &act).await?;
         let step = Step::Act { minutes: minutes.clone(), etag, act: Box::new(act) };
-        let committed = self.0.ledger.submit(&caller, request_id, digest, Command::Step(step)).await?;
+        let committed = self.0.ledger.submit(&caller, asked, Command::Step(step)).await?;
         Ok((self.0.revision(&minutes, 0)?.0, cursor_to(&committed.cursor)))
     }
 
     async fn update_draft(
         &self,
         caller: Caller,
-        request: api::UpdateDraftRequest,
+        mut request: api::UpdateDraftRequest,
     ) -> Result<api::UpdateDraftResponse> {
         let name = Minutes::parse(&request.name, "name")?;
-        let digest =
-            request_digest(&api::UpdateDraftRequest { request_id: String::new(), ..request.clone() });
+        let asked = Asked::of(&mut request)?;
         let minutes = name.clone();
         let amend = move |read: Read| {
             Ok(Amend {
@@ -86,8 +89,7 @@ impl LifecycleApi {
         };
         let amend = self.0.read(request.source, false, amend).await?;
         let step = Step::Amend(Box::new(amend));
-        let committed =
-            self.0.ledger.submit(&caller, &request.request_id, digest, Command::Step(step)).await?;
+        let committed = self.0.ledger.submit(&caller, asked, Command::Step(step)).await?;
         let made = api::Minutes::decode(committed.answer.as_slice()).map_err(Fault::internal)?;
         let (minutes, _) = self.0.revision(&name, made.revision)?;
         Ok(api::UpdateDraftResponse { minutes: Some(minutes), position: Some(cursor_to(&committed.cursor)) })
@@ -160,10 +162,9 @@ impl LifecycleApi {
     async fn record_proceedings(
         &self,
         caller: Caller,
-        request: api::RecordProceedingsRequest,
+        mut request: api::RecordProceedingsRequest,
     ) -> Result<api::RecordProceedingsResponse> {
-        let digest =
-            request_digest(&api::RecordProceedingsRequest { request_id: String::new(), ..request.clone() });
+        let asked = Asked::of(&mut request)?;
         if request.text.trim().is_empty() {
             return Err(Fault::required("text"));
         }
@@ -178,8 +179,7 @@ impl LifecycleApi {
             ..api::Proceedings::default()
         };
         let step = Step::Keep(Box::new(proceedings));
-        let committed =
-            self.0.ledger.submit(&caller, &request.request_id, digest, Command::Step(step)).await?;
+        let committed = self.0.ledger.submit(&caller, asked, Command::Step(step)).await?;
         let kept =
             api::RecordProceedingsResponse::decode(committed.answer.as_slice()).map_err(Fault::internal)?;
         Ok(api::RecordProceedingsResponse { position: Some(cursor_to(&committed.cursor)), ..kept })
@@ -212,15 +212,14 @@ impl LifecycleApi {
     async fn set_sign_off(
         &self,
         caller: Caller,
-        request: api::SetSignOffRequest,
+        mut request: api::SetSignOffRequest,
     ) -> Result<api::SetSignOffResponse> {
-        let digest = request_digest(&api::SetSignOffRequest { request_id: String::new(), ..request.clone() });
+        let asked = Asked::of(&mut request)?;
         let organ = Organ::parse(&request.organ, "organ")?;
         let wanted = request.sign_off.clone().ok_or_else(|| Fault::required("sign_off"))?;
         let sign_off = Box::new(jiyao_wire::sign_off_from(wanted)?);
         let step = Step::SignOff { organ, sign_off };
-        let committed =
-            self.0.ledger.submit(&caller, &request.request_id, digest, Command::Step(step)).await?;
+        let committed = self.0.ledger.submit(&caller, asked, Command::Step(step)).await?;
         Ok(api::SetSignOffResponse {
             sign_off: request.sign_off,
             position: Some(cursor_to(&committed.cursor)),

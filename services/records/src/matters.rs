@@ -13,8 +13,8 @@ use jiyao_proto::journal::v1::event::Kind;
 use jiyao_proto::records::v1::{self as api, get_board_request::By};
 use jiyao_proto::server::records::v1::matters_service_server::MattersService;
 use jiyao_serve::{
-    Answers, CLERKS, Caller, LEADERS, Late, PageQuery, Principal, READERS, Role, SUPERVISORS, UNITS,
-    cursor_from, cursor_to, list_of, page_size, request_digest, service, wait_for,
+    Answers, Asked, CLERKS, Caller, LEADERS, Late, PageQuery, Principal, READERS, Role, SUPERVISORS, UNITS,
+    cursor_from, cursor_to, list_of, page_size, service, wait_for,
 };
 use jiyao_wire::{Asks, light_up, required_date};
 use prost::Message as _;
@@ -148,15 +148,15 @@ impl MattersApi {
     async fn act<R: Asks<Act = jiyao_matters::Act>>(
         &self,
         caller: Caller,
-        request: R,
+        mut request: R,
     ) -> Result<(api::Matter, Cursor)> {
-        let (name, etag, request_id) = request.about();
+        let asked = Asked::of(&mut request)?;
+        let (name, etag) = request.about();
         let matter = Name::parse(name, "name")?;
-        let digest = request_digest(&request.without_id());
         self.check_seen(&caller, &matter, "name")?;
         let (unit, act) = (caller.principal.unit.clone(), Box::new(request.act()?));
         let command = FollowUp::Act { matter, etag, unit, act };
-        let committed = self.ledger.submit(&caller, request_id, digest, Command::FollowUp(command)).await?;
+        let committed = self.ledger.submit(&caller, asked, Command::FollowUp(command)).await?;
         let matter = match committed.told {
             Some(told) => api::Matter::decode(told.as_slice()).map_err(Fault::internal)?,
             None => self.now(&committed.answer)?,
@@ -199,18 +199,16 @@ impl MattersApi {
     async fn pick_matters(
         &self,
         caller: Caller,
-        request: api::PickMattersRequest,
+        mut request: api::PickMattersRequest,
     ) -> Result<api::PickMattersResponse> {
         let name = Minutes::parse(&request.minutes, "minutes")?;
-        let digest =
-            request_digest(&api::PickMattersRequest { request_id: String::new(), ..request.clone() });
+        let asked = Asked::of(&mut request)?;
         let (minutes, text) = self.text(&caller, &name).await?;
         let paragraphs = tokio::task::spawn_blocking(move || paragraphs(&minutes, &text))
             .await
             .map_err(Fault::internal)?;
         let command = FollowUp::Pick { minutes: name, paragraphs };
-        let committed =
-            self.ledger.submit(&caller, &request.request_id, digest, Command::FollowUp(command)).await?;
+        let committed = self.ledger.submit(&caller, asked, Command::FollowUp(command)).await?;
         let mut response =
             api::PickMattersResponse::decode(committed.answer.as_slice()).map_err(Fault::internal)?;
         for made in &mut response.matters {
@@ -223,11 +221,10 @@ impl MattersApi {
     async fn create_matter(
         &self,
         caller: Caller,
-        request: api::CreateMatterRequest,
+        mut request: api::CreateMatterRequest,
     ) -> Result<api::CreateMatterResponse> {
         let name = Minutes::parse(&request.minutes, "minutes")?;
-        let digest =
-            request_digest(&api::CreateMatterRequest { request_id: String::new(), ..request.clone() });
+        let asked = Asked::of(&mut request)?;
         let lead = words(&request.lead, "lead")?;
         if lead.contains(['、', '，', ',', '；', ';']) {
             return Err(Fault::invalid("lead", lead));
@@ -267,8 +264,7 @@ impl MattersApi {
             return Err(Fault::invalid("text", &by_hand.text));
         }
         let command = FollowUp::Create(Box::new(by_hand));
-        let committed =
-            self.ledger.submit(&caller, &request.request_id, digest, Command::FollowUp(command)).await?;
+        let committed = self.ledger.submit(&caller, asked, Command::FollowUp(command)).await?;
         let matter = self.now(&committed.answer)?;
         Ok(api::CreateMatterResponse { matter: Some(matter), position: Some(cursor_to(&committed.cursor)) })
     }
@@ -447,10 +443,9 @@ impl MattersApi {
     async fn update_measure_list(
         &self,
         caller: Caller,
-        request: api::UpdateMeasureListRequest,
+        mut request: api::UpdateMeasureListRequest,
     ) -> Result<api::UpdateMeasureListResponse> {
-        let digest =
-            request_digest(&api::UpdateMeasureListRequest { request_id: String::new(), ..request.clone() });
+        let asked = Asked::of(&mut request)?;
         let matter = Name::parse(&request.matter, "matter")?;
         self.check_seen(&caller, &matter, "matter")?;
         let command = FollowUp::List {
@@ -460,8 +455,7 @@ impl MattersApi {
             rows: jiyao_wire::rows_from(&request.rows)?,
             is_final: request.r#final,
         };
-        let committed =
-            self.ledger.submit(&caller, &request.request_id, digest, Command::FollowUp(command)).await?;
+        let committed = self.ledger.submit(&caller, asked, Command::FollowUp(command)).await?;
         let list = api::MeasureList::decode(committed.answer.as_slice()).map_err(Fault::internal)?;
         Ok(api::UpdateMeasureListResponse { list: Some(list), position: Some(cursor_to(&committed.cursor)) })
     }
@@ -493,15 +487,13 @@ impl MattersApi {
     async fn set_follow_up_rules(
         &self,
         caller: Caller,
-        request: api::SetFollowUpRulesRequest,
+        mut request: api::SetFollowUpRulesRequest,
     ) -> Result<api::SetFollowUpRulesResponse> {
-        let digest =
-            request_digest(&api::SetFollowUpRulesRequest { request_id: String::new(), ..request.clone() });
+        let asked = Asked::of(&mut request)?;
         let organ = Organ::parse(&request.organ, "organ")?;
         let rules = jiyao_wire::rules_from(request.rules.as_ref().ok_or_else(|| Fault::required("rules"))?)?;
         let command = FollowUp::Rules { organ, rules: Box::new(rules) };
-        let committed =
-            self.ledger.submit(&caller, &request.request_id, digest, Command::FollowUp(command)).await?;
+        let committed = self.ledger.submit(&caller, asked, Command::FollowUp(command)).await?;
         Ok(api::SetFollowUpRulesResponse {
             rules: request.rules,
             position: Some(cursor_to(&committed.cursor)),

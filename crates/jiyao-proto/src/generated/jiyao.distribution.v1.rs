@@ -1113,7 +1113,7 @@ pub mod deliveries_service_client {
         }
         /// Expands the list of minutes as of the planned day of issue and freezes it with a hash: the issue names it.
         /// Freezing again, before the issue, takes the place of the older one. Errors: NOT_STATED, CLASS_EMPTY,
-        /// UNIT_NOT_FOUND, CHANNEL_FORBIDDEN, SCOPE_FROZEN, NOT_ISSUED, FIELD_INVALID, NOT_CAUGHT_UP.
+        /// UNIT_NOT_FOUND, CHANNEL_FORBIDDEN, SCOPE_FROZEN, NOT_ISSUED, MINUTES_ERASED, FIELD_INVALID, NOT_CAUGHT_UP.
         pub async fn freeze_scope(
             &mut self,
             request: impl tonic::IntoRequest<super::FreezeScopeRequest>,
@@ -1174,7 +1174,7 @@ pub mod deliveries_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Adds a recipient after the scope was frozen, with the issuer's approval. Errors: SCOPE_NOT_FROZEN, NOT_ISSUED,
-        /// UNIT_NOT_FOUND, NOT_STATED.
+        /// UNIT_NOT_FOUND, NOT_STATED, MINUTES_ERASED.
         pub async fn add_recipient(
             &mut self,
             request: impl tonic::IntoRequest<super::AddRecipientRequest>,
@@ -1205,7 +1205,7 @@ pub mod deliveries_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Delivers minutes that were issued elsewhere to their frozen scope. Minutes that are issued here are delivered by
-        /// themselves. Errors: SCOPE_NOT_FROZEN, NOT_ISSUED, NOT_STATED.
+        /// themselves. Errors: SCOPE_NOT_FROZEN, NOT_ISSUED, NOT_STATED, MINUTES_ERASED.
         pub async fn dispatch_minutes(
             &mut self,
             request: impl tonic::IntoRequest<super::DispatchMinutesRequest>,
@@ -1872,7 +1872,7 @@ pub mod deliveries_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// A parked or returned one goes out again. Errors: NOT_ISSUED.
+        /// A parked or returned one goes out again. Errors: NOT_ISSUED, MINUTES_ERASED.
         pub async fn resend_delivery(
             &mut self,
             request: impl tonic::IntoRequest<super::ResendDeliveryRequest>,
@@ -1902,7 +1902,7 @@ pub mod deliveries_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// It goes by another way. Errors: ADDRESS_MISSING, CHANNEL_FORBIDDEN, NOT_ISSUED.
+        /// It goes by another way. Errors: ADDRESS_MISSING, CHANNEL_FORBIDDEN, NOT_ISSUED, MINUTES_ERASED.
         pub async fn redirect_delivery(
             &mut self,
             request: impl tonic::IntoRequest<super::RedirectDeliveryRequest>,

@@ -1686,7 +1686,8 @@ pub mod records_service_client {
             self.inner.server_streaming(req, path, codec).await
         }
         /// Settles an open doubt: what was decided and why; with a path also sets the fact there. Makes a revision. Errors:
-        /// MINUTES_NOT_FOUND, DOUBT_NOT_FOUND, REVISION_STALE, FIELD_REQUIRED, FIELD_INVALID, REQUEST_ID_REUSED, DISK_FULL.
+        /// MINUTES_NOT_FOUND, MINUTES_ERASED, DOUBT_NOT_FOUND, REVISION_STALE, FIELD_REQUIRED, FIELD_INVALID,
+        /// REQUEST_ID_REUSED, DISK_FULL.
         pub async fn resolve_doubt(
             &mut self,
             request: impl tonic::IntoRequest<super::ResolveDoubtRequest>,
@@ -2710,8 +2711,8 @@ pub mod lifecycle_service_client {
     use tonic::codegen::*;
     use tonic::codegen::http::Uri;
     /// Acts on minutes, each a step of its processing sheet. Every act is refused with MINUTES_NOT_FOUND, ETAG_STALE,
-    /// STATE_FORBIDS, FIELD_REQUIRED, FIELD_INVALID, REQUEST_ID_REUSED or DISK_FULL where it fits, besides the reasons that
-    /// stand with it.
+    /// STATE_FORBIDS, FIELD_REQUIRED, FIELD_INVALID, REQUEST_ID_REUSED or DISK_FULL where it fits, and with MINUTES_ERASED
+    /// where it is about what minutes said that were erased, besides the reasons that stand with it.
     #[derive(Debug, Clone)]
     pub struct LifecycleServiceClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -2793,7 +2794,7 @@ pub mod lifecycle_service_client {
             self
         }
         /// New content of a draft. After the signature it goes back to its signer, unless only the setting changed. Makes a
-        /// revision. Errors: those of ReadMinutes, ETAG_STALE.
+        /// revision. Errors: those of ReadMinutes, ETAG_STALE, MINUTES_ERASED.
         pub async fn update_draft(
             &mut self,
             request: impl tonic::IntoRequest<super::UpdateDraftRequest>,
@@ -2878,7 +2879,7 @@ pub mod lifecycle_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Keeps the record of discussion (会议记录) of minutes: a record of its own, read only by whom it names. Errors:
-        /// MINUTES_NOT_FOUND, FIELD_REQUIRED, FIELD_INVALID.
+        /// MINUTES_NOT_FOUND, MINUTES_ERASED, FIELD_REQUIRED, FIELD_INVALID.
         pub async fn record_proceedings(
             &mut self,
             request: impl tonic::IntoRequest<super::RecordProceedingsRequest>,
@@ -3218,7 +3219,7 @@ pub mod lifecycle_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// A passage is of another class than the whole: it cannot be made public with it. Errors: MINUTES_ERASED.
+        /// A passage is of another class than the whole: it cannot be made public with it.
         pub async fn mark_passage(
             &mut self,
             request: impl tonic::IntoRequest<super::MarkPassageRequest>,

@@ -11,7 +11,7 @@ use jiyao_rolls::Unit;
 use serde::{Deserialize, Serialize};
 
 use super::scope::level_name;
-use super::{DELIVERY_ACTED, DistributionDomain, answer};
+use super::{DELIVERY_ACTED, DistributionDomain, answer, check_content};
 use crate::documents::{View as _, names_of};
 use crate::keys;
 
@@ -119,9 +119,10 @@ impl DistributionDomain {
         self.check_way(view, delivery, channel)
     }
 
-    /// What became secret since it was sent, or void, does not go out any more (requirement 43).
+    /// What became secret since it was sent, or void, or was erased, does not go out any more (requirement 43).
     fn check_way(&self, view: &Overlay<'_>, delivery: &Delivery, channel: Channel) -> Result<()> {
         let minutes = Minutes::parse(&delivery.minutes, "minutes")?;
+        check_content(view, &minutes)?;
         let known = view.known(&minutes, "minutes")?;
         if known.is_void {
             return Err(Fault::new(Reason::NotIssued).with("minutes", minutes));

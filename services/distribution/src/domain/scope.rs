@@ -12,7 +12,7 @@ use jiyao_minutes::{Level, Stage};
 use jiyao_names::{Delivery as DeliveryName, Minutes};
 use jiyao_proto::stored::v1::Event;
 
-use super::{DELIVERIES_MADE, DistributionDomain, SCOPE_FROZEN, answer};
+use super::{DELIVERIES_MADE, DistributionDomain, SCOPE_FROZEN, answer, check_content};
 use crate::documents::{Known, View as _};
 use crate::keys;
 
@@ -40,6 +40,7 @@ impl DistributionDomain {
         now: Timestamp,
     ) -> Result<(Vec<Event>, Vec<u8>)> {
         let name = &freeze.minutes;
+        check_content(view, name)?;
         let (list, known) = (view.list(name, "minutes")?, view.known(name, "minutes")?);
         if freeze.date < self.today(now) && !known.is_foreign {
             return Err(Fault::invalid("date", freeze.date));

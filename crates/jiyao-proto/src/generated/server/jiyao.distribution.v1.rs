@@ -14,7 +14,7 @@ pub mod deliveries_service_server {
     pub trait DeliveriesService: std::marker::Send + std::marker::Sync + 'static {
         /// Expands the list of minutes as of the planned day of issue and freezes it with a hash: the issue names it.
         /// Freezing again, before the issue, takes the place of the older one. Errors: NOT_STATED, CLASS_EMPTY,
-        /// UNIT_NOT_FOUND, CHANNEL_FORBIDDEN, SCOPE_FROZEN, NOT_ISSUED, FIELD_INVALID, NOT_CAUGHT_UP.
+        /// UNIT_NOT_FOUND, CHANNEL_FORBIDDEN, SCOPE_FROZEN, NOT_ISSUED, MINUTES_ERASED, FIELD_INVALID, NOT_CAUGHT_UP.
         async fn freeze_scope(
             &self,
             request: tonic::Request<crate::distribution::v1::FreezeScopeRequest>,
@@ -31,7 +31,7 @@ pub mod deliveries_service_server {
             tonic::Status,
         >;
         /// Adds a recipient after the scope was frozen, with the issuer's approval. Errors: SCOPE_NOT_FROZEN, NOT_ISSUED,
-        /// UNIT_NOT_FOUND, NOT_STATED.
+        /// UNIT_NOT_FOUND, NOT_STATED, MINUTES_ERASED.
         async fn add_recipient(
             &self,
             request: tonic::Request<crate::distribution::v1::AddRecipientRequest>,
@@ -40,7 +40,7 @@ pub mod deliveries_service_server {
             tonic::Status,
         >;
         /// Delivers minutes that were issued elsewhere to their frozen scope. Minutes that are issued here are delivered by
-        /// themselves. Errors: SCOPE_NOT_FROZEN, NOT_ISSUED, NOT_STATED.
+        /// themselves. Errors: SCOPE_NOT_FROZEN, NOT_ISSUED, NOT_STATED, MINUTES_ERASED.
         async fn dispatch_minutes(
             &self,
             request: tonic::Request<crate::distribution::v1::DispatchMinutesRequest>,
@@ -241,7 +241,7 @@ pub mod deliveries_service_server {
             tonic::Response<crate::distribution::v1::RecallDeliveryResponse>,
             tonic::Status,
         >;
-        /// A parked or returned one goes out again. Errors: NOT_ISSUED.
+        /// A parked or returned one goes out again. Errors: NOT_ISSUED, MINUTES_ERASED.
         async fn resend_delivery(
             &self,
             request: tonic::Request<crate::distribution::v1::ResendDeliveryRequest>,
@@ -249,7 +249,7 @@ pub mod deliveries_service_server {
             tonic::Response<crate::distribution::v1::ResendDeliveryResponse>,
             tonic::Status,
         >;
-        /// It goes by another way. Errors: ADDRESS_MISSING, CHANNEL_FORBIDDEN, NOT_ISSUED.
+        /// It goes by another way. Errors: ADDRESS_MISSING, CHANNEL_FORBIDDEN, NOT_ISSUED, MINUTES_ERASED.
         async fn redirect_delivery(
             &self,
             request: tonic::Request<crate::distribution::v1::RedirectDeliveryRequest>,

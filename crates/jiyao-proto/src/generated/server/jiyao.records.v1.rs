@@ -100,7 +100,8 @@ pub mod records_service_server {
             tonic::Status,
         >;
         /// Settles an open doubt: what was decided and why; with a path also sets the fact there. Makes a revision. Errors:
-        /// MINUTES_NOT_FOUND, DOUBT_NOT_FOUND, REVISION_STALE, FIELD_REQUIRED, FIELD_INVALID, REQUEST_ID_REUSED, DISK_FULL.
+        /// MINUTES_NOT_FOUND, MINUTES_ERASED, DOUBT_NOT_FOUND, REVISION_STALE, FIELD_REQUIRED, FIELD_INVALID,
+        /// REQUEST_ID_REUSED, DISK_FULL.
         async fn resolve_doubt(
             &self,
             request: tonic::Request<crate::records::v1::ResolveDoubtRequest>,
@@ -896,7 +897,7 @@ pub mod lifecycle_service_server {
     #[async_trait]
     pub trait LifecycleService: std::marker::Send + std::marker::Sync + 'static {
         /// New content of a draft. After the signature it goes back to its signer, unless only the setting changed. Makes a
-        /// revision. Errors: those of ReadMinutes, ETAG_STALE.
+        /// revision. Errors: those of ReadMinutes, ETAG_STALE, MINUTES_ERASED.
         async fn update_draft(
             &self,
             request: tonic::Request<crate::records::v1::UpdateDraftRequest>,
@@ -921,7 +922,7 @@ pub mod lifecycle_service_server {
             tonic::Status,
         >;
         /// Keeps the record of discussion (会议记录) of minutes: a record of its own, read only by whom it names. Errors:
-        /// MINUTES_NOT_FOUND, FIELD_REQUIRED, FIELD_INVALID.
+        /// MINUTES_NOT_FOUND, MINUTES_ERASED, FIELD_REQUIRED, FIELD_INVALID.
         async fn record_proceedings(
             &self,
             request: tonic::Request<crate::records::v1::RecordProceedingsRequest>,
@@ -1018,7 +1019,7 @@ pub mod lifecycle_service_server {
             tonic::Response<crate::records::v1::PublishMinutesResponse>,
             tonic::Status,
         >;
-        /// A passage is of another class than the whole: it cannot be made public with it. Errors: MINUTES_ERASED.
+        /// A passage is of another class than the whole: it cannot be made public with it.
         async fn mark_passage(
             &self,
             request: tonic::Request<crate::records::v1::MarkPassageRequest>,
@@ -1111,8 +1112,8 @@ pub mod lifecycle_service_server {
         >;
     }
     /// Acts on minutes, each a step of its processing sheet. Every act is refused with MINUTES_NOT_FOUND, ETAG_STALE,
-    /// STATE_FORBIDS, FIELD_REQUIRED, FIELD_INVALID, REQUEST_ID_REUSED or DISK_FULL where it fits, besides the reasons that
-    /// stand with it.
+    /// STATE_FORBIDS, FIELD_REQUIRED, FIELD_INVALID, REQUEST_ID_REUSED or DISK_FULL where it fits, and with MINUTES_ERASED
+    /// where it is about what minutes said that were erased, besides the reasons that stand with it.
     #[derive(Debug)]
     pub struct LifecycleServiceServer<T> {
         inner: Arc<T>,
