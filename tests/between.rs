@@ -105,6 +105,10 @@ impl Proxy {
                 let kind = Arc::clone(&kind);
                 tokio::spawn(async move {
                     let Ok(far) = TcpStream::connect(to).await else { return };
+                    // A wait for more to send along would make every call slow, on a good network too.
+                    if near.set_nodelay(true).and(far.set_nodelay(true)).is_err() {
+                        return;
+                    }
                     if matches!(fate, Fate::Reset(_)) {
                         // Dropped, it sends a reset, not an end.
                         let _ = near.set_zero_linger();
