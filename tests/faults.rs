@@ -22,7 +22,7 @@ mod power;
 const CLIENTS: [usize; 4] = [4, 1, 48, 16];
 
 /// Builds with this feature can be told to end at a point, or to have a bug.
-const PLANTED: &str = "planted-failpoints";
+pub(crate) const PLANTED: &str = "planted-failpoints";
 
 /// Whether the long forms are asked for.
 pub(crate) fn is_long() -> bool {
@@ -82,6 +82,14 @@ impl Kind {
             n => 200 + n % 7 * 600,
         };
         match self {
+            // Little more than its number, or the sample, up to many times its size.
+            Self::Records if size < 1000 => {
+                format!(
+                    "临岚市人民政府常务会议纪要\n〔{}〕{}号\n一、审议《甲办法》\n会议同意。\n",
+                    2000 + n / 9000,
+                    n % 9000 + 1
+                )
+            }
             Self::Records => numbered(n) + &"附件内容另册存放。\n".repeat(size / 28),
             // An agenda has room for 400 KB.
             Self::Attendance => format!("{n:06}{}", "略".repeat(size.min(390_000) / 3)),

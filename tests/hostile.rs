@@ -49,8 +49,8 @@ fn literal(bytes: &mut Vec<u8>, text: &str) {
     bytes.extend(text.as_bytes());
 }
 
-/// The header block of a call, with one more header where `more` names one.
-fn call(method: &str, more: Option<(&str, &str)>) -> Vec<u8> {
+/// The header block of a call.
+fn call(method: &str) -> Vec<u8> {
     // :method POST, :scheme http, then :path, :authority, content-type, te as literals.
     let mut block = vec![0x83, 0x86, 0x04];
     literal(&mut block, method);
@@ -61,11 +61,6 @@ fn call(method: &str, more: Option<(&str, &str)>) -> Vec<u8> {
     block.push(0);
     literal(&mut block, "te");
     literal(&mut block, "trailers");
-    if let Some((name, value)) = more {
-        block.push(0);
-        literal(&mut block, name);
-        literal(&mut block, value);
-    }
     block
 }
 
@@ -158,16 +153,6 @@ impl Flood {
     }
 }
 
-/// Sends one connection's bytes and reads what comes back, for a while.
-async fn say(to: SocketAddr, bytes: &[u8]) -> Result<Vec<u8>> {
-    let mut stream = connect(to, 0).await?;
-    let _ = stream.write_all(bytes).await;
-    let mut answer = Vec::new();
-    let read = stream.read_to_end(&mut answer);
-    let _ = tokio::time::timeout(Duration::from_millis(500), read).await;
-    Ok(answer)
-}
-
 /// The most that a process has had in memory so far (MiB).
 fn resident(process: &Process) -> Result<f64> {
     process.memory("VmHWM")
@@ -243,7 +228,7 @@ async fn floods(kind: Kind) -> Result<()> {
     .await?;
     println!("{kind:?}, calm: p99 of a good client {calm:.1?}, {:.0} MiB", resident(&service)?);
     let count = 100_000;
-    let get = call(GET, None);
+    let get = call(GET);
     let floods = [
         (
             "rapid resets",
@@ -334,7 +319,7 @@ async fn requests_that_come_behind_their_refusals_are_not_held_against_a_connect
     let folder = TempDir::new()?;
     let (service, _client, _name) = served(Kind::Records, &folder, &[]).await?;
     let (mut from, mut into) = connect(service.address.parse()?, 0).await?.into_split();
-    let block = call("/jiyao.records.v1.RecordsService/NoSuchMethod", None);
+    let block = call("/jiyao.records.v1.RecordsService/NoSuchMethod");
     let mut streams = (1..).step_by(2);
     let mut refused = 0;
     for round in 1..=ROUNDS {
@@ -359,6 +344,32 @@ async fn requests_that_come_behind_their_refusals_are_not_held_against_a_connect
     Ok(())
 }
 
+/// Sends a body as it is, and reads what the call comes to.
+async fn ask(to: SocketAddr, deadline: Option<&str>, body: Vec<u8>) -> Result<tonic::Status> {
+    let (mut client, connection) = h2::client::handshake(TcpStream::connect(to).await?).await?;
+    let connection = tokio::spawn(connection);
+    let mut request = http::Request::post(format!("http://{to}{GET}"))
+        .header("content-type", "application/grpc")
+        .header("te", "trailers");
+    if let Some(deadline) = deadline {
+        request = request.header("grpc-timeout", http::HeaderValue::from_bytes(deadline.as_bytes())?);
+    }
+    let (answer, mut sending) = client.send_request(request.body(())?, false)?;
+    // It may be refused before it is whole.
+    let _ = sending.send_data(body.into(), true);
+    let read = async {
+        let (head, mut body) = answer.await?.into_parts();
+        while let Some(piece) = body.data().await {
+            body.flow_control().release_capacity(piece?.len())?;
+        }
+        let last = body.trailers().await?;
+        anyhow::Ok(tonic::Status::from_header_map(last.as_ref().unwrap_or(&head.headers)))
+    };
+    let status = tokio::time::timeout(Duration::from_secs(10), read).await??;
+    connection.abort();
+    status.context("an answer says what came of it")
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn messages_and_deadlines_beyond_sense_are_refused_one_by_one() -> Result<()> {
     let folder = TempDir::new()?;
@@ -370,15 +381,6 @@ async fn messages_and_deadlines_beyond_sense_are_refused_one_by_one() -> Result<
         payload.extend(bytes);
         payload
     };
-    let ask = |block: &[u8], payload: &[u8]| {
-        let mut bytes = frame(HEADERS, END_HEADERS, 1, block);
-        for piece in payload.chunks(16 << 10) {
-            bytes.extend(frame(DATA, 0, 1, piece));
-        }
-        bytes.extend(frame(DATA, END_STREAM, 1, &[]));
-        bytes
-    };
-    let plain = call(GET, None);
     let deep = vec![0x0b; 10_000];
     let nested = (0..2000_u32).fold(Vec::new(), |inner: Vec<u8>, _| {
         let mut outer = vec![0x1a];
@@ -391,33 +393,30 @@ async fn messages_and_deadlines_beyond_sense_are_refused_one_by_one() -> Result<
         outer.extend(inner);
         outer
     });
-    let is_ended = |mut answer: &[u8]| {
-        let mut ended = false;
-        while let Some((&[high, middle, low, kind, flags, ..], rest)) = answer.split_first_chunk::<9>() {
-            let length = u32::from_be_bytes([0, high, middle, low]) as usize;
-            ended |= kind == RESET || (kind == HEADERS && flags & END_STREAM != 0);
-            answer = rest.get(length..).unwrap_or_default();
-        }
-        ended
-    };
-    for (what, payload) in [
-        ("a length of 4 GB", message(&[1, 2, 3], u32::MAX as usize)),
-        ("a length that lies", message(&[1, 2, 3], 3000)),
-        ("10,000 groups in each other", message(&deep, deep.len())),
-        ("2,000 messages in each other", message(&nested, nested.len())),
-        ("text that is no UTF-8", message(&[0x0a, 3, 0xff, 0xfe, 0xfd], 5)),
-        ("compression that nobody offered", [&[1][..], &message(&[1], 1)[1..]].concat()),
-        ("60,000 unknown fields", message(&[0xf8, 0x7f, 1].repeat(20_000), 60_000)),
-        ("nothing", Vec::new()),
+    let (unreadable, required) = (Some(Reason::MessageUnreadable), Some(Reason::FieldRequired));
+    for (what, payload, reason) in [
+        ("a length of 4 GB", message(&[1, 2, 3], u32::MAX as usize), unreadable),
+        ("a length that lies", message(&[1, 2, 3], 3000), unreadable),
+        ("10,000 groups in each other", message(&deep, deep.len()), unreadable),
+        // What no field has is passed over.
+        ("2,000 messages in each other", message(&nested, nested.len()), required),
+        ("text that is no UTF-8", message(&[0x0a, 3, 0xff, 0xfe, 0xfd], 5), unreadable),
+        ("compression that nobody offered", [&[1][..], &message(&[1], 1)[1..]].concat(), unreadable),
+        ("60,000 unknown fields", message(&[0xf8, 0x7f, 1].repeat(20_000), 60_000), required),
+        ("nothing", Vec::new(), unreadable),
     ] {
-        let answer = say(to, &ask(&plain, &payload)).await?;
-        assert!(is_ended(&answer), "{what} is answered: {answer:?}");
+        let status = ask(to, None, payload).await.with_context(|| what.to_owned())?;
+        let told = jiyao_wire::from_status(&status);
+        assert_eq!(told.reason, reason, "{what}: {status:?}");
         client.minutes(&name, None).await.with_context(|| format!("after {what}"))?;
     }
+    // What is no deadline is none, and one that is over may still be met.
     for deadline in ["99999999H", "0n", "1n", "-1S", "soon", "", "999999999999S", "1", "💥"] {
-        let block = call(GET, Some(("grpc-timeout", deadline)));
-        let answer = say(to, &ask(&block, &message(&[], 0))).await?;
-        assert!(is_ended(&answer), "the deadline {deadline:?} is answered: {answer:?}");
+        let status = ask(to, Some(deadline), message(&[], 0)).await.context(deadline)?;
+        let is_over = ["0n", "1n"].contains(&deadline)
+            && matches!(status.code(), tonic::Code::DeadlineExceeded | tonic::Code::Cancelled);
+        let told = jiyao_wire::from_status(&status);
+        assert!(is_over || told.reason == required, "the deadline {deadline:?}: {status:?}");
         client.minutes(&name, None).await.with_context(|| format!("after the deadline {deadline:?}"))?;
     }
     assert!(resident(&service)? < MOST);
@@ -439,7 +438,7 @@ async fn answers_that_nobody_takes_do_not_fill_the_memory() -> Result<()> {
     let mut payload = vec![0];
     payload.extend(u32::try_from(request.len())?.to_be_bytes());
     payload.extend(request);
-    let block = call("/jiyao.records.v1.RecordsService/GetMinutesText", None);
+    let block = call("/jiyao.records.v1.RecordsService/GetMinutesText");
     let ((), p99, calls) = beside(Kind::Records, &client, &name, async {
         let mut held = Vec::new();
         for peer in 0..4 {
@@ -489,7 +488,7 @@ async fn idle_and_slow(kind: Kind) -> Result<()> {
             slow.push(connect(to, 20).await?);
         }
         // One byte of a frame at a time, for as long as the others are silent.
-        let get = call(GET, None);
+        let get = call(GET);
         let whole = frame(HEADERS, END_HEADERS, 1, &get);
         let mut crawled = 0;
         for byte in whole.iter().take(30) {

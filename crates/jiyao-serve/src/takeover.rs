@@ -120,7 +120,7 @@ impl<D: Domain, I: Intake<D>> Absorb for Takeover<D, I> {
     }
 
     async fn absorb(&self, link: &Link, through: Cursor, events: Vec<wire::Event>) -> Result<(), Setback> {
-        let (erased, events): (Vec<_>, Vec<_>) =
+        let (erased, mut events): (Vec<_>, Vec<_>) =
             events.into_iter().partition(|event| matches!(event.kind, Some(Kind::MinutesErased(_))));
         // Before the cursor moves on: a repeat finds it done.
         for event in erased {
@@ -130,6 +130,9 @@ impl<D: Domain, I: Intake<D>> Absorb for Takeover<D, I> {
                 info!(minutes = %erased.minutes, "the content of minutes is erased, as the other service says");
                 self.ledger.erase(CarryOut::Followed(erased)).await?;
             }
+        }
+        if is_planted("misses") {
+            events.pop();
         }
         if events.is_empty() {
             return Ok(());
