@@ -21,10 +21,10 @@ up *ARGS:
 test *ARGS:
     cargo test --workspace {{ ARGS }}
 
-# The fault tests alone: disks, kills, what is between services, hostile clients; `just faults long` runs their long forms
+# The fault tests alone: disks, kills, what is between services, hostile clients, requests by chance, damaged bytes; `just faults long` runs their long forms
 [group('test')]
 faults form='short':
-    JIYAO_FAULTS={{ form }} cargo test -p jiyao-tests --test jiyao -- faults between hostile --nocapture --test-threads 1
+    JIYAO_FAULTS={{ form }} cargo test -p jiyao-tests --test jiyao -- faults between hostile requests decoders --nocapture --test-threads 1
 
 # The ledger under so many orders of events (shuttle)
 [group('test')]

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Result;
-use jiyao_client::{AgendaItem, Client, DisclosureRequest, Import, NewMeeting};
+use jiyao_client::{AgendaItem, Client, DisclosureRequest, Import, NewMeeting, Service};
 use jiyao_fault::Reason;
 use jiyao_testkit::{Process, numbered};
 
@@ -54,6 +54,14 @@ impl Kind {
             Self::Records => "jiyao-records",
             Self::Attendance => "jiyao-attendance",
             Self::Distribution => "jiyao-distribution",
+        }
+    }
+
+    pub(crate) fn service(self) -> Service {
+        match self {
+            Self::Records => Service::Records,
+            Self::Attendance => Service::Attendance,
+            Self::Distribution => Service::Distribution,
         }
     }
 

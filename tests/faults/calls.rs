@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Result;
-use jiyao_client::{Client, Import, Service};
+use jiyao_client::{Client, Import};
 use jiyao_testkit::{FullDisk, Process, binary, may_mount, numbered, skip};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -289,11 +289,6 @@ const CANARY: &str = "金丝雀在册";
 /// A whole life, as far as it comes: words small and large, an upload, a backup, an erasure, an end in order.
 async fn live(kind: Kind, service: &Process) -> Result<Lived> {
     let (client, mut lived) = (kind.client(&service.address)?, Lived::default());
-    let of_kind = match kind {
-        Kind::Records => Service::Records,
-        Kind::Attendance => Service::Attendance,
-        Kind::Distribution => Service::Distribution,
-    };
     if kind.begin(&client).await.is_err() {
         return Ok(lived);
     }
@@ -306,7 +301,7 @@ async fn live(kind: Kind, service: &Process) -> Result<Lived> {
         }
     }
     let mut copied = Vec::new();
-    if child(service).is_some() && client.backup(of_kind, &mut copied).await.is_ok() {
+    if child(service).is_some() && client.backup(kind.service(), &mut copied).await.is_ok() {
         lived.backup = Some(copied);
     }
     if matches!(kind, Kind::Records) && child(service).is_some() {

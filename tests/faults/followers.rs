@@ -4,15 +4,17 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Result;
-use jiyao_client::{Client, Import, Page};
+use anyhow::{Context as _, Result};
+use jiyao_client::{Client, Import, Page, Service};
 use jiyao_proto::journal::v1::FollowRequest;
 use jiyao_proto::journal::v1::event::Kind;
 use jiyao_proto::journal::v1::journal_service_client::JournalServiceClient;
-use jiyao_testkit::{Dice, Process, binary, numbered};
+use jiyao_testkit::{Dice, Process, binary, numbered, until};
 use tempfile::TempDir;
 
-use super::{PLANTED, create_organ, records};
+use super::kills::OF_AN_ERASURE;
+use super::{PLANTED, create_organ, is_long, records};
+use crate::erasure::found;
 
 /// A follower of records, on a port that stays the same through its deaths.
 struct Follower {
@@ -137,5 +139,60 @@ async fn followers_that_are_killed_end_with_everything_once_and_a_planted_repeti
     let found = killed_followers(Some("takes-again=return")).await?;
     println!("with a follower that begins again each time: {found:?}");
     assert_ne!(found, [IMPORTS; 6], "the harness does not see what is taken over twice");
+    Ok(())
+}
+
+/// What records erases a follower erases too, whatever it is killed at: it ends with nothing of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_follower_killed_in_an_erasure_finishes_it() -> Result<()> {
+    let canary = "金丝雀局";
+    let program = binary("jiyao-records", "jiyao-records", None)?;
+    let followers =
+        [("jiyao-attendance", Service::Attendance), ("jiyao-distribution", Service::Distribution)];
+    for (package, service) in followers.into_iter().take(if is_long() { 2 } else { 1 }) {
+        for point in OF_AN_ERASURE {
+            let folder = TempDir::new()?;
+            let source = records(&program, &folder.path().join("records"))?;
+            create_organ(&source.address).await?;
+            let bug = format!("{point}=return");
+            let mut follower = Follower::start(package, folder.path(), &source.address, Some(&bug))?;
+            let client = |name: &str| {
+                let follower = format!("http://{}", follower.address());
+                Client::builder()
+                    .records(format!("http://{}", source.address))
+                    .attendance(&follower)
+                    .distribution(&follower)
+                    .acting_as(name, "")
+                    .build()
+            };
+            let (first, second) = (client("甲")?, client("乙")?);
+            let text = numbered(99).replace("住建局", canary);
+            let import = Import::new("organs/linlan", text.into_bytes());
+            let minutes = first.import_minutes(import).await?.minutes.name;
+            let data = folder.path().join(package);
+            until("the follower to have it", async || {
+                let is_behind = first.status(service).await?.following.iter().any(|one| one.lag > 0);
+                Ok((!is_behind && !found(&data, canary.as_bytes())?.is_empty()).then_some(()))
+            })
+            .await?;
+            let asked = first.ask_erasure(&minutes, "某法第九条").await?;
+            second.confirm_erasure(&asked.id).await?;
+            let killed = follower.process.take().context("it runs")?;
+            let ended = tokio::task::spawn_blocking(|| killed.ended()).await??;
+            assert!(!ended.success(), "{package}: {point} is passed");
+            follower.bug.clear();
+            follower.restart()?;
+            let at = format!("{package}, killed at {point}");
+            until("the erasure", async || {
+                let erasures = second.erasures(service).await?;
+                Ok(erasures.iter().any(|one| one.id == asked.id && !one.erased.is_empty()).then_some(()))
+            })
+            .await
+            .context(at.clone())?;
+            assert_eq!(found(&data, canary.as_bytes())?, Vec::<String>::new(), "{at}");
+            let verified = second.verify_journal(service, |_| {}).await?;
+            assert!(verified.damaged.is_empty() && verified.erased == 1, "{at}: {verified:?}");
+        }
+    }
     Ok(())
 }

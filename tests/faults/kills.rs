@@ -63,7 +63,7 @@ async fn kills_under_load_lose_nothing_and_a_planted_lost_write_is_found() -> Re
 const OF_A_GROUP: [&str; 5] = ["group-decided", "group-written", "group-synced", "state-applied", "answered"];
 const OF_A_SEGMENT: [&str; 2] = ["segment-made", "segment-named"];
 /// Points of an erasure, in their order.
-const OF_AN_ERASURE: [&str; 7] = [
+pub(super) const OF_AN_ERASURE: [&str; 7] = [
     "erasure-rehearsed",
     "erasure-recorded",
     "segment-rewritten",

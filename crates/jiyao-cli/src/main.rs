@@ -15,6 +15,7 @@ mod words;
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
@@ -195,7 +196,8 @@ fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli, speaker: &Speaker) -> Result<ExitCode> {
-    let client = || connect(&cli.services, speaker);
+    let is_status = matches!(cli.command, Command::Keep(keep::KeepCommand::Status));
+    let client = || connect(&cli.services, speaker, is_status.then_some(AT_ONCE));
     match cli.command {
         Command::Demo(demo) => {
             let _no_traces = jiyao_telemetry::start("jiyao", &cli.log, None).map_err(anyhow::Error::msg)?;
@@ -296,9 +298,16 @@ async fn run(cli: Cli, speaker: &Speaker) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn connect(services: &Services, speaker: &Speaker) -> Result<Client> {
+/// Whoever asks where the services stand does not wait until they stand.
+const AT_ONCE: Duration = Duration::from_secs(3);
+
+fn connect(services: &Services, speaker: &Speaker, patience: Option<Duration>) -> Result<Client> {
     let token = services.token_file.as_ref().map(fs_err::read_to_string).transpose()?;
-    let client = Client::builder()
+    let mut builder = Client::builder();
+    if let Some(patience) = patience {
+        builder = builder.timeout(patience);
+    }
+    let client = builder
         .records(&services.records)
         .attendance(&services.attendance)
         .distribution(&services.distribution)

@@ -1,7 +1,8 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiyao_calendar::{TestClock, Timestamp};
@@ -100,9 +101,13 @@ pub(crate) const NOW: i64 = 1_700_000_000_000;
 const OPTIONS: Options = Options { segment_size: 1 << 20, reserve: 0 };
 
 fn open_with(folder: &TempDir, options: Options) -> Result<Ledger<Counters>, OpenError> {
+    open_at(folder, options, NOW)
+}
+
+fn open_at(folder: &TempDir, options: Options, now: i64) -> Result<Ledger<Counters>, OpenError> {
     // Never the same one again, also where the same journal is opened again.
     static LAST: AtomicU64 = AtomicU64::new(0);
-    let clock = TestClock::at(Timestamp::from_millisecond(NOW).unwrap());
+    let clock = TestClock::at(Timestamp::from_millisecond(now).unwrap());
     let ids = Box::new(|_| Uuid::from_u64_pair(LAST.fetch_add(1, Ordering::SeqCst), 0));
     Ledger::open(&Places::in_folder(folder.path()), options, Counters, clock, ids)
 }
@@ -609,6 +614,69 @@ fn an_overlay_lies_upon_the_group_before_and_that_upon_the_state() {
     let under = overlay.settle();
     state.apply(under, at(2)).unwrap();
     seen(&overlay);
+}
+
+/// Answers and reads are in one order that fits the time in which they were asked for and given: none is of before what
+/// was answered when it began, none of behind what was asked for when it ended.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn commands_and_reads_at_the_same_time_are_in_one_order() {
+    const WRITERS: i64 = 8;
+    const EACH: i64 = 100;
+    let folder = TempDir::new().unwrap();
+    let ledger = open(&folder);
+    // What was asked for, and the largest that was answered.
+    let (asked, answered) = (Arc::new(AtomicI64::new(0)), Arc::new(AtomicI64::new(0)));
+    let mut totals = tokio::task::JoinSet::new();
+    for _ in 0..WRITERS {
+        let (ledger, asked, answered) = (ledger.clone(), Arc::clone(&asked), Arc::clone(&answered));
+        totals.spawn(async move {
+            let mut totals = Vec::new();
+            for _ in 0..EACH {
+                let before = answered.load(Ordering::SeqCst);
+                asked.fetch_add(1, Ordering::SeqCst);
+                let total = total(ledger.submit(add("a", 1, "")).await.unwrap());
+                assert!(before < total && total <= asked.load(Ordering::SeqCst), "{before} {total}");
+                answered.fetch_max(total, Ordering::SeqCst);
+                totals.push(total);
+            }
+            totals
+        });
+    }
+    let reader = tokio::spawn({
+        let (ledger, asked, answered) = (ledger.clone(), Arc::clone(&asked), Arc::clone(&answered));
+        async move {
+            let mut reads = 0;
+            while answered.load(Ordering::SeqCst) < WRITERS * EACH {
+                let before = answered.load(Ordering::SeqCst);
+                let shown = ledger.read(|view| view.get(b"a")).unwrap().0;
+                let shown = shown.map_or(0, |bytes| i64::from_be_bytes(bytes.try_into().unwrap()));
+                assert!(before <= shown && shown <= asked.load(Ordering::SeqCst), "{before} {shown}");
+                reads += 1;
+                tokio::task::yield_now().await;
+            }
+            reads
+        }
+    });
+    let mut all = totals.join_all().await.concat();
+    all.sort_unstable();
+    assert_eq!(all, (1..=WRITERS * EACH).collect::<Vec<_>>());
+    assert!(reader.await.unwrap() > 0);
+    ledger.close().await;
+}
+
+/// Clocks are set back: the journal's time is not, nor is what is decided by it.
+#[tokio::test]
+async fn a_clock_that_is_set_back_does_not_take_the_journal_along() {
+    let folder = TempDir::new().unwrap();
+    let mut times = Vec::new();
+    for now in [NOW, NOW - 3_600_000, NOW + 5, NOW - 1] {
+        let ledger = open_at(&folder, OPTIONS, now).unwrap();
+        ledger.submit(add("a", 1, "")).await.unwrap();
+        let head = ledger.head().sequence;
+        times.push(ledger.log().read(head).unwrap().time_ms - NOW);
+        ledger.close().await;
+    }
+    assert_eq!(times, [0, 0, 5, 5]);
 }
 
 /// The disk may be full for a new command: what was done before is answered all the same.

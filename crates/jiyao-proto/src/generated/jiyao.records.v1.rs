@@ -2711,8 +2711,8 @@ pub mod lifecycle_service_client {
     use tonic::codegen::*;
     use tonic::codegen::http::Uri;
     /// Acts on minutes, each a step of its processing sheet. Every act is refused with MINUTES_NOT_FOUND, ETAG_STALE,
-    /// STATE_FORBIDS, FIELD_REQUIRED, FIELD_INVALID, REQUEST_ID_REUSED or DISK_FULL where it fits, and with MINUTES_ERASED
-    /// where it is about what minutes said that were erased, besides the reasons that stand with it.
+    /// STATE_FORBIDS, FIELD_REQUIRED, FIELD_INVALID, REQUEST_ID_REUSED or DISK_FULL where it fits, besides the reasons that
+    /// stand with it.
     #[derive(Debug, Clone)]
     pub struct LifecycleServiceClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -2993,7 +2993,7 @@ pub mod lifecycle_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Hands a draft in for review (送审).
+        /// Hands a draft in for review (送审). Errors: MINUTES_ERASED.
         pub async fn submit_minutes(
             &mut self,
             request: impl tonic::IntoRequest<super::SubmitMinutesRequest>,
@@ -3020,7 +3020,8 @@ pub mod lifecycle_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Reviews it (审核), in the post that the chain has next; otherwise sends it back to the drafter. Errors: POST_FORBIDS.
+        /// Reviews it (审核), in the post that the chain has next; otherwise sends it back to the drafter. Errors: POST_FORBIDS,
+        /// MINUTES_ERASED.
         pub async fn review_minutes(
             &mut self,
             request: impl tonic::IntoRequest<super::ReviewMinutesRequest>,
@@ -3047,7 +3048,8 @@ pub mod lifecycle_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Signs it (签发). The day of it is 成文日期. A delegate's signature is marked 代. Errors: POST_FORBIDS, DELEGATION_MISSING, DATE_MISMATCH, DISCLOSURE_MISSING, DISCLOSURE_MISMATCH.
+        /// Signs it (签发). The day of it is 成文日期. A delegate's signature is marked 代. Errors: POST_FORBIDS,
+        /// DELEGATION_MISSING, DATE_MISMATCH, DISCLOSURE_MISSING, DISCLOSURE_MISMATCH, MINUTES_ERASED.
         pub async fn sign_minutes(
             &mut self,
             request: impl tonic::IntoRequest<super::SignMinutesRequest>,
@@ -3074,7 +3076,7 @@ pub mod lifecycle_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Checks it once more (复核).
+        /// Checks it once more (复核). Errors: MINUTES_ERASED.
         pub async fn proofread_minutes(
             &mut self,
             request: impl tonic::IntoRequest<super::ProofreadMinutesRequest>,
@@ -3104,7 +3106,8 @@ pub mod lifecycle_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Registers it (登记): it gets the next number of its series, gap-free, and its scope. Errors: NUMBER_MISMATCH.
+        /// Registers it (登记): it gets the next number of its series, gap-free, and its scope. Errors: NUMBER_MISMATCH,
+        /// MINUTES_ERASED.
         pub async fn register_minutes(
             &mut self,
             request: impl tonic::IntoRequest<super::RegisterMinutesRequest>,
@@ -3134,7 +3137,7 @@ pub mod lifecycle_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Has it printed (印制).
+        /// Has it printed (印制). Errors: MINUTES_ERASED.
         pub async fn print_minutes(
             &mut self,
             request: impl tonic::IntoRequest<super::PrintMinutesRequest>,
@@ -3162,7 +3165,7 @@ pub mod lifecycle_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Issues it (核发, 印发). Read-only from here on. Errors: QUORUM_OPEN, DISCLOSURE_MISSING,
-        /// SCOPE_NOT_FROZEN.
+        /// SCOPE_NOT_FROZEN, MINUTES_ERASED.
         pub async fn issue_minutes(
             &mut self,
             request: impl tonic::IntoRequest<super::IssueMinutesRequest>,
@@ -3189,7 +3192,8 @@ pub mod lifecycle_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Makes it public (公开), where its class says so. Errors: DISCLOSURE_MISSING, PASSAGE_WITHHELD.
+        /// Makes it public (公开), where its class says so. Errors: DISCLOSURE_MISSING, PASSAGE_WITHHELD,
+        /// MINUTES_ERASED.
         pub async fn publish_minutes(
             &mut self,
             request: impl tonic::IntoRequest<super::PublishMinutesRequest>,
@@ -3219,7 +3223,7 @@ pub mod lifecycle_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// A passage is of another class than the whole: it cannot be made public with it.
+        /// A passage is of another class than the whole: it cannot be made public with it. Errors: MINUTES_ERASED.
         pub async fn mark_passage(
             &mut self,
             request: impl tonic::IntoRequest<super::MarkPassageRequest>,
@@ -3306,7 +3310,7 @@ pub mod lifecycle_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// What class the drafter proposes. Errors: DISCLOSURE_MISSING.
+        /// What class the drafter proposes. Errors: DISCLOSURE_MISSING, MINUTES_ERASED.
         pub async fn propose_disclosure(
             &mut self,
             request: impl tonic::IntoRequest<super::ProposeDisclosureRequest>,
@@ -3426,7 +3430,8 @@ pub mod lifecycle_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// An item is a 重大行政决策: it needs a legality review before the meeting. Errors: REVIEW_MISSING.
+        /// An item is a 重大行政决策: it needs a legality review before the meeting. Errors: REVIEW_MISSING,
+        /// MINUTES_ERASED.
         pub async fn flag_major_decision(
             &mut self,
             request: impl tonic::IntoRequest<super::FlagMajorDecisionRequest>,

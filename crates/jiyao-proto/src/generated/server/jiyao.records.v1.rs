@@ -954,7 +954,7 @@ pub mod lifecycle_service_server {
             tonic::Response<crate::records::v1::GetSignOffResponse>,
             tonic::Status,
         >;
-        /// Hands a draft in for review (送审).
+        /// Hands a draft in for review (送审). Errors: MINUTES_ERASED.
         async fn submit_minutes(
             &self,
             request: tonic::Request<crate::records::v1::SubmitMinutesRequest>,
@@ -962,7 +962,8 @@ pub mod lifecycle_service_server {
             tonic::Response<crate::records::v1::SubmitMinutesResponse>,
             tonic::Status,
         >;
-        /// Reviews it (审核), in the post that the chain has next; otherwise sends it back to the drafter. Errors: POST_FORBIDS.
+        /// Reviews it (审核), in the post that the chain has next; otherwise sends it back to the drafter. Errors: POST_FORBIDS,
+        /// MINUTES_ERASED.
         async fn review_minutes(
             &self,
             request: tonic::Request<crate::records::v1::ReviewMinutesRequest>,
@@ -970,7 +971,8 @@ pub mod lifecycle_service_server {
             tonic::Response<crate::records::v1::ReviewMinutesResponse>,
             tonic::Status,
         >;
-        /// Signs it (签发). The day of it is 成文日期. A delegate's signature is marked 代. Errors: POST_FORBIDS, DELEGATION_MISSING, DATE_MISMATCH, DISCLOSURE_MISSING, DISCLOSURE_MISMATCH.
+        /// Signs it (签发). The day of it is 成文日期. A delegate's signature is marked 代. Errors: POST_FORBIDS,
+        /// DELEGATION_MISSING, DATE_MISMATCH, DISCLOSURE_MISSING, DISCLOSURE_MISMATCH, MINUTES_ERASED.
         async fn sign_minutes(
             &self,
             request: tonic::Request<crate::records::v1::SignMinutesRequest>,
@@ -978,7 +980,7 @@ pub mod lifecycle_service_server {
             tonic::Response<crate::records::v1::SignMinutesResponse>,
             tonic::Status,
         >;
-        /// Checks it once more (复核).
+        /// Checks it once more (复核). Errors: MINUTES_ERASED.
         async fn proofread_minutes(
             &self,
             request: tonic::Request<crate::records::v1::ProofreadMinutesRequest>,
@@ -986,7 +988,8 @@ pub mod lifecycle_service_server {
             tonic::Response<crate::records::v1::ProofreadMinutesResponse>,
             tonic::Status,
         >;
-        /// Registers it (登记): it gets the next number of its series, gap-free, and its scope. Errors: NUMBER_MISMATCH.
+        /// Registers it (登记): it gets the next number of its series, gap-free, and its scope. Errors: NUMBER_MISMATCH,
+        /// MINUTES_ERASED.
         async fn register_minutes(
             &self,
             request: tonic::Request<crate::records::v1::RegisterMinutesRequest>,
@@ -994,7 +997,7 @@ pub mod lifecycle_service_server {
             tonic::Response<crate::records::v1::RegisterMinutesResponse>,
             tonic::Status,
         >;
-        /// Has it printed (印制).
+        /// Has it printed (印制). Errors: MINUTES_ERASED.
         async fn print_minutes(
             &self,
             request: tonic::Request<crate::records::v1::PrintMinutesRequest>,
@@ -1003,7 +1006,7 @@ pub mod lifecycle_service_server {
             tonic::Status,
         >;
         /// Issues it (核发, 印发). Read-only from here on. Errors: QUORUM_OPEN, DISCLOSURE_MISSING,
-        /// SCOPE_NOT_FROZEN.
+        /// SCOPE_NOT_FROZEN, MINUTES_ERASED.
         async fn issue_minutes(
             &self,
             request: tonic::Request<crate::records::v1::IssueMinutesRequest>,
@@ -1011,7 +1014,8 @@ pub mod lifecycle_service_server {
             tonic::Response<crate::records::v1::IssueMinutesResponse>,
             tonic::Status,
         >;
-        /// Makes it public (公开), where its class says so. Errors: DISCLOSURE_MISSING, PASSAGE_WITHHELD.
+        /// Makes it public (公开), where its class says so. Errors: DISCLOSURE_MISSING, PASSAGE_WITHHELD,
+        /// MINUTES_ERASED.
         async fn publish_minutes(
             &self,
             request: tonic::Request<crate::records::v1::PublishMinutesRequest>,
@@ -1019,7 +1023,7 @@ pub mod lifecycle_service_server {
             tonic::Response<crate::records::v1::PublishMinutesResponse>,
             tonic::Status,
         >;
-        /// A passage is of another class than the whole: it cannot be made public with it.
+        /// A passage is of another class than the whole: it cannot be made public with it. Errors: MINUTES_ERASED.
         async fn mark_passage(
             &self,
             request: tonic::Request<crate::records::v1::MarkPassageRequest>,
@@ -1043,7 +1047,7 @@ pub mod lifecycle_service_server {
             tonic::Response<crate::records::v1::RecordQuorumOutcomeResponse>,
             tonic::Status,
         >;
-        /// What class the drafter proposes. Errors: DISCLOSURE_MISSING.
+        /// What class the drafter proposes. Errors: DISCLOSURE_MISSING, MINUTES_ERASED.
         async fn propose_disclosure(
             &self,
             request: tonic::Request<crate::records::v1::ProposeDisclosureRequest>,
@@ -1078,7 +1082,8 @@ pub mod lifecycle_service_server {
             tonic::Response<crate::records::v1::ReclassifyMinutesResponse>,
             tonic::Status,
         >;
-        /// An item is a 重大行政决策: it needs a legality review before the meeting. Errors: REVIEW_MISSING.
+        /// An item is a 重大行政决策: it needs a legality review before the meeting. Errors: REVIEW_MISSING,
+        /// MINUTES_ERASED.
         async fn flag_major_decision(
             &self,
             request: tonic::Request<crate::records::v1::FlagMajorDecisionRequest>,
@@ -1112,8 +1117,8 @@ pub mod lifecycle_service_server {
         >;
     }
     /// Acts on minutes, each a step of its processing sheet. Every act is refused with MINUTES_NOT_FOUND, ETAG_STALE,
-    /// STATE_FORBIDS, FIELD_REQUIRED, FIELD_INVALID, REQUEST_ID_REUSED or DISK_FULL where it fits, and with MINUTES_ERASED
-    /// where it is about what minutes said that were erased, besides the reasons that stand with it.
+    /// STATE_FORBIDS, FIELD_REQUIRED, FIELD_INVALID, REQUEST_ID_REUSED or DISK_FULL where it fits, besides the reasons that
+    /// stand with it.
     #[derive(Debug)]
     pub struct LifecycleServiceServer<T> {
         inner: Arc<T>,
