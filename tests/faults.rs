@@ -82,7 +82,7 @@ impl Kind {
         Ok(())
     }
 
-    /// Most are small, some are large: 200 B to nearly 1 MiB.
+    /// Most are small, some are large: 100 B to nearly 1 MiB.
     fn text(self, n: usize) -> String {
         let size = match n {
             n if n % 40 == 39 => 900_000,

@@ -190,6 +190,21 @@ async fn beside<F: Future<Output = Result<T>>, T>(
     Ok((came?, p99, calls))
 }
 
+/// The p99 of a good client that has a service for itself.
+async fn calm(kind: Kind, client: &Client, name: &str) -> Result<Duration> {
+    let nobody = async {
+        tokio::time::sleep(FLOOD).await;
+        Ok(())
+    };
+    Ok(beside(kind, client, name, nobody).await?.1)
+}
+
+/// What an attack did to a good client beside it.
+fn told(calls: usize, p99: Duration, calm: Duration) -> String {
+    let times = p99.as_secs_f64() / calm.as_secs_f64();
+    format!("beside it {calls} good calls, p99 {p99:.1?}, {times:.1} times the calm one")
+}
+
 async fn served(kind: Kind, folder: &TempDir, settings: &[&str]) -> Result<(Process, Client, String)> {
     let data = folder.path().join(kind.package()).display().to_string();
     let mut arguments =
@@ -221,11 +236,7 @@ async fn floods(kind: Kind) -> Result<()> {
     let folder = TempDir::new()?;
     let (service, client, name) = served(kind, &folder, &[]).await?;
     let to: SocketAddr = service.address.parse()?;
-    let ((), calm, _) = beside(kind, &client, &name, async {
-        tokio::time::sleep(FLOOD).await;
-        Ok(())
-    })
-    .await?;
+    let calm = calm(kind, &client, &name).await?;
     println!("{kind:?}, calm: p99 of a good client {calm:.1?}, {:.0} MiB", resident(&service)?);
     let count = 100_000;
     let get = call(GET);
@@ -272,12 +283,11 @@ async fn floods(kind: Kind) -> Result<()> {
         let ((sent, connections), p99, calls) = beside(kind, &client, &name, flood.attack(to, count)).await?;
         let memory = resident(&service)?;
         println!(
-            "{attack}: {sent} sent over {connections} connections, {memory:.0} MiB at most; beside it {calls} good calls, p99 {p99:.1?}, {:.1} \
-             times the calm one",
-            p99.as_secs_f64() / calm.as_secs_f64()
+            "{attack}: {sent} handed over on {connections} connections, {memory:.0} MiB at most; {}",
+            told(calls, p99, calm)
         );
         assert!(memory < MOST, "{attack}: {memory} MiB");
-        // All of it came, or the service closed one connection after the other.
+        // All of it was handed over, or the service closed one connection after the other.
         assert!(sent >= count || connections > 1, "{attack}: {sent} of {count}");
     }
     Ok(())
@@ -433,7 +443,7 @@ async fn answers_that_nobody_takes_do_not_fill_the_memory() -> Result<()> {
     let paragraph = "会议要求，各有关单位要按照职责分工抓好落实，按季报告进度。\n";
     let text = numbered(7) + &paragraph.repeat(1_000_000 / paragraph.len());
     let large = client.import_minutes(Import::new("organs/linlan", text.into_bytes())).await?.minutes.name;
-    let before = resident(&service)?;
+    let (before, calm) = (resident(&service)?, calm(Kind::Records, &client, &name).await?);
     let request = GetMinutesTextRequest { name: large.clone(), extracted: false }.encode_to_vec();
     let mut payload = vec![0];
     payload.extend(u32::try_from(request.len())?.to_be_bytes());
@@ -456,7 +466,8 @@ async fn answers_that_nobody_takes_do_not_fill_the_memory() -> Result<()> {
     .await?;
     let memory = resident(&service)?;
     println!(
-        "240 files of 1 MB asked for, none taken: {before:.0} to {memory:.0} MiB at most; beside it {calls} good calls, p99 {p99:.1?}"
+        "240 files of 1 MB asked for, none taken: {before:.0} to {memory:.0} MiB at most; {}",
+        told(calls, p99, calm)
     );
     assert!(memory < MOST, "{memory} MiB");
     // Once nobody holds them any more, they are read again.
@@ -478,6 +489,7 @@ async fn idle_and_slow(kind: Kind) -> Result<()> {
     // As many as a service takes from one address, of as many addresses as it takes: the last place is a good client's.
     let (service, client, name) = served(kind, &folder, &["connections=1200"]).await?;
     let to: SocketAddr = service.address.parse()?;
+    let calm = calm(kind, &client, &name).await?;
     let attack = async {
         let mut held = Vec::new();
         for n in 0..1000_usize {
@@ -516,7 +528,8 @@ async fn idle_and_slow(kind: Kind) -> Result<()> {
     let memory = resident(&service)?;
     println!(
         "{kind:?}: {open} of 1,000 idle connections held, {SLOW} slow ones with {crawled} bytes; {memory:.0} MiB at \
-         most; beside them {calls} good calls, p99 {p99:.1?}"
+         most; {}",
+        told(calls, p99, calm)
     );
     assert!(memory < MOST);
     assert_eq!((open, crawled), (1000, 30 * SLOW), "all of them were there");
@@ -541,6 +554,7 @@ async fn handshakes_that_stall_are_ended_and_take_nobodys_place() -> Result<()> 
     client.create_organ(Some("linlan"), "临岚市人民政府", &[]).await?;
     let name = Kind::Records.write(&client, 0).await?;
     let to: SocketAddr = service.address.parse()?;
+    let calm = calm(Kind::Records, &client, &name).await?;
     let attack = async {
         let mut held = Vec::new();
         for n in 0..200_usize {
@@ -560,9 +574,7 @@ async fn handshakes_that_stall_are_ended_and_take_nobodys_place() -> Result<()> 
     };
     let ((), p99, calls) = beside(Kind::Records, &client, &name, attack).await?;
     let memory = resident(&service)?;
-    println!(
-        "200 stalled handshakes, all ended: {memory:.0} MiB; beside them {calls} good calls, p99 {p99:.1?}"
-    );
+    println!("200 stalled handshakes, all ended: {memory:.0} MiB; {}", told(calls, p99, calm));
     assert!(memory < MOST);
     let late = Client::builder().records(format!("https://{}", service.address)).ca(Some(authority.ca()));
     late.build()?.minutes(&name, None).await?;

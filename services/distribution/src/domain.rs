@@ -22,6 +22,7 @@ use jiyao_receipts::Key;
 use jiyao_rolls::Unit;
 use jiyao_serve::{is_new, keep};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::documents::{Address, Known, PublicEntry, Task, View as _};
 use crate::keys;
@@ -489,12 +490,17 @@ impl Domain for DistributionDomain {
         let noted = known_event(of)?;
         let left = match of.r#type.as_str() {
             MINUTES_KNOWN => {
-                let mut known = from_json::<Vec<(Known, Move)>>(&noted.body)?;
-                if !known.iter().any(|(known, _)| is_one(&known.minutes)) {
-                    return Ok(None);
+                // As it was written: a newer form of it might be longer than its record.
+                let mut known = from_json::<Vec<(Value, Move)>>(&noted.body)?;
+                let mut is_any = false;
+                for (known, _) in &mut known {
+                    if known["minutes"] == erasing.minutes.as_str() {
+                        is_any = true;
+                        known["passages"] = Value::Array(Vec::new());
+                    }
                 }
-                for (known, _) in known.iter_mut().filter(|(known, _)| is_one(&known.minutes)) {
-                    known.passages.clear();
+                if !is_any {
+                    return Ok(None);
                 }
                 Noted { body: to_json(&known)?, ..noted }
             }
@@ -505,10 +511,12 @@ impl Domain for DistributionDomain {
             }
             DELIVERIES_MADE if is_one(&noted.of) => {
                 let parts = noted.parts.iter().map(|part| {
-                    let mut made: Delivery = from_json(part)?;
+                    let mut made: Value = from_json(part)?;
                     // Who approved it stays, and why goes.
-                    if let Some(at) = made.approved_by.find(": ") {
-                        made.approved_by.truncate(at);
+                    if let Some(Value::String(by)) = made.get_mut("approved_by")
+                        && let Some(at) = by.find(": ")
+                    {
+                        by.truncate(at);
                     }
                     to_json(&made)
                 });
