@@ -13,7 +13,7 @@ use jiyao_proto::records::v1::{CreateOrganRequest, GetMinutesRequest};
 use jiyao_proto::records::v1::{
     ImportMinutesRequest, ListMinutesRequest, Organ, ReadMinutesRequest, Source, UploadSourceRequest, source,
 };
-use jiyao_testkit::{FullDisk, Local, SAMPLE, may_mount, numbered, skip};
+use jiyao_testkit::{Dice, FullDisk, Local, SAMPLE, may_mount, numbered, skip};
 use tempfile::TempDir;
 use tonic::transport::Channel;
 use uuid::Uuid;
@@ -394,4 +394,33 @@ async fn calls_over_the_limit_are_shed() -> Result<()> {
     }
     assert!(client.list_minutes(ListMinutes::of("organs/-")).await.is_ok());
     services.stop().await
+}
+
+/// A caller that gives up leaves nothing half done, and finds out what was done by its request_id.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_that_is_given_up_was_done_whole_or_not_at_all() -> Result<()> {
+    let bench = Bench::new().await?;
+    let before = bench.head().await?;
+    let mut records = RecordsServiceClient::new(bench.channel().await?);
+    let (mut dice, mut done) = (Dice::new("given up"), 0);
+    const CALLS: u64 = 60;
+    for n in 0..CALLS {
+        let request = ImportMinutesRequest {
+            parent: "organs/linlan".to_owned(),
+            source: Some(Source { from: Some(source::From::Content(numbered(n as usize).into_bytes())) }),
+            request_id: Uuid::new_v4().to_string(),
+            ..ImportMinutesRequest::default()
+        };
+        let head = bench.head().await?;
+        let given_up =
+            tokio::time::timeout(dice.milliseconds(0, 25), records.import_minutes(request.clone()));
+        let is_answered = given_up.await.is_ok();
+        let answer = records.import_minutes(request).await?.into_inner();
+        assert!(!answer.already_recorded, "{n}: a repeat gets the first answer");
+        assert_eq!(bench.head().await?, head + 1, "{n}: once");
+        done += u64::from(is_answered);
+    }
+    assert!(done < CALLS, "some were given up");
+    assert_eq!(bench.head().await?, before + CALLS);
+    bench.services.stop().await
 }

@@ -267,14 +267,18 @@ impl Error for Fault {
     }
 }
 
-/// Prints an error and its causes on one line: `read header: permission denied`.
+/// Prints an error and its causes on one line: `read header: permission denied`. Some say their cause themselves: it is
+/// not said twice.
 #[must_use]
 pub fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
+        let said = cause.to_string();
+        if !text.ends_with(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
         next = cause.source();
     }
     text
@@ -283,6 +287,31 @@ pub fn chain(error: &dyn Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[derive(Debug)]
+    struct Said(&'static str, Option<Box<Said>>);
+
+    impl fmt::Display for Said {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+    }
+
+    impl Error for Said {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            self.1.as_deref().map(|cause| cause as &(dyn Error + 'static))
+        }
+    }
+
+    #[test]
+    fn a_chain_says_each_cause_once() {
+        let said = |words: &[&'static str]| {
+            let all = words.iter().rev().fold(None, |cause, words| Some(Box::new(Said(words, cause))));
+            chain(all.as_deref().unwrap())
+        };
+        assert_eq!(said(&["open", "read: denied", "denied"]), "open: read: denied");
+        assert_eq!(said(&["connect", "connect", "refused"]), "connect: refused");
+    }
 
     #[test]
     fn wire_names_read_back_and_are_unique() {
