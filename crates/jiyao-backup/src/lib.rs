@@ -188,20 +188,19 @@ pub fn restore(from: impl Read, folder: &Path) -> Result<Manifest, BackupError> 
                 return Err(broken("an entry is not the one that was summed up"));
             }
             let manifest = manifest.ok_or_else(|| broken("it has no manifest"))?;
-            restoring.finish(|head| {
+            let finished = restoring.finish(|head| {
                 if (head.journal.to_string(), head.sequence, hex(&head.hash))
                     != (manifest.journal.clone(), manifest.sequence, manifest.hash.clone())
                 {
                     return Err(broken("its journal does not end where the manifest says"));
                 }
-                let kept = secrets.iter().try_for_each(|(name, bytes)| make_private(&keys.join(name), bytes));
-                // A half of them is worse than none.
-                if kept.is_err() && keys.exists() {
-                    fs_err::remove_dir_all(&keys)?;
-                }
-                Ok(kept?)
-            })?;
-            return Ok(manifest);
+                Ok(secrets.iter().try_for_each(|(name, bytes)| make_private(&keys.join(name), bytes))?)
+            });
+            // A half of them, or they alone, would be in the way of the next restore.
+            if finished.is_err() && keys.exists() && !folder.join("journal").exists() {
+                fs_err::remove_dir_all(&keys)?;
+            }
+            return finished.map(|()| manifest);
         }
         let mut entry = Summed { from: entry, hasher: Sha256::new() };
         match (name.split_once('/'), &manifest) {

@@ -255,8 +255,8 @@ impl<D: Domain> Ledger<D> {
     /// repeat answers the same.
     ///
     /// # Errors
-    /// `ERASURE_NOT_FOUND`, `SAME_PERSON`, `MINUTES_ERASED` by another; `STATE_FORBIDS` where other records cannot do without; `DISK_FULL`,
-    /// `STATE_UNAVAILABLE`.
+    /// `ERASURE_NOT_FOUND`, `SAME_PERSON`, `MINUTES_ERASED` by another; `STATE_FORBIDS` where other records cannot do
+    /// without; `DISK_FULL`, `STATE_UNAVAILABLE`.
     pub async fn erase(&self, order: CarryOut) -> Result<v1::Erasure> {
         let (reply, outcome) = oneshot::channel();
         let unavailable = || Fault::new(Reason::StateUnavailable);
