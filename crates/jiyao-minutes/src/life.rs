@@ -640,13 +640,10 @@ impl Life {
                     return Err(mismatch("date", date));
                 }
                 if let Some(printed) = context.printed_date.filter(|date| *date != context.today) {
-                    return Err(mismatch("facts.compiled.date", printed));
+                    return Err(mismatch("name", printed).with("path", "compiled.date"));
                 }
-                if context.meeting_date.is_some_and(|meeting| context.today < meeting) {
-                    return Err(mismatch(
-                        "facts.meeting.date",
-                        context.meeting_date.unwrap_or(context.today),
-                    ));
+                if let Some(meeting) = context.meeting_date.filter(|meeting| context.today < *meeting) {
+                    return Err(mismatch("name", meeting).with("path", "meeting.date"));
                 }
                 check_disclosure(disclosure.as_ref(), self.secrecy.as_ref())?;
                 // What is printed on every copy must be what was decided (requirement 46).
@@ -679,7 +676,8 @@ impl Life {
                 }
                 if let Some(printed) = context.printed_number.filter(|printed| printed != number) {
                     return Err(Fault::new(Reason::NumberMismatch)
-                        .at("facts.document_number")
+                        .at("name")
+                        .with("path", "document_number")
                         .with("printed", printed)
                         .with("number", number));
                 }

@@ -72,6 +72,12 @@ impl World {
         self
     }
 
+    /// The field of the request that a refusal blames, and the fact in the minutes behind it.
+    fn blames(&self, act: Act) -> (String, String) {
+        let fault = self.decide(act).unwrap_err();
+        (fault.fields().concat(), fault.metadata().get("path").cloned().unwrap_or_default())
+    }
+
     fn refuses(&self, act: Act) -> Reason {
         self.decide(act).map(|entry| panic!("{entry:?}")).unwrap_err().reason()
     }
@@ -228,6 +234,7 @@ fn req_01_four_dates_stand_apart_and_the_signature_is_of_its_own_day() {
     assert_eq!(world.refuses(dated("2025-04-19")), Reason::DateMismatch, "back-dated");
     world.printed_date = Some(day("2025-04-24"));
     assert_eq!(world.refuses(sign()), Reason::DateMismatch, "the text says another 成文日期");
+    assert_eq!(world.blames(sign()), ("name".to_owned(), "compiled.date".to_owned()));
     world.printed_date = Some(day("2025-04-20"));
     let world = world.does([
         dated("2025-04-20"),
@@ -506,6 +513,7 @@ fn an_unknown_quorum_or_another_number_stops_it() {
     assert!(world.does([quorum(Quorum::Overridden)]).decide(Act::Issue).is_ok());
     let world = World { printed_number: Some("〔2025〕8号".into()), ..at(Stage::Proofread) };
     assert_eq!(world.refuses(register()), Reason::NumberMismatch);
+    assert_eq!(world.blames(register()), ("name".to_owned(), "document_number".to_owned()));
     assert_eq!(at(Stage::Registered).refuses(Act::Print { copies: 61 }), Reason::FieldInvalid);
 }
 

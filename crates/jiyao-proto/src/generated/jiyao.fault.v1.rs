@@ -100,7 +100,8 @@ pub enum Reason {
     /// FAILED_PRECONDITION: nobody delegated the signature to this post on this day. Metadata: {"post": "…", "signer": "…",
     /// "today": "…"}.
     DelegationMissing = 45,
-    /// FAILED_PRECONDITION: a date is not that of the act. Metadata: {"date": "…", "today": "…"}.
+    /// FAILED_PRECONDITION: a date is not that of the act. Metadata: {"date": "…", "today": "…"}, and of a date that the
+    /// minutes say {"path": "…"}, as CorrectFact takes it.
     DateMismatch = 46,
     /// FAILED_PRECONDITION: no disclosure class (公开属性), or not the one that it takes. Metadata: {"class": "PUBLIC"}.
     DisclosureMissing = 47,
@@ -108,7 +109,8 @@ pub enum Reason {
     QuorumOpen = 48,
     /// FAILED_PRECONDITION: this deployment takes no state secrets, or not of this level.
     SecretRefused = 49,
-    /// FAILED_PRECONDITION: the text prints another number. Metadata: {"printed": "…", "number": "…"}.
+    /// FAILED_PRECONDITION: the text prints another number. Metadata: {"printed": "…", "number": "…", "path": "…"}, as
+    /// CorrectFact takes it.
     NumberMismatch = 50,
     /// FAILED_PRECONDITION: no legality review before the meeting. Metadata: {"date": "…"}.
     ReviewMissing = 51,
