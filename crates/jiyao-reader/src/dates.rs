@@ -30,6 +30,11 @@ fn number(text: &str) -> Option<u32> {
     jiyao_docnum::ordinal(&text.replace(['Ｏ', '○'], "〇"))
 }
 
+/// Whether minutes may be of such a year.
+fn is_plausible(year: u32) -> bool {
+    (1949..2200).contains(&year)
+}
+
 /// Dates in the order of the text, with and without a year.
 pub(crate) fn all(text: &str) -> impl Iterator<Item = Found> + '_ {
     let words = text.contains('月').then(|| DATE.captures_iter(text)).into_iter().flatten();
@@ -37,7 +42,9 @@ pub(crate) fn all(text: &str) -> impl Iterator<Item = Found> + '_ {
     let digits = has_digits.then(|| DIGITS.captures_iter(text)).into_iter().flatten();
     words.chain(digits).filter_map(|captures| {
         let range = captures.get(0)?.range();
-        let year = captures.name("year");
+        let year = captures.name("year").filter(|year| number(year.as_str()).is_some_and(is_plausible));
+        let range =
+            year.map_or(captures.name("month")?.start(), |year| year.start().min(range.start))..range.end;
         let (month, day) = (number(&captures["month"])?, number(&captures["day"])?);
         let civil = |year| jiyao_calendar::date(year, month, day).map(|date| date.to_compact_string());
         // Any leap year proves month and day.
@@ -51,6 +58,12 @@ pub(crate) fn all(text: &str) -> impl Iterator<Item = Found> + '_ {
 }
 
 impl Found {
+    /// The date without its year, which is no part of it.
+    pub(crate) fn without_year(self) -> Self {
+        let Some(year) = self.year else { return self };
+        Self { range: year.end..self.range.end, iso: None, year: None, ..self }
+    }
+
     /// The date in the year that another text names.
     pub(crate) fn in_year(&self, year: &str) -> Option<CompactString> {
         Some(jiyao_calendar::date(number(year)?, self.month, self.day)?.to_compact_string())

@@ -29,6 +29,8 @@ struct Run {
 pub(crate) struct Notes {
     pub(crate) repairs: Vec<Repair>,
     pub(crate) doubts: Vec<Doubt>,
+    /// Words of verdicts that became neither a decision nor a doubt.
+    pub(crate) uncovered: Vec<Span>,
 }
 
 /// Blanks of typesetting, among them the ideographic space, and the control characters that converters leave.
@@ -136,6 +138,18 @@ impl Flow {
         Fact { value, spans: self.spans(range, notes) }
     }
 
+    /// Lists a word of a verdict that is taken for none.
+    pub(crate) fn leave(&self, range: Range<usize>, notes: &mut Notes) {
+        let spans = self.spans(range, &mut Notes::default());
+        notes.uncovered.extend(spans);
+    }
+
+    /// Whether a line of the source ends inside a range.
+    pub(crate) fn is_broken(&self, source: &str, range: Range<usize>) -> bool {
+        let spans = self.spans(range, &mut Notes::default());
+        spans.iter().any(|span| span.of(source).contains('\n'))
+    }
+
     /// Puts a stretch to a person.
     pub(crate) fn doubt(
         &self,
@@ -165,5 +179,7 @@ impl Notes {
         self.repairs.dedup();
         self.doubts.sort_by_key(|doubt| (doubt.spans.first().map(|span| span.start), doubt.code));
         self.doubts.dedup();
+        self.uncovered.sort_unstable();
+        self.uncovered.dedup();
     }
 }

@@ -14,12 +14,12 @@ use crate::words::Words;
 
 static KIND: LazyLock<Regex> = LazyLock::new(|| {
     pattern(concat!(
-        r"(?:[省市县区镇乡州盟旗局厅院校馆站所处]长|主任|党组|党委|党工委|工委|党政联席|党政班子|常委会?|常务委员会|常务|办公|专题|全体|协调|联席|工作|业务|理事会?|监事会|董事会|委员会|领导小组|领导班子|班子|代表|行政|调度|推进|例行)+(?:（扩大）)?会议",
+        r"(?:[省市县区镇乡州盟旗局厅院校馆站所处]长|主任|党组|党委|党工委|工委|党政联席|党政班子|常委会?|常务委员会|常务|办公|专题|全体|协调|联席|工作|业务|理事会?|监事会|董事会|业主|委员会|领导小组|领导班子|班子|代表|行政|调度|推进|例行)+(?:（扩大）)?会议",
         r"|(?:[省市县区镇乡州盟旗局厅院校]长|主任|局)+办公会|党政联席会|党组会|党委会|(?:协调|专题|推进|调度)会|业主大会|代表大会",
     ))
 });
 /// A body that belongs to the organ, though it is named with the meeting: 党组会议.
-static BODY: LazyLock<Regex> = LazyLock::new(|| pattern("^(?:党组|党委|党工委)"));
+static BODY: LazyLock<Regex> = LazyLock::new(|| pattern("^(?:党组|党委|党工委|业主委员会)"));
 static ORDINAL: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"[第届](?P<n>[0-9０-９]{1,4}|[一二三四五六七八九十百零〇]{1,6})次"));
 static TERM: LazyLock<Regex> = LazyLock::new(|| {
@@ -225,7 +225,14 @@ fn date(text: &str, blocks: &[Block], flow: &Flow, facts: &mut Facts, notes: &mu
     if facts.meeting.date.is_some() {
         return;
     }
-    let Some(found) = dates::all(&flow.plain).next() else { return };
+    let Some(mut found) = dates::all(&flow.plain).next() else { return };
+    // A bare number at the end of a line is no year of the date that begins the next: 访问量：2031, 6月20日.
+    if let Some(year) = found.year.clone()
+        && !flow.plain[year.end..].starts_with(['年', '-', '.', '/'])
+        && flow.is_broken(text, year.start..year.end + '月'.len_utf8())
+    {
+        found = found.without_year();
+    }
     facts.meeting.date = match &found.iso {
         Some(iso) => Some(flow.says(iso.clone(), found.range.clone(), notes)),
         None => yearless(text, blocks, flow, &found, facts, notes),

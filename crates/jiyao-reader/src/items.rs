@@ -6,19 +6,42 @@ use rustc_hash::FxHashSet;
 
 use crate::blocks::{Block, Kind};
 use crate::decisions;
-use crate::facts::{Fact, Facts, Item};
+use crate::facts::{Attendance, Attendee, Fact, Facts, Item};
 use crate::flow::{Flow, Notes};
 use crate::words::Words;
 
 pub(crate) fn read(text: &str, blocks: &[Block], words: &Words, facts: &mut Facts, notes: &mut Notes) {
     let issuer = facts.issuer.as_ref().map(|issuer| crate::script::folded(&issuer.value));
     let (mut flow, mut titles) = (Flow::default(), Titles::default());
-    for block in blocks {
+    let people = people(facts);
+    let mut ahead = blocks.iter().enumerate();
+    while let Some((at, block)) = ahead.next() {
         let begins = matches!(block.kind, Kind::ItemHeading | Kind::Unnumbered);
         if !begins && (block.kind != Kind::Paragraph || facts.items.is_empty()) {
+            if matches!(block.kind, Kind::Opening | Kind::Paragraph | Kind::Other) {
+                flow.fill(text, block.content().into_iter());
+                decisions::doubt_all(&flow, notes);
+            }
             continue;
         }
         flow.fill(text, block.content().into_iter());
+        if let Some(speech) = speech(&flow.plain, &people, words) {
+            decisions::leave_all(&flow, &speech, notes);
+            continue;
+        }
+        // 会议同意：, and what it agrees to in the paragraphs below: one decision.
+        if decisions::opens_list(&flow.plain) {
+            let below = blocks[at + 1..].iter().take_while(|next| is_listed(text, next)).count();
+            let parts = || blocks[at..=at + below].iter().enumerate();
+            let marked =
+                |(n, block): (usize, &Block)| if n == 0 { block.content() } else { block.lines.clone() };
+            let content: Vec<_> = parts().flat_map(marked).collect();
+            let whole = Flow::join(text, &content);
+            if below > 0 && decisions::is_one(&whole, flow.plain.len()) {
+                flow = whole;
+                ahead.nth(below - 1);
+            }
+        }
         if begins {
             facts.items.push(Item { no: number(text, block, notes), ..Item::default() });
             titles = Titles::default();
@@ -35,6 +58,45 @@ pub(crate) fn read(text: &str, blocks: &[Block], words: &Words, facts: &mut Fact
             item.decisions.push(decision);
         }
     }
+}
+
+/// Names of those who were there.
+fn people(facts: &Facts) -> FxHashSet<String> {
+    let of = |entries: &[Attendee]| -> Vec<String> {
+        entries.iter().filter_map(|entry| Some(entry.name.as_ref()?.value.to_string())).collect()
+    };
+    let Attendance { present, observers, absent, recorders } = &facts.attendance;
+    let chair = facts.meeting.chair.iter().chain(recorders).map(|name| name.value.to_string());
+    [present, observers, absent].into_iter().flat_map(|list| of(list)).chain(chair).collect()
+}
+
+/// How sure it is that a paragraph is what somebody said.
+pub(crate) enum Speech {
+    /// Of somebody who was there.
+    Known,
+    /// Of what looks like a name or a unit.
+    Likely,
+}
+
+/// Characters of a speaker's name or unit, at most.
+const LONGEST_SPEAKER: usize = 12;
+
+/// `高原：同意更换。`: what somebody said, and no verdict of the meeting.
+fn speech(plain: &str, people: &FxHashSet<String>, words: &Words) -> Option<Speech> {
+    let (at, _) = plain.char_indices().take(LONGEST_SPEAKER + 1).find(|(_, c)| matches!(c, '：' | ':'))?;
+    let who = &plain[..at];
+    let who = who.split(['（', '(']).next().unwrap_or(who);
+    if people.contains(who) {
+        return Some(Speech::Known);
+    }
+    let is_somebody = !who.contains("会议") && (words.person(who).is_some() || words.is_unit(who));
+    is_somebody.then_some(Speech::Likely)
+}
+
+/// Whether a paragraph is a part of a list below another one: `（一）`, `1.`, `一是`.
+fn is_listed(text: &str, block: &Block) -> bool {
+    block.kind == Kind::Paragraph
+        && block.lines.first().is_some_and(|line| decisions::part_mark(&text[line.clone()]).is_some())
 }
 
 fn number(text: &str, block: &Block, notes: &mut Notes) -> Option<Fact> {

@@ -41,6 +41,9 @@ pub struct Reading {
     pub doubts: Vec<Doubt>,
     /// What was skipped inside facts, in the order of the text.
     pub repairs: Vec<Repair>,
+    /// Words of verdicts that became neither a decision nor a doubt, in the order of the text: what somebody else said, or
+    /// what was agreed before.
+    pub uncovered: Vec<Span>,
     /// The whole text.
     pub tree: Tree,
 }
@@ -52,12 +55,13 @@ pub fn read(text: &str, words: &Words) -> Reading {
     let blocks = blocks::cut(text, words);
     let mut facts = Facts::default();
     header::read(text, &blocks, words, &mut facts, &mut notes);
-    items::read(text, &blocks, words, &mut facts, &mut notes);
+    // Who was there first: what one of them says is no verdict of the meeting.
     roll::read(text, &blocks, words, &mut facts, &mut notes);
+    items::read(text, &blocks, words, &mut facts, &mut notes);
     closing::read(text, &blocks, words, &mut facts, &mut notes);
     notes.settle(text);
     let tree = tree::build(text, &blocks, &facts, &notes.repairs);
-    Reading { facts, doubts: notes.doubts, repairs: notes.repairs, tree }
+    Reading { facts, doubts: notes.doubts, repairs: notes.repairs, uncovered: notes.uncovered, tree }
 }
 
 /// What a fact's spans say once the repairs are taken out: the fact as printed.

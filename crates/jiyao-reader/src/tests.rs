@@ -200,3 +200,120 @@ proptest! {
         check_lossless(&chars.into_iter().collect::<String>());
     }
 }
+
+fn minutes_of(decided: &str) -> String {
+    format!(
+        "临岚市人民政府第42次常务会议纪要\n2025年4月15日上午，市长方知远主持召开第42次常务会议。现纪要如下：\n一、关于停车收费\n{decided}\n"
+    )
+}
+
+fn outcomes(reading: &Reading) -> Vec<&str> {
+    let decisions = reading.facts.items.iter().flat_map(|item| &item.decisions);
+    decisions.map(|decision| decision.outcome.value.as_str()).collect()
+}
+
+/// Whatever turns a verdict round is printed with it, or the verdict is a doubt: the positive alone never comes out.
+#[test]
+fn a_negated_verdict_never_comes_out_as_its_opposite() {
+    let negations =
+        ["没有", "未", "未能", "尚未", "并未", "没能", "不", "并非", "未获", "无法", "难以", "拒绝", "不能"];
+    let between = ["", "一致", "完全", "予以"];
+    for negation in negations {
+        for between in between {
+            for verdict in ["原则同意", "原则通过", "同意", "通过", "原则上同意"] {
+                for lead in ["会议", "会议经研究，", "经讨论，会议", ""] {
+                    let text = minutes_of(&format!("{lead}{negation}{between}{verdict}停车收费方案。"));
+                    let reading = read(&text, &Words::default());
+                    for outcome in outcomes(&reading) {
+                        assert!(outcome.starts_with(negation), "{outcome} of {text}");
+                    }
+                    let is_told = !outcomes(&reading).is_empty()
+                        || !reading.doubts.is_empty()
+                        || !reading.uncovered.is_empty();
+                    assert!(is_told, "nothing tells of {text}");
+                }
+            }
+        }
+    }
+    let text = minutes_of("会议没有原则同意停车收费方案，退回市发改委重新论证。");
+    let reading = read(&text, &Words::default());
+    assert_eq!(outcomes(&reading), ["没有原则同意"]);
+    assert_eq!(reading.facts.items[0].decisions[0].subjects[0].value, "停车收费方案");
+}
+
+#[test]
+fn what_somebody_says_is_no_verdict_of_the_meeting() {
+    let text = "临岚市人民政府第42次常务会议纪要\n2025年4月15日上午，市长方知远主持召开第42次常务会议。现纪要如下：\n一、关于停车收费\n\
+                贺兰舟：同意涨价。\n市财政局：原则同意，但要先听证。\n钱德安：同意。\n邱明谦表示，不同意涨价。\n\
+                市发改委认为，原则同意方案但时机不当。\n会议决定暂缓实施停车收费方案。\n出席：方知远 贺兰舟 邱明谦\n";
+    let reading = read(text, &Words::default());
+    assert_eq!(outcomes(&reading), ["暂缓实施"], "{:?}", reading.facts.items);
+    let doubted: Vec<_> = reading.doubts.iter().map(|doubt| doubt.spans[0].of(text)).collect();
+    // Who was there is known to speak; of the others a person is asked.
+    for said in ["原则同意，但要先听证", "同意", "不同意涨价", "原则同意方案但时机不当"]
+    {
+        assert!(doubted.contains(&said), "{said} is not among {doubted:?}");
+    }
+    assert_eq!(reading.uncovered.iter().map(|span| span.of(text)).collect::<Vec<_>>(), ["同意"]);
+    let of_meeting = minutes_of("会议认为，方案成熟，原则同意停车收费方案。\n与会人员一致认为，同意试行。");
+    assert_eq!(outcomes(&read(&of_meeting, &Words::default())), ["原则同意", "同意"]);
+}
+
+#[test]
+fn what_begins_with_a_word_that_may_end_a_verdict_is_agreed_to_all_the_same() {
+    for (decided, subjects) in [
+        ("会议同意与临岚公交集团签订服务协议。", vec!["与临岚公交集团签订服务协议"]),
+        ("会议同意人防办提出的计划。", vec!["人防办提出的计划"]),
+        ("会议同意书面征求意见。", vec!["书面征求意见"]),
+        ("会议同意后勤保障方案。", vec!["后勤保障方案"]),
+        ("会议同意率先试点。", vec!["率先试点"]),
+        ("会议同意：户籍改革方案。", vec!["户籍改革方案"]),
+        (
+            "会议同意：\n（一）安排经费300万元；\n（二）改造泵站，由市水务局负责。",
+            vec!["安排经费300万元", "改造泵站"],
+        ),
+    ] {
+        let text = minutes_of(decided);
+        let reading = read(&text, &Words::default());
+        assert_eq!(outcomes(&reading), ["同意"], "{decided}");
+        let found: Vec<_> = reading.facts.items[0].decisions[0]
+            .subjects
+            .iter()
+            .map(|subject| subject.value.as_str())
+            .collect();
+        assert_eq!(found, subjects);
+    }
+    for no_verdict in [
+        "征得业主同意后实施。",
+        "会议讨论了同意书的格式。",
+        "同意12票，反对3票。",
+        "无论同意与否均须公示。",
+        "会议统计同意人数。",
+    ] {
+        let text = minutes_of(no_verdict);
+        assert_eq!(outcomes(&read(&text, &Words::default())), Vec::<&str>::new(), "{no_verdict}");
+    }
+}
+
+#[test]
+fn a_number_that_is_no_year_is_none() {
+    let of = |head: &str| {
+        let text = format!(
+            "临岚市人民政府第42次常务会议纪要\n{head}\n4月15日上午，市长方知远主持召开第42次常务会议。现纪要如下：\n一、关于停车\n会议同意方案。\n2025年4月20日\n"
+        );
+        read(&text, &Words::default()).facts.meeting.date.map(|date| date.value.to_string())
+    };
+    for head in ["阅读量：7368", "阅读次数 2031", "访问量：1999\n", "编号 0001"] {
+        assert_eq!(of(head).as_deref(), Some("2025-04-15"), "{head}");
+    }
+    assert_eq!(dates::all("7368年6月20日").next().and_then(|found| found.iso), None);
+}
+
+#[test]
+fn a_verdict_outside_all_items_is_put_to_a_person() {
+    let text = "2025年4月15日上午，市长方知远主持召开市政府第42次常务会议，研究停车等事项。\n\
+                会议指出，方案总体可行，原则同意市发改委意见。由市发改委负责修改完善。\n";
+    let reading = read(text, &Words::default());
+    let doubts = reading.doubts.iter().filter(|doubt| doubt.code == DoubtCode::VerdictUnproved);
+    assert!(!outcomes(&reading).is_empty() || doubts.count() > 0, "{reading:?}");
+}
