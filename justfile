@@ -9,12 +9,17 @@ default:
 # Start the three services, import the sample and show what happened
 [group('run')]
 demo *ARGS:
-    cargo run --release -p jiyao-cli -- demo {{ ARGS }}
+    cargo run -p jiyao-cli -- demo {{ ARGS }}
 
 # Run the three services until Ctrl-C
 [group('run')]
 up *ARGS:
-    cargo run --release -p jiyao-cli -- up {{ ARGS }}
+    cargo run -p jiyao-cli -- up {{ ARGS }}
+
+# The services and the command as they are shipped, in target/dist
+[group('run')]
+dist:
+    cargo build --profile dist --locked -p jiyao-cli -p jiyao-records -p jiyao-attendance -p jiyao-distribution
 
 # All tests
 [group('test')]
@@ -44,13 +49,13 @@ score:
 # How fast: `speed` each kind of work against its floor (or some of `reads writes follows starts`), `reader`, `deliveries`
 [group('test')]
 bench which='speed' *parts:
-    cargo bench -p jiyao-tests --bench {{ which }} -- {{ parts }}
+    cargo bench --profile dist -p jiyao-tests --bench {{ which }} -- {{ parts }}
 
 # Random input to a decoder of `jiyao_testkit::decoders`, e.g. read or table (needs nightly and cargo-fuzz)
 [group('test')]
 fuzz what='read' seconds='1200':
     JIYAO_DECODER={{ what }} cargo run -q -p jiyao-fuzz -- tests/fuzz/corpus/{{ what }}
-    CARGO_PROFILE_RELEASE_LTO=off JIYAO_DECODER={{ what }} cargo +nightly fuzz run --fuzz-dir tests/fuzz --features libfuzzer decoder tests/fuzz/corpus/{{ what }} -- -max_total_time={{ seconds }} -max_len=20000
+    JIYAO_DECODER={{ what }} cargo +nightly fuzz run --fuzz-dir tests/fuzz --features libfuzzer decoder tests/fuzz/corpus/{{ what }} -- -max_total_time={{ seconds }} -max_len=20000
 
 # Formatting
 [group('check')]

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use jiyao_client::{Client, Difference, DisclosureClass, Import, Service};
-use jiyao_testkit::{DIRECTORY, Dice, Process, binary, numbered, until};
+use jiyao_testkit::{DIRECTORY, Dice, Process, binary, hold_posts, numbered, until};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -207,7 +207,7 @@ async fn issue_minutes(client: Client, stop: Arc<AtomicBool>) -> Result<Vec<(Str
 const CATCHING_UP: Duration = Duration::from_secs(300);
 
 /// Waits until nobody is behind another.
-async fn caught_up(client: &Client) -> Result<()> {
+pub(crate) async fn caught_up(client: &Client) -> Result<()> {
     let began = Instant::now();
     for service in Service::ALL {
         loop {
@@ -265,6 +265,7 @@ async fn storm(storm: Duration, bug: Option<&str>) -> Result<Came> {
         .timeout(Duration::from_secs(20))
         .build()?;
     client.create_organ(Some("linlan"), "临岚市人民政府", &[]).await?;
+    hold_posts(&at_records.to_string(), "organs/linlan", "local", None).await?;
     client.import_directory("organs/linlan", DIRECTORY.as_bytes().to_vec(), false).await?;
     let (stop, made) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let load = tokio::spawn(import(client.clone(), Arc::clone(&stop), Arc::clone(&made)));

@@ -388,6 +388,9 @@ async fn mail_is_received_only_where_a_report_says_delivered() -> Result<()> {
     assert_eq!(refused.attempt, 2, "tried again, then parked");
 
     // Handed to a house that makes no reports, or still on its way: known, and neither is a receipt.
+    let waiting = |deliveries: &[Delivery]| {
+        deliveries.iter().find(|delivery| delivery.title == "停机局").unwrap().name.clone()
+    };
     for (unit, transit) in [("转递局", "relayed"), ("停机局", "delayed")] {
         let name = deliveries.iter().find(|delivery| delivery.title == unit).unwrap().name.clone();
         let found = until(unit, async || {
@@ -408,7 +411,32 @@ async fn mail_is_received_only_where_a_report_says_delivered() -> Result<()> {
     assert!(mail.contains(&received.sha256) && mail.contains("application/octet-stream"), "{mail}");
     let receipts = client.receipts(&received.name).await?;
     let keys = client.public_keys("receipt").await?;
-    assert_eq!(verify_receipt(&receipts[0], &keys)?.kind, ReceiptKind::Delivered);
+    assert_eq!(verify_receipt(&receipts[0], &keys)?.kind, ReceiptKind::MailReported);
+
+    // Whoever knows a delivery can write a report of it, and sends it to where reports go.
+    let before = [client.delivery(&received.name).await?, client.delivery(&waiting(&deliveries)).await?];
+    for (n, delivery) in before.iter().enumerate() {
+        let id = delivery.name.trim_start_matches("organs/").replace("/deliveries/", ".");
+        for (action, proof) in
+            [("failed", ""), ("delivered", ""), ("failed", ".00112233445566778899aabbccddeeff")]
+        {
+            let report = format!(
+                "From: MAILER-DAEMON@example.org\r\nMIME-Version: 1.0\r\nContent-Type: multipart/report; \
+                 report-type=delivery-status; boundary=\"b\"\r\n\r\n--b\r\nContent-Type: \
+                 message/delivery-status\r\n\r\nReporting-MTA: dns; mail.example.org\r\nOriginal-Envelope-Id: \
+                 {id}.1{proof}\r\n\r\nFinal-Recipient: rfc822; office@example.org\r\nAction: {action}\r\n\
+                 Status: 5.1.1\r\n\r\n--b--\r\n"
+            );
+            let file = format!("{n}{action}{}", proof.len());
+            fs_err::write(exim.maildir("jiyao").join("new").join(&file), report)?;
+            until("the forged report", async || {
+                Ok((!exim.maildir("jiyao").join("new").join(&file).exists()).then_some(()))
+            })
+            .await?;
+        }
+        assert_eq!(client.delivery(&delivery.name).await?, *delivery, "a forged report changes nothing");
+    }
+    assert_eq!(client.receipts(&received.name).await?, receipts);
     client.deliver(&received.name, DeliveryAct::Remind { text: "请于今日签收".into() }, None).await?;
     until("the reminder", async || {
         let came = fs_err::read_dir(&new)?

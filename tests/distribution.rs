@@ -127,6 +127,7 @@ impl House {
         let client = services.client()?;
         let organ = client.create_organ(Some("linlan"), "临岚市人民政府", &[]).await?.name;
         client.import_directory(&organ, DIRECTORY.as_bytes().to_vec(), false).await?;
+        services.hold_posts(&organ, "local", None).await?;
         Ok(Self { services, client, organ, folder })
     }
 

@@ -73,15 +73,15 @@ async fn three_services_on_three_addresses_with_tls_and_tokens() -> Result<()> {
     let folder = TempDir::new()?;
     let authority = Authority::new(folder.path())?;
     let lines = [
-        ("clerk-token", "chen", "clerk"),
-        ("reader-token", "li", "reader"),
-        ("attendance-token", "attendance", "service"),
-        ("distribution-token", "distribution", "service"),
-        ("operator-token", "周", "operator"),
+        ("clerk-token-of-a-test", "chen", "clerk"),
+        ("reader-token-of-a-test", "li", "reader"),
+        ("attendance-token-of-a-test", "attendance's", "service"),
+        ("distribution-token-of-a-test", "distribution's", "service"),
+        ("operator-token-of-a-test", "周", "operator"),
     ];
     let tokens = Tokens::new(&folder.path().join("tokens.toml"), &lines)?;
-    fs_err::write(folder.path().join("jiyao-attendance.token"), "attendance-token\n")?;
-    fs_err::write(folder.path().join("jiyao-distribution.token"), "distribution-token\n")?;
+    fs_err::write(folder.path().join("jiyao-attendance.token"), "attendance-token-of-a-test\n")?;
+    fs_err::write(folder.path().join("jiyao-distribution.token"), "distribution-token-of-a-test\n")?;
     let mut processes = Vec::<Process>::new();
     for (package, address, _) in SERVICES {
         let records = processes.first().map(|records| records.address.clone());
@@ -95,7 +95,7 @@ async fn three_services_on_three_addresses_with_tls_and_tokens() -> Result<()> {
             .ca(Some(authority.ca()))
             .token(token.map(str::to_owned))
     };
-    let clerk = builder(Some("clerk-token")).build()?;
+    let clerk = builder(Some("clerk-token-of-a-test")).build()?;
     let organ = clerk.create_organ(Some("linlan"), "临岚市人民政府", &[]).await?;
     let imported = clerk.import_minutes(Import::new(&organ.name, SAMPLE.as_bytes().to_vec())).await?;
     assert_eq!(imported.minutes.importer, "chen", "the record says who");
@@ -106,14 +106,14 @@ async fn three_services_on_three_addresses_with_tls_and_tokens() -> Result<()> {
     );
 
     // A reader reads, and records nothing.
-    let reader = builder(Some("reader-token")).build()?;
+    let reader = builder(Some("reader-token-of-a-test")).build()?;
     assert_eq!(reader.list_minutes(ListMinutes::of("organs/-")).await?.entries.len(), 1);
     let refused =
         reader.import_minutes(Import::new(&organ.name, SAMPLE.as_bytes().to_vec())).await.unwrap_err();
     assert_eq!((refused.reason(), refused.kind()), (Some(Reason::RoleMissing), ErrorKind::Forbidden));
 
     // An operator keeps the services, and reads no minutes by that.
-    let operator = builder(Some("operator-token")).build()?;
+    let operator = builder(Some("operator-token-of-a-test")).build()?;
     for service in Service::ALL {
         operator.status(service).await?;
         assert!(operator.verify_journal(service, |_| {}).await?.damaged.is_empty());
@@ -142,8 +142,10 @@ async fn three_services_on_three_addresses_with_tls_and_tokens() -> Result<()> {
         fs_err::create_dir_all(&path)?;
         path
     })?;
-    let wrong =
-        builder(Some("clerk-token")).ca(Some(stranger.ca())).timeout(Duration::from_secs(2)).build()?;
+    let wrong = builder(Some("clerk-token-of-a-test"))
+        .ca(Some(stranger.ca()))
+        .timeout(Duration::from_secs(2))
+        .build()?;
     let failed = wrong.minutes(&imported.minutes.name, None).await.unwrap_err();
     assert!(failed.is_unavailable() && failed.to_string().contains("certificate"), "{failed}");
 
@@ -172,13 +174,15 @@ async fn three_services_on_three_addresses_with_tls_and_tokens() -> Result<()> {
             let is_reading = reads.iter().any(|word| method.starts_with(word));
             let is_kept = path.contains("JournalService") || path.contains("OperationsService");
             if is_kept || !is_reading {
-                let token = if is_kept { "clerk-token" } else { "reader-token" };
+                let token = if is_kept { "clerk-token-of-a-test" } else { "reader-token-of-a-test" };
                 let refused = call(&channel, &path, Some(token)).await;
                 assert_eq!(refused.code(), Code::PermissionDenied, "{path} with {token}: {refused}");
             }
         }
         assert_eq!(
-            call(&channel, "/jiyao.records.v1.RecordsService/Nothing", Some("clerk-token")).await.code(),
+            call(&channel, "/jiyao.records.v1.RecordsService/Nothing", Some("clerk-token-of-a-test"))
+                .await
+                .code(),
             Code::PermissionDenied
         );
     }
@@ -208,6 +212,6 @@ async fn every_method_but_health_and_reflection_has_a_row() -> Result<()> {
     for service in SERVICES.map(|(_, _, service)| service).into_iter().chain(shared) {
         served.extend(jiyao_serve::paths_of(DESCRIPTORS, service)?);
     }
-    assert_eq!(served.len(), 13 + 3 + 2 + 2 + 6, "a new method needs a row, and its number here");
+    assert_eq!(served.len(), 13 + 3 + 2 + 2 + 7, "a new method needs a row, and its number here");
     services.stop().await
 }

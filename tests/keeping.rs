@@ -7,12 +7,15 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Result;
-use jiyao_client::{Client, Import, ListMinutes, MeetingAct, NewMeeting, Service};
+use jiyao_client::{
+    Client, Difference, DisclosureClass, Import, LifeAct, ListMinutes, MeetingAct, NewMeeting, Service,
+};
+use jiyao_fault::Reason;
 use jiyao_proto::journal::v1::FollowRequest;
 use jiyao_proto::journal::v1::journal_service_client::JournalServiceClient;
 use jiyao_proto::records::v1::GetMinutesRequest;
 use jiyao_proto::records::v1::records_service_client::RecordsServiceClient;
-use jiyao_testkit::{Local, Process, binary, numbered, spoil, until};
+use jiyao_testkit::{DIRECTORY, Local, Process, binary, hold_posts, numbered, spoil, until};
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
     TraceService, TraceServiceServer,
 };
@@ -23,7 +26,7 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use tempfile::TempDir;
 use tonic::{Request, Response, Status};
 
-use crate::distribution::House;
+use crate::distribution::{House, draft, drafted, freeze, frozen, issue};
 use crate::faults::{Kind, copy};
 
 fn start(package: &str, listen: &str, folder: &Path, source: &str) -> Result<Process> {
@@ -191,8 +194,71 @@ async fn an_older_backup_under_living_followers_is_caught() -> Result<()> {
     // It still answers what it knows, and holding both against each other says what does not fit.
     let roll = client.list_rolls("organs/-", None).await?.entries;
     assert_eq!(roll.len(), 2);
-    assert!(!client.reconcile("organs/-").await?.is_empty());
+    let found = client.reconcile("organs/-").await?;
+    for service in ["attendance", "distribution"] {
+        let says = |one: &Difference| one.name == service && one.what.contains("until an operator");
+        assert!(found.iter().any(says), "{service} has stopped: {found:?}");
+    }
     drop(restored);
+    Ok(())
+}
+
+/// Records waits for nothing that never comes: it says that distribution went back, not that a scope is missing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_issue_that_waits_for_an_older_copy_of_distribution_names_the_fork() -> Result<()> {
+    let folder = TempDir::new()?;
+    let free = || std::net::TcpListener::bind("127.0.0.1:0")?.local_addr();
+    let [records, attendance, distribution] = [free()?, free()?, free()?].map(|at| at.to_string());
+    let data = |name: &str| folder.path().join(name);
+    let (to_records, to_distribution) =
+        (format!("records=http://{records}"), format!("distribution=http://{distribution}"));
+    let _records = start("jiyao-records", &records, &data("records"), &to_distribution)?;
+    let _attendance = start("jiyao-attendance", &attendance, &data("attendance"), &to_records)?;
+    // Of attendance it needs the directory.
+    let both = format!("attendance=http://{attendance}");
+    let begin = |at: &Path| {
+        let at = at.display().to_string();
+        let arguments =
+            ["--listen", &distribution, "--data-dir", &at, "--set", "log=error", "--set", "reserve_mb=1"];
+        let settings = ["--set", &to_records, "--set", &both];
+        Process::start(
+            &binary("jiyao-distribution", "jiyao-distribution", None)?,
+            &[&arguments[..], &settings].concat(),
+        )
+    };
+    let first = begin(&data("distribution"))?;
+    let client = Client::builder()
+        .records(format!("http://{records}"))
+        .attendance(format!("http://{attendance}"))
+        .distribution(format!("http://{distribution}"))
+        .build()?;
+    client.create_organ(Some("linlan"), "临岚市人民政府", &[]).await?;
+    hold_posts(&records, "organs/linlan", "local", None).await?;
+    client.import_directory("organs/linlan", DIRECTORY.as_bytes().to_vec(), false).await?;
+    let minutes = async |n: usize| {
+        let text = draft().replace("第42次", &format!("第{n}次"));
+        let name = drafted(&client, &text, DisclosureClass::Public).await?;
+        frozen(&client, freeze(&name)).await?;
+        anyhow::Ok(name)
+    };
+    issue(&client, &minutes(51).await?).await?;
+    let mut archive = Vec::new();
+    client.backup(Service::Distribution, &mut archive).await?;
+    issue(&client, &minutes(52).await?).await?;
+
+    assert!(first.stop()?.success());
+    jiyao_backup::restore(archive.as_slice(), &data("older"))?;
+    let _older = begin(&data("older"))?;
+    // Another story begins where the backup ends; records has heard the end of the first.
+    let waiting = minutes(53).await?;
+    until("records stops following", async || {
+        let following = client.status(Service::Records).await?.following;
+        Ok(following.iter().any(|one| !one.stopped.is_empty()).then_some(()))
+    })
+    .await?;
+    let refused = client.step(&waiting, LifeAct::Issue, None).await.unwrap_err();
+    assert_eq!(refused.reason(), Some(Reason::JournalForked), "{refused}");
+    assert!(refused.message().contains(&distribution), "{refused}");
     Ok(())
 }
 
@@ -242,7 +308,7 @@ async fn a_quorum_and_recipients_that_do_not_agree_are_found() -> Result<()> {
     let found = client.reconcile("organs/-").await?;
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!(found[0].name, minutes);
-    assert!(found[0].what.contains("the quorum is MET, attendance counted"), "{found:?}");
+    assert!(found[0].what.contains("Records says of the quorum"), "{found:?}");
     // The distribution of another house never heard of their recipients.
     let folder = TempDir::new()?;
     let other = Local::start(folder.path()).await?;
@@ -252,10 +318,7 @@ async fn a_quorum_and_recipients_that_do_not_agree_are_found() -> Result<()> {
         .distribution(format!("http://{}", other.distribution))
         .build()?;
     let found = mixed.reconcile("organs/-").await?;
-    assert!(
-        found.iter().any(|one| one.what.starts_with("records: issued to frozen recipients")),
-        "{found:?}"
-    );
+    assert!(found.iter().any(|one| one.what.starts_with("Records issued to frozen recipients")), "{found:?}");
     other.stop().await?;
     house.services.stop().await
 }

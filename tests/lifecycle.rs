@@ -2,11 +2,13 @@
 
 use anyhow::Result;
 use jiyao_client::{
-    Client, Disclosure, DisclosureClass, Error, Import, LifeAct, Mark, Minutes, Quorum, Side, Stage, Standing,
+    Client, Disclosure, DisclosureClass, Error, Import, LifeAct, ListMinutes, Mark, Minutes, Quorum, Side,
+    Stage, Standing,
 };
 use jiyao_proto::records::v1 as wire;
 use jiyao_proto::records::v1::lifecycle_service_client::LifecycleServiceClient;
-use jiyao_testkit::{Local, SAMPLE, numbered};
+use jiyao_proto::records::v1::matters_service_client::MattersServiceClient;
+use jiyao_testkit::{DIRECTORY, Local, SAMPLE, numbered, until};
 use tempfile::TempDir;
 use tonic::transport::Channel;
 
@@ -27,6 +29,7 @@ impl House {
         let folder = TempDir::new()?;
         let services = Local::start(folder.path()).await?;
         let organ = services.client()?.create_organ(Some("linlan"), "某机关", &[]).await?.name;
+        services.hold_posts(&organ, "local", None).await?;
         Ok(Self { services, folder, organ })
     }
 
@@ -284,7 +287,9 @@ async fn req_12_13_posts_have_holders_and_delegates_a_document() -> Result<()> {
                 signer: "市长".into(),
             },
         ],
-        holders: vec![wire::Holder { post: "秘书长".into(), principals: vec!["李四".into()] }],
+        holders: [("常务副市长", "王五"), ("秘书长", "李四")]
+            .map(|(post, who)| wire::Holder { post: post.into(), principals: vec![who.into()] })
+            .to_vec(),
         delegations: vec![delegation(until)],
     };
     let set = |sign_off| wire::SetSignOffRequest {
@@ -507,4 +512,206 @@ async fn req_05_06_07_items_documents_and_verdicts_are_kept_apart_and_named() ->
         "an item may have no verdict, and that is no finding"
     );
     house.services.stop().await
+}
+
+/// The sample with another number of this year.
+fn numbered_as(sequence: u32) -> String {
+    let now = jiyao_calendar::Clock::now(&jiyao_calendar::SystemClock);
+    let year = jiyao_calendar::civil_date(now, "Asia/Shanghai").year();
+    SAMPLE
+        .replace("〔2025〕9号", &format!("〔{year}〕{sequence}号"))
+        .replace("第42次", &format!("第{sequence}次"))
+}
+
+#[tokio::test]
+async fn req_14_what_was_signed_is_not_changed_as_formatting() -> Result<()> {
+    let house = House::new().await?;
+    let client = house.services.client()?;
+    let name = house.draft(&draft()).await?.name;
+    all(&client, &name, to_proofread()).await?;
+    client.step(&name, register(), None).await?;
+    let format =
+        async |text: &str| client.update_draft(&name, text.as_bytes().to_vec(), true, "调整行距", None).await;
+    let people = draft();
+    let somebody = people.find("方知远").map(|at| &people[at..at + "方知远".len()]).unwrap();
+    let changes = [
+        ("原则同意《临岚市城市更新", "不同意《临岚市城市更新"),
+        ("由市住建局根据", "由市城管局根据"),
+        (somebody, "方知近"),
+        ("2025年4月15日下午", "2025年4月16日下午"),
+        ("此件公开发布", "此件不予公开"),
+        ("要先摸清家底", "要先摸清底数"),
+        ("各县、区人民政府", "各县人民政府"),
+    ];
+    for (from, to) in changes {
+        let changed = draft().replacen(from, to, 1);
+        assert_ne!(changed, draft(), "{from}");
+        let refused = format(&changed).await.unwrap_err();
+        let said: String = ["what", "before", "after"].iter().map(|key| &*refused.metadata()[*key]).collect();
+        assert_eq!(
+            refused.reason().map(|reason| reason.as_str()),
+            Some("CONTENT_CHANGED"),
+            "{from}: {refused}"
+        );
+        assert!(
+            said.len() > 3 && refused.message().contains(&refused.metadata()["what"]),
+            "{from}: {refused}"
+        );
+    }
+    let appended = format!("{}\n（四）给予某公司专项补贴5000万元。\n", draft().trim_end());
+    assert_eq!(reason(format(&appended).await), "CONTENT_CHANGED", "nothing comes in addition");
+    let kept = client.minutes(&name, None).await?;
+    assert_eq!((kept.revision, kept.life.stage), (1, Stage::Registered), "nothing was written");
+
+    // White space, and the number that it was given, are setting.
+    let set = draft().replace("\n会议议定以下意见", "\n\n  会议议定以下意见");
+    let set = set.replacen("纪要\n", &format!("纪要\n{}\n", kept.life.number), 1);
+    assert!(set.contains(&kept.life.number));
+    assert_eq!(format(&set).await?.life.stage, Stage::Registered);
+    let again = format(&set.replace("由市住建局根据", "由市城管局根据")).await;
+    assert_eq!(
+        reason(again),
+        "CONTENT_CHANGED",
+        "it is held against what was signed, not against the last setting"
+    );
+    house.services.stop().await
+}
+
+#[tokio::test]
+async fn a_ruling_that_is_not_said_is_none() -> Result<()> {
+    let house = House::new().await?;
+    let client = house.services.client()?;
+    let name = house.draft(&draft()).await?.name;
+    client.step(&name, submit(), None).await?;
+    let review = |decision: i32| wire::ReviewMinutesRequest {
+        name: name.clone(),
+        post: "秘书长".into(),
+        mark: wire::Mark::Words.into(),
+        opinion: "同意".into(),
+        decision,
+        ..Default::default()
+    };
+    let mut raw = house.raw().await?;
+    for (decision, wanted) in [(0, "FIELD_REQUIRED"), (99, "FIELD_INVALID")] {
+        let refused = jiyao_wire::from_status(&raw.review_minutes(review(decision)).await.unwrap_err());
+        assert_eq!(refused.reason.map(|reason| reason.to_string()).as_deref(), Some(wanted));
+        assert_eq!(refused.fields, ["decision"]);
+    }
+    assert_eq!(client.minutes(&name, None).await?.life.history.len(), 1, "nothing happened");
+    raw.review_minutes(review(wire::Ruling::Approved.into())).await?;
+    assert_eq!(client.minutes(&name, None).await?.life.stage, Stage::Reviewed);
+    let mut matters = MattersServiceClient::connect(format!("http://{}", house.services.records)).await?;
+    let request = wire::ReviewMatterRequest {
+        name: format!("{}/matters/01a22d27-ac0d-75d1-a731-f0093d0687fc", house.organ),
+        reason: "材料齐全".into(),
+        ..Default::default()
+    };
+    let refused = jiyao_wire::from_status(&matters.review_matter(request).await.unwrap_err());
+    assert_eq!(refused.fields, ["decision"]);
+    house.services.stop().await
+}
+
+#[tokio::test]
+async fn minutes_that_got_their_number_here_are_found_by_it() -> Result<()> {
+    let house = House::new().await?;
+    let client = house.services.client()?;
+    let name = house.draft(&draft()).await?.name;
+    all(&client, &name, to_proofread()).await?;
+    let number = client.step(&name, register(), None).await?.life.number;
+    let list = async |number: &str| {
+        let wanted = ListMinutes { document_number: Some(number.into()), ..ListMinutes::of(&house.organ) };
+        anyhow::Ok(client.list_minutes(wanted).await?.entries)
+    };
+    let typed = number.replace('〔', "[").replace('〕', "]");
+    for number in [&number, &typed] {
+        let found = list(number).await?;
+        assert_eq!(found.len(), 1, "{number}");
+        assert_eq!(found[0].name, name);
+        let hits = client.search_minutes(&house.organ, number, None).await?.entries;
+        assert_eq!(hits.iter().map(|(found, _)| &found.name).collect::<Vec<_>>(), [&name], "{number}");
+    }
+    let summary = &list(&number).await?[0];
+    assert_eq!((summary.document_number.as_str(), summary.stage), (number.as_str(), Some(Stage::Registered)));
+    assert_eq!(list("〔2026〕777号").await?, []);
+    house.services.stop().await
+}
+
+#[tokio::test]
+async fn an_import_that_was_withdrawn_does_not_move_the_counter() -> Result<()> {
+    let house = House::new().await?;
+    let client = house.services.client()?;
+    let registered = async |n: usize| {
+        let text = draft().replace("第42次", &format!("第{}次", 100 + n));
+        let name = house.draft(&text).await?.name;
+        all(&client, &name, to_proofread()).await?;
+        anyhow::Ok(client.step(&name, register(), None).await?.life.number)
+    };
+    assert!(registered(1).await?.ends_with("〕1号"));
+    let mistyped = Import::new(&house.organ, numbered_as(900).into_bytes());
+    let mistyped = client.import_minutes(mistyped).await?.minutes.name;
+    client.step(&mistyped, LifeAct::Void { reason: "录入错误".into() }, None).await?;
+    let next = registered(2).await?;
+    assert!(next.ends_with("〕2号"), "{next}");
+    // What stays counts.
+    client.import_minutes(Import::new(&house.organ, numbered_as(30).into_bytes())).await?;
+    let next = registered(3).await?;
+    assert!(next.ends_with("〕31号"), "{next}");
+    house.services.stop().await
+}
+
+#[tokio::test]
+async fn what_a_correction_replaced_is_in_force_again_once_that_is_revoked() -> Result<()> {
+    let house = House::new().await?;
+    let client = house.services.client()?;
+    let name = house.draft(&draft()).await?.name;
+    all(&client, &name, to_issued()).await?;
+    let corrected = async || {
+        let text = draft().replace("由市住建局", "由市房管局").into_bytes();
+        let import = Import {
+            standing: Standing::Draft,
+            corrects: Some(name.clone()),
+            ..Import::new(&house.organ, text)
+        };
+        let new = client.import_minutes(import).await?.minutes.name;
+        all(&client, &new, to_issued()).await?;
+        anyhow::Ok(new)
+    };
+    let new = corrected().await?;
+    assert_eq!(client.standing(&name, None).await?, ("REPLACED".to_owned(), new.clone()));
+    client
+        .step(&new, LifeAct::Revoke { document: "临政发〔2026〕3号".into(), reason: "更正有误".into() }, None)
+        .await?;
+    assert_eq!(client.standing(&new, None).await?.0, "REVOKED");
+    assert_eq!(client.standing(&name, None).await?, ("IN_FORCE".to_owned(), String::new()));
+    let acts = client.minutes(&name, None).await?.life.history;
+    assert_eq!(
+        acts.iter().rev().take(2).map(|entry| &*entry.act).collect::<Vec<_>>(),
+        ["REINSTATE", "REPLACE"]
+    );
+    house.services.stop().await
+}
+
+/// Who acts in a post is what the directory says, in records too; nobody acts in a post that nobody holds.
+#[tokio::test]
+async fn req_12_the_directory_says_who_holds_a_post() -> Result<()> {
+    let folder = TempDir::new()?;
+    let services = Local::start_joined(folder.path(), |_| {}).await?;
+    let client = services.client()?;
+    let organ = client.create_organ(Some("linlan"), "临岚市人民政府", &[]).await?.name;
+    let import = Import { standing: Standing::Draft, ..Import::new(&organ, draft().into_bytes()) };
+    let name = client.import_minutes(import).await?.minutes.name;
+    client.step(&name, submit(), None).await?;
+    let person = |who: &str| {
+        Client::builder().records(format!("http://{}", services.records)).acting_as(who, "").build()
+    };
+    for who in ["local", "秘书长", ""] {
+        let refused = person(who)?.step(&name, review(true), None).await;
+        assert_eq!(reason(refused), "POST_FORBIDS", "nobody holds it, nor does {who:?}");
+    }
+    client.import_directory(&organ, DIRECTORY.as_bytes().to_vec(), false).await?;
+    until("records hears of it", async || Ok(person("秘书长")?.step(&name, review(true), None).await.ok()))
+        .await?;
+    assert_eq!(reason(person("秘书长")?.step(&name, sign(), None).await), "POST_FORBIDS");
+    assert_eq!(person("市长")?.step(&name, sign(), None).await?.life.stage, Stage::Signed);
+    services.stop().await
 }

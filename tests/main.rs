@@ -5,6 +5,7 @@
 mod attendance;
 mod bad_input;
 mod between;
+mod bounded;
 mod channels;
 mod cli;
 mod corpus;
@@ -14,6 +15,7 @@ mod erasure;
 mod faults;
 mod foreign;
 mod formats;
+mod guarded;
 mod hostile;
 mod identity;
 mod keeping;

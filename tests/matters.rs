@@ -386,11 +386,15 @@ async fn req_55_what_became_of_a_decision_is_told_in_one_call() -> Result<()> {
         (before.verdict.as_str(), before.matter.state, before.last_evidence.as_str()),
         ("原则同意", State::Established, "")
     );
-    for act in [approve(), notify(), Act::Accept, Act::Revise { title: "修改稿".into() }] {
+    for act in [approve(), notify()] {
         client.act(&name, act, None).await?;
     }
-    assert_eq!(reason(client.act(&name, report(), None).await), "NEXT_ACT_OPEN", "the body has not decided");
-    client.act(&name, Act::Dispatch { paper: "请示3号".into() }, None).await?;
+    let unit = house.as_person("张", "市住建局")?;
+    for act in [Act::Accept, Act::Revise { title: "修改稿".into() }] {
+        unit.act(&name, act, None).await?;
+    }
+    assert_eq!(reason(unit.act(&name, report(), None).await), "NEXT_ACT_OPEN", "the body has not decided");
+    unit.act(&name, Act::Dispatch { paper: "请示3号".into() }, None).await?;
     let sent = client.what_became_of(&house.minutes, 0, 0).await?;
     assert_eq!((sent.matter.state, sent.last_evidence.as_str()), (State::AwaitingBody, "请示3号"));
     assert_eq!(sent.matter.lead, "市住建局");
@@ -410,14 +414,24 @@ async fn req_65_66_lists_bulletins_and_closure() -> Result<()> {
         due: "2030-05-31".into(),
         ..Default::default()
     };
-    let update = |rows: Vec<wire::MeasureRow>, is_final: bool, etag: u64| wire::UpdateMeasureListRequest {
-        matter: name.clone(),
-        rows,
-        r#final: is_final,
-        etag,
-        request_id: String::new(),
+    let by = |unit: &str, rows: Vec<wire::MeasureRow>, is_final: bool, etag: u64| {
+        let mut request = Request::new(wire::UpdateMeasureListRequest {
+            matter: name.clone(),
+            rows,
+            r#final: is_final,
+            etag,
+            request_id: String::new(),
+        });
+        let encoded = percent_encoding::utf8_percent_encode(unit, percent_encoding::NON_ALPHANUMERIC);
+        request.metadata_mut().insert(jiyao_wire::UNIT, encoded.to_string().parse().unwrap());
+        request
     };
+    let update = |rows, is_final, etag| by("市住建局", rows, is_final, etag);
     let code = |refused: tonic::Status| jiyao_wire::from_status(&refused).reason.unwrap().to_string();
+    let foreign = raw.update_measure_list(by("市财政局", vec![row("")], false, 0)).await.unwrap_err();
+    assert_eq!(code(foreign), "UNIT_FOREIGN");
+    let nobody = raw.update_measure_list(by("", vec![row("")], false, 0)).await.unwrap_err();
+    assert_eq!(code(nobody), "UNIT_FOREIGN", "acting for no unit is not acting for every unit");
     raw.update_measure_list(update(vec![row("")], false, 0)).await?;
     let refused = raw.update_measure_list(update(vec![row("")], true, 0)).await.unwrap_err();
     assert_eq!(code(refused), "LIST_INCOMPLETE");
@@ -522,7 +536,10 @@ async fn matters_are_the_same_after_a_rebuild_of_the_state() -> Result<()> {
         client.pick_matters(&minutes).await?.matters.into_iter().map(|m| m.summary.name).collect();
     for (at, name) in names.iter().enumerate() {
         for act in [approve(), notify(), Act::Accept].into_iter().take(at) {
-            client.act(name, act, None).await?;
+            let unit =
+                if act == Act::Accept { client.matter(name).await?.summary.lead } else { String::new() };
+            let actor = Client::builder().records(format!("http://{}", services.records));
+            actor.acting_as("张", &unit).build()?.act(name, act, None).await?;
         }
     }
     let mut before = Vec::new();

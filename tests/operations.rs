@@ -52,7 +52,7 @@ fn wrong_settings_end_with_64_and_the_reason() -> Result<()> {
         refused(&with(&["--check-config", "--set", "log=jiyao=loud"])?, "log = \"jiyao=loud\"");
         fs_err::write(&file, "[[token]]\nsha256 = \"ab\"\nprincipal = \"chen\"\nroles = []\n")?;
         let tokens = format!("tokens={}", file.display());
-        refused(&with(&["--check-config", "--set", &tokens])?, "sha256 of chen");
+        refused(&with(&["--check-config", "--set", &tokens])?, "line 1: sha256");
         refused(&with(&["--nonsense"])?, "--nonsense");
         fs_err::write(&file, "listen = \"127.0.0.1:0\"\ncolour = \"red\"\n")?;
         refused(&with(&["--config", &file.display().to_string()])?, "unknown setting colour");

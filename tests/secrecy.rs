@@ -28,7 +28,7 @@ async fn req_20_minutes_with_a_level_are_not_there_for_readers_from_the_draft_on
     let folder = TempDir::new()?;
     let tokens = Tokens::new(
         &folder.path().join("tokens.toml"),
-        &[("clerk-token", "chen", "clerk"), ("reader-token", "li", "reader")],
+        &[("clerk-token-of-a-test", "chen", "clerk"), ("reader-token-of-a-test", "li", "reader")],
     )?;
     let data = folder.path().join("records").display().to_string();
     let keyed = format!("tokens={}", tokens.path().display());
@@ -39,7 +39,7 @@ async fn req_20_minutes_with_a_level_are_not_there_for_readers_from_the_draft_on
     let as_of = |token: &str| {
         Client::builder().records(format!("http://{}", records.address)).token(Some(token.into())).build()
     };
-    let (clerk, reader) = (as_of("clerk-token")?, as_of("reader-token")?);
+    let (clerk, reader) = (as_of("clerk-token-of-a-test")?, as_of("reader-token-of-a-test")?);
     let organ = clerk.create_organ(Some("linlan"), "临岚市人民政府", &[]).await?.name;
     let open = clerk.import_minutes(Import::new(&organ, SAMPLE.as_bytes().to_vec())).await?.minutes.name;
     let text = SAMPLE.replace("第42次", "第43次").replace("〔2025〕9号", "〔2025〕10号");
@@ -135,20 +135,21 @@ async fn req_20_what_is_made_of_minutes_with_a_level_is_there_for_those_who_need
     let folder = TempDir::new()?;
     let tokens = Tokens::new(&folder.path().join("tokens.toml"), &[])?;
     tokens.write_units(&[
-        ("service-token", "jiyao", "service", ""),
-        ("clerk-token", "陈", "clerk", ""),
-        ("reader-token", "李", "reader", ""),
-        ("office-token", "督查", "supervisor", ""),
-        ("leader-token", "秘书长", "leader", ""),
-        ("lead-token", "住建", "unit", "市住建局"),
-        ("other-token", "教育", "unit", "市教育局"),
+        ("service-token-of-a-test", "jiyao", "service", ""),
+        ("clerk-token-of-a-test", "陈", "clerk", ""),
+        ("reader-token-of-a-test", "李", "reader", ""),
+        ("office-token-of-a-test", "督查", "supervisor", ""),
+        ("leader-token-of-a-test", "秘书长", "leader", ""),
+        ("lead-token-of-a-test", "住建", "unit", "市住建局"),
+        ("other-token-of-a-test", "教育", "unit", "市教育局"),
     ])?;
     let shown = folder.path().join("service.token");
-    fs_err::write(&shown, "service-token")?;
+    fs_err::write(&shown, "service-token-of-a-test")?;
     let services = Local::start_keyed(folder.path(), tokens.path(), &shown).await?;
     let as_of = |token: &str| services.client_with(token);
-    let (clerk, reader, office) = (as_of("clerk-token")?, as_of("reader-token")?, as_of("office-token")?);
-    let (lead, other) = (as_of("lead-token")?, as_of("other-token")?);
+    let (clerk, reader, office) =
+        (as_of("clerk-token-of-a-test")?, as_of("reader-token-of-a-test")?, as_of("office-token-of-a-test")?);
+    let (lead, other) = (as_of("lead-token-of-a-test")?, as_of("other-token-of-a-test")?);
     let organ = clerk.create_organ(Some("linlan"), "临岚市人民政府", &[]).await?.name;
     clerk.import_directory(&organ, DIRECTORY.as_bytes().to_vec(), false).await?;
     let minutes = clerk.import_minutes(Import::new(&organ, SAMPLE.as_bytes().to_vec())).await?.minutes.name;
@@ -241,7 +242,7 @@ async fn req_20_what_is_made_of_minutes_with_a_level_is_there_for_those_who_need
     assert!(own.single[1..10].iter().enumerate().all(|(at, why)| why.is_some() || at == 1), "{own:?}");
 
     let lifted = LifeAct::Declassify { document: "解密通知1号".into(), reason: "期满".into() };
-    as_of("leader-token")?.step(&minutes, lifted, None).await?;
+    as_of("leader-token-of-a-test")?.step(&minutes, lifted, None).await?;
     until("seen again", async || Ok(other.matter(&matter.name).await.ok())).await?;
     assert_eq!(reason(other.act(&matter.name, outcome(), None).await), Some(Reason::UnitForeign));
     until("there again", async || Ok((seen_by(&reader).await? == open).then_some(()))).await?;
@@ -381,25 +382,25 @@ async fn what_is_left_after_an_erasure_keeps_its_level() -> Result<()> {
     let folder = TempDir::new()?;
     let tokens = Tokens::new(&folder.path().join("tokens.toml"), &[])?;
     tokens.write(&[
-        ("service-token", "jiyao", "service"),
-        ("clerk-token", "陈", "clerk"),
-        ("reader-token", "李", "reader"),
-        ("one-token", "甲", "operator"),
-        ("two-token", "乙", "operator"),
+        ("service-token-of-a-test", "jiyao", "service"),
+        ("clerk-token-of-a-test", "陈", "clerk"),
+        ("reader-token-of-a-test", "李", "reader"),
+        ("one-token-of-a-test", "甲", "operator"),
+        ("two-token-of-a-test", "乙", "operator"),
     ])?;
     let shown = folder.path().join("service.token");
-    fs_err::write(&shown, "service-token")?;
+    fs_err::write(&shown, "service-token-of-a-test")?;
     let services = Local::start_keyed(folder.path(), tokens.path(), &shown).await?;
     let as_of = |token: &str| services.client_with(token);
-    let (clerk, reader) = (as_of("clerk-token")?, as_of("reader-token")?);
+    let (clerk, reader) = (as_of("clerk-token-of-a-test")?, as_of("reader-token-of-a-test")?);
     let organ = clerk.create_organ(Some("linlan"), "临岚市人民政府", &[]).await?.name;
     let minutes = clerk.import_minutes(Import::new(&organ, SAMPLE.as_bytes().to_vec())).await?.minutes.name;
     clerk.step(&minutes, level(Some(Level::Secret)), None).await?;
     until("the roll", async || Ok(clerk.roll(&minutes, None).await.ok())).await?;
     let hidden = until("hidden", async || Ok(reader.roll(&minutes, None).await.err())).await?;
     assert_eq!(hidden.reason(), Some(Reason::NotStated), "{hidden}");
-    let asked = as_of("one-token")?.ask_erasure(&minutes, "某法第九条").await?;
-    as_of("two-token")?.confirm_erasure(&asked.id).await?;
+    let asked = as_of("one-token-of-a-test")?.ask_erasure(&minutes, "某法第九条").await?;
+    as_of("two-token-of-a-test")?.confirm_erasure(&asked.id).await?;
     until("the erasure", async || {
         Ok(clerk.roll(&minutes, None).await.ok().filter(|roll| roll.entries.is_empty()))
     })

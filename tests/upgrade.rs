@@ -1,6 +1,6 @@
 //! Data that earlier programs wrote opens with this one and says the same. `fixtures/format-N` holds backups of the three
-//! services and what they answered; `JIYAO_FIXTURE=format-N` writes one, once for each released format, and never again.
-//! Where the states of an earlier program lie beside them, they make whole data directories, as it left them behind.
+//! services, the states that lay beside their journals, and what they answered; `JIYAO_FIXTURE=format-N` writes one, once
+//! for each released format, and never again. Until the first release there is one, of today's format.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -13,6 +13,7 @@ use jiyao_client::{
 use jiyao_testkit::{Local, until};
 use tempfile::TempDir;
 
+use crate::between::caught_up;
 use crate::distribution::{House, UNIT, of, sign};
 use crate::faults::copy;
 
@@ -89,11 +90,41 @@ async fn write(folder: &Path) -> Result<()> {
     client.hold_meeting(&meeting, None, None).await?;
     client.meet(&meeting, MeetingAct::LinkMinutes { minutes }, None).await?;
     fs_err::create_dir_all(folder)?;
+    // What one hears of another, a third may hear of it again: the states are those of the backups.
+    let heads = async || {
+        let mut heads = Vec::new();
+        for (service, _) in SERVICES {
+            heads.push(client.status(service).await?.head);
+        }
+        anyhow::Ok(heads)
+    };
+    until("nothing is under way", async || {
+        let before = heads().await?;
+        caught_up(client).await?;
+        Ok((heads().await? == before).then_some(()))
+    })
+    .await?;
     for (service, name) in SERVICES {
         client.backup(service, fs_err::File::create(folder.join(name).with_extension("tar"))?).await?;
     }
     fs_err::write(folder.join("told.txt"), told(client).await?)?;
-    house.services.stop().await
+    house.services.stop().await?;
+    for (_, name) in SERVICES {
+        keep_state(&house.folder.path().join(name).join("state"), &folder.join(format!("{name}-state")))?;
+    }
+    Ok(())
+}
+
+/// Keeps the state of a stopped service without the zeros at the end of its file.
+fn keep_state(from: &Path, to: &Path) -> Result<()> {
+    if to.exists() {
+        fs_err::remove_dir_all(to)?;
+    }
+    copy(from, to)?;
+    let path = to.join("db");
+    let bytes = fs_err::read(&path)?;
+    let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    Ok(fs_err::write(path, &bytes[..end])?)
 }
 
 /// Puts the state of an earlier program where it was. The zeros at the end of its file are not kept; its seal says how
@@ -137,30 +168,36 @@ async fn data_of_every_released_format_opens_and_says_the_same() -> Result<()> {
     if let Some(format) = std::env::var_os("JIYAO_FIXTURE") {
         write(&fixtures().join(format)).await?;
     }
-    let (mut formats, mut stopped) = (0, 0);
+    let mut formats = 0;
     for format in fs_err::read_dir(fixtures())? {
-        let (format, folder) = (format?.path(), TempDir::new()?);
-        for (_, name) in SERVICES {
-            let archive = fs_err::File::open(format.join(name).with_extension("tar"))?;
-            let data = folder.path().join(name);
-            jiyao_backup::restore(archive, &data)?;
-            let state = format.join(format!("{name}-state"));
-            if state.exists() {
-                put_state(&state, &data.join("state"))?;
-                stopped += 1;
-            }
+        let format = format?.path();
+        // As a backup brings it, and as the program left it behind when it stopped.
+        for has_state in [false, true] {
+            opens_and_says_the_same(&format, has_state).await?;
         }
-        let services = Local::start_joined(folder.path(), |_| {}).await?;
-        let client = services.client()?;
-        let expected = fs_err::read_to_string(format.join("told.txt"))?;
-        let told = until("all of it", async || Ok(told(&client).await.ok())).await?;
-        assert_eq!(told, expected, "{}", format.display());
-        for (service, _) in SERVICES {
-            assert!(client.verify_journal(service, |_| {}).await?.damaged.is_empty());
-        }
-        services.stop().await?;
         formats += 1;
     }
-    assert!(formats > 0 && stopped > 0, "there are fixtures, with and without states");
+    assert!(formats > 0, "there are fixtures");
     Ok(())
+}
+
+async fn opens_and_says_the_same(format: &Path, has_state: bool) -> Result<()> {
+    let folder = TempDir::new()?;
+    for (_, name) in SERVICES {
+        let archive = fs_err::File::open(format.join(name).with_extension("tar"))?;
+        let data = folder.path().join(name);
+        jiyao_backup::restore(archive, &data)?;
+        if has_state {
+            put_state(&format.join(format!("{name}-state")), &data.join("state"))?;
+        }
+    }
+    let services = Local::start_joined(folder.path(), |_| {}).await?;
+    let client = services.client()?;
+    let expected = fs_err::read_to_string(format.join("told.txt"))?;
+    let told = until("all of it", async || Ok(told(&client).await.ok())).await?;
+    assert_eq!(told, expected, "{}", format.display());
+    for (service, _) in SERVICES {
+        assert!(client.verify_journal(service, |_| {}).await?.damaged.is_empty());
+    }
+    services.stop().await
 }

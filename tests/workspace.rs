@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
+use jiyao_client::{DeliveryState, Stage, State};
+use jiyao_reader::DoubtCode;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -73,7 +75,76 @@ fn both_readmes_give_the_same_commands() -> Result<()> {
         Ok(in_blocks.filter(|line| !line.starts_with('#')).filter(is_command).map(bare).collect())
     };
     let english = commands("README.md")?;
-    assert_eq!(english[..2], ["cargo run --release -p jiyao-cli -- demo", "cargo test --workspace"]);
+    assert_eq!(english[..2], ["cargo run -p jiyao-cli -- demo --once", "cargo test --workspace"]);
     assert_eq!(commands("README.zh-CN.md")?, english);
+    Ok(())
+}
+
+/// Texts in double quotes of a Rust source.
+fn literals(source: &str) -> impl Iterator<Item = &str> {
+    source
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .flat_map(|line| line.split('"').skip(1).step_by(2))
+}
+
+/// Every word that the command says by its id stands in the catalogues; so do those whose ids are made of a code, for each
+/// code that there is.
+#[test]
+fn every_id_that_the_command_says_has_words() -> Result<()> {
+    let has_words =
+        |id: &str| jiyao_phrases::Lang::ALL.iter().all(|lang| jiyao_phrases::say(*lang, id, &[]) != id);
+    let catalogue = fs_err::read_to_string(root().join("crates/jiyao-phrases/locales/en.ftl"))?;
+    let first = |id: &str| id.split('-').next().unwrap_or_default().to_owned();
+    let ids = || catalogue.lines().filter_map(|line| line.split_once(" = ")).map(|(id, _)| id);
+    let kinds: BTreeSet<String> = ids().filter(|id| id.contains('-')).map(first).collect();
+    let is_id = |text: &&str| {
+        let letters = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        text.contains('-')
+            && !text.ends_with('-')
+            && text.chars().all(letters)
+            && kinds.contains(&first(text))
+    };
+    let mut missing = BTreeSet::new();
+    let mut said = 0;
+    for folder in ["crates/jiyao-cli/src", "crates/jiyao-client/src"] {
+        for entry in fs_err::read_dir(root().join(folder))? {
+            let source = fs_err::read_to_string(entry?.path())?;
+            for id in literals(&source).filter(is_id) {
+                said += 1;
+                if !has_words(id) {
+                    missing.insert(id.to_owned());
+                }
+            }
+        }
+    }
+    assert!(said > 150, "{said} ids were found");
+    let codes: [(&str, &str, &str); 6] = [
+        ("step", "jiyao-minutes/src/life.rs", "Self::Submit { .. } =>"),
+        ("act", "jiyao-matters/src/act.rs", "pub fn name(&self)"),
+        ("finding", "jiyao-matters/src/rules.rs", "Self::NoticeLate =>"),
+        ("row", "jiyao-rolls/src/rows.rs", "Self::NameTaken =>"),
+        ("roll", "jiyao-rolls/src/check.rs", "Self::PersonAmbiguous =>"),
+        ("clock", "jiyao-ledger/src/clock.rs", "Self::BehindLastRecord =>"),
+    ];
+    for (kind, file, within) in codes {
+        let source = fs_err::read_to_string(root().join("crates").join(file))?;
+        let at = source.find(within).with_context(|| format!("{file} has no {within}"))?;
+        let begin = source[..at].rfind("match self").unwrap_or(at);
+        let end = begin + source[begin..].find("\n    }\n").unwrap_or(source.len() - begin);
+        let is_code = |text: &&str| text.chars().all(|c| c.is_ascii_uppercase() || c == '_');
+        let found: Vec<String> =
+            literals(&source[begin..end]).filter(is_code).map(|code| format!("{kind}-{code}")).collect();
+        assert!(!found.is_empty(), "{file} has no codes at {within}");
+        missing.extend(found.into_iter().filter(|id| !has_words(id)));
+    }
+    let made = [
+        Stage::ALL.map(|stage| format!("stage-{}", stage.as_str())).to_vec(),
+        State::ALL.map(|state| format!("state-{}", state.as_str())).to_vec(),
+        DeliveryState::ALL.map(|state| format!("delivery-{}", state.as_str())).to_vec(),
+        DoubtCode::ALL.map(|code| format!("doubt-{}", code.as_str())).to_vec(),
+    ];
+    missing.extend(made.into_iter().flatten().filter(|id| !has_words(id)));
+    assert_eq!(missing, BTreeSet::new());
     Ok(())
 }

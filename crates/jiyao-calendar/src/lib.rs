@@ -5,7 +5,7 @@ mod holidays;
 
 pub use holidays::{Holidays, TableError, UnknownYear};
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 pub use jiff::{Timestamp, civil::Date};
@@ -14,6 +14,9 @@ pub use jiff::{Timestamp, civil::Date};
 pub trait Clock: Send + Sync + 'static {
     /// Now, in UTC.
     fn now(&self) -> Timestamp;
+
+    /// Time that passed since a moment of the machine's own, sleep included. Nobody sets it.
+    fn passed(&self) -> Duration;
 }
 
 /// The machine's clock.
@@ -24,29 +27,48 @@ impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         Timestamp::now()
     }
+
+    fn passed(&self) -> Duration {
+        let since_boot = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        Duration::try_from(since_boot).unwrap_or_default()
+    }
 }
 
-/// A clock that stands still until it is told to move.
-#[derive(Debug)]
-pub struct TestClock(Mutex<Timestamp>);
+/// A clock that stands still until it is told to move. Clones are the same clock.
+#[derive(Clone, Debug)]
+pub struct TestClock(Arc<Mutex<(Timestamp, Duration)>>);
 
 impl TestClock {
     /// Stands at this instant.
     #[must_use]
     pub fn at(instant: Timestamp) -> Self {
-        Self(Mutex::new(instant))
+        Self(Arc::new(Mutex::new((instant, Duration::ZERO))))
     }
 
-    /// Moves forward.
+    fn both(&self) -> MutexGuard<'_, (Timestamp, Duration)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Moves forward as time passes.
     pub fn advance(&self, by: Duration) {
-        let mut now = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        *now = now.saturating_add(by).unwrap_or(Timestamp::MAX);
+        let mut both = self.both();
+        both.0 = both.0.saturating_add(by).unwrap_or(Timestamp::MAX);
+        both.1 = both.1.saturating_add(by);
+    }
+
+    /// Is set to another instant while no time passes.
+    pub fn set(&self, instant: Timestamp) {
+        self.both().0 = instant;
     }
 }
 
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
-        *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.both().0
+    }
+
+    fn passed(&self) -> Duration {
+        self.both().1
     }
 }
 
@@ -70,11 +92,13 @@ pub fn civil_date(instant: Timestamp, zone: &str) -> Date {
     instant.to_zoned(zone).date()
 }
 
-/// An instant of so many seconds since 1970 as people read it, in UTC: `2020-06-16 02:00`.
+/// An instant of so many seconds since 1970 as people read it in a time zone, with its offset:
+/// `2020-06-16 10:00 +08:00`; in UTC where the zone is not known.
 #[must_use]
-pub fn printed_instant(seconds: i64) -> String {
+pub fn printed_instant(seconds: i64, zone: &str) -> String {
     let instant = Timestamp::from_second(seconds).unwrap_or(Timestamp::UNIX_EPOCH);
-    instant.strftime("%Y-%m-%d %H:%M").to_string()
+    let zone = jiff::tz::TimeZone::get(zone).unwrap_or(jiff::tz::TimeZone::UTC);
+    instant.to_zoned(zone).strftime("%Y-%m-%d %H:%M %:z").to_string()
 }
 
 /// An instant as headers of HTTP spell it: `Sun, 06 Nov 1994 08:49:37 GMT`.
@@ -122,6 +146,8 @@ mod tests {
         let at = http_date("Sun, 06 Nov 1994 08:49:37 GMT");
         assert_eq!(at, Some(Timestamp::from_second(784_111_777).unwrap()));
         assert_eq!(http_date("1994-11-06"), None);
+        assert_eq!(printed_instant(1_592_272_800, "Asia/Shanghai"), "2020-06-16 10:00 +08:00");
+        assert_eq!(printed_instant(1_592_272_800, "Asia/Nowhere"), "2020-06-16 02:00 +00:00");
         assert!(is_time_zone("Asia/Shanghai") && !is_time_zone("Asia/Nowhere"));
     }
 

@@ -10,8 +10,9 @@ use jiyao_client::{
 };
 use sha2::{Digest as _, Sha256};
 
+use crate::patience::Patience;
 use crate::words::Speaker;
-use crate::{print, show};
+use crate::{print, print_data, show};
 
 /// Who gets minutes.
 #[derive(Debug, Args)]
@@ -25,6 +26,8 @@ pub(crate) struct Freeze {
     copies: u32,
     #[arg(long = "with", value_name = "UNIT")]
     extra: Vec<String>,
+    #[command(flatten)]
+    patience: Patience,
 }
 
 impl Freeze {
@@ -41,7 +44,8 @@ impl Freeze {
             extra: self.extra,
             read_after: None,
         };
-        print(&show::scope(&client.freeze_scope(freeze).await?, speaker));
+        let frozen = async || client.freeze_scope(freeze.clone()).await;
+        print(&show::scope(&self.patience.until(frozen, |_| true).await?, speaker));
         Ok(())
     }
 }
@@ -54,12 +58,21 @@ pub(crate) struct Inbox {
     organ: String,
     #[arg(long)]
     watch: bool,
+    #[arg(short, long)]
+    quiet: bool,
+    #[command(flatten)]
+    patience: Patience,
 }
 
 impl Inbox {
     pub(crate) async fn run(self, client: &Client, speaker: &Speaker) -> Result<()> {
-        let found = Page::all(async |page| client.inbox(&self.organ, &self.unit, page).await).await?;
-        print(&show::deliveries(&found, speaker));
+        let open = async || Page::all(async |page| client.inbox(&self.organ, &self.unit, page).await).await;
+        let found = self.patience.until(open, |found| !found.is_empty()).await?;
+        if self.quiet {
+            found.iter().for_each(|delivery| print(&format!("{}\n", delivery.name)));
+        } else {
+            print(&show::deliveries(&found, speaker));
+        }
         if !self.watch {
             return Ok(());
         }
@@ -226,6 +239,7 @@ impl DeliveryCommand {
                 return Ok(());
             }
             Self::Show { name } => {
+                speaker.in_zone_of(client, &name).await;
                 print(&show::delivery(&client.delivery(&name).await?, speaker));
                 return Ok(());
             }
@@ -276,7 +290,9 @@ impl DeliveryCommand {
             }
             Self::Close { name, reason } => (name, DeliveryAct::Close { reason }),
             Self::Receipts { name } => {
-                client.receipts(&name).await?.iter().for_each(|receipt| print(&format!("{receipt}\n")));
+                client.receipts(&name).await?.iter().for_each(|receipt| {
+                    print_data(format!("{receipt}\n").as_bytes());
+                });
                 return Ok(());
             }
             Self::Verify { file, key, unit_key } => {

@@ -53,6 +53,15 @@ impl Demo {
         print(&show::roll(&client.roll(name, Some(&imported.position)).await?, speaker));
         print(&show::distribution(&client.distribution_list(name, Some(&imported.position)).await?, speaker));
 
+        let folder = folder.display().to_string();
+        if self.once {
+            stack.stop().await?;
+            if self.data_dir.is_some() {
+                print(&format!("\n{}\n", speaker.say_with("demo-kept", &[("folder", &folder)])));
+            }
+            return Ok(());
+        }
+        // Lines that need services are printed where these go on serving.
         print(&format!("\n{}\n", speaker.say("demo-look")));
         let calls = [
             (format!("{{\"parent\":\"{name}\"}}"), "jiyao.records.v1.RecordsService/ListDecisions"),
@@ -64,14 +73,6 @@ impl Demo {
         ];
         for ((_, address), (body, method)) in stack.addresses().zip(calls) {
             print(&format!("  grpcurl -plaintext -d '{body}' {address} {method}\n"));
-        }
-        let folder = folder.display().to_string();
-        if self.once {
-            stack.stop().await?;
-            if self.data_dir.is_some() {
-                print(&format!("\n{}\n", speaker.say_with("demo-kept", &[("folder", &folder)])));
-            }
-            return Ok(());
         }
         print(&format!("\n{}\n", speaker.say_with("demo-serving", &[("folder", &folder)])));
         stack.until_stopped().await

@@ -1,6 +1,5 @@
 //! Matters of follow-through on the command line.
 
-use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
@@ -10,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::room::index;
 use crate::words::Speaker;
-use crate::{print, show};
+use crate::{print, show, terminal};
 
 /// What to count, and whether to go on.
 #[derive(Debug, Args)]
@@ -41,8 +40,10 @@ impl BoardOf {
         let mut changes = client.watch_matters(&self.organ, None);
         loop {
             let board = client.board(&self.organ, by).await?;
-            let clear = if self.watch && std::io::stdout().is_terminal() { "\x1b[2J\x1b[H" } else { "" };
-            print(&format!("{clear}{}", show::board(&board, speaker)));
+            if self.watch {
+                terminal::clear();
+            }
+            print(&show::board(&board, speaker));
             if !self.watch {
                 return Ok(());
             }
@@ -74,6 +75,8 @@ pub(crate) enum MatterCommand {
         due: String,
         #[arg(long, default_value = "")]
         raised_by: String,
+        #[arg(short, long)]
+        quiet: bool,
     },
     List {
         #[arg(default_value = "organs/-")]
@@ -207,10 +210,15 @@ impl MatterCommand {
                 }
                 return Ok(());
             }
-            Self::Create { minutes, item, text, content, lead, helper, due, raised_by } => {
+            Self::Create { minutes, item, text, content, lead, helper, due, raised_by, quiet } => {
                 let item = index(item)?;
                 let new = NewMatter { minutes, item, text, content, lead, helpers: helper, due, raised_by };
-                return shown(&client.create_matter(new).await?, speaker);
+                let matter = client.create_matter(new).await?;
+                if quiet {
+                    print(&format!("{}\n", matter.summary.name));
+                    return Ok(());
+                }
+                return shown(client, &matter, speaker).await;
             }
             Self::List { parent, lead, overdue } => {
                 print(&show::matters(&all(client, &parent, lead.as_deref(), overdue).await?, speaker));
@@ -236,7 +244,7 @@ impl MatterCommand {
                 }
                 return Ok(());
             }
-            Self::Show { name } => return shown(&client.matter(&name).await?, speaker),
+            Self::Show { name } => return shown(client, &client.matter(&name).await?, speaker).await,
             Self::Became { minutes, item, decision } => {
                 let (item, decision) = (index(item)?, index(decision)?);
                 let became = client.what_became_of(&minutes, item, decision).await?;
@@ -268,7 +276,7 @@ impl MatterCommand {
             }
             Self::Reopen { name, reason } => (name, Act::Reopen { reason }),
         };
-        shown(&client.act(&name, act, None).await?, speaker)
+        shown(client, &client.act(&name, act, None).await?, speaker).await
     }
 }
 
@@ -276,7 +284,8 @@ fn day(text: &str) -> Result<jiyao_calendar::Date> {
     jiyao_calendar::parse_iso(text).with_context(|| format!("{text:?}: YYYY-MM-DD"))
 }
 
-fn shown(matter: &Matter, speaker: &Speaker) -> Result<()> {
+async fn shown(client: &Client, matter: &Matter, speaker: &Speaker) -> Result<()> {
+    speaker.in_zone_of(client, &matter.summary.name).await;
     print(&show::matter(matter, speaker));
     Ok(())
 }

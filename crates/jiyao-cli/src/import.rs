@@ -9,8 +9,9 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiyao_client::{Client, Import, Imported, Organ, Standing};
 
-use crate::print;
+use crate::terminal::safe;
 use crate::words::Speaker;
+use crate::{complain, print};
 
 /// Files to record.
 #[derive(Debug, Args)]
@@ -27,6 +28,8 @@ pub(crate) struct ImportFiles {
     draft: bool,
     #[arg(long, value_name = "MINUTES")]
     corrects: Option<String>,
+    #[arg(short, long)]
+    quiet: bool,
 }
 
 impl ImportFiles {
@@ -38,8 +41,12 @@ impl ImportFiles {
         let mut failed = 0;
         for file in &self.files {
             let shown = file.display().to_string();
-            bar.set_message(shown.clone());
+            bar.set_message(safe(&shown));
             let said = match self.one(file, client, speaker).await {
+                Ok(imported) if self.quiet => {
+                    bar.suspend(|| print(&format!("{}\n", imported.minutes.name)));
+                    None
+                }
                 Ok(imported) => {
                     let id = if imported.already_recorded { "import-known" } else { "import-new" };
                     let mut said =
@@ -60,7 +67,7 @@ impl ImportFiles {
             };
             if let Some(said) = said {
                 failed += 1;
-                bar.suspend(|| eprint!("{said}"));
+                bar.suspend(|| complain(&said));
             }
             bar.inc(1);
         }
@@ -113,7 +120,7 @@ pub(crate) async fn organ_of(
     let title = [("title", issuer.as_str())];
     if missing == Missing::Ask {
         let agreed = crate::can_ask() && {
-            eprint!("{} [y/N] ", speaker.say_with("import-ask", &title));
+            complain(&format!("{} [y/N] ", speaker.say_with("import-ask", &title)));
             std::io::stderr().flush()?;
             let mut answer = String::new();
             std::io::stdin().read_line(&mut answer)?;

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand, ValueEnum};
-use fs_err::os::unix::fs::OpenOptionsExt as _;
 use jiyao_client::{Client, Service};
 
 use crate::words::Speaker;
@@ -51,6 +50,11 @@ pub(crate) enum KeepCommand {
         #[arg(long, default_value = "organs/-")]
         organ: String,
     },
+    AcceptClock {
+        service: Which,
+        #[arg(long)]
+        reason: String,
+    },
     #[command(subcommand)]
     Erase(Erase),
 }
@@ -62,6 +66,8 @@ pub(crate) enum Erase {
         minutes: String,
         #[arg(long)]
         basis: String,
+        #[arg(short, long)]
+        quiet: bool,
     },
     Confirm {
         id: String,
@@ -80,6 +86,8 @@ pub(crate) struct Backup {
     to: PathBuf,
     #[arg(long)]
     service: Option<Which>,
+    #[arg(short, long)]
+    quiet: bool,
 }
 
 fn code(is_well: bool) -> ExitCode {
@@ -101,17 +109,23 @@ impl KeepCommand {
                     all.push((service, client.status(service).await));
                 }
                 let is_well = all.iter().all(|(_, status)| {
-                    status
-                        .as_ref()
-                        .is_ok_and(|status| status.following.iter().all(|one| one.stopped.is_empty()))
+                    status.as_ref().is_ok_and(|status| {
+                        status.clock.refused.is_empty()
+                            && status.following.iter().all(|one| one.stopped.is_empty())
+                    })
                 });
                 print(&show::statuses(&all, speaker));
                 Ok(code(is_well))
             }
             Self::Backup(backup) => {
                 let client = client()?;
+                jiyao_journal::make_folder(&backup.to)?;
                 for service in Which::all(backup.service) {
                     let (path, position) = back_up(&client, service, &backup.to).await?;
+                    if backup.quiet {
+                        print(&format!("{}\n", path.display()));
+                        continue;
+                    }
                     let size = fs_err::metadata(&path)?.len();
                     let (path, size) = (path.display().to_string(), size.to_string());
                     let arguments = [("file", path.as_str()), ("bytes", &size), ("position", &position)];
@@ -154,6 +168,15 @@ impl KeepCommand {
                 }
                 Ok(code(differences.is_empty()))
             }
+            Self::AcceptClock { service, reason } => {
+                let client = client()?;
+                for service in Which::all(Some(service)) {
+                    let (time, expected) = client.accept_clock(service, &reason).await?;
+                    let arguments = [("time", time.as_str()), ("expected", &expected)];
+                    print(&(speaker.say_with("clock-accepted", &arguments) + "\n"));
+                }
+                Ok(ExitCode::SUCCESS)
+            }
             Self::Erase(erase) => erase.run(client, speaker).await,
         }
     }
@@ -165,8 +188,12 @@ const FOLLOWERS_MAY_TAKE: Duration = Duration::from_secs(120);
 impl Erase {
     async fn run(self, client: impl Fn() -> Result<Client>, speaker: &Speaker) -> Result<ExitCode> {
         match self {
-            Self::Ask { minutes, basis } => {
+            Self::Ask { minutes, basis, quiet } => {
                 let asked = client()?.ask_erasure(&minutes, &basis).await?;
+                if quiet {
+                    print(&format!("{}\n", asked.id));
+                    return Ok(ExitCode::SUCCESS);
+                }
                 let arguments = [("id", asked.id.as_str()), ("minutes", &asked.minutes)];
                 print(&(speaker.say_with("erase-asked", &arguments) + "\n"));
                 Ok(ExitCode::SUCCESS)
@@ -201,7 +228,7 @@ impl Erase {
             Self::Backup { file, as_in } => {
                 let part = file.with_extension("part");
                 let (old, newer) = (fs_err::File::open(&file)?, fs_err::File::open(&as_in)?);
-                let to = fs_err::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part)?;
+                let to = jiyao_journal::private().write(true).create_new(true).open(&part)?;
                 let written =
                     jiyao_backup::erase(BufReader::new(old), BufReader::new(newer), BufWriter::new(to));
                 let (_, erased) = match written {
@@ -231,7 +258,7 @@ async fn back_up(client: &Client, service: Service, folder: &Path) -> Result<(Pa
     let time: String = now.to_string().chars().filter(char::is_ascii_alphanumeric).take(15).collect();
     let path = folder.join(format!("jiyao-{}-{time}.tar", service.as_str()));
     let part = path.with_extension("part");
-    let file = fs_err::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part)?;
+    let file = jiyao_journal::private().write(true).create_new(true).open(&part)?;
     let taken = client.backup(service, BufWriter::new(file)).await;
     let position = match taken {
         Ok(position) => position,

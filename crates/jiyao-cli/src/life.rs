@@ -8,6 +8,7 @@ use jiyao_client::{
     Client, Disclosure, DisclosureClass, Level, LifeAct, Mark, Passage, Quorum, Recusal, Secrecy, Side,
 };
 
+use crate::patience::Patience;
 use crate::room::index;
 use crate::words::Speaker;
 use crate::{print, show};
@@ -181,6 +182,8 @@ pub(crate) enum LifeCommand {
     },
     Issue {
         name: String,
+        #[command(flatten)]
+        patience: Patience,
     },
     Publish {
         name: String,
@@ -307,7 +310,13 @@ impl LifeCommand {
                 };
                 (name, LifeAct::RecordQuorum { outcome, reason })
             }
-            Self::Issue { name } => (name, LifeAct::Issue),
+            Self::Issue { name, patience } => {
+                let issue = async || client.step(&name, LifeAct::Issue, None).await;
+                let minutes = patience.until(issue, |_| true).await?;
+                speaker.in_zone_of(client, &name).await;
+                print(&show::life(&minutes, speaker));
+                return Ok(());
+            }
             Self::Publish { name, place, separable } => (name, LifeAct::Publish { place, separable }),
             Self::Mark { name, quote, class, reason } => {
                 let passage = Passage { quote, class: class.of(), reason };
@@ -333,6 +342,7 @@ impl LifeCommand {
             Self::Update { name, file, note, formatting } => {
                 let minutes =
                     client.update_draft(&name, fs_err::read(file)?, formatting, &note, None).await?;
+                speaker.in_zone_of(client, &name).await;
                 print(&show::life(&minutes, speaker));
                 return Ok(());
             }
@@ -347,7 +357,9 @@ impl LifeCommand {
                 return Ok(());
             }
         };
-        print(&show::life(&client.step(&name, act, None).await?, speaker));
+        let minutes = client.step(&name, act, None).await?;
+        speaker.in_zone_of(client, &name).await;
+        print(&show::life(&minutes, speaker));
         Ok(())
     }
 }

@@ -6,13 +6,15 @@ mod follow_up;
 mod import;
 mod keep;
 mod life;
+mod patience;
 mod read;
 mod room;
 mod show;
 mod stack;
+mod terminal;
 mod words;
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -22,6 +24,7 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use jiyao_calendar::Timestamp;
 use jiyao_client::{Client, ListMinutes, Page, Settle};
 
+pub(crate) use crate::terminal::{complain, print, print_data};
 use crate::words::Speaker;
 
 /// The command; what its parts are for is in the catalogue of phrases.
@@ -159,18 +162,11 @@ enum Command {
     },
 }
 
-/// Prints to standard output. A reader that went away (`| head`) ends the command quietly.
-pub(crate) fn print(text: &str) {
-    let mut out = std::io::stdout().lock();
-    if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
-        std::process::exit(0);
-    }
-}
-
 fn main() -> ExitCode {
     if jiyao_extract::is_child() {
         return jiyao_extract::child();
     }
+    jiyao_journal::make_private_by_default();
     let arguments: Vec<String> = std::env::args().collect();
     let speaker = Speaker::new(jiyao_serve::language(&arguments));
     let command = jiyao_serve::translated(Cli::command(), "jiyao", speaker.lang());
@@ -182,14 +178,14 @@ fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(e) => {
-            eprintln!("start the runtime: {e}");
+            complain(&format!("start the runtime: {e}\n"));
             return ExitCode::FAILURE;
         }
     };
     match runtime.block_on(run(cli, &speaker)) {
         Ok(code) => code,
         Err(e) => {
-            eprintln!("{}: {e:#}", speaker.say("error"));
+            complain(&format!("{}: {e:#}\n", speaker.say("error")));
             ExitCode::FAILURE
         }
     }
@@ -230,9 +226,7 @@ async fn run(cli: Cli, speaker: &Speaker) -> Result<ExitCode> {
         Command::Show { name, text } => {
             let client = client()?;
             if text {
-                let bytes = client.minutes_text(&name).await?;
-                let mut out = std::io::stdout().lock();
-                out.write_all(&bytes)?;
+                print_data(&client.minutes_text(&name).await?);
                 return Ok(ExitCode::SUCCESS);
             }
             let minutes = client.minutes(&name, None).await?;

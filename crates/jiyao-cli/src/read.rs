@@ -13,7 +13,7 @@ use prost::Message as _;
 use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
 
 use crate::words::Speaker;
-use crate::{print, show};
+use crate::{complain, print, print_data, show};
 
 /// A file to read.
 #[derive(Debug, Args)]
@@ -47,13 +47,13 @@ impl ReadFile {
             reading = jiyao_reader::read(&extracted.text, &words);
         }
         if self.facts {
-            print(&(serde_json::to_string_pretty(&reading.facts)? + "\n"));
+            print_data((serde_json::to_string_pretty(&reading.facts)? + "\n").as_bytes());
         } else if self.json {
-            print(&(json(&reading, extracted)? + "\n"));
+            print_data((json(&reading, extracted)? + "\n").as_bytes());
         } else if self.tree {
             let mut out = String::new();
             tree(&reading.tree.root, &extracted.text, 0, &mut out);
-            print(&out);
+            print_data(out.as_bytes());
         } else {
             print(&show::reading(&reading, &extracted, speaker));
         }
@@ -107,6 +107,7 @@ fn json(reading: &Reading, extracted: Extracted) -> Result<String> {
         facts: Some(jiyao_wire::facts_to(&reading.facts)),
         doubts: jiyao_wire::doubts_to(&reading.facts, &reading.doubts),
         repairs: reading.repairs.iter().map(jiyao_wire::repair_to).collect(),
+        uncovered: reading.uncovered.iter().copied().map(jiyao_wire::span_to).collect(),
         format: extracted.format.as_str().to_owned(),
         text: extracted.text,
     };
@@ -145,7 +146,7 @@ pub(crate) fn write(file: &Path, speaker: &Speaker) -> Result<bool> {
     let facts: Facts =
         serde_json::from_slice(&fs_err::read(file)?).with_context(|| file.display().to_string())?;
     let text = jiyao_reader::write(&facts);
-    print(&text);
+    print_data(text.as_bytes());
     let again = jiyao_reader::read(&text, &Words::default()).facts;
     let said = |facts: &Facts| -> Vec<(String, String)> {
         facts.all().into_iter().map(|placed| (placed.path, placed.fact.value.into())).collect()
@@ -154,7 +155,7 @@ pub(crate) fn write(file: &Path, speaker: &Speaker) -> Result<bool> {
     let otherwise: Vec<_> = meant.iter().filter(|fact| !read.contains(fact)).collect();
     for (path, value) in &otherwise {
         let arguments = [("path", path.as_str()), ("value", value.as_str())];
-        eprintln!("{}", speaker.say_with("write-otherwise", &arguments));
+        complain(&(speaker.say_with("write-otherwise", &arguments) + "\n"));
     }
     Ok(otherwise.is_empty())
 }

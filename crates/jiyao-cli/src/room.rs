@@ -152,6 +152,8 @@ pub(crate) enum MeetingCommand {
         title: String,
         #[arg(long, value_name = "TITLE")]
         item: Vec<String>,
+        #[arg(short, long)]
+        quiet: bool,
     },
     List {
         #[arg(long)]
@@ -340,11 +342,15 @@ impl MeetingCommand {
     pub(crate) async fn run(self, client: &Client, speaker: &Speaker) -> Result<()> {
         let shown = |meeting: &jiyao_client::Meeting| print(&show::meeting(meeting, speaker));
         let seat_act = match self {
-            Self::Plan { kind, organ, on, title, item } => {
+            Self::Plan { kind, organ, on, title, item, quiet } => {
                 let items =
                     item.into_iter().map(|title| AgendaItem { title, ..AgendaItem::default() }).collect();
                 let new = NewMeeting { kind, title, date: on, items, ..NewMeeting::default() };
                 let meeting = client.create_meeting(&organ, new).await?;
+                if quiet {
+                    print(&format!("{}\n", meeting.name));
+                    return Ok(());
+                }
                 shown(&meeting);
                 print(&show::seats(&seats(client, &meeting.name).await?, speaker));
                 return Ok(());

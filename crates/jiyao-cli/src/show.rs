@@ -1,15 +1,18 @@
 //! Minutes, rolls and lists as a person wants to see them.
 
+use std::collections::BTreeSet;
+
 use comfy_table::presets::UTF8_FULL_CONDENSED;
-use comfy_table::{ContentArrangement, Table};
+use comfy_table::{Cell, ColumnConstraint, ContentArrangement, Table};
 use jiyao_client::{
-    DeliveryState, DistributionList, Erasure, Error, Minutes, MinutesSummary, OpenDoubt, Presence, Roll,
-    RollEntry, Service, Status, Verified,
+    Clock, DeliveryState, DistributionList, Erasure, Error, Minutes, MinutesSummary, OpenDoubt, Presence,
+    Roll, RollEntry, Service, Status, Verified,
 };
 use jiyao_extract::Extracted;
 use jiyao_reader::{Attendee, Decision, Doubt, Fact, Facts, Imprint, Reading, Repair, RepairKind, Span};
 use unicode_width::UnicodeWidthStr as _;
 
+use crate::terminal::Colour;
 use crate::words::Speaker;
 
 /// Erasures, a row each.
@@ -24,20 +27,27 @@ pub(crate) fn erasures(all: &[Erasure], speaker: &Speaker) -> String {
         let by = if one.confirmed_by.is_empty() { &waits } else { &one.confirmed_by };
         rows.add_row([&one.id, &one.minutes, &one.asked_by, by, &one.basis]);
     }
-    format!("{rows}\n")
+    drawn(rows)
 }
 
 /// Where the services stand.
 pub(crate) fn statuses(all: &[(Service, Result<Status, Error>)], speaker: &Speaker) -> String {
-    let heads =
-        ["head-service", "head-version", "head-records", "head-following", "head-disk", "head-backup"];
+    let heads = [
+        "head-service",
+        "head-version",
+        "head-records",
+        "head-following",
+        "head-disk",
+        "head-backup",
+        "head-clock",
+    ];
     let mut rows = table(speaker, &heads);
     let mebibytes = |bytes: u64| format!("{} MiB", bytes.div_ceil(1 << 20));
     for (service, status) in all {
         let status = match status {
             Ok(status) => status,
             Err(e) => {
-                rows.add_row([service.as_str(), "", "", &e.to_string(), "", ""]);
+                rows.add_row([service.as_str(), "", "", &e.to_string(), "", "", ""]);
                 continue;
             }
         };
@@ -70,9 +80,19 @@ pub(crate) fn statuses(all: &[(Service, Result<Status, Error>)], speaker: &Speak
             &following.join("\n"),
             &speaker.say_with("status-disk", &disk),
             &backup,
+            &clock(&status.clock, speaker),
         ]);
     }
-    format!("{rows}\n")
+    drawn(rows)
+}
+
+fn clock(clock: &Clock, speaker: &Speaker) -> String {
+    let Clock { time, expected, refused } = clock;
+    let arguments = [("time", time.as_str()), ("expected", expected)];
+    match refused.as_str() {
+        "" => speaker.say("clock-trusted"),
+        why => speaker.say_with(&format!("clock-{why}"), &arguments),
+    }
 }
 
 /// What a verification found.
@@ -89,9 +109,27 @@ pub(crate) fn verified(service: Service, found: &Verified, speaker: &Speaker) ->
 fn table(speaker: &Speaker, heads: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(UTF8_FULL_CONDENSED);
-    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(speaker.width());
+    // Elsewhere than on a terminal nothing is folded: other programs read the lines.
+    table.set_content_arrangement(ContentArrangement::Disabled);
+    if let Some(width) = crate::terminal::width() {
+        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+    }
     table.set_header(heads.iter().map(|head| speaker.say(head)));
     table
+}
+
+/// A table as it is printed. A name is never folded: people copy it.
+fn drawn(mut table: Table) -> String {
+    let is_name = |cell: &Cell| cell.content().starts_with("organs/");
+    let columns = table
+        .row_iter()
+        .flat_map(|row| row.cell_iter().enumerate().filter(|(_, cell)| is_name(cell)).map(|(at, _)| at));
+    for at in columns.collect::<BTreeSet<_>>() {
+        if let Some(column) = table.column_mut(at) {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
+    }
+    format!("{table}\n")
 }
 
 fn value(fact: Option<&Fact>) -> &str {
@@ -145,7 +183,7 @@ fn decisions(facts: &Facts, speaker: &Speaker) -> String {
             ]);
         }
     }
-    format!("\n{}\n{rows}\n", speaker.say("word-decisions"))
+    format!("\n{}\n{}", speaker.say("word-decisions"), drawn(rows))
 }
 
 /// Deadlines, and when it takes effect.
@@ -210,9 +248,18 @@ fn quoted(place: &Place<'_>, speaker: &Speaker) -> String {
     format!("    {gutter} | {left}{before}{under}{after}{right}\n    {blank} | {indent}{carets}\n")
 }
 
-fn doubts_head(count: usize, speaker: &Speaker) -> String {
-    let said = if count == 0 { speaker.say("no-doubts") } else { count.to_string() };
-    format!("\n{}: {said}\n", speaker.say("word-doubts"))
+/// That nothing is doubted is said only where no verdict word was left out of decisions and doubts.
+fn doubts_head(count: usize, uncovered: usize, speaker: &Speaker) -> String {
+    let said = match (count, uncovered) {
+        (0, 0) => speaker.say("no-doubts"),
+        _ => count.to_string(),
+    };
+    let mut out = format!("\n{}: {said}\n", speaker.say("word-doubts"));
+    if uncovered > 0 {
+        out.push_str(&speaker.say_with("uncovered", &[("count", &uncovered.to_string())]));
+        out.push('\n');
+    }
+    out
 }
 
 fn candidates(doubt: &Doubt, speaker: &Speaker) -> String {
@@ -223,8 +270,9 @@ fn candidates(doubt: &Doubt, speaker: &Speaker) -> String {
 }
 
 /// Each doubt: what, the source line with a caret under the place, and the candidates.
-fn doubts(doubts: &[Doubt], text: &str, speaker: &Speaker) -> String {
-    let mut out = doubts_head(doubts.len(), speaker);
+fn doubts(doubts: &[Doubt], uncovered: &[Span], text: &str, speaker: &Speaker) -> String {
+    let mut out = doubts_head(doubts.len(), uncovered.len(), speaker);
+    out.extend(uncovered.iter().map(|span| quoted(&place(text, span), speaker)));
     for (number, doubt) in (1..).zip(doubts) {
         let what = speaker.say(&format!("doubt-{}", doubt.code.as_str()));
         out.push_str(&format!("  {number}. {}\n", speaker.bright(&what)));
@@ -235,8 +283,8 @@ fn doubts(doubts: &[Doubt], text: &str, speaker: &Speaker) -> String {
 }
 
 /// Doubts of recorded minutes that nobody has settled.
-fn open_doubts(doubts: &[OpenDoubt], speaker: &Speaker) -> String {
-    let mut out = doubts_head(doubts.len(), speaker);
+fn open_doubts(doubts: &[OpenDoubt], uncovered: &[Span], speaker: &Speaker) -> String {
+    let mut out = doubts_head(doubts.len(), uncovered.len(), speaker);
     for open in doubts {
         let what = speaker.say(&format!("doubt-{}", open.doubt.code.as_str()));
         out.push_str(&format!("  {}. {what} {}\n", open.number, open.paths.join(" ")));
@@ -283,7 +331,7 @@ fn roll_table(speaker: &Speaker, rows: [(&str, usize, String); 4]) -> String {
             table.add_row([speaker.say(label), count, names]);
         }
     }
-    out.push_str(&format!("{table}\n"));
+    out.push_str(&drawn(table));
     out
 }
 
@@ -316,7 +364,7 @@ pub(crate) fn reading(reading: &Reading, extracted: &Extracted, speaker: &Speake
         roll,
         list,
         closing(facts, speaker),
-        doubts(&reading.doubts, text, speaker),
+        doubts(&reading.doubts, &reading.uncovered, text, speaker),
         repairs(&reading.repairs, text, speaker),
     ]
     .concat()
@@ -329,10 +377,14 @@ pub(crate) fn minutes(minutes: &Minutes, speaker: &Speaker) -> String {
     if !minutes.erased.is_empty() {
         line(&mut out, speaker, "word-erased", &minutes.erased);
     }
+    line(&mut out, speaker, "word-stage", &speaker.say(&format!("stage-{}", minutes.life.stage.as_str())));
+    if minutes.facts.document_number.is_none() {
+        line(&mut out, speaker, "word-number", &minutes.life.number);
+    }
     out.push_str(&header(&minutes.facts, speaker));
     out.push_str(&decisions(&minutes.facts, speaker));
     out.push_str(&closing(&minutes.facts, speaker));
-    out.push_str(&open_doubts(&minutes.doubts, speaker));
+    out.push_str(&open_doubts(&minutes.doubts, &minutes.uncovered, speaker));
     for settled in &minutes.settlements {
         let what = if settled.path.is_empty() { settled.doubt.to_string() } else { settled.path.clone() };
         let arguments = [
@@ -375,7 +427,7 @@ pub(crate) fn distribution(list: &DistributionList, speaker: &Speaker) -> String
         let kind = if recipient.is_class { "word-class" } else { "word-unit" };
         rows.add_row([recipient.title.clone(), speaker.say(kind)]);
     }
-    format!("\n{}\n{rows}\n", speaker.say("word-list"))
+    format!("\n{}\n{}", speaker.say("word-list"), drawn(rows))
 }
 
 /// Minutes in short. Names stand on lines of their own: they are long, and there to be copied.
@@ -390,6 +442,7 @@ pub(crate) fn list(all: &[MinutesSummary], speaker: &Speaker) -> String {
             minutes.meeting_date.clone(),
             minutes.issuer.clone(),
             minutes.document_number.clone(),
+            minutes.stage.map(|stage| speaker.say(&format!("stage-{}", stage.as_str()))).unwrap_or_default(),
             counted("word-decisions", minutes.decisions),
             counted("word-doubts", minutes.doubts),
         ];
@@ -406,7 +459,13 @@ fn lit(light: &str, speaker: &Speaker) -> String {
     } else {
         light.to_owned()
     };
-    speaker.in_colour(&word, light)
+    match light {
+        "red" | "红" => speaker.in_colour(&word, Colour::Red),
+        "yellow" | "黄" => speaker.in_colour(&word, Colour::Yellow),
+        "green" | "绿" => speaker.in_colour(&word, Colour::Green),
+        "blue" | "蓝" => speaker.in_colour(&word, Colour::Blue),
+        _ => word,
+    }
 }
 
 fn state(state: jiyao_client::State, speaker: &Speaker) -> String {
@@ -441,7 +500,7 @@ pub(crate) fn matters(matters: &[jiyao_client::MatterSummary], speaker: &Speaker
         ]);
     }
     let names: Vec<_> = matters.iter().map(|matter| format!("{} {}", matter.number, matter.name)).collect();
-    format!("{rows}\n{}\n", names.join("\n"))
+    format!("{}{}\n", drawn(rows), names.join("\n"))
 }
 
 /// One matter with what has been done.
@@ -454,14 +513,14 @@ pub(crate) fn matter(matter: &jiyao_client::Matter, speaker: &Speaker) -> String
         for entry in &matter.history {
             let who = [entry.actor.as_str(), entry.unit.as_str()].join(" ");
             rows.add_row([
-                jiyao_calendar::printed_instant(entry.time),
+                speaker.instant(entry.time),
                 speaker.say(&format!("act-{}", entry.act)),
                 who.trim().to_owned(),
                 state(entry.to, speaker),
                 entry.words.clone(),
             ]);
         }
-        out.push_str(&format!("{rows}\n"));
+        out.push_str(&drawn(rows));
     }
     for (code, day, about) in &matter.findings {
         let said = speaker.say_with(&format!("finding-{code}"), &[("day", day), ("about", about)]);
@@ -506,7 +565,7 @@ pub(crate) fn board(board: &jiyao_client::Board, speaker: &Speaker) -> String {
             states.collect::<Vec<_>>().join("  "),
         ]);
     }
-    format!("{}\n{rows}\n", speaker.say_with("board-title", &[("day", &board.as_of)]))
+    format!("{}\n{}", speaker.say_with("board-title", &[("day", &board.as_of)]), drawn(rows))
 }
 
 /// How far minutes are, with their processing sheet.
@@ -537,7 +596,7 @@ pub(crate) fn life(minutes: &Minutes, speaker: &Speaker) -> String {
             speaker.say_with("signed-for", &[("document", &entry.delegated_by)])
         };
         rows.add_row([
-            jiyao_calendar::printed_instant(entry.time),
+            speaker.instant(entry.time),
             speaker.say(&format!("step-{}", entry.act)),
             entry.actor.clone(),
             entry.post.clone(),
@@ -545,7 +604,7 @@ pub(crate) fn life(minutes: &Minutes, speaker: &Speaker) -> String {
             [opinion, delegated].join(" ").trim().to_owned(),
         ]);
     }
-    out.push_str(&format!("{rows}\n"));
+    out.push_str(&drawn(rows));
     out
 }
 
@@ -556,9 +615,12 @@ pub(crate) fn changes(changes: &[jiyao_client::ClauseChange], speaker: &Speaker)
     }
     let mut rows = table(speaker, &["word-before", "word-after"]);
     for change in changes {
-        rows.add_row([speaker.in_colour(&change.before, "red"), speaker.in_colour(&change.after, "green")]);
+        rows.add_row([
+            speaker.in_colour(&change.before, Colour::Red),
+            speaker.in_colour(&change.after, Colour::Green),
+        ]);
     }
-    format!("{rows}\n")
+    drawn(rows)
 }
 
 pub(crate) fn directory_import(done: &jiyao_client::DirectoryImport, speaker: &Speaker) -> String {
@@ -591,7 +653,7 @@ pub(crate) fn units(units: &[jiyao_client::Unit], speaker: &Speaker) -> String {
             &until,
         ]);
     }
-    format!("{rows}\n")
+    drawn(rows)
 }
 
 pub(crate) fn tenures(tenures: &[jiyao_client::Tenure], speaker: &Speaker) -> String {
@@ -599,7 +661,7 @@ pub(crate) fn tenures(tenures: &[jiyao_client::Tenure], speaker: &Speaker) -> St
     for of in tenures {
         rows.add_row([&of.person, &of.post, &of.unit, &of.from, &of.until]);
     }
-    format!("{rows}\n")
+    drawn(rows)
 }
 
 pub(crate) fn meeting(meeting: &jiyao_client::Meeting, speaker: &Speaker) -> String {
@@ -629,7 +691,7 @@ pub(crate) fn seats(seats: &[jiyao_client::Seat], speaker: &Speaker) -> String {
         };
         rows.add_row([&seat.order.to_string(), unit, &person, &shown, &seat.name]);
     }
-    format!("{rows}\n")
+    drawn(rows)
 }
 
 pub(crate) fn quorum(counted: &jiyao_client::QuorumCount, speaker: &Speaker) -> String {
@@ -681,7 +743,7 @@ pub(crate) fn rates(rates: &[jiyao_client::AttendanceRate], absent: &[String], s
         let [asked, came, on_leave, gone] = rate.counts.map(|count| count.to_string());
         rows.add_row([&rate.of, &asked, &came, &on_leave, &gone, &format!("{}%", rate.percent)]);
     }
-    let mut out = format!("{rows}\n");
+    let mut out = drawn(rows);
     for line in absent {
         out.push_str(&format!("! {}: {line}\n", speaker.say("room-ABSENT_WITHOUT_LEAVE")));
     }
@@ -696,7 +758,7 @@ pub(crate) fn scope(scope: &jiyao_client::FrozenScope, speaker: &Speaker) -> Str
     for (title, via) in &scope.targets {
         rows.add_row([title, via]);
     }
-    format!("{}\n{rows}\n", speaker.say_with("scope-frozen", &arguments))
+    format!("{}\n{}", speaker.say_with("scope-frozen", &arguments), drawn(rows))
 }
 
 /// One delivery in a line: as it goes by on a watch.
@@ -724,17 +786,17 @@ pub(crate) fn delivery(delivery: &jiyao_client::Delivery, speaker: &Speaker) -> 
     };
     line("word-minutes", &delivery.minutes);
     line("word-sha256", &delivery.sha256);
-    for (word, time) in ["word-sent", "word-received", "word-signed"].into_iter().zip(delivery.times) {
-        line(word, &time.map(jiyao_calendar::printed_instant).unwrap_or_default());
+    for (word, time) in ["word-sent", "word-received", "word-signed-for"].into_iter().zip(delivery.times) {
+        line(word, &time.map(|time| speaker.instant(time)).unwrap_or_default());
     }
-    line("word-next-try", &delivery.next_try.map(jiyao_calendar::printed_instant).unwrap_or_default());
+    line("word-next-try", &delivery.next_try.map(|time| speaker.instant(time)).unwrap_or_default());
     line("word-transit", &delivery.transit);
     line("word-copies", &delivery.copies.join(" "));
     line("word-replaces", &delivery.replaces);
     line("word-added-by", &delivery.approved_by);
     delivery.reminders.iter().for_each(|reminder| line("word-reminder", reminder));
     delivery.failures.iter().for_each(|(attempt, why)| line("word-failure", &format!("{attempt}: {why}")));
-    line("word-closed", &delivery.closed);
+    line("word-given-up", &delivery.closed);
     lines
 }
 
@@ -752,7 +814,7 @@ pub(crate) fn deliveries(deliveries: &[jiyao_client::Delivery], speaker: &Speake
             &delivery.name,
         ]);
     }
-    format!("{rows}\n")
+    drawn(rows)
 }
 
 pub(crate) fn bulletin(of: &jiyao_client::Bulletin, speaker: &Speaker) -> String {
@@ -784,5 +846,5 @@ pub(crate) fn hand_over_sheet<'d>(
         let state = speaker.say(&format!("delivery-{}", of.state.as_str()));
         rows.add_row([&of.title, &of.copies.join(" "), &state, &of.signer, ""]);
     }
-    format!("{rows}\n")
+    drawn(rows)
 }

@@ -59,6 +59,10 @@ impl Connection {
             return Err(Error::settings(what, format!("{url:?} begins with neither http:// nor https://")));
         }
         let authorization = match &settings.token {
+            Some(_) if !jiyao_wire::may_carry_token(&url) => {
+                let clear = format!("{url} is neither https nor on this machine: a token is not sent there");
+                return Err(Error::settings(what, clear));
+            }
             Some(token) => {
                 let header = format!("Bearer {}", token.trim()).parse();
                 Some(header.map_err(|_| Error::settings("read the token", "it is not printable ASCII"))?)
@@ -94,6 +98,11 @@ impl Connection {
             request.metadata_mut().insert("accept-language", tag);
         }
         request
+    }
+
+    /// The language that people are answered in.
+    pub(crate) fn lang(&self) -> Lang {
+        self.settings.lang
     }
 
     /// Calls until there is an answer, a refusal, or the deadline is over. Only for calls that may run twice.

@@ -392,7 +392,7 @@ impl Client {
             Act::Resend { reason } => resend_delivery, ResendDeliveryRequest { reason };
             Act::Redirect { channel, reason } => redirect_delivery, RedirectDeliveryRequest { channel: jiyao_wire::channel_to(channel).into(), reason };
             Act::Close { reason } => close_delivery, CloseDeliveryRequest { reason };
-            { Act::Send { .. } | Act::Fail { .. } | Act::Transit { .. } | Act::Open { .. } | Act::Reminding | Act::Reminded { .. } => {
+            { Act::Send { .. } | Act::Fail { .. } | Act::Transit { .. } | Act::ReportDelivered { .. } | Act::Open { .. } | Act::Reminding | Act::Reminded { .. } => {
                 return Err(Error::settings(what, "the service makes this act by itself"));
             } }
         };

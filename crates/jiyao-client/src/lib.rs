@@ -72,7 +72,7 @@ pub use meetings::{
     AttendanceRate, Meeting, NewMeeting, NewSeat, Quorum as QuorumCount, Recusal, RollCheck, RollFinding,
     Seat,
 };
-pub use operations::{Erasure, Following, Service, Status, Verified};
+pub use operations::{Clock, Erasure, Following, Service, Status, Verified};
 pub use reconcile::Difference;
 pub use records::{Import, Imported, ListMinutes, Settle, Settled};
 pub use types::{

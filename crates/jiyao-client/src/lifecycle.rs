@@ -141,7 +141,7 @@ impl Client {
         let what = "act on minutes";
         let done = calls! { self.records, what, act, name, etag, id, minutes;
             LifeAct::Submit { opinion } => submit_minutes, SubmitMinutesRequest { opinion };
-            LifeAct::Review { post, mark, opinion, approve } => review_minutes, ReviewMinutesRequest { post, mark: jiyao_wire::mark_to(mark).into(), opinion, approve };
+            LifeAct::Review { post, mark, opinion, approve } => review_minutes, ReviewMinutesRequest { post, mark: jiyao_wire::mark_to(mark).into(), opinion, decision: jiyao_wire::ruling_to(approve).into() };
             LifeAct::Sign { post, mark, opinion, date, disclosure } => sign_minutes, SignMinutesRequest { post, mark: jiyao_wire::mark_to(mark).into(), opinion, date: date.map(|date| date.to_string()).unwrap_or_default(), disclosure: disclosure.as_ref().map(jiyao_wire::disclosure_to) };
             LifeAct::Proofread { opinion } => proofread_minutes, ProofreadMinutesRequest { opinion };
             LifeAct::Register { series, copies, scope, .. } => register_minutes, RegisterMinutesRequest { series, copies, scope };
@@ -159,7 +159,7 @@ impl Client {
             LifeAct::Revoke { document, reason } => revoke_minutes, RevokeMinutesRequest { document, reason };
             LifeAct::Repeal { from, document, reason } => repeal_minutes, RepealMinutesRequest { from: from.to_string(), document, reason };
             LifeAct::Void { reason } => void_import, VoidImportRequest { reason };
-            { LifeAct::Amend { .. } | LifeAct::Replace { .. } | LifeAct::RecordScope { .. } => {
+            { LifeAct::Amend { .. } | LifeAct::Replace { .. } | LifeAct::Reinstate { .. } | LifeAct::RecordScope { .. } => {
                 return Err(Error::settings(what, "a service makes this act by itself"));
             } }
         };

@@ -157,7 +157,7 @@ pub struct Became {
 }
 
 /// What was made of minutes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Picked {
     /// New matters, in the order of the text.
     pub matters: Vec<Matter>,
@@ -233,14 +233,20 @@ impl Client {
     /// # Errors
     /// `MINUTES_NOT_FOUND`, `NOT_ISSUED`, `DISK_FULL`.
     pub async fn pick_matters(&self, minutes: &str) -> Result<Picked, Error> {
-        let request = wire::PickMattersRequest { minutes: minutes.to_owned(), request_id: request_id(None) };
-        let once = async |channel, request| api(channel).pick_matters(request).await;
-        let answer = self.records.call("pick matters", request, once).await?.into_inner();
         let left_out = |left: wire::LeftOut| (left.item_index, left.decision_index, left.code);
-        Ok(Picked {
-            matters: answer.matters.into_iter().filter_map(matter).collect(),
-            left_out: answer.left_out.into_iter().map(left_out).collect(),
-        })
+        let (mut picked, mut page_token) = (Picked::default(), String::new());
+        loop {
+            let (minutes, request_id) = (minutes.to_owned(), request_id(None));
+            let request = wire::PickMattersRequest { minutes, page_token, request_id };
+            let once = async |channel, request| api(channel).pick_matters(request).await;
+            let answer = self.records.call("pick matters", request, once).await?.into_inner();
+            picked.matters.extend(answer.matters.into_iter().filter_map(matter));
+            picked.left_out.extend(answer.left_out.into_iter().map(left_out));
+            page_token = answer.next_page_token;
+            if page_token.is_empty() {
+                return Ok(picked);
+            }
+        }
     }
 
     /// Makes a matter by hand.
@@ -279,13 +285,13 @@ impl Client {
         Act::Progress { text } => record_progress, RecordProgressRequest { text };
         Act::Revise { title } => record_revision, RecordRevisionRequest { title };
         Act::Dispatch { paper } => dispatch_matter, DispatchMatterRequest { paper };
-        Act::RecordOutcome { text, approved, document } => record_outcome, RecordOutcomeRequest { text, approved, document };
+        Act::RecordOutcome { text, approved, document } => record_outcome, RecordOutcomeRequest { text, decision: jiyao_wire::ruling_to(approved).into(), document };
         Act::RecordIssued { number, date } => record_issued_document, RecordIssuedDocumentRequest { number, date: date.to_string() };
         Act::Reach { milestone, text } => reach_milestone, ReachMilestoneRequest { milestone, text };
         Act::Report { text, approver } => report_matter, ReportMatterRequest { text, approver };
-        Act::Review { accept, reason } => review_matter, ReviewMatterRequest { accept, reason };
+        Act::Review { accept, reason } => review_matter, ReviewMatterRequest { decision: jiyao_wire::ruling_to(accept).into(), reason };
         Act::AskExtension { due, reason, progress } => ask_extension, AskExtensionRequest { due: due.to_string(), reason, progress };
-        Act::DecideExtension { grant, reason } => decide_extension, DecideExtensionRequest { grant, reason };
+        Act::DecideExtension { grant, reason } => decide_extension, DecideExtensionRequest { decision: jiyao_wire::ruling_to(grant).into(), reason };
         Act::Suspend { decision, reason } => suspend_matter, SuspendMatterRequest { decision, reason };
         Act::Resume { reason } => resume_matter, ResumeMatterRequest { reason };
         Act::StrikeOff { evidence, reason } => strike_off_matter, StrikeOffMatterRequest { evidence: evidence.into_iter().map(|file| wire::Evidence { title: file.title, sha256: file.sha256 }).collect(), reason };
@@ -296,7 +302,7 @@ impl Client {
         Act::SendSlip { level, requirement, due, grave } => send_slip, SendSlipRequest { level, requirement, due: due.to_string(), grave };
         Act::AnswerSlip { text, excused } => answer_slip, AnswerSlipRequest { text, excused };
         Act::Object { text } => object_to_conclusion, ObjectToConclusionRequest { text };
-        Act::DecideObjection { upheld, reason } => decide_objection, DecideObjectionRequest { upheld, reason };
+        Act::DecideObjection { upheld, reason } => decide_objection, DecideObjectionRequest { decision: jiyao_wire::ruling_to(upheld).into(), reason };
         Act::Answer { to, text } => answer_raiser, AnswerRaiserRequest { to, text };
         { Act::SignFor { .. } => return Err(Error::settings(what, "distribution says who signed for minutes")), }
         };

@@ -434,8 +434,8 @@ impl Client {
             SeatAct::Answer { reply: Reply::Comes } => answer_notice, AnswerNoticeRequest { kind: wire::ReplyKind::Comes.into(), substitute: String::new(), reason: String::new() };
             SeatAct::Answer { reply: Reply::Sends { person } } => answer_notice, AnswerNoticeRequest { kind: wire::ReplyKind::Sends.into(), substitute: person, reason: String::new() };
             SeatAct::Answer { reply: Reply::Leave { reason } } => answer_notice, AnswerNoticeRequest { kind: wire::ReplyKind::Leave.into(), substitute: String::new(), reason };
-            SeatAct::DecideLeave { post, grant } => decide_leave, DecideLeaveRequest { post, grant };
-            SeatAct::DecideSubstitute { post, approve } => decide_substitute, DecideSubstituteRequest { post, approve };
+            SeatAct::DecideLeave { post, grant } => decide_leave, DecideLeaveRequest { post, decision: jiyao_wire::ruling_to(grant).into() };
+            SeatAct::DecideSubstitute { post, approve } => decide_substitute, DecideSubstituteRequest { post, decision: jiyao_wire::ruling_to(approve).into() };
             SeatAct::SignIn { terminal, person } => sign_in, SignInRequest { terminal, person };
             SeatAct::SignOut { terminal } => sign_out, SignOutRequest { terminal };
             SeatAct::RecordStay { from, until, person } => record_stay, RecordStayRequest { from: instant(Some(from)), until: instant(Some(until)), person };

@@ -63,6 +63,19 @@ pub struct Status {
     pub last_backup: String,
     /// Up to which record it reached.
     pub last_backup_sequence: u64,
+    /// Its clock.
+    pub clock: Clock,
+}
+
+/// The clock of a service: dates of documents come from it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Clock {
+    /// What it says, RFC 3339.
+    pub time: String,
+    /// What it was expected to say, RFC 3339.
+    pub expected: String,
+    /// Why nothing is recorded until an operator accepts it: BEHIND_LAST_RECORD or JUMPED; empty: it is trusted.
+    pub refused: String,
 }
 
 /// A journal that a service follows.
@@ -139,6 +152,7 @@ fn status(of: wire::GetStatusResponse) -> Status {
         is_away: of.away,
         stopped: of.stopped,
     };
+    let clock = of.clock.unwrap_or_default();
     let head = of.head.as_ref().map_or(0, |head| head.sequence);
     Status {
         version: of.version,
@@ -152,6 +166,7 @@ fn status(of: wire::GetStatusResponse) -> Status {
         reserve_bytes: of.reserve_bytes,
         last_backup: time(of.last_backup_time),
         last_backup_sequence: of.last_backup_sequence,
+        clock: Clock { time: time(clock.time), expected: time(clock.expected), refused: clock.refused },
     }
 }
 
@@ -172,6 +187,18 @@ impl Client {
         let once = async |channel, request| api(channel).get_status(request).await;
         let answer = self.of_service(service).call("get a status", wire::GetStatusRequest {}, once).await?;
         Ok(status(answer.into_inner()))
+    }
+
+    /// Accepts the clock of a service that refuses it (CLOCK_JUMPED), on record: it is right. Needs the role operator.
+    /// Answers what it says and what was expected, RFC 3339.
+    ///
+    /// # Errors
+    /// `STATE_FORBIDS` where it is trusted; `FIELD_REQUIRED`, `FIELD_INVALID`.
+    pub async fn accept_clock(&self, service: Service, reason: &str) -> Result<(String, String), Error> {
+        let request = wire::AcceptClockRequest { reason: reason.to_owned(), request_id: request_id(None) };
+        let once = async |channel, request| api(channel).accept_clock(request).await;
+        let answer = self.of_service(service).call("accept a clock", request, once).await?.into_inner();
+        Ok((time(answer.clock_time), time(answer.expected_time)))
     }
 
     /// Writes a backup of a service, a tar archive, and answers up to which place of its journal it reaches. Needs the

@@ -1,9 +1,10 @@
 use std::collections::BTreeMap;
 
 use jiyao_minutes::Quorum;
+use jiyao_phrases::{Lang, say};
 
 use crate::{
-    Client, DeliveryState, Error, ListMinutes, Minutes, Page, PublicKey, ReceiptKind, Standing,
+    Client, DeliveryState, Error, ListMinutes, Minutes, Page, PublicKey, ReceiptKind, Service, Standing,
     verify_receipt,
 };
 
@@ -12,42 +13,67 @@ use crate::{
 pub struct Difference {
     /// Name of what it is about.
     pub name: String,
-    /// What stands where, and what does not.
+    /// What stands where, and what does not: a sentence in the client's language.
     pub what: String,
 }
 
-fn difference(name: &str, what: String) -> Difference {
-    Difference { name: name.to_owned(), what }
+/// The differences that were found, said in one language.
+struct Found {
+    lang: Lang,
+    differences: Vec<Difference>,
+}
+
+impl Found {
+    /// Notes what differs about a name: the sentence of an id in the catalogue.
+    fn note(&mut self, name: &str, id: &str, arguments: &[(&str, &str)]) {
+        let what = say(self.lang, id, arguments);
+        self.differences.push(Difference { name: name.to_owned(), what });
+    }
 }
 
 impl Client {
     /// Holds the three services against each other: every minutes of records, in its newest revision, has one roll in
     /// attendance and one list in distribution, and they have none besides; whether a meeting could decide is the same in
     /// attendance and in records; minutes were issued to the recipients that distribution froze, and each has a delivery;
-    /// every delivery that is signed for has exactly one receipt that says so, which verifies. Ask it when the followers
-    /// have caught up, or expect those that are on their way.
+    /// every delivery that is signed for has exactly one receipt that says so, which verifies; and no service has stopped
+    /// following another. Ask it when the followers have caught up, or expect those that are on their way. Needs the role
+    /// auditor.
     ///
     /// # Errors
-    /// Those of reading.
+    /// Those of reading and of `GetStatus`.
     pub async fn reconcile(&self, organs: &str) -> Result<Vec<Difference>, Error> {
         let mut recorded = BTreeMap::new();
         for summary in self.all_minutes(ListMinutes::of(organs)).await? {
             let minutes = self.minutes(&summary.name, None).await?;
             recorded.insert(summary.name, minutes);
         }
-        let mut differences = Vec::new();
+        let mut found = Found { lang: self.records.lang(), differences: Vec::new() };
+        self.stopped(&mut found).await?;
         let rolls = Page::all(async |page| self.list_rolls(organs, page).await).await?;
         let rolls = rolls.into_iter().map(|roll| (roll.minutes, roll.revision));
-        taken_over("attendance: roll", &recorded, rolls, &mut differences);
+        taken_over(Service::Attendance, &recorded, rolls, &mut found);
         let lists = Page::all(async |page| self.list_distribution_lists(organs, page).await).await?;
         let lists = lists.into_iter().map(|list| (list.minutes, list.revision));
-        taken_over("distribution: list", &recorded, lists, &mut differences);
-        self.quorums(organs, &recorded, &mut differences).await?;
+        taken_over(Service::Distribution, &recorded, lists, &mut found);
+        self.quorums(organs, &recorded, &mut found).await?;
         let keys = self.public_keys("receipt").await?;
         for (name, minutes) in &recorded {
-            self.recipients(name, minutes, &keys, &mut differences).await?;
+            self.recipients(name, minutes, &keys, &mut found).await?;
         }
-        Ok(differences)
+        Ok(found.differences)
+    }
+
+    /// Where a service takes over no more of another: what it has of it is old, also where it differs in nothing yet.
+    async fn stopped(&self, found: &mut Found) -> Result<(), Error> {
+        for service in Service::ALL {
+            for one in self.status(service).await?.following {
+                if !one.stopped.is_empty() {
+                    let (url, why) = (one.url.as_str(), one.stopped.as_str());
+                    found.note(service.as_str(), "differs-stopped", &[("url", url), ("why", why)]);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Whether the meetings that were held could decide, as attendance counted it and as their minutes say it.
@@ -55,7 +81,7 @@ impl Client {
         &self,
         organs: &str,
         recorded: &BTreeMap<String, Minutes>,
-        differences: &mut Vec<Difference>,
+        found: &mut Found,
     ) -> Result<(), Error> {
         let all = Page::all(async |page| self.list_organs(None, page).await).await?;
         for organ in all.into_iter().filter(|organ| organs == "organs/-" || organ.name == organs) {
@@ -66,12 +92,10 @@ impl Client {
                 // Somebody may have recorded it by hand before the meeting was linked: then both must be right.
                 let known = minutes.life.quorum;
                 if known != Quorum::Unknown && known.as_str() != quorum.outcome {
-                    let what = format!(
-                        "records: the quorum is {}, attendance counted {}",
-                        known.as_str(),
-                        quorum.outcome
-                    );
-                    differences.push(difference(&minutes.name, what));
+                    let word = |outcome: &str| say(found.lang, &format!("quorum-{outcome}"), &[]);
+                    let (recorded, counted) = (word(known.as_str()), word(&quorum.outcome));
+                    let said = [("recorded", recorded.as_str()), ("counted", &counted)];
+                    found.note(&minutes.name, "differs-quorum", &said);
                 }
             }
         }
@@ -84,7 +108,7 @@ impl Client {
         name: &str,
         minutes: &Minutes,
         keys: &[PublicKey],
-        differences: &mut Vec<Difference>,
+        found: &mut Found,
     ) -> Result<(), Error> {
         let deliveries = Page::all(async |page| self.list_deliveries(name, false, page).await).await?;
         if !minutes.life.frozen.is_empty() {
@@ -96,24 +120,16 @@ impl Client {
                         && minutes.life.voided_date.is_empty()
                         && (minutes.standing == Standing::Draft || !deliveries.is_empty());
                     if is_sent && deliveries.len() < scope.total as usize {
-                        let what = format!(
-                            "distribution: {} deliveries for {} frozen recipients",
-                            deliveries.len(),
-                            scope.total
-                        );
-                        differences.push(difference(name, what));
+                        let (sent, frozen) = (deliveries.len().to_string(), scope.total.to_string());
+                        found.note(name, "differs-deliveries", &[("sent", &sent), ("frozen", &frozen)]);
                     }
                 }
                 Ok(scope) => {
-                    let what = format!(
-                        "records: issued to the recipients {}, distribution froze {}",
-                        minutes.life.frozen, scope.hash
-                    );
-                    differences.push(difference(name, what));
+                    let said = [("recorded", minutes.life.frozen.as_str()), ("frozen", &scope.hash)];
+                    found.note(name, "differs-recipients", &said);
                 }
                 Err(error) if error.reason().is_some() => {
-                    let what = format!("records: issued to frozen recipients; distribution: {error}");
-                    differences.push(difference(name, what));
+                    found.note(name, "differs-unfrozen", &[("error", error.message())]);
                 }
                 Err(error) => return Err(error),
             }
@@ -124,8 +140,8 @@ impl Client {
             let signed = said.filter(|said| said.kind == ReceiptKind::SignedFor).count();
             let wanted = usize::from(delivery.state == DeliveryState::Signed);
             if signed < wanted || signed > 1 {
-                let what = format!("distribution: {signed} receipts of a signature, {wanted} expected");
-                differences.push(difference(&delivery.name, what));
+                let (count, wanted) = (signed.to_string(), wanted.to_string());
+                found.note(&delivery.name, "differs-receipts", &[("count", &count), ("expected", &wanted)]);
             }
         }
         Ok(())
@@ -134,23 +150,28 @@ impl Client {
 
 /// What another service took over of minutes, by name and revision: exactly the newest revision of each.
 fn taken_over(
-    of: &str,
+    by: Service,
     recorded: &BTreeMap<String, Minutes>,
-    found: impl Iterator<Item = (String, u64)>,
-    differences: &mut Vec<Difference>,
+    rows: impl Iterator<Item = (String, u64)>,
+    found: &mut Found,
 ) {
     let mut taken = BTreeMap::<String, Vec<u64>>::new();
-    for (name, revision) in found {
+    for (name, revision) in rows {
         taken.entry(name).or_default().push(revision);
     }
+    let by = by.as_str();
     for (name, minutes) in recorded {
-        let found = taken.get(name).map(Vec::as_slice).unwrap_or_default();
-        if found != [minutes.revision] {
-            let what = format!("{of} of revisions {found:?}, records has revision {}", minutes.revision);
-            differences.push(difference(name, what));
+        let has = taken.get(name).map(Vec::as_slice).unwrap_or_default();
+        let recorded = minutes.revision.to_string();
+        if has.is_empty() {
+            found.note(name, "differs-missing", &[("service", by), ("recorded", &recorded)]);
+        } else if has != [minutes.revision] {
+            let has = has.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
+            let said = [("service", by), ("has", has.as_str()), ("recorded", &recorded)];
+            found.note(name, "differs-revision", &said);
         }
     }
     for name in taken.keys().filter(|name| !recorded.contains_key(*name)) {
-        differences.push(difference(name, format!("{of}, and records has no such minutes")));
+        found.note(name, "differs-unknown", &[("service", by)]);
     }
 }

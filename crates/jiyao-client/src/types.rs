@@ -2,11 +2,12 @@
 
 use std::fmt;
 
+use jiyao_minutes::Stage;
 use jiyao_proto::attendance::v1 as attendance;
 use jiyao_proto::distribution::v1 as distribution;
 use jiyao_proto::journal::v1::Cursor;
 use jiyao_proto::records::v1 as records;
-use jiyao_reader::{Decision, Doubt, Facts, Repair};
+use jiyao_reader::{Decision, Doubt, Facts, Repair, Span};
 
 use crate::Error;
 
@@ -79,6 +80,8 @@ pub struct ReadMinutes {
     pub doubts: Vec<Doubt>,
     /// What was skipped.
     pub repairs: Vec<Repair>,
+    /// Verdict words that became neither a decision nor a doubt.
+    pub uncovered: Vec<Span>,
     /// The text that the spans are of, where it is not the bytes themselves.
     pub text: Option<String>,
     /// What the file is: UTF-8, GB18030, HTML, DOCX or PDF.
@@ -110,6 +113,8 @@ pub struct Minutes {
     pub doubts: Vec<OpenDoubt>,
     /// What was skipped.
     pub repairs: Vec<Repair>,
+    /// Verdict words of the text that became neither a decision nor a doubt.
+    pub uncovered: Vec<Span>,
     /// What the file was: UTF-8, GB18030, HTML, DOCX or PDF.
     pub format: String,
     /// What people settled, oldest first.
@@ -155,8 +160,10 @@ pub struct MinutesSummary {
     pub name: String,
     /// As printed.
     pub issuer: String,
-    /// As printed.
+    /// The number that they were registered with, else as printed.
     pub document_number: String,
+    /// How far they are; None: this program does not know the stage.
+    pub stage: Option<Stage>,
     /// E.g. 常务会议.
     pub meeting_kind: String,
     /// 第N次.
@@ -319,6 +326,7 @@ pub(crate) fn read_minutes(read: &records::ReadMinutesResponse) -> ReadMinutes {
         facts: read.facts.as_ref().map(jiyao_wire::facts_from).unwrap_or_default(),
         doubts: read.doubts.iter().filter_map(jiyao_wire::doubt_from).collect(),
         repairs: read.repairs.iter().filter_map(jiyao_wire::repair_from).collect(),
+        uncovered: read.uncovered.iter().map(jiyao_wire::span_from).collect(),
         text: Some(read.text.clone()).filter(|text| !text.is_empty()),
         format: read.format.clone(),
     }
@@ -337,6 +345,7 @@ pub(crate) fn minutes(minutes: records::Minutes) -> Minutes {
         life: minutes.life.map(crate::lifecycle::life).unwrap_or_default(),
         format: minutes.format,
         repairs: minutes.repairs.iter().filter_map(jiyao_wire::repair_from).collect(),
+        uncovered: minutes.uncovered.iter().map(jiyao_wire::span_from).collect(),
         name: minutes.name,
         revision: minutes.revision,
         identity: minutes.identity,
@@ -365,6 +374,7 @@ fn settlement(settlement: records::Settlement) -> Settlement {
 
 pub(crate) fn summary(summary: records::MinutesSummary) -> MinutesSummary {
     MinutesSummary {
+        stage: jiyao_wire::stage_from(summary.stage),
         name: summary.name,
         issuer: summary.issuer,
         document_number: summary.document_number,

@@ -248,8 +248,10 @@ pub enum Act {
     Fail { attempt: u32, why: String, retry: Option<Timestamp> },
     /// A mail system reports.
     Transit { attempt: u32, action: String },
-    /// It arrived.
+    /// It arrived, as the recipient's system or the inbox says.
     Receive { attempt: u32 },
+    /// A mail system reports that it arrived.
+    ReportDelivered { attempt: u32 },
     /// Its content was fetched.
     Open { attempt: u32 },
     /// 签收; with the claim that the unit's own key signed.
@@ -283,6 +285,7 @@ impl Act {
             Self::Fail { .. } => "FAIL",
             Self::Transit { .. } => "TRANSIT",
             Self::Receive { .. } => "RECEIVE",
+            Self::ReportDelivered { .. } => "REPORT_DELIVERED",
             Self::Open { .. } => "OPEN",
             Self::Sign { .. } => "SIGN",
             Self::HandOver { .. } => "HAND_OVER",
@@ -308,6 +311,7 @@ impl Act {
             | Self::Fail { attempt, .. }
             | Self::Transit { attempt, .. }
             | Self::Receive { attempt }
+            | Self::ReportDelivered { attempt }
             | Self::Open { attempt }
             | Self::Sign { attempt, .. }
             | Self::Return { attempt, .. } => Some(*attempt),
@@ -389,11 +393,16 @@ impl Delivery {
             self.holds(sha256)?;
             return Ok(entry(act, true));
         }
-        let is_repeat = matches!(act, Act::Receive { .. }) && matches!(self.state, Received | Signed);
+        let is_repeat = matches!(act, Act::Receive { .. } | Act::ReportDelivered { .. })
+            && matches!(self.state, Received | Signed);
         let allowed = match &act {
             Act::Send { .. } => matches!(self.state, Pending | Sent),
             Act::Fail { .. } => matches!(self.state, Sent | Received),
-            Act::Transit { .. } => matches!(self.state, Sent | Received | Signed),
+            // Mail systems speak of mail alone.
+            Act::Transit { .. } => {
+                self.channel == Channel::Email && matches!(self.state, Sent | Received | Signed)
+            }
+            Act::ReportDelivered { .. } => self.channel == Channel::Email && self.is_held(),
             Act::Receive { .. } | Act::Open { .. } => self.channel != Channel::Paper && self.is_held(),
             Act::Sign { .. } | Act::Return { .. } => self.is_out(),
             Act::HandOver { .. } => {
@@ -521,7 +530,7 @@ impl Delivery {
                     self.next_try = None;
                 }
             }
-            Act::Receive { .. } | Act::Open { .. } => {
+            Act::Receive { .. } | Act::ReportDelivered { .. } | Act::Open { .. } => {
                 self.received.get_or_insert(time);
                 if self.channel == Channel::Email {
                     self.transit = "delivered".to_owned();
@@ -612,6 +621,7 @@ impl Delivery {
     pub fn statement(&self, entry: &Entry, key: Option<&PublicKey>) -> Option<Statement> {
         let (kind, signer, claim) = match &entry.act {
             Act::Receive { .. } => (Kind::Delivered, "", ""),
+            Act::ReportDelivered { .. } => (Kind::MailReported, "", ""),
             Act::Open { .. } => (Kind::Opened, "", ""),
             Act::Sign { signer, claim_signature, .. } => {
                 (Kind::SignedFor, signer.as_str(), claim_signature.as_str())

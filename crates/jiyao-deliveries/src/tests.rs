@@ -337,10 +337,12 @@ fn req_41_a_return_has_codes_and_text_only_for_other() {
 fn req_39_every_act_in_every_state() {
     use State::{Failed, Pending, Received, Returned, Sent, Signed};
     let hash = "0f".repeat(32);
-    let acts: [(Act, &[State]); 13] = [
+    let acts: [(Act, &[State]); 14] = [
         (Act::Send { attempt: 2 }, &[Pending, Sent]),
         (Act::Fail { attempt: 1, why: "x".into(), retry: None }, &[Sent, Received]),
-        (Act::Transit { attempt: 1, action: "relayed".into() }, &[Sent, Received, Signed]),
+        // No mail carried it.
+        (Act::Transit { attempt: 1, action: "relayed".into() }, &[]),
+        (Act::ReportDelivered { attempt: 1 }, &[]),
         (Act::Receive { attempt: 1 }, &[Sent, Received, Signed]),
         (Act::Open { attempt: 1 }, &[Sent, Received, Signed]),
         (
@@ -367,6 +369,24 @@ fn req_39_every_act_in_every_state() {
             }
         }
     }
+}
+
+#[test]
+fn mail_systems_report_of_mail_alone_and_the_receipt_says_that_they_did() {
+    let reports =
+        [Act::Transit { attempt: 1, action: "relayed".into() }, Act::ReportDelivered { attempt: 1 }];
+    for channel in [Channel::Inbox, Channel::Webhook, Channel::Paper, Channel::Email] {
+        for report in reports.clone() {
+            let mut one = Delivery { state: State::Sent, attempt: 1, ..delivery(channel) };
+            let outcome = does(&mut one, report, "系统", 1);
+            assert_eq!(outcome.is_ok(), channel == Channel::Email, "{channel:?}");
+        }
+    }
+    let one = Delivery { state: State::Sent, attempt: 1, ..delivery(Channel::Email) };
+    let context =
+        Context { actor: "服务", unit: "", recipients: &[], is_system: true, now: at(1), key: None };
+    let entry = one.decide(Act::ReportDelivered { attempt: 1 }, &context).unwrap();
+    assert_eq!(one.statement(&entry, None).unwrap().kind, jiyao_receipts::Kind::MailReported);
 }
 
 #[test]

@@ -57,8 +57,14 @@ pub fn child() -> ExitCode {
     if written.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(4) }
 }
 
-/// Has a child read a file.
-pub(crate) fn run(program: &Path, format: Format, bytes: &[u8], field: &str) -> Result<String> {
+/// Has a child read a file, and ends it when nobody wants that any more.
+pub(crate) fn run(
+    program: &Path,
+    format: Format,
+    bytes: &[u8],
+    field: &str,
+    is_wanted: &dyn Fn() -> bool,
+) -> Result<String> {
     let unreadable = |why: String| {
         Fault::new(Reason::SourceUnreadable).at(field).with("format", format.as_str()).with("why", why)
     };
@@ -84,7 +90,7 @@ pub(crate) fn run(program: &Path, format: Format, bytes: &[u8], field: &str) -> 
     let status = loop {
         match process.try_wait().map_err(Fault::internal)? {
             Some(status) => break Some(status),
-            None if Instant::now() >= deadline => break None,
+            None if Instant::now() >= deadline || !is_wanted() => break None,
             None => std::thread::sleep(POLL),
         }
     };
@@ -102,7 +108,7 @@ pub(crate) fn run(program: &Path, format: Format, bytes: &[u8], field: &str) -> 
         }
         (Some(_), Some((b'-', why))) => Err(unreadable(String::from_utf8_lossy(why).into_owned())),
         (Some(status), _) => Err(unreadable(ended(status))),
-        (None, _) => Err(unreadable(format!("its reading took more than {PATIENCE:?}"))),
+        (None, _) => Err(unreadable("its reading took too long".to_owned())),
     }
 }
 

@@ -88,12 +88,25 @@ impl Extractor {
     /// [`TEXT_LIMIT`], `SOURCE_UNDECODABLE` for bytes in no known encoding, `SOURCE_NO_TEXT` for a PDF that holds
     /// only pictures, `SOURCE_UNREADABLE` for a file that its parser does not take, or not within its limits.
     pub fn extract(&self, bytes: &[u8], field: &str) -> Result<Extracted> {
+        self.extract_while(bytes, field, &|| true)
+    }
+
+    /// The text of a file, as long as it is wanted: a child that reads it is ended within milliseconds of that.
+    ///
+    /// # Errors
+    /// As [`Extractor::extract`]; `SOURCE_UNREADABLE` where it was not wanted any more.
+    pub fn extract_while(
+        &self,
+        bytes: &[u8],
+        field: &str,
+        is_wanted: &dyn Fn() -> bool,
+    ) -> Result<Extracted> {
         if bytes.len() > FILE_LIMIT {
             return Err(too_large(FILE_LIMIT, field));
         }
         let extracted = match binary_format(bytes) {
             Some(format) => {
-                let text = child::run(&self.program, format, bytes, field)?;
+                let text = child::run(&self.program, format, bytes, field, is_wanted)?;
                 if text.trim().is_empty() {
                     return Err(Fault::new(Reason::SourceNoText).at(field).with("format", format.as_str()));
                 }

@@ -137,6 +137,8 @@ reasons! {
     ErasureNotFound = "ERASURE_NOT_FOUND", NotFound;
     DisclosureMismatch = "DISCLOSURE_MISMATCH", FailedPrecondition;
     MessageUnreadable = "MESSAGE_UNREADABLE", InvalidArgument;
+    ClockJumped = "CLOCK_JUMPED", FailedPrecondition;
+    ContentChanged = "CONTENT_CHANGED", FailedPrecondition;
 }
 
 impl Reason {
@@ -235,7 +237,7 @@ impl Fault {
     #[must_use]
     pub fn is_refusal(&self) -> bool {
         let undecided = [Kind::Unavailable, Kind::ResourceExhausted, Kind::Internal, Kind::DataLoss];
-        !undecided.contains(&self.reason().kind())
+        !undecided.contains(&self.reason().kind()) && self.reason() != Reason::ClockJumped
     }
 
     /// Public particulars.

@@ -4,10 +4,11 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use fs_err::{File, OpenOptions};
+use fs_err::File;
 use sha2::{Digest as _, Sha256};
 
 use crate::Hash;
+use crate::folder::{make_folder, private};
 use crate::journal::{free_bytes, sync_all, sync_folder};
 
 /// A folder of content-addressed files.
@@ -23,7 +24,7 @@ impl Attachments {
     /// # Errors
     /// Those of the file system.
     pub fn open(folder: &Path, reserve: u64) -> io::Result<Self> {
-        fs_err::create_dir_all(folder)?;
+        make_folder(folder)?;
         Ok(Self { folder: folder.to_owned(), reserve })
     }
 
@@ -39,7 +40,7 @@ impl Attachments {
     /// Those of the file system.
     pub fn receive(&self) -> io::Result<Receiving> {
         let path = self.folder.join(format!("{}.tmp", uuid::Uuid::now_v7()));
-        let file = OpenOptions::new().create_new(true).write(true).open(&path)?;
+        let file = private().create_new(true).write(true).open(&path)?;
         let store = self.clone();
         Ok(Receiving { store, path, file, hasher: Sha256::new(), size: 0, finished: false })
     }

@@ -9,7 +9,15 @@ pub enum OpenError {
         "lock {path}: another process is using this data directory; stop it, or choose another directory"
     )]
     Locked {
-        /// The lock file.
+        /// The journal's folder.
+        path: PathBuf,
+    },
+    /// A journal was begun here, and not one segment of it is left.
+    #[error(
+        "open {path}: a journal was begun here, and its segments are missing: restore them from a backup"
+    )]
+    Gone {
+        /// The journal's folder.
         path: PathBuf,
     },
     /// Bytes that were on disk do not verify.
@@ -26,9 +34,12 @@ pub enum OpenError {
         /// What does not hold.
         what: &'static str,
     },
-    /// Written by a newer program.
-    #[error("open {path}: format version {version} is newer than this program knows; use the newer program")]
-    Newer {
+    /// Written by a program of another format.
+    #[error(
+        "open {path}: it is of format version {version}, and this program reads version {known} alone; use the program that wrote it",
+        known = crate::format::VERSION
+    )]
+    Version {
         /// The segment.
         path: PathBuf,
         /// Its version.
@@ -68,7 +79,10 @@ pub enum AppendError {
         /// The most.
         limit: usize,
     },
-    /// A write or sync inside an allocated segment failed. What is on disk is not known: the process must end, and
+    /// Refused before anything was written: no file can be opened for a new segment.
+    #[error("open a file for a new segment: {0}")]
+    NoFiles(#[source] io::Error),
+    /// A write or sync inside an allocated segment failed, or the folder is no longer the one that was locked. What is on disk is not known: the process must end, and
     /// the next open finds out.
     #[error("write the journal: {0}")]
     Fatal(#[source] io::Error),

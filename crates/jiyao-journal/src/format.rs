@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::{Hash, is_planted};
 
-pub(crate) const VERSION: u8 = 1;
+pub(crate) const VERSION: u8 = 2;
 const SEGMENT_MAGIC: &[u8; 7] = b"JIYAOJL";
 pub(crate) const SECTOR: u64 = 512;
 /// Length of a segment's header, a whole sector.
@@ -13,6 +13,7 @@ pub(crate) const SEGMENT_HEADER: usize = 512;
 const SEGMENT_HEADER_USED: usize = 64;
 
 const RECORD_MAGIC: &[u8; 4] = b"JYR1";
+const TRAILER_MAGIC: &[u8; 4] = b"JYT1";
 pub(crate) const HEADER: usize = 101;
 const HEADER_HASHED: usize = 96;
 const SALT: usize = 16;
@@ -49,7 +50,7 @@ pub(crate) struct SegmentHeader {
 
 pub(crate) enum SegmentHeaderError {
     Damaged(&'static str),
-    Newer(u8),
+    Version(u8),
 }
 
 impl SegmentHeader {
@@ -70,9 +71,9 @@ impl SegmentHeader {
         if &bytes[..7] != SEGMENT_MAGIC {
             return Err(SegmentHeaderError::Damaged("the segment does not begin with its mark"));
         }
-        // The version first: a newer one may have another layout.
-        if bytes[7] > VERSION {
-            return Err(SegmentHeaderError::Newer(bytes[7]));
+        // The version first: another one may have another layout.
+        if bytes[7] != VERSION {
+            return Err(SegmentHeaderError::Version(bytes[7]));
         }
         let crc = u32::from_le_bytes(field(bytes, SEGMENT_HEADER_USED));
         if crc32c::crc32c(&bytes[..SEGMENT_HEADER_USED]) != crc {
@@ -99,27 +100,18 @@ pub(crate) struct Header {
 impl Header {
     pub(crate) fn encode(&self) -> [u8; HEADER] {
         let mut out = [0; HEADER];
-        out[..4].copy_from_slice(RECORD_MAGIC);
         out[4..8].copy_from_slice(&self.length.to_le_bytes());
         out[8..16].copy_from_slice(&self.sequence.to_le_bytes());
         out[16..24].copy_from_slice(&self.group.to_le_bytes());
         out[24..32].copy_from_slice(&self.time_ms.to_le_bytes());
         out[32..64].copy_from_slice(&self.previous);
         out[64..96].copy_from_slice(&self.commitment);
-        let crc = crc32c::crc32c(&out[..HEADER_HASHED]);
-        out[HEADER_HASHED..HEADER - 1].copy_from_slice(&crc.to_le_bytes());
-        out[HEADER - 1] = END_MARK;
-        out
+        mark(out, RECORD_MAGIC)
     }
 
     /// None when the bytes are no header.
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
-        let crc = u32::from_le_bytes(field(bytes, HEADER_HASHED));
-        let is_whole = &bytes[..4] == RECORD_MAGIC && bytes[HEADER - 1] == END_MARK;
-        if !is_whole || crc32c::crc32c(&bytes[..HEADER_HASHED]) != crc {
-            return None;
-        }
-        Some(Self {
+        is_marked(bytes, RECORD_MAGIC).then(|| Self {
             length: u32::from_le_bytes(field(bytes, 4)),
             sequence: u64::from_le_bytes(field(bytes, 8)),
             group: u64::from_le_bytes(field(bytes, 16)),
@@ -141,6 +133,48 @@ impl Header {
     pub(crate) fn extent(&self) -> usize {
         HEADER + self.body_length()
     }
+}
+
+/// End of a segment, behind its last record and as long as a record's header: another segment has the next record.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Trailer {
+    /// Sequence of the first record of the segment that follows.
+    pub(crate) next: u64,
+    /// Hash of the last header before.
+    pub(crate) previous: Hash,
+}
+
+impl Trailer {
+    /// Bytes that a segment keeps free for its trailer, wherever its last record ends.
+    pub(crate) const ROOM: u64 = SECTOR + HEADER as u64;
+
+    pub(crate) fn encode(&self) -> [u8; HEADER] {
+        let mut out = [0; HEADER];
+        out[8..16].copy_from_slice(&self.next.to_le_bytes());
+        out[32..64].copy_from_slice(&self.previous);
+        mark(out, TRAILER_MAGIC)
+    }
+
+    /// None when the bytes are no trailer.
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        is_marked(bytes, TRAILER_MAGIC)
+            .then(|| Self { next: u64::from_le_bytes(field(bytes, 8)), previous: field(bytes, 32) })
+    }
+}
+
+/// Puts a magic before, a checksum and an end mark behind the fields of a header or trailer.
+fn mark(mut out: [u8; HEADER], magic: &[u8; 4]) -> [u8; HEADER] {
+    out[..4].copy_from_slice(magic);
+    let crc = crc32c::crc32c(&out[..HEADER_HASHED]);
+    out[HEADER_HASHED..HEADER - 1].copy_from_slice(&crc.to_le_bytes());
+    out[HEADER - 1] = END_MARK;
+    out
+}
+
+fn is_marked(bytes: &[u8], magic: &[u8; 4]) -> bool {
+    &bytes[..4] == magic
+        && bytes[HEADER - 1] == END_MARK
+        && crc32c::crc32c(&bytes[..HEADER_HASHED]) == u32::from_le_bytes(field(bytes, HEADER_HASHED))
 }
 
 /// Bytes that a payload takes as a record, without the gap before it.

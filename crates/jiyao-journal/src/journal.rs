@@ -5,14 +5,16 @@ use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 
 use fs_err::{File, OpenOptions};
 use rustix::fs::{FallocateFlags, fallocate};
 use rustix::io::Errno;
 use uuid::Uuid;
 
-use crate::format::{self, Header, SEGMENT_HEADER, SegmentHeader, place};
+use crate::files::Files;
+use crate::folder::{Held, make_folder, private};
+use crate::format::{self, Header, SEGMENT_HEADER, SegmentHeader, Trailer, place};
 use crate::log::{Contents, Segment, Shared};
 use crate::scan;
 use crate::{AppendError, Cursor, Log, OpenError, ReadError, is_planted, kill_point};
@@ -35,7 +37,7 @@ impl Default for Options {
 /// What to append.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// Milliseconds since 1970, UTC; not before the last record's.
+    /// Milliseconds since 1970, UTC. The order of records is their sequence, not their time.
     pub time_ms: i64,
     /// Any bytes.
     pub payload: Vec<u8>,
@@ -64,7 +66,8 @@ pub struct Cut {
 
 /// The writer of a journal. There is one in the world: a lock keeps a second process out.
 pub struct Journal {
-    folder: PathBuf,
+    /// The lock goes with the writer: readers may outlive it.
+    held: Arc<Held>,
     pub(crate) options: Options,
     shared: Arc<Shared>,
     active: Arc<File>,
@@ -74,9 +77,9 @@ pub struct Journal {
     /// A torn tail that the next append must clear first.
     torn: Option<Cut>,
     last_time_ms: i64,
+    latest_time_ms: i64,
     /// A group was written and is not shown yet.
     is_busy: bool,
-    _lock: File,
 }
 
 /// A group that was written: nobody sees it before it is synced and shown.
@@ -107,10 +110,7 @@ pub struct Synced(Written);
 
 /// A folder that no other process opens, nor what belongs to it.
 #[derive(Debug)]
-pub struct Locked {
-    folder: PathBuf,
-    lock: File,
-}
+pub struct Locked(Held);
 
 impl Locked {
     /// Takes the folder, which is made where it is missing.
@@ -118,76 +118,81 @@ impl Locked {
     /// # Errors
     /// `Locked`, `Io`.
     pub fn take(folder: &Path) -> Result<Self, OpenError> {
-        fs_err::create_dir_all(folder)?;
-        Ok(Self { folder: folder.to_owned(), lock: lock(&folder.join("lock"))? })
+        Ok(Self(Held::take(folder)?))
     }
 
     /// Whether this program reads what lies there, by the beginning of each segment alone: nothing is made or changed.
     ///
     /// # Errors
-    /// `Damaged`, `Newer`, `Io`.
+    /// `Damaged`, `Version`, `Io`.
     pub fn check_format(&self) -> Result<(), OpenError> {
-        scan::segments(&self.folder)?.iter().try_for_each(|path| scan::check_header(path))
+        scan::segments(self.0.path())?.iter().try_for_each(|path| scan::check_header(path))
     }
 
-    /// Opens the journal in it, or makes one. Verifies every record, and syncs what it found.
+    /// Opens the journal in it, or makes one. Verifies every record, and syncs what it found. A new segment that was
+    /// announced and did not get its name gets it.
     ///
     /// # Errors
-    /// `Damaged`, `Newer`, `NoRoom`, `Io`. What is there is never changed by opening.
+    /// `Damaged`, `Gone`, `Version`, `NoRoom`, `Io`. No record is ever changed by opening.
     pub fn open(self, options: Options) -> Result<Opened, OpenError> {
-        let Self { folder, lock } = self;
-        let folder = folder.as_path();
-        let mut paths = scan::segments(folder)?;
+        let Self(held) = self;
+        let mut paths = scan::segments(held.path())?;
         let created = paths.is_empty();
         if created {
-            let id = Uuid::now_v7();
-            let first = SegmentHeader { id, first: 1, previous: format::genesis(id) };
-            let size = (options.segment_size, options.reserve);
-            paths.push(make_segment(folder, size, &first).map_err(|e| match e {
-                MakeError::NoRoom { free, needed } => {
-                    OpenError::NoRoom { path: folder.to_owned(), free, needed }
-                }
-                MakeError::Io(e) => OpenError::Io(e),
-            })?);
+            paths.push(begin(&held, options)?);
         }
 
         let mut segments: Vec<Segment> = Vec::new();
         let mut head: Option<Cursor> = None;
-        let (mut end, mut last_time_ms, mut cut) = (0, i64::MIN, None);
-        for (path, scanned) in paths.iter().zip(scan::scan_all(&paths)) {
-            let (header, found) = scanned?;
-            let damaged = |what| {
-                Err(OpenError::Damaged { path: path.clone(), offset: 0, sequence: header.first, what })
-            };
-            let before =
-                head.unwrap_or(Cursor { journal: header.id, sequence: 0, hash: format::genesis(header.id) });
-            if header.id != before.journal {
-                return damaged("the segment is of another journal");
+        let (mut end, mut cut) = (0, None);
+        let (mut last_time_ms, mut latest_time_ms) = (i64::MIN, i64::MIN);
+        while segments.len() < paths.len() {
+            let unread = &paths[segments.len()..];
+            let mut announced = None;
+            for (path, scanned) in unread.iter().zip(scan::scan_all(unread)) {
+                let (header, found) = scanned?;
+                let damaged = |what| {
+                    Err(OpenError::Damaged { path: path.clone(), offset: 0, sequence: header.first, what })
+                };
+                let before = head.unwrap_or(Cursor {
+                    journal: header.id,
+                    sequence: 0,
+                    hash: format::genesis(header.id),
+                });
+                if header.id != before.journal {
+                    return damaged("the segment is of another journal");
+                }
+                if header.first != before.sequence + 1 || header.previous != before.hash {
+                    return damaged("the segment does not follow the one before: one is missing");
+                }
+                let found = found?;
+                let is_last = segments.len() + 1 == paths.len();
+                if !is_last && !found.is_sealed {
+                    return damaged("the segment does not name the one that follows it");
+                }
+                if let Some((from, to)) = found.torn {
+                    cut = Some(Cut { path: path.clone(), offset: from, length: to - from });
+                }
+                let sequence = before.sequence + found.offsets.len() as u64;
+                head = Some(Cursor { journal: header.id, sequence, hash: found.hash });
+                end = found.end;
+                if !found.offsets.is_empty() {
+                    last_time_ms = found.last_time_ms;
+                }
+                latest_time_ms = latest_time_ms.max(found.latest_time_ms);
+                segments.push(Segment { first: header.first, path: path.clone(), offsets: found.offsets });
+                announced = found.is_sealed.then(|| (path.clone(), sequence + 1));
             }
-            if header.first != before.sequence + 1 || header.previous != before.hash {
-                return damaged("the segment does not follow the one before: one is missing");
+            if let Some((before, first)) = announced {
+                paths.push(name_announced(&held, &before, first)?);
             }
-            let found = found?;
-            let file = OpenOptions::new().read(true).write(true).open(path)?;
-            if let Some((from, to)) = found.torn {
-                cut = Some(Cut { path: path.clone(), offset: from, length: to - from });
-            }
-            head = Some(Cursor {
-                journal: header.id,
-                sequence: before.sequence + found.offsets.len() as u64,
-                hash: found.hash,
-            });
-            end = found.end;
-            last_time_ms = last_time_ms.max(found.last_time_ms);
-            let file = Arc::new(file);
-            segments.push(Segment { first: header.first, path: path.clone(), file, offsets: found.offsets });
         }
         let (Some(head), Some(last)) = (head, segments.last()) else {
             return Err(OpenError::Io(io::Error::other("the journal has no segment")));
         };
-        let active = Arc::clone(&last.file);
+        let active = Arc::new(OpenOptions::new().read(true).write(true).open(&last.path)?);
         let capacity = active.metadata()?.len();
-        scan::remove_unfinished(folder)?;
+        scan::remove_unfinished(held.path())?;
         // A process that was killed may have written what it did not sync, and named a segment that its folder does not
         // hold for good. It is read and shown from now on, and followed by other groups: so it must be there for good.
         // Where a sync failed before, the system may think it did not: the last group is written again, as it is, and so
@@ -197,11 +202,21 @@ impl Locked {
             clear(&active, end..capacity)?;
         }
         sync_data(&active)?;
-        sync_folder(folder)?;
-        sync_parent(folder)?;
-        let shared = Shared { id: head.journal, contents: RwLock::new(Contents { segments, head }) };
+        if !held.path().join(BEGUN).exists() {
+            private().create(true).truncate(true).write(true).open(held.path().join(BEGUN))?;
+        }
+        held.sync()?;
+        sync_parent(held.path())?;
+        let contents = Contents { segments, head, replaced: 0 };
+        let held = Arc::new(held);
+        let shared = Shared {
+            id: head.journal,
+            held: Arc::downgrade(&held),
+            files: Files::default(),
+            contents: RwLock::new(contents),
+        };
         let journal = Journal {
-            folder: folder.to_owned(),
+            held,
             options,
             shared: Arc::new(shared),
             active,
@@ -209,8 +224,8 @@ impl Locked {
             capacity,
             torn: cut.clone(),
             last_time_ms,
+            latest_time_ms,
             is_busy: false,
-            _lock: lock,
         };
         Ok(Opened { journal, created, cut })
     }
@@ -237,12 +252,19 @@ impl Journal {
         self.last_time_ms
     }
 
+    /// The latest time of any record; `i64::MIN` where there is none. Later than the newest record's after a clock was
+    /// set back.
+    #[must_use]
+    pub fn latest_time_ms(&self) -> i64 {
+        self.latest_time_ms
+    }
+
     /// Bytes free beyond the reserve, or the refusal that an append would get.
     ///
     /// # Errors
     /// `NoRoom`, or `Fatal` where the disk cannot be asked.
     pub fn room(&self) -> Result<u64, AppendError> {
-        let free = free_bytes(&self.folder).map_err(AppendError::Fatal)?;
+        let free = free_bytes(self.held.path()).map_err(AppendError::Fatal)?;
         free.checked_sub(self.options.reserve)
             .ok_or(AppendError::NoRoom { free, needed: self.options.reserve })
     }
@@ -268,6 +290,7 @@ impl Journal {
     /// As [`Journal::append`]; `Fatal` too for a second group before the first is shown.
     pub fn write(&mut self, entries: &[Entry]) -> Result<Written, AppendError> {
         self.check_idle().map_err(AppendError::Fatal)?;
+        self.held.check().map_err(AppendError::Fatal)?;
         let head = self.log().head();
         let first = head.sequence + 1;
         let mut cursors = Vec::with_capacity(entries.len());
@@ -278,7 +301,7 @@ impl Journal {
         }
         self.room()?;
         self.clear_torn_tail()?;
-        if self.end + group_size as u64 > self.capacity {
+        if self.end + group_size as u64 + Trailer::ROOM > self.capacity {
             self.roll(group_size as u64)?;
         }
 
@@ -302,7 +325,8 @@ impl Journal {
             hash = header.hash();
             cursors.push(Cursor { journal: head.journal, sequence: header.sequence, hash });
             offsets.push(offset as u32);
-            self.last_time_ms = self.last_time_ms.max(entry.time_ms);
+            self.last_time_ms = entry.time_ms;
+            self.latest_time_ms = self.latest_time_ms.max(entry.time_ms);
         }
         write_group(&self.active, &bytes, start).map_err(AppendError::Fatal)?;
         kill_point("group-written");
@@ -318,7 +342,7 @@ impl Journal {
     pub fn show(&mut self, Synced(synced): Synced) -> Vec<Cursor> {
         self.is_busy = false;
         self.end = synced.end;
-        let mut contents = self.shared.contents.write().unwrap_or_else(PoisonError::into_inner);
+        let mut contents = self.shared.change();
         if let Some(last) = synced.cursors.last() {
             contents.head = *last;
         }
@@ -341,21 +365,29 @@ impl Journal {
     /// Begins a new segment: of the usual size, or larger where a group needs it.
     fn roll(&mut self, group_size: u64) -> Result<(), AppendError> {
         let head = self.log().head();
-        let size = self.options.segment_size.max(SEGMENT_HEADER as u64 + group_size);
+        let needed = SEGMENT_HEADER as u64 + group_size + Trailer::ROOM;
+        let size = self.options.segment_size.max(needed);
         let header = SegmentHeader { id: head.journal, first: head.sequence + 1, previous: head.hash };
-        // Nothing is written into the old segment any more, so whatever fails here leaves the journal as it was.
-        let path =
-            make_segment(&self.folder, (size, self.options.reserve), &header).map_err(|e| match e {
-                MakeError::NoRoom { free, needed } => AppendError::NoRoom { free, needed },
-                MakeError::Io(e) => AppendError::Fatal(e),
-            })?;
-        let file = OpenOptions::new().read(true).write(true).open(&path).map_err(AppendError::Fatal)?;
-        let file = Arc::new(file);
-        self.active = Arc::clone(&file);
+        // Until the old segment is sealed, whatever fails here leaves the journal as it was.
+        let made = Unnamed::make(&self.held, (size, self.options.reserve), &header)?;
+        let is_empty = self.shared.contents().segments.last().is_none_or(|last| last.offsets.is_empty());
+        // One without a record is replaced by a larger one of the same name.
+        if !is_empty {
+            let trailer = Trailer { next: header.first, previous: head.hash };
+            let sealed = self.active.file().write_all_at(&trailer.encode(), place(self.end));
+            sealed.and_then(|()| sync_data(&self.active)).map_err(AppendError::Fatal)?;
+            kill_point("segment-sealed");
+        }
+        let (path, file) = made.name(&self.held).map_err(AppendError::Fatal)?;
+        self.active = Arc::new(file);
         self.end = SEGMENT_HEADER as u64;
         self.capacity = size;
-        let segment = Segment { first: header.first, path, file, offsets: Vec::new() };
-        self.shared.contents.write().unwrap_or_else(PoisonError::into_inner).segments.push(segment);
+        let mut contents = self.shared.change();
+        if is_empty {
+            contents.segments.pop();
+            self.shared.files.forget(header.first);
+        }
+        contents.segments.push(Segment { first: header.first, path, offsets: Vec::new() });
         Ok(())
     }
 
@@ -377,13 +409,13 @@ impl Journal {
         }
         // Readers go on meanwhile: until the file of a segment is changed over they have the old one.
         for at in 0.. {
-            let (path, places) = {
-                let contents = self.shared.contents.read().unwrap_or_else(PoisonError::into_inner);
+            let (first, path, places) = {
+                let contents = self.shared.contents();
                 let Some(segment) = contents.segments.get(at) else { break };
                 let behind = segment.first + segment.offsets.len() as u64;
                 let place = |(sequence, body)| (segment.offsets[(sequence - segment.first) as usize], body);
                 let own = bodies.range(segment.first..behind).map(|(sequence, body)| (*sequence, body));
-                (segment.path.clone(), own.map(place).collect::<Vec<_>>())
+                (segment.first, segment.path.clone(), own.map(place).collect::<Vec<_>>())
             };
             if places.is_empty() {
                 continue;
@@ -396,11 +428,11 @@ impl Journal {
             let temporary = path.with_extension("tmp");
             write_synced(&temporary, &bytes)?;
             kill_point("segment-rewritten");
+            self.shared.change().replaced += 1;
             fs_err::rename(&temporary, &path)?;
-            sync_folder(&self.folder)?;
+            self.shared.files.forget(first);
+            self.held.sync()?;
             kill_point("segment-replaced");
-            let file = Arc::new(OpenOptions::new().read(true).write(true).open(&path)?);
-            self.shared.contents.write().unwrap_or_else(PoisonError::into_inner).segments[at].file = file;
         }
         Ok(())
     }
@@ -412,13 +444,14 @@ impl Journal {
     pub fn can_erase(&self, remains: &BTreeMap<u64, Vec<u8>>) -> Result<(), EraseError> {
         self.erased_bodies(remains)?;
         let largest = {
-            let contents = self.shared.contents.read().unwrap_or_else(PoisonError::into_inner);
-            let sizes = contents.segments.iter().map(|segment| segment.file.metadata().map(|of| of.len()));
+            let contents = self.shared.contents();
+            let size = |segment: &Segment| fs_err::metadata(&segment.path).map(|of| of.len());
+            let sizes = contents.segments.iter().map(size);
             sizes.collect::<io::Result<Vec<_>>>()?.into_iter().max().unwrap_or(0)
         };
         // One sealed, one rewritten beside the old one, one for the record of the erasure itself.
         let needed = self.options.segment_size * 2 + largest + self.options.reserve;
-        let free = free_bytes(&self.folder)?;
+        let free = free_bytes(self.held.path())?;
         if free < needed {
             return Err(EraseError::Seal(AppendError::NoRoom { free, needed }));
         }
@@ -436,7 +469,7 @@ impl Journal {
     }
 
     fn active_first(&self) -> u64 {
-        let contents = self.shared.contents.read().unwrap_or_else(PoisonError::into_inner);
+        let contents = self.shared.contents();
         contents.segments.last().map_or(1, |segment| segment.first)
     }
 }
@@ -461,56 +494,93 @@ pub enum EraseError {
     Io(#[from] io::Error),
 }
 
-fn lock(path: &Path) -> Result<File, OpenError> {
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
-    match file.file().try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => Err(OpenError::Locked { path: path.to_owned() }),
-        Err(std::fs::TryLockError::Error(e)) => Err(OpenError::Io(e)),
+/// File that says that a journal was begun in its folder.
+const BEGUN: &str = "begun";
+
+/// Makes the first segment of a new journal.
+fn begin(held: &Held, options: Options) -> Result<PathBuf, OpenError> {
+    if held.path().join(BEGUN).exists() {
+        return Err(OpenError::Gone { path: held.path().to_owned() });
     }
+    let id = Uuid::now_v7();
+    let first = SegmentHeader { id, first: 1, previous: format::genesis(id) };
+    let made = Unnamed::make(held, (options.segment_size, options.reserve), &first).map_err(|e| match e {
+        AppendError::NoRoom { free, needed } => {
+            OpenError::NoRoom { path: held.path().to_owned(), free, needed }
+        }
+        AppendError::NoFiles(e) | AppendError::Fatal(e) => OpenError::Io(e),
+        e @ AppendError::TooLarge { .. } => OpenError::Io(io::Error::other(e)),
+    })?;
+    Ok(made.name(held)?.0)
 }
 
-enum MakeError {
-    NoRoom { free: u64, needed: u64 },
-    Io(io::Error),
-}
-
-impl From<io::Error> for MakeError {
-    fn from(e: io::Error) -> Self {
-        Self::Io(e)
+/// Gives a segment its name that the one before announces: the process that made it was killed before it could.
+fn name_announced(held: &Held, before: &Path, first: u64) -> Result<PathBuf, OpenError> {
+    let path = segment_path(held.path(), first);
+    let temporary = path.with_extension(UNNAMED);
+    if !temporary.exists() {
+        let what = "the segment that follows it is missing, with records that were acknowledged";
+        return Err(OpenError::Damaged { path: before.to_owned(), offset: 0, sequence: first, what });
     }
-}
-
-/// Makes a segment under another name, allocated and synced, then gives it its name: it is whole or not there.
-fn make_segment(
-    folder: &Path,
-    (size, reserve): (u64, u64),
-    header: &SegmentHeader,
-) -> Result<PathBuf, MakeError> {
-    let free = free_bytes(folder)?;
-    let needed = size + reserve;
-    if free < needed {
-        return Err(MakeError::NoRoom { free, needed });
-    }
-    let path = folder.join(format!("{:020}.segment", header.first));
-    let temporary = path.with_extension("tmp");
-    let file = OpenOptions::new().create(true).truncate(true).write(true).open(&temporary)?;
-    let made = fallocate(file.file(), FallocateFlags::empty(), 0, size)
-        .map_err(io::Error::from)
-        .and_then(|()| file.file().write_all_at(&header.encode(), 0))
-        .and_then(|()| sync_all(&file));
-    if let Err(e) = made {
-        fs_err::remove_file(&temporary)?;
-        return Err(match e.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => MakeError::NoRoom { free, needed },
-            _ => MakeError::Io(e),
-        });
-    }
-    kill_point("segment-made");
+    // The announcement may not have been synced.
+    sync_data(&File::open(before)?)?;
     fs_err::rename(&temporary, &path)?;
-    sync_folder(folder)?;
-    kill_point("segment-named");
     Ok(path)
+}
+
+fn segment_path(folder: &Path, first: u64) -> PathBuf {
+    folder.join(format!("{first:020}.segment"))
+}
+
+/// Extension of a segment that has not got its name yet.
+const UNNAMED: &str = "tmp";
+
+/// A segment under another name, allocated and synced: it is whole or not there.
+struct Unnamed {
+    path: PathBuf,
+    file: File,
+}
+
+impl Unnamed {
+    /// Makes one. Where that fails nothing is left of it.
+    fn make(held: &Held, (size, reserve): (u64, u64), header: &SegmentHeader) -> Result<Self, AppendError> {
+        let free = free_bytes(held.path()).map_err(AppendError::Fatal)?;
+        let needed = size + reserve;
+        if free < needed {
+            return Err(AppendError::NoRoom { free, needed });
+        }
+        let path = segment_path(held.path(), header.first);
+        let temporary = path.with_extension(UNNAMED);
+        let opened = private().create(true).truncate(true).read(true).write(true).open(&temporary);
+        let file = opened.map_err(|e| match e.raw_os_error().map(Errno::from_raw_os_error) {
+            Some(Errno::MFILE | Errno::NFILE) => AppendError::NoFiles(e),
+            _ => AppendError::Fatal(e),
+        })?;
+        let made = fallocate(file.file(), FallocateFlags::empty(), 0, size)
+            .map_err(io::Error::from)
+            .and_then(|()| file.file().write_all_at(&header.encode(), 0))
+            .and_then(|()| sync_all(&file))
+            .and_then(|()| held.sync());
+        if let Err(e) = made {
+            fs_err::remove_file(&temporary).map_err(AppendError::Fatal)?;
+            return Err(match e.kind() {
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                    AppendError::NoRoom { free, needed }
+                }
+                _ => AppendError::Fatal(e),
+            });
+        }
+        kill_point("segment-made");
+        Ok(Self { path, file })
+    }
+
+    /// Gives it its name.
+    fn name(self, held: &Held) -> io::Result<(PathBuf, File)> {
+        fs_err::rename(self.path.with_extension(UNNAMED), &self.path)?;
+        held.sync()?;
+        kill_point("segment-named");
+        Ok((self.path, self.file))
+    }
 }
 
 /// Bytes that an unprivileged process may still use on the folder's disk.
@@ -532,13 +602,12 @@ pub const UNFINISHED: &str = "new";
 /// # Errors
 /// Those of the file system; `AlreadyExists` where a file of the name is there, which stays as it is.
 pub fn make_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    use fs_err::os::unix::fs::OpenOptionsExt as _;
     let folder = path.parent().unwrap_or(Path::new("."));
-    fs_err::create_dir_all(folder)?;
+    make_folder(folder)?;
     sync_parent(folder)?;
     // Of processes that begin at once each has its own.
     let temporary = path.with_extension(format!("{}.{UNFINISHED}", Uuid::now_v7()));
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+    let mut file = private().write(true).create_new(true).open(&temporary)?;
     // A link does not replace what is there.
     let made = io::Write::write_all(&mut file, bytes)
         .and_then(|()| sync_all(&file))
@@ -560,8 +629,9 @@ pub fn put_in_place(written: &Path, path: &Path) -> io::Result<()> {
 
 /// Writes a whole file and syncs it; its folder is the caller's.
 pub(crate) fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    fs_err::write(path, bytes)?;
-    sync_all(&File::open(path)?)
+    let mut file = private().create(true).truncate(true).write(true).open(path)?;
+    io::Write::write_all(&mut file, bytes)?;
+    sync_all(&file)
 }
 
 /// Writes the last group of a segment in its place once more, byte for byte: all before it were synced.

@@ -2,9 +2,12 @@
 //! that calls fsync, so whatever else must outlive a power cut is kept with it too: uploaded sources, keys.
 //!
 //! # On disk
-//! A journal is a folder with a `lock` and segments `{first sequence}.segment`, each allocated in full when it is
+//! A journal is a folder with a file `begun` and segments `{first sequence}.segment`, each allocated in full when it is
 //! made (so that appending to it cannot run out of space) and beginning with a header that names the journal, the
-//! format's version, its first sequence and the hash that came before. A record is a 101-byte header and a body:
+//! format's version, its first sequence and the hash that came before. A segment that is full ends in a trailer that
+//! names its successor, so that the newest segment cannot be missed in silence. The successor is synced as
+//! `{first sequence}.tmp`, the trailer is written and synced, and the successor gets its name; opening finishes that.
+//! `begun` says that there was a first segment. The folder itself is locked. A record is a 101-byte header and a body:
 //!
 //! | header | bytes | | body | bytes |
 //! |---|---|---|---|---|
@@ -31,6 +34,8 @@
 mod attachments;
 mod copy;
 mod error;
+mod files;
+mod folder;
 mod format;
 mod journal;
 mod log;
@@ -41,6 +46,7 @@ mod scan;
 pub use attachments::{Attachments, Receiving};
 pub use copy::{Piece, Restoring};
 pub use error::{AppendError, OpenError, ReadError};
+pub use folder::{find_open, make_folder, make_private_by_default, private};
 pub use journal::{
     Cut, Entry, EraseError, Journal, Locked, Opened, Options, Synced, UNFINISHED, Written, free_bytes,
     make_private, put_in_place,

@@ -2,30 +2,50 @@
 
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 
 use fs_err::File;
 use uuid::Uuid;
 
+use crate::files::Files;
+use crate::folder::Held;
 use crate::format::{self, Body, HEADER, Header};
 use crate::{Cursor, Hash, ReadError};
 
 pub(crate) struct Segment {
     pub(crate) first: u64,
     pub(crate) path: PathBuf,
-    /// Readers keep the one they began with: an erasure may put another in its place.
-    pub(crate) file: Arc<File>,
     pub(crate) offsets: Vec<u32>,
 }
 
 pub(crate) struct Shared {
     pub(crate) id: Uuid,
+    /// The writer's.
+    pub(crate) held: Weak<Held>,
+    pub(crate) files: Files,
     pub(crate) contents: RwLock<Contents>,
 }
 
 pub(crate) struct Contents {
     pub(crate) segments: Vec<Segment>,
     pub(crate) head: Cursor,
+    /// Segments that erasures began to replace.
+    pub(crate) replaced: u64,
+}
+
+impl Shared {
+    pub(crate) fn contents(&self) -> RwLockReadGuard<'_, Contents> {
+        self.contents.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn change(&self) -> RwLockWriteGuard<'_, Contents> {
+        self.contents.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Readers keep the file that they began with: an erasure may put another in its place.
+    pub(crate) fn file(&self, segment: &Segment) -> std::io::Result<Arc<File>> {
+        self.files.get(segment.first, &segment.path)
+    }
 }
 
 /// A reader of the journal: sees exactly what is synced. Clones are cheap.
@@ -57,7 +77,15 @@ impl Log {
     /// Cursor of the newest synced record.
     #[must_use]
     pub fn head(&self) -> Cursor {
-        self.contents().head
+        self.0.contents().head
+    }
+
+    /// Whether the journal's folder is still the one that this process locked. Where its writer has gone nothing is locked.
+    ///
+    /// # Errors
+    /// Another folder has its name, or none: the process must end.
+    pub fn check_folder(&self) -> std::io::Result<()> {
+        self.0.held.upgrade().map_or(Ok(()), |held| held.check())
     }
 
     /// Cursor at a sequence, 0 up to the head.
@@ -144,7 +172,7 @@ impl Log {
 
     /// Where the first of some records lies, and those behind it in the same segment that are near.
     fn source(&self, first: u64, last: u64) -> Result<Source, ReadError> {
-        let contents = self.contents();
+        let contents = self.0.contents();
         let absent = ReadError::Absent { sequence: first, head: contents.head.sequence };
         let after = contents.segments.partition_point(|segment| segment.first <= first);
         let Some(segment) = after.checked_sub(1).map(|at| &contents.segments[at]) else {
@@ -156,11 +184,8 @@ impl Log {
         let Some(start) = offsets.first() else { return Err(absent) };
         let wanted = offsets.iter().take((last.saturating_sub(first) + 1) as usize);
         let offsets = wanted.take_while(|offset| **offset - start <= NEAR).copied().collect();
-        Ok(Source { file: Arc::clone(&segment.file), path: segment.path.clone(), offsets })
-    }
-
-    fn contents(&self) -> std::sync::RwLockReadGuard<'_, Contents> {
-        self.0.contents.read().unwrap_or_else(PoisonError::into_inner)
+        let file = self.0.file(segment).map_err(|source| ReadError::Io { sequence: first, source })?;
+        Ok(Source { file, path: segment.path.clone(), offsets })
     }
 }
 

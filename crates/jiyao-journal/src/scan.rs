@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::format::{
-    HEADER, Header, SEGMENT_HEADER, SegmentHeader, SegmentHeaderError, decode_body, is_torn, place,
+    HEADER, Header, SEGMENT_HEADER, SegmentHeader, SegmentHeaderError, Trailer, decode_body, is_torn, place,
 };
 use crate::{Hash, OpenError};
 
@@ -19,9 +19,14 @@ pub(crate) struct Scanned {
     pub(crate) end: u64,
     /// Hash of the last header.
     pub(crate) hash: Hash,
+    /// Time of the last record; `i64::MIN` where there is none.
     pub(crate) last_time_ms: i64,
+    /// The latest time of any record.
+    pub(crate) latest_time_ms: i64,
     /// Where a torn tail begins, and its last byte that is not zero, plus one.
     pub(crate) torn: Option<(u64, u64)>,
+    /// A trailer ends it: the next record is in another segment.
+    pub(crate) is_sealed: bool,
 }
 
 /// Segments of a folder in order.
@@ -59,7 +64,7 @@ fn segment_header(path: &Path, bytes: &[u8]) -> Result<SegmentHeader, OpenError>
     let head = bytes.first_chunk::<SEGMENT_HEADER>().ok_or_else(|| damaged("the segment is cut short"))?;
     SegmentHeader::decode(head).map_err(|e| match e {
         SegmentHeaderError::Damaged(what) => damaged(what),
-        SegmentHeaderError::Newer(version) => OpenError::Newer { path: path.to_owned(), version },
+        SegmentHeaderError::Version(version) => OpenError::Version { path: path.to_owned(), version },
     })
 }
 
@@ -106,7 +111,9 @@ fn scan(path: &Path, bytes: &[u8], segment: &SegmentHeader, is_last: bool) -> Re
         end: SEGMENT_HEADER as u64,
         hash: segment.previous,
         last_time_ms: i64::MIN,
+        latest_time_ms: i64::MIN,
         torn: None,
+        is_sealed: false,
     };
     loop {
         let sequence = segment.first + found.offsets.len() as u64;
@@ -123,7 +130,21 @@ fn scan(path: &Path, bytes: &[u8], segment: &SegmentHeader, is_last: bool) -> Re
                 }
                 Broken { what: "a record is missing", torn: true }
             }
-            None => Broken { what: "the header does not match its checksum", torn: is_torn(offset, head) },
+            None => match Trailer::decode(head) {
+                Some(trailer) if (trailer.next, trailer.previous) != (sequence, found.hash) => {
+                    return Err(damaged("the segment's end does not follow its last record"));
+                }
+                Some(_) if bytes[at + HEADER..].iter().any(|byte| *byte != 0) => {
+                    return Err(damaged("there is something behind the segment's end"));
+                }
+                Some(_) => {
+                    found.is_sealed = true;
+                    return Ok(found);
+                }
+                None => {
+                    Broken { what: "the header does not match its checksum", torn: is_torn(offset, head) }
+                }
+            },
             Some(header) => {
                 if header.sequence != sequence {
                     return Err(damaged("the sequence is not the next one"));
@@ -139,6 +160,7 @@ fn scan(path: &Path, bytes: &[u8], segment: &SegmentHeader, is_last: bool) -> Re
                             found.end = offset + header.extent() as u64;
                             found.hash = header.hash();
                             found.last_time_ms = header.time_ms;
+                            found.latest_time_ms = found.latest_time_ms.max(header.time_ms);
                             continue;
                         }
                         Err(what) => Broken { what, torn: is_torn(offset, &bytes[at..at + header.extent()]) },

@@ -183,7 +183,7 @@ fn a_flipped_bit_in_what_was_acknowledged_is_refused_by_name_and_offset() {
             }
             // Between records and behind the segment's header lie bytes that mean nothing.
             Ok(opened) => assert_eq!(payloads(&opened.journal.log()), reference, "flip at {at}"),
-            Err(e) => assert!(matches!(e, OpenError::Newer { .. }), "flip at {at}: {e}"),
+            Err(e) => assert!(matches!(e, OpenError::Version { .. }), "flip at {at}: {e}"),
         }
     }
     assert!(refused > used * 7 / 10, "{refused} of {used}");
@@ -243,7 +243,7 @@ fn a_newer_format_is_refused_and_not_touched() {
     let mut bytes = fs_err::read(&path).unwrap();
     bytes[7] = format::VERSION + 1;
     fs_err::write(&path, &bytes).unwrap();
-    assert!(matches!(Journal::open(folder.path(), SMALL), Err(OpenError::Newer { version: 2, .. })));
+    assert!(matches!(Journal::open(folder.path(), SMALL), Err(OpenError::Version { version: 3, .. })));
     assert_eq!(fs_err::read(&path).unwrap(), bytes);
 }
 
@@ -327,4 +327,183 @@ fn a_private_file_holds_what_its_only_maker_wrote() {
         assert_eq!(fs_err::read(&path).unwrap(), [made[0]; 64]);
         assert_eq!(fs_err::read_dir(folder.path().join("keys")).unwrap().count(), 1, "no other file is left");
     }
+}
+
+/// Neither a file that is removed from the folder nor another folder in its place lets a second writer go on.
+#[test]
+fn whatever_is_done_to_the_folder_there_is_one_writer() {
+    for round in 0..100 {
+        let place = TempDir::new().unwrap();
+        let folder = place.path().join("journal");
+        let mut journal = open(&folder).journal;
+        journal.append(&[entry("a")]).unwrap();
+        let lock = folder.join("lock");
+        match round % 4 {
+            0 => fs_err::write(&lock, b"").unwrap(),
+            1 => fs_err::remove_file(folder.join("begun")).unwrap(),
+            2 => fs_err::rename(folder.join("begun"), &lock).unwrap(),
+            _ => {
+                // The folder is moved away and a copy stands in its place.
+                let away = place.path().join("away");
+                fs_err::rename(&folder, &away).unwrap();
+                make_folder(&folder).unwrap();
+                for path in segments(&away) {
+                    fs_err::copy(&path, folder.join(path.file_name().unwrap())).unwrap();
+                }
+                let mut other = open(&folder).journal;
+                other.append(&[entry("theirs")]).unwrap();
+                let refused = journal.append(&[entry("mine")]).unwrap_err();
+                assert!(refused.to_string().contains("replaced"), "{refused}");
+                assert!(journal.log().check_folder().is_err());
+                continue;
+            }
+        }
+        let refused = Journal::open(&folder, SMALL).err().unwrap();
+        assert!(matches!(refused, OpenError::Locked { .. }), "{round}: {refused}");
+        journal.append(&[entry("b")]).unwrap();
+    }
+}
+
+/// Appends until a new segment has begun, and so many groups more.
+fn begin_another_segment(journal: &mut Journal, folder: &Path, more: usize) {
+    let many = segments(folder).len();
+    while segments(folder).len() == many {
+        journal.append(&[entry(&"x".repeat(9000))]).unwrap();
+    }
+    for _ in 0..more {
+        journal.append(&[entry("one more")]).unwrap();
+    }
+}
+
+#[test]
+fn the_newest_segment_cannot_vanish_in_silence() {
+    for more in 0..100 {
+        let folder = TempDir::new().unwrap();
+        let mut journal = open(folder.path()).journal;
+        if more % 2 == 0 {
+            begin_another_segment(&mut journal, folder.path(), 0);
+        }
+        begin_another_segment(&mut journal, folder.path(), more % 7);
+        // As after a kill: nothing is closed, and no state knows better.
+        drop(journal);
+        fs_err::remove_file(segments(folder.path()).pop().unwrap()).unwrap();
+        let refused = Journal::open(folder.path(), SMALL).err().unwrap();
+        assert!(refused.to_string().contains("is missing"), "{more}: {refused}");
+    }
+    let folder = TempDir::new().unwrap();
+    open(folder.path()).journal.append(&[entry("alone")]).unwrap();
+    fs_err::remove_file(segments(folder.path()).pop().unwrap()).unwrap();
+    let refused = Journal::open(folder.path(), SMALL).err().unwrap();
+    assert!(matches!(refused, OpenError::Gone { .. }), "{refused}");
+}
+
+/// Whatever a kill leaves of the change to a new segment, all records are there and appending goes on.
+#[test]
+fn a_change_of_segments_that_was_interrupted_is_finished_or_undone() {
+    let folder = TempDir::new().unwrap();
+    let mut journal = open(folder.path()).journal;
+    begin_another_segment(&mut journal, folder.path(), 0);
+    let records = journal.log().head().sequence;
+    drop(journal);
+    let [first, second] = <[PathBuf; 2]>::try_from(segments(folder.path())).unwrap();
+    let (sealed, begun) = (fs_err::read(&first).unwrap(), fs_err::read(&second).unwrap());
+    let temporary = second.with_extension("tmp");
+    let trailer = sealed.iter().rposition(|byte| *byte != 0).unwrap() + 1 - format::HEADER;
+    let mut unsealed = sealed.clone();
+    unsealed[trailer..].fill(0);
+    let mut torn = sealed.clone();
+    torn[trailer + 40..].fill(0);
+    // What stands in the first segment, whether the second has its name, how many records are left.
+    for (sealed, is_named, left) in [
+        (&unsealed, false, records - 1),
+        (&torn, false, records - 1),
+        (&sealed, false, records),
+        (&sealed, true, records),
+    ] {
+        fs_err::write(&first, sealed).unwrap();
+        let _ = (fs_err::remove_file(&second), fs_err::remove_file(&temporary));
+        fs_err::write(if is_named { &second } else { &temporary }, &begun).unwrap();
+        let mut journal = open(folder.path()).journal;
+        assert_eq!(journal.log().head().sequence, left);
+        assert!(!temporary.exists());
+        assert_eq!(journal.append(&[entry("next")]).unwrap()[0].sequence, left + 1);
+        begin_another_segment(&mut journal, folder.path(), 1);
+        let head = journal.log().head();
+        drop(journal);
+        assert_eq!(open(folder.path()).journal.log().head(), head);
+        segments(folder.path()).into_iter().for_each(|path| fs_err::remove_file(path).unwrap());
+    }
+}
+
+#[test]
+fn a_group_larger_than_an_empty_segment_takes_its_place() {
+    let folder = TempDir::new().unwrap();
+    let mut journal = open(folder.path()).journal;
+    journal.append(&[entry(&"x".repeat(100_000))]).unwrap();
+    begin_another_segment(&mut journal, folder.path(), 1);
+    assert_eq!(segments(folder.path()).len(), 2);
+    assert_eq!(journal.log().pieces().unwrap().1.len(), 2);
+    let head = journal.log().head();
+    drop(journal);
+    assert_eq!(open(folder.path()).journal.log().head(), head);
+}
+
+#[test]
+fn many_segments_need_few_descriptors() {
+    let descriptors = || fs_err::read_dir("/proc/self/fd").unwrap().count();
+    let folder = TempDir::new().unwrap();
+    let mut journal = open(folder.path()).journal;
+    while segments(folder.path()).len() < 60 {
+        begin_another_segment(&mut journal, folder.path(), 0);
+    }
+    let log = journal.log();
+    let before = descriptors();
+    for at in 1..=log.head().sequence {
+        assert!(log.read(at).unwrap().payload.is_some());
+    }
+    let (_, pieces) = log.pieces().unwrap();
+    // Tests beside this one open files of their own, but not forty.
+    assert!(descriptors() < before + 40, "{} after {before}", descriptors());
+    let copied: usize = pieces
+        .into_iter()
+        .map(|mut piece| std::io::copy(&mut piece, &mut std::io::sink()).unwrap() as usize)
+        .sum();
+    assert!(copied > 59 * 50_000);
+}
+
+#[test]
+fn a_copy_is_given_up_where_content_is_erased_meanwhile() {
+    let folder = TempDir::new().unwrap();
+    let mut journal = open(folder.path()).journal;
+    journal.append(&[entry("to be erased"), entry("to stay")]).unwrap();
+    let mut pieces = journal.log().pieces().unwrap().1;
+    journal.erase(&BTreeMap::from([(1, Vec::new())])).unwrap();
+    let refused = std::io::copy(&mut pieces[0], &mut std::io::sink()).unwrap_err();
+    assert!(refused.to_string().contains("erased while"), "{refused}");
+    let again = std::io::copy(&mut journal.log().pieces().unwrap().1[0], &mut std::io::sink());
+    assert!(again.unwrap() > 0);
+}
+
+#[test]
+fn whatever_is_made_is_for_its_owner_alone() {
+    let outside = TempDir::new().unwrap();
+    let place = outside.path().join("data");
+    let folder = place.join("deep/journal");
+    let mut journal = open(&folder).journal;
+    begin_another_segment(&mut journal, &folder, 1);
+    journal.erase(&BTreeMap::from([(1, Vec::new())])).unwrap();
+    make_private(&place.join("keys/a.key"), b"secret").unwrap();
+    let store = Attachments::open(&place.join("uploads"), 0).unwrap();
+    store.receive().unwrap().finish().unwrap();
+    let mut restoring = Restoring::begin(&place.join("restored")).unwrap();
+    for mut piece in journal.log().pieces().unwrap().1 {
+        let (name, allocated) = (piece.name.clone(), piece.allocated);
+        restoring.segment(&name, allocated, &mut piece).unwrap();
+    }
+    restoring.finish::<OpenError>(|_| Ok(())).unwrap();
+    assert_eq!(find_open(&place).unwrap(), None);
+    let open = segments(&folder).remove(0);
+    fs_err::set_permissions(&open, std::os::unix::fs::PermissionsExt::from_mode(0o640)).unwrap();
+    assert_eq!(find_open(&place).unwrap(), Some((open, 0o640)));
+    assert_eq!(find_open(&place.join("none")).unwrap(), None);
 }

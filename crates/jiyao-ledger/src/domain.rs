@@ -63,15 +63,18 @@ pub trait Domain: Send + Sync + 'static {
     }
 }
 
-/// Makes ids. An argument, so that tests and replays are deterministic.
+/// Makes ids that grow with the instant that they are given, which never goes back. An argument, so that tests and
+/// replays are deterministic.
 pub type Ids = Box<dyn FnMut(Timestamp) -> Uuid + Send>;
 
 /// What a decision may know besides the state.
 pub struct Context<'w> {
     /// Who asks.
     pub principal: &'w str,
-    /// Time of the record to be; never before the last record's.
+    /// Time of the record to be: the clock's.
     pub now: Timestamp,
+    /// Time of a new id: not before that of any record.
+    pub(crate) id_time: Timestamp,
     pub(crate) ids: &'w mut Ids,
     pub(crate) told: Option<Vec<u8>>,
 }
@@ -79,7 +82,7 @@ pub struct Context<'w> {
 impl Context<'_> {
     /// A new id.
     pub fn new_id(&mut self) -> Uuid {
-        (self.ids)(self.now)
+        (self.ids)(self.id_time)
     }
 
     /// Tells the caller what comes of it, encoded. The journal keeps nothing of this: whoever repeats the request gets

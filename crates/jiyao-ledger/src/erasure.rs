@@ -17,6 +17,7 @@ use jiyao_proto::stored::v1::{ErasedRecord, Erasure, Event, Record};
 use prost::Message as _;
 use sha2::{Digest as _, Sha256};
 
+use crate::clock;
 use crate::domain::{Context, Decided, Domain, decode_event, event};
 use crate::ledger::{OpenError, damaged, decode_record};
 use crate::lookup::Lookup as _;
@@ -92,13 +93,16 @@ pub(crate) fn find(view: &Overlay<'_>, id: &str) -> Result<Option<Erasure>> {
 }
 
 fn is_of_the_ledger(event: &Event) -> bool {
-    event.version == 1 && [ASKED, CARRIED_OUT].contains(&event.r#type.as_str())
+    event.version == 1 && [ASKED, CARRIED_OUT].contains(&event.r#type.as_str()) || clock::is_accepted(event)
 }
 
-/// Shows an event of this module. False: it is the domain's.
+/// Shows an event of the ledger itself. False: it is the domain's.
 pub(crate) fn apply(view: &mut Overlay<'_>, event: &Event) -> Result<bool> {
     if !is_of_the_ledger(event) {
         return Ok(false);
+    }
+    if clock::is_accepted(event) {
+        return Ok(true);
     }
     let erasure: Erasure = decode_event(event)?;
     view.put(key(&erasure.id), erasure.encode_to_vec());
@@ -108,10 +112,13 @@ pub(crate) fn apply(view: &mut Overlay<'_>, event: &Event) -> Result<bool> {
     Ok(true)
 }
 
-/// What followers learn of an event of this module. None: it is the domain's.
+/// What followers learn of an event of the ledger itself. None: it is the domain's.
 pub(crate) fn public(event: &Event) -> Result<Option<Vec<Kind>>> {
     if !is_of_the_ledger(event) {
         return Ok(None);
+    }
+    if clock::is_accepted(event) {
+        return Ok(Some(Vec::new()));
     }
     let erasure: Erasure = decode_event(event)?;
     if event.r#type == ASKED || erasure.followed {

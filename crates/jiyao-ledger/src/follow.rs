@@ -112,8 +112,10 @@ fn check(log: &Log, cursor: &Cursor) -> Result<()> {
         let fault = Fault::new(Reason::CursorForeign).at("after.journal");
         return Err(fault.with("journal", head.journal).with("cursor_journal", cursor.journal));
     }
-    let forked =
-        || Fault::new(Reason::JournalForked).with("sequence", cursor.sequence).with("head", head.sequence);
+    let forked = || {
+        let fault = Fault::new(Reason::JournalForked).with("journal", head.journal);
+        fault.with("sequence", cursor.sequence).with("head", head.sequence)
+    };
     if cursor.sequence > head.sequence {
         return Err(forked());
     }

@@ -41,6 +41,8 @@ pub(crate) struct Group<'s> {
     pub(crate) bytes: usize,
     /// The state is not to be used any more, or not as the overlay has it.
     pub(crate) state_failed: bool,
+    /// It has the record that the clock is accepted.
+    pub(crate) accepts_clock: bool,
     /// Its first command came.
     since: Option<Instant>,
 }
@@ -55,6 +57,7 @@ impl<'s> Group<'s> {
             answers: Answers(Vec::new()),
             bytes: 0,
             state_failed: false,
+            accepts_clock: false,
             since: None,
         }
     }

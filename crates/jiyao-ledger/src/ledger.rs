@@ -18,17 +18,18 @@ use tokio::runtime::Builder;
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{info, warn};
 
+use crate::clock::{AcceptClock, ClockLook, Timekeeper};
 use crate::domain::{Domain, Ids};
 use crate::erasure::{self, AskErasure, CarryOut};
 use crate::overlay::unavailable;
 use crate::public::Blocks;
 use crate::syncer::Syncer;
-use crate::writer::{Asked, Job, Writer};
+use crate::writer::{Asked, Job, Writer, end_for};
 
 /// Commands that may wait for the writer.
 const QUEUE: usize = 1024;
-/// How often a read that met a write is repeated.
-const READ_ATTEMPTS: usize = 32;
+/// How often a read that met a write is repeated before writes wait for it.
+const READ_ATTEMPTS: usize = 8;
 
 /// Where a ledger keeps its files.
 #[derive(Clone, Debug)]
@@ -61,6 +62,14 @@ pub enum OpenError {
     /// The state: not even an empty one can be made.
     #[error("open the state: {0}")]
     State(#[from] jiyao_state::StateError),
+    /// The state is open in another process.
+    #[error("open the state in {state}: another process is using this data directory, stop it first ({why})")]
+    StateInUse {
+        /// Folder of the state.
+        state: PathBuf,
+        /// sled's words.
+        why: String,
+    },
     /// A record cannot be read again.
     #[error("replay the journal: {0}")]
     Replay(#[from] jiyao_journal::ReadError),
@@ -149,6 +158,7 @@ pub(crate) struct Inner<D: Domain> {
     pub(crate) domain: Arc<D>,
     pub(crate) log: Log,
     pub(crate) state: Arc<Slot>,
+    clock: Arc<Timekeeper>,
     queue: mpsc::Sender<Job<D>>,
     pub(crate) progress: watch::Receiver<u64>,
 }
@@ -189,13 +199,18 @@ impl<D: Domain> Ledger<D> {
             (opened, found.join().unwrap_or_else(|panic| resume_unwind(panic)))
         });
         let mut opened = opened?;
-        let state = found_or_begun::<D>(places, found?);
+        let found = match found? {
+            Look::InUse(why) => return Err(OpenError::StateInUse { state: places.state.clone(), why }),
+            found => found,
+        };
+        let state = found_or_begun::<D>(places, found);
         let log = opened.journal.log();
         if let Some(cut) = &opened.cut {
             warn!(path = %cut.path.display(), offset = cut.offset, bytes = cut.length, "left out a torn tail that was never acknowledged");
         }
         let domain = Arc::new(domain);
         let state = catch_up(&domain, places, &mut opened.journal, state?)?;
+        let clock = Arc::new(Timekeeper::new(clock, opened.journal.last_time_ms()));
         let (report, progress) = watch::channel(log.head().sequence);
         let (queue, jobs) = mpsc::channel(QUEUE);
         let slot = Arc::new(Slot(RwLock::new(Some(Arc::new(state)))));
@@ -204,7 +219,7 @@ impl<D: Domain> Ledger<D> {
             journal: opened.journal,
             places: places.clone(),
             state: Arc::clone(&slot),
-            clock: Box::new(clock),
+            clock: Arc::clone(&clock),
             ids,
             jobs,
             report,
@@ -217,14 +232,14 @@ impl<D: Domain> Ledger<D> {
             .name("ledger-writer".to_owned())
             .spawn(move || writer.run_or_end())
             .map_err(jiyao_journal::OpenError::Io)?;
-        Ok(Self { inner: Arc::new(Inner { domain, log, state: slot, queue, progress }) })
+        Ok(Self { inner: Arc::new(Inner { domain, log, state: slot, clock, queue, progress }) })
     }
 
     /// Hands a command to the writer and waits for its outcome. A caller that stops waiting does not stop the
     /// command.
     ///
     /// # Errors
-    /// The domain's refusals; `REQUEST_ID_REUSED`, `DISK_FULL`, `BUSY`, `STATE_UNAVAILABLE`.
+    /// The domain's refusals; `REQUEST_ID_REUSED`, `DISK_FULL`, `BUSY`, `CLOCK_JUMPED`, `STATE_UNAVAILABLE`.
     pub async fn submit(&self, submission: Submission<D::Command>) -> Result<Committed> {
         self.queue(submission.map(Asked::Command)).await
     }
@@ -251,12 +266,35 @@ impl<D: Domain> Ledger<D> {
         v1::Erasure::decode(committed.answer.as_slice()).map_err(Fault::internal)
     }
 
+    /// Accepts a clock that is refused, on record. A repeat answers the same.
+    ///
+    /// # Errors
+    /// `FIELD_REQUIRED`, `FIELD_INVALID`; `STATE_FORBIDS` where the clock is trusted; those of [`Ledger::submit`].
+    pub async fn accept_clock(&self, submission: Submission<AcceptClock>) -> Result<v1::ClockAccepted> {
+        let committed = self.queue(submission.map(Asked::Clock)).await?;
+        v1::ClockAccepted::decode(committed.answer.as_slice()).map_err(Fault::internal)
+    }
+
+    /// The clock, and whether it is trusted. To be asked at least each minute: drift is allowed for the time between two
+    /// looks.
+    #[must_use]
+    pub fn look_at_clock(&self) -> ClockLook {
+        self.inner.clock.look()
+    }
+
+    /// Ends the process where another folder has the name of the journal's: another process may be using that one.
+    pub fn end_if_replaced(&self) {
+        if let Err(e) = self.inner.log.check_folder() {
+            end_for("the data directory is no longer the one that was locked", &e);
+        }
+    }
+
     /// Carries an erasure out, and answers when nothing of it is left in the journal's and the state's folders. A
     /// repeat answers the same.
     ///
     /// # Errors
     /// `ERASURE_NOT_FOUND`, `SAME_PERSON`, `MINUTES_ERASED` by another; `STATE_FORBIDS` where other records cannot do
-    /// without; `DISK_FULL`, `STATE_UNAVAILABLE`.
+    /// without; `DISK_FULL`, `CLOCK_JUMPED`, `STATE_UNAVAILABLE`.
     pub async fn erase(&self, order: CarryOut) -> Result<v1::Erasure> {
         let (reply, outcome) = oneshot::channel();
         let unavailable = || Fault::new(Reason::StateUnavailable);
@@ -284,7 +322,8 @@ impl<D: Domain> Ledger<D> {
     /// The closure's; `STATE_UNAVAILABLE`.
     pub fn read<T>(&self, read: impl Fn(&Reading<'_>) -> Result<T>) -> Result<(T, u64)> {
         let state = self.inner.state.get().ok_or_else(|| Fault::new(Reason::StateUnavailable))?;
-        for _ in 0..READ_ATTEMPTS {
+        for attempt in 0..=READ_ATTEMPTS {
+            let _held = (attempt == READ_ATTEMPTS).then(|| state.hold());
             // sled may panic on damaged pages that it reads late.
             let attempt = catch_unwind(AssertUnwindSafe(|| {
                 let before = state.applied().map_err(unavailable)?;
@@ -307,7 +346,7 @@ impl<D: Domain> Ledger<D> {
                 }
             }
         }
-        Err(Fault::new(Reason::Busy))
+        Err(Fault::internal("a state changed while it was held"))
     }
 
     fn ask_for_another(&self, failed: &Arc<State>) {

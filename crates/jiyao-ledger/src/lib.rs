@@ -8,6 +8,7 @@
 //! Every answer of a group waits for its sync and for that of the group before, refusals too: they may rest on what
 //! either is about to write.
 
+mod clock;
 mod domain;
 mod erasure;
 mod follow;
@@ -19,6 +20,7 @@ mod public;
 mod syncer;
 mod writer;
 
+pub use clock::{AcceptClock, ClockFault, ClockLook};
 pub use domain::{Context, Decided, Domain, Ids, check_etag, decode_event, event, noted, unknown_event};
 pub use erasure::{AskErasure, CarryOut, Erasing, carried_out};
 pub use follow::Stretch;

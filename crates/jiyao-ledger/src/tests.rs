@@ -1,16 +1,17 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use jiyao_calendar::{TestClock, Timestamp};
+use jiyao_calendar::{Clock as _, TestClock, Timestamp};
 use jiyao_fault::{Fault, Reason};
 use jiyao_journal::{Cursor, Options};
 use jiyao_proto::journal::v1::event::Kind;
 use jiyao_proto::journal::v1::{self as journal, OrganCreated};
 use jiyao_proto::stored::v1::Event;
+use jiyao_state::State;
 use prost::Message as _;
 use tempfile::TempDir;
 use tokio_stream::StreamExt as _;
@@ -105,9 +106,12 @@ fn open_with(folder: &TempDir, options: Options) -> Result<Ledger<Counters>, Ope
 }
 
 fn open_at(folder: &TempDir, options: Options, now: i64) -> Result<Ledger<Counters>, OpenError> {
+    open_by(folder, options, TestClock::at(Timestamp::from_millisecond(now).unwrap()))
+}
+
+fn open_by(folder: &TempDir, options: Options, clock: TestClock) -> Result<Ledger<Counters>, OpenError> {
     // Never the same one again, also where the same journal is opened again.
     static LAST: AtomicU64 = AtomicU64::new(0);
-    let clock = TestClock::at(Timestamp::from_millisecond(now).unwrap());
     let ids = Box::new(|_| Uuid::from_u64_pair(LAST.fetch_add(1, Ordering::SeqCst), 0));
     Ledger::open(&Places::in_folder(folder.path()), options, Counters, clock, ids)
 }
@@ -232,7 +236,7 @@ async fn a_start_that_is_refused_leaves_everything_as_it_is() {
     std::fs::write(&segment, &newer).unwrap();
     let before = files();
     let refused = open_with(&folder, OPTIONS).err().unwrap();
-    assert!(matches!(refused, OpenError::Journal(jiyao_journal::OpenError::Newer { .. })), "{refused}");
+    assert!(matches!(refused, OpenError::Journal(jiyao_journal::OpenError::Version { .. })), "{refused}");
     assert_eq!(files(), before);
     // A state of a newer program.
     std::fs::write(&segment, &old).unwrap();
@@ -438,7 +442,12 @@ async fn a_journal_that_lost_acknowledged_records_is_refused_however_it_lost_the
     assert_eq!(total(restored.submit(add("a", 0, "")).await.unwrap()), 1);
     restored.close().await;
 
+    // Without its segments it is known that there were some; without anything the state still knows.
     std::fs::remove_file(&segment).unwrap();
+    let gone =
+        |refused: &OpenError| matches!(refused, OpenError::Journal(jiyao_journal::OpenError::Gone { .. }));
+    assert!(open_with(&folder, OPTIONS).err().is_some_and(|refused| gone(&refused)));
+    fs_remove(&folder, "journal");
     for _ in 0..2 {
         assert!(matches!(open_with(&folder, OPTIONS), Err(OpenError::RecordsMissing { held: 0, .. })));
     }
@@ -618,6 +627,36 @@ fn an_overlay_lies_upon_the_group_before_and_that_upon_the_state() {
 
 /// Answers and reads are in one order that fits the time in which they were asked for and given: none is of before what
 /// was answered when it began, none of behind what was asked for when it ended.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_read_that_takes_longer_than_writes_come_is_answered() {
+    let folder = TempDir::new().unwrap();
+    let ledger = open(&folder);
+    let (written, stop) = (ledger.clone(), Arc::new(AtomicBool::new(false)));
+    let stopped = Arc::clone(&stop);
+    let writing = tokio::spawn(async move {
+        while !stopped.load(Ordering::SeqCst) {
+            written.submit(add("a", 1, "")).await.unwrap();
+        }
+    });
+    for _ in 0..5 {
+        let before = ledger.head().sequence;
+        let slow = ledger.clone();
+        let read = move || {
+            slow.read(|view| {
+                let first = view.get(b"a")?;
+                std::thread::sleep(Duration::from_millis(50));
+                Ok((first, view.get(b"a")?))
+            })
+        };
+        let ((first, second), _) = tokio::task::spawn_blocking(read).await.unwrap().unwrap();
+        assert_eq!(first, second, "one state");
+        assert!(ledger.head().sequence > before, "writes went on meanwhile");
+    }
+    stop.store(true, Ordering::SeqCst);
+    writing.await.unwrap();
+    ledger.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn commands_and_reads_at_the_same_time_are_in_one_order() {
     const WRITERS: i64 = 8;
@@ -664,19 +703,114 @@ async fn commands_and_reads_at_the_same_time_are_in_one_order() {
     ledger.close().await;
 }
 
-/// Clocks are set back: the journal's time is not, nor is what is decided by it.
+fn accept(reason: &str) -> Submission<AcceptClock> {
+    Submission::own("operator", "/test/AcceptClock", AcceptClock { reason: reason.to_owned() })
+}
+
+fn newest_time(ledger: &Ledger<Counters>) -> i64 {
+    ledger.log().read(ledger.head().sequence).unwrap().time_ms - NOW
+}
+
+/// Within its bounds the clock is believed, also backwards: a record never has another time than the clock's.
 #[tokio::test]
-async fn a_clock_that_is_set_back_does_not_take_the_journal_along() {
+async fn a_record_has_the_time_of_the_clock_and_one_that_is_far_behind_is_refused() {
     let folder = TempDir::new().unwrap();
     let mut times = Vec::new();
-    for now in [NOW, NOW - 3_600_000, NOW + 5, NOW - 1] {
-        let ledger = open_at(&folder, OPTIONS, now).unwrap();
+    for now in [0, -290_000, 5, 400 * 86_400_000] {
+        let ledger = open_at(&folder, OPTIONS, NOW + now).unwrap();
         ledger.submit(add("a", 1, "")).await.unwrap();
-        let head = ledger.head().sequence;
-        times.push(ledger.log().read(head).unwrap().time_ms - NOW);
+        times.push(newest_time(&ledger));
         ledger.close().await;
     }
-    assert_eq!(times, [0, 0, 5, 5]);
+    // The last one is of a machine whose clock was wrong for as long as it was up: the next start has the right time.
+    assert_eq!(times, [0, -290_000, 5, 400 * 86_400_000]);
+    let ledger = open_at(&folder, OPTIONS, NOW + 60_000).unwrap();
+    let refused = ledger.submit(add("a", 1, "id-9")).await.unwrap_err();
+    assert_eq!(refused.reason(), Reason::ClockJumped);
+    assert_eq!(refused.metadata()["why"], "BEHIND_LAST_RECORD");
+    assert!(!refused.is_refusal(), "it is to be asked again");
+    assert_eq!(ledger.look_at_clock().fault, Some(ClockFault::BehindLastRecord));
+    assert_eq!(ledger.head().sequence, 4);
+    assert_eq!(ledger.accept_clock(accept(" ")).await.unwrap_err().reason(), Reason::FieldRequired);
+    let accepted = ledger.accept_clock(accept("the time server was wrong")).await.unwrap();
+    assert_eq!(accepted.clock_time.unwrap().seconds, NOW / 1000 + 60);
+    assert_eq!(accepted.expected_time.unwrap().seconds, NOW / 1000 + 400 * 86_400);
+    ledger.submit(add("a", 1, "id-9")).await.unwrap();
+    assert_eq!(newest_time(&ledger), 60_000);
+    ledger.close().await;
+    // The acceptance is a record: the next start needs no other, and the state is made from it as from any.
+    State::remove(&Places::in_folder(folder.path()).state).unwrap();
+    let ledger = open_at(&folder, OPTIONS, NOW + 61_000).unwrap();
+    ledger.submit(add("a", 1, "")).await.unwrap();
+    assert_eq!(total(ledger.submit(add("a", 0, "")).await.unwrap()), 6);
+    let again = ledger.accept_clock(accept("once more")).await.unwrap_err();
+    assert_eq!(again.reason(), Reason::StateForbids);
+    ledger.close().await;
+}
+
+#[tokio::test]
+async fn a_clock_that_jumps_while_time_passes_is_refused_until_it_is_right_or_accepted() {
+    let folder = TempDir::new().unwrap();
+    let clock = TestClock::at(Timestamp::from_millisecond(NOW).unwrap());
+    let ledger = open_by(&folder, OPTIONS, clock.clone()).unwrap();
+    let add_one = async || ledger.submit(add("a", 1, "")).await.map(drop).map_err(|fault| fault.reason());
+    let shift = |by: i64| clock.set(Timestamp::from_millisecond(clock.now().as_millisecond() + by).unwrap());
+    add_one().await.unwrap();
+    // An hour without a look, as of a machine that slept, and drift within the bounds of that time.
+    clock.advance(Duration::from_secs(3600));
+    shift(100_000);
+    add_one().await.unwrap();
+    for jump in [2_001, -2_001, 400 * 86_400_000] {
+        shift(jump);
+        assert_eq!(add_one().await, Err(Reason::ClockJumped), "{jump}");
+        // It does not become right by waiting.
+        clock.advance(Duration::from_secs(86_400));
+        assert_eq!(add_one().await, Err(Reason::ClockJumped), "{jump}");
+        shift(-jump);
+        add_one().await.unwrap();
+    }
+    shift(7_200_000);
+    assert_eq!(ledger.look_at_clock().fault, Some(ClockFault::Jumped));
+    ledger.accept_clock(accept("summer time was set by hand")).await.unwrap();
+    add_one().await.unwrap();
+    assert_eq!(newest_time(&ledger), clock.now().as_millisecond() - NOW);
+    ledger.close().await;
+}
+
+/// Ids grow with the journal also where its clock goes back.
+#[tokio::test]
+async fn an_id_is_never_of_a_time_before_that_of_a_record() {
+    let folder = TempDir::new().unwrap();
+    let clock = TestClock::at(Timestamp::from_millisecond(NOW).unwrap());
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    for now in [0, -200_000] {
+        clock.set(Timestamp::from_millisecond(NOW + now).unwrap());
+        let seen = Arc::clone(&seen);
+        let ids: Ids = Box::new(move |at| {
+            seen.lock().unwrap().push(at.as_millisecond() - NOW);
+            Uuid::from_u64_pair(9, seen.lock().unwrap().len() as u64)
+        });
+        let places = Places::in_folder(folder.path());
+        let ledger = Ledger::open(&places, OPTIONS, Counters, clock.clone(), ids).unwrap();
+        ledger.submit(add("a", 1, "")).await.unwrap();
+        ask(&ledger, "a").await.unwrap();
+        ledger.close().await;
+    }
+    assert_eq!(*seen.lock().unwrap(), [0, 0]);
+}
+
+/// Another process that has the state open is proof that it lives: nothing of it is set aside.
+#[tokio::test]
+async fn a_state_that_is_open_elsewhere_ends_the_start() {
+    let folder = TempDir::new().unwrap();
+    open(&folder).close().await;
+    let places = Places::in_folder(folder.path());
+    let (held, _) = State::open(&places.state, Counters::PROJECTION, Duration::from_secs(20)).unwrap();
+    let refused = open_with(&folder, OPTIONS).err().unwrap();
+    assert!(matches!(refused, OpenError::StateInUse { .. }), "{refused}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "journal and state alone");
+    drop(held);
+    open(&folder).close().await;
 }
 
 /// The disk may be full for a new command: what was done before is answered all the same.

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use jiyao_calendar::{Clock, Timestamp};
+use jiyao_calendar::Timestamp;
 use jiyao_fault::{Fault, Reason, Result, chain};
 use jiyao_journal::{
     AppendError, Entry, EraseError, Journal, Log, free_bytes, is_planted, kill_point, put_in_place,
@@ -20,6 +20,7 @@ use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{error, warn};
 
+use crate::clock::{AcceptClock, Timekeeper};
 use crate::domain::{Context, Domain, Ids};
 use crate::erasure::{self, AskErasure, CarryOut};
 use crate::group::{Answers, Group, Outcome, Reply};
@@ -41,11 +42,12 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// What a new state takes on the disk at first, beyond what the last one took.
 const STATE_ROOM: u64 = 8 << 20;
 
-/// What is decided: the domain's, or that content should go.
+/// A request of the domain or of the ledger itself.
 #[derive(Debug)]
 pub(crate) enum Asked<C> {
     Command(C),
     Erasure(AskErasure),
+    Clock(AcceptClock),
 }
 
 pub(crate) enum Job<D: Domain> {
@@ -71,7 +73,7 @@ pub(crate) struct Writer<D: Domain> {
     pub(crate) journal: Journal,
     pub(crate) places: Places,
     pub(crate) state: Arc<Slot>,
-    pub(crate) clock: Box<dyn Clock>,
+    pub(crate) clock: Arc<Timekeeper>,
     pub(crate) ids: Ids,
     pub(crate) jobs: mpsc::Receiver<Job<D>>,
     pub(crate) report: watch::Sender<u64>,
@@ -94,6 +96,7 @@ enum End {
 struct Behind {
     answers: Answers,
     state_failed: bool,
+    accepts_clock: bool,
 }
 
 /// What comes first.
@@ -283,21 +286,9 @@ impl<D: Domain> Writer<D> {
         folder_size(&self.places.state) + STATE_ROOM
     }
 
-    /// Now, but not before the last record: the journal's time never goes back.
-    fn now_ms(&self) -> i64 {
-        let now = self.clock.now().as_millisecond();
-        let last = self.journal.last_time_ms();
-        if now < last {
-            warn!(behind_ms = last - now, "the clock is behind the last record");
-        }
-        now.max(last)
-    }
-
     fn decide(&mut self, group: &mut Group<'_>, submission: &Submission<Asked<D::Command>>, reply: Reply) {
-        let last = group.entries.last().map_or(i64::MIN, |entry| entry.time_ms);
-        let time_ms = self.now_ms().max(last);
         // A rule that panics is a bug of this program; sled may panic on damaged pages that it reads late.
-        let outcome = catch_unwind(AssertUnwindSafe(|| self.outcome(group, submission, time_ms)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.outcome(group, submission)));
         let outcome = outcome.unwrap_or_else(|_| {
             group.state_failed = true;
             Err(Fault::internal(format!("{} panicked", submission.method)))
@@ -311,7 +302,6 @@ impl<D: Domain> Writer<D> {
         &mut self,
         group: &mut Group<'_>,
         submission: &Submission<Asked<D::Command>>,
-        time_ms: i64,
     ) -> Result<Outcome> {
         if !submission.request_id.is_empty()
             && let Some(found) = group.overlay.get(&used_key(submission))?
@@ -322,13 +312,29 @@ impl<D: Domain> Writer<D> {
         }
         // Asked once for a group: the append asks again.
         if group.entries.is_empty() {
-            self.journal.room().map_err(|e| disk_full(&e))?;
+            self.journal.room().map_err(|e| refused_append(&e))?;
         }
+        let time_ms = match &submission.command {
+            Asked::Clock(_) => self.clock.untrusted_now_ms(),
+            _ => self.clock.now_ms()?,
+        };
         let now = Timestamp::from_millisecond(time_ms).map_err(Fault::internal)?;
-        let mut context = Context { principal: &submission.principal, now, ids: &mut self.ids, told: None };
+        let latest = Timestamp::from_millisecond(self.journal.latest_time_ms()).unwrap_or(Timestamp::MIN);
+        let mut context = Context {
+            principal: &submission.principal,
+            now,
+            id_time: now.max(latest),
+            ids: &mut self.ids,
+            told: None,
+        };
         let decided = match &submission.command {
             Asked::Command(command) => self.domain.decide(&group.overlay, command, &mut context)?,
             Asked::Erasure(ask) => erasure::ask(self.domain.as_ref(), &group.overlay, ask, &mut context)?,
+            Asked::Clock(accept) => {
+                let decided = self.clock.decide(accept, &context)?;
+                group.accepts_clock = true;
+                decided
+            }
         };
         let told = context.told.take();
         if decided.events.is_empty() {
@@ -363,7 +369,7 @@ impl<D: Domain> Writer<D> {
     /// Carries an erasure out, all but the change to the state that shows what is left: it is made beside the one in
     /// use, from the records as they will be, before anything is written. What does not replay is refused.
     fn erase(&mut self, order: &CarryOut, state: &State) -> Result<Erased> {
-        let time_ms = self.now_ms();
+        let time_ms = self.clock.now_ms()?;
         let (mut erasure, is_done) = erasure::begin(&Overlay::new(state), order, time_ms)?;
         if is_done {
             return Ok(Erased { erasure, is_new: false });
@@ -421,7 +427,7 @@ impl<D: Domain> Writer<D> {
         State::remove(&beside).map_err(Fault::internal)?;
         if !self.has_room_for_state() {
             let free = free_bytes(&self.places.journal).map_err(Fault::internal)?;
-            return Err(disk_full(&AppendError::NoRoom { free, needed: self.room_for_state() }));
+            return Err(refused_append(&AppendError::NoRoom { free, needed: self.room_for_state() }));
         }
         self.can_erase(plan)?;
         let cannot_go = |e: OpenError| {
@@ -456,20 +462,21 @@ impl<D: Domain> Writer<D> {
     /// Whether the journal has room to be written anew without what a plan erases.
     fn can_erase(&self, plan: &erasure::Plan) -> Result<()> {
         self.journal.can_erase(&plan.remains).map_err(|e| match e {
-            EraseError::Seal(e) => disk_full(&e),
+            EraseError::Seal(e) => refused_append(&e),
             e => needed().because(e),
         })
     }
 
     /// Appends one record alone.
     fn write_down(&mut self, entry: Entry) -> Result<()> {
-        let appended = self.journal.append(&[entry]);
+        let time_ms = entry.time_ms;
+        let appended = self.journal.append(&[entry]).inspect(|_| self.clock.recorded(time_ms));
         appended.map(drop).map_err(|e| match e {
             AppendError::Fatal(e) => end_for("the journal cannot be written", &e),
             e => {
                 // It has taken what was not written.
                 self.blocks = Blocks::default();
-                disk_full(&e)
+                refused_append(&e)
             }
         })
     }
@@ -514,16 +521,25 @@ impl<D: Domain> Writer<D> {
         match self.journal.write(&group.entries) {
             Ok(written) => {
                 histogram!("jiyao_journal_group_records").record(group.entries.len() as f64);
+                self.clock.recorded(self.journal.last_time_ms());
                 self.syncer.begin(written, began);
                 let mut upon = Group::new(state, group.next());
                 upon.overlay.lay_upon(std::mem::take(&mut group.overlay.writes));
-                (upon, Some(Behind { answers: group.answers, state_failed: group.state_failed }))
+                (
+                    upon,
+                    Some(Behind {
+                        answers: group.answers,
+                        state_failed: group.state_failed,
+                        accepts_clock: group.accepts_clock,
+                    }),
+                )
             }
             Err(AppendError::Fatal(e)) => end_for("the journal cannot be written", &e),
             Err(e) => {
                 // It has taken what was not written.
                 self.blocks = Blocks::default();
-                group.answers.refuse(&self.journal.log(), || disk_full(&e));
+                warn!(cause = %chain(&e), "a group is refused");
+                group.answers.refuse(&self.journal.log(), || refused_append(&e));
                 (Group::new(state, group.first), None)
             }
         }
@@ -534,6 +550,9 @@ impl<D: Domain> Writer<D> {
         self.last_sync = took;
         histogram!("jiyao_journal_append_seconds").record(took);
         let cursors = self.journal.show(synced);
+        if behind.accepts_clock {
+            self.clock.accept();
+        }
         let (log, began) = (self.journal.log(), Instant::now());
         let head = log.head();
         let applied = Applied { journal: *head.journal.as_bytes(), sequence: head.sequence, hash: head.hash };
@@ -564,11 +583,13 @@ pub(crate) fn end_for(what: &str, e: &dyn std::error::Error) -> ! {
     std::process::exit(crate::EXIT_STORAGE);
 }
 
-fn disk_full(e: &AppendError) -> Fault {
+fn refused_append(e: &AppendError) -> Fault {
     match e {
         AppendError::NoRoom { free, needed } => {
             Fault::new(Reason::DiskFull).with("free", free).with("needed", needed)
         }
+        // It comes right when a connection or a file is closed.
+        AppendError::NoFiles(_) => Fault::new(Reason::Busy),
         AppendError::TooLarge { limit, .. } => Fault::new(Reason::SourceTooLarge).with("limit", limit),
         AppendError::Fatal(e) => Fault::internal(e.to_string()),
     }

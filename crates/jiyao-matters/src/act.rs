@@ -195,10 +195,10 @@ fn refuse(reason: Reason) -> Fault {
 }
 
 impl Matter {
-    /// Whether somebody may act on it for a unit: for none, or for one that leads or helps.
+    /// Whether it is a unit's matter: whether that unit leads or helps.
     #[must_use]
     pub fn is_of(&self, unit: &str) -> bool {
-        unit.is_empty() || self.lead == unit || self.helpers.iter().any(|helper| helper == unit)
+        self.lead == unit || self.helpers.iter().any(|helper| helper == unit)
     }
 
     /// Decides an act: the entry that it becomes, or why not. Nothing changes.
@@ -219,10 +219,11 @@ impl Matter {
             }
         }
         let Context { actor, today, .. } = *context;
-        let is_foreign = act.is_of_the_unit() && !actor.unit.is_empty() && actor.unit != self.lead;
+        let is_foreign = act.is_of_the_unit() && actor.unit != self.lead;
         // What another body decided or what was issued the office may record, and of the units those that work on it.
         let is_told = matches!(act, Act::RecordOutcome { .. } | Act::RecordIssued { .. });
-        if is_foreign || (is_told && !self.is_of(&actor.unit)) {
+        let is_office = actor.unit.is_empty();
+        if is_foreign || (is_told && !is_office && !self.is_of(&actor.unit)) {
             return Err(refuse(Reason::UnitForeign).with("unit", &actor.unit).with("lead", &self.lead));
         }
         let to = self.leads_to(&act).ok_or_else(|| {

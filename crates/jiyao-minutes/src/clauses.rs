@@ -1,5 +1,7 @@
 //! What changed between two texts, clause by clause: minutes decide on amendments, and a correction must show itself.
 
+use std::time::Duration;
+
 use similar::{DiffTag, TextDiff};
 
 /// How a clause changed.
@@ -46,6 +48,12 @@ fn clauses(text: &str) -> Vec<String> {
     found
 }
 
+/// Whether a line begins a list of people: in it a blank may part two names.
+pub(crate) fn is_roll(line: &str) -> bool {
+    let solid: String = line.chars().filter(|c| !c.is_whitespace()).take(8).collect();
+    ["出席", "列席", "参加", "请假", "缺席", "邀请", "记录"].iter().any(|label| solid.starts_with(label))
+}
+
 fn ends_clause(text: &str) -> bool {
     text.ends_with(['。', '；', '：', '！', '？', ';', ':'])
         || (text.chars().count() < 20 && !begins_clause(text))
@@ -61,13 +69,14 @@ fn begins_clause(text: &str) -> bool {
     rest.len() < text.len() && rest.starts_with(['条', '款', '章', '节', '、', '）', ')', '.', '．'])
 }
 
-/// The clauses that differ, in the order of the texts. A clause that was rewritten is one change, not two.
+/// The clauses that differ, in the order of the texts. A clause that was rewritten is one change, not two. After so long a
+/// difference is answered that may not be the shortest.
 #[must_use]
-pub fn compare(before: &str, after: &str) -> Vec<Change> {
+pub fn compare(before: &str, after: &str, patience: Duration) -> Vec<Change> {
     let (old, new) = (clauses(before), clauses(after));
     let (old_refs, new_refs): (Vec<&str>, Vec<&str>) =
         (old.iter().map(String::as_str).collect(), new.iter().map(String::as_str).collect());
-    let diff = TextDiff::from_slices(&old_refs, &new_refs);
+    let diff = TextDiff::configure().timeout(patience).diff_slices(&old_refs, &new_refs);
     let mut changes = Vec::new();
     for operation in diff.ops().iter().filter(|operation| operation.tag() != DiffTag::Equal) {
         let (from, to) = (operation.old_range(), operation.new_range());
@@ -94,17 +103,19 @@ pub fn compare(before: &str, after: &str) -> Vec<Change> {
 mod tests {
     use super::*;
 
+    const LONG: Duration = Duration::from_secs(60);
+
     #[test]
     fn changed_clauses_are_found_and_typesetting_is_none() {
         let before = "第一条 为了保护河道，制定本条例。\n第二条 本条例适用于本市行政区域内\n的采砂活动。\n第三条 市水务局负责监督管理。\n";
         let after = "第一条　为了保护河道，制定本条例。\n第二条 本条例适用于本市行政区域内的采砂和运砂活动。\n第三条 市水务局负责监督管理。\n第四条 本条例自公布之日起施行。\n";
-        let changes = compare(before, after);
+        let changes = compare(before, after, LONG);
         let kinds: Vec<_> =
             changes.iter().map(|change| (change.kind, change.old_index, change.new_index)).collect();
         assert_eq!(kinds, [(ChangeKind::Changed, 1, 1), (ChangeKind::Added, 3, 3)]);
         assert_eq!(changes[0].before, "第二条本条例适用于本市行政区域内的采砂活动。");
-        assert_eq!(compare(after, before)[1].kind, ChangeKind::Removed);
-        assert_eq!(compare(before, before), []);
-        assert_eq!(compare("", "").len() + compare("", "第一条甲。").len(), 1);
+        assert_eq!(compare(after, before, LONG)[1].kind, ChangeKind::Removed);
+        assert_eq!(compare(before, before, LONG), []);
+        assert_eq!(compare("", "", LONG).len() + compare("", "第一条甲。", LONG).len(), 1);
     }
 }

@@ -5,12 +5,14 @@
 //! records are 1 to 20.
 
 mod clauses;
+mod formatting;
 mod identity;
 mod life;
 mod sign_off;
 mod words;
 
 pub use clauses::{Change, ChangeKind, compare};
+pub use formatting::{Difference, Filled, Version, content_change};
 pub use identity::Identity;
 pub use life::{
     Act, Context, Disclosure, DisclosureClass, Entry, FrozenScope, Level, Life, Major, Mark, Passage, Quorum,

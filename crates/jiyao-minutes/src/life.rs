@@ -279,6 +279,8 @@ pub enum Act {
     FlagMajor { major: Major },
     /// A correction took its place (更正重印件).
     Replace { by: String },
+    /// The correction was itself revoked or withdrawn: it is in force again.
+    Reinstate { was: String },
     /// 撤销: void from its first day.
     Revoke { document: String, reason: String },
     /// 废止: from a day on.
@@ -321,6 +323,7 @@ impl Act {
             | Self::Declassify { .. }
             | Self::Reclassify { .. }
             | Self::Replace { .. }
+            | Self::Reinstate { .. }
             | Self::Revoke { .. }
             | Self::Repeal { .. }
             | Self::Void { .. } => false,
@@ -350,6 +353,7 @@ impl Act {
             Self::Reclassify { .. } => "RECLASSIFY",
             Self::FlagMajor { .. } => "FLAG_MAJOR",
             Self::Replace { .. } => "REPLACE",
+            Self::Reinstate { .. } => "REINSTATE",
             Self::Revoke { .. } => "REVOKE",
             Self::Repeal { .. } => "REPEAL",
             Self::Void { .. } => "VOID",
@@ -372,6 +376,8 @@ pub struct Entry {
     pub from: Stage,
     /// To this one.
     pub to: Stage,
+    /// The revision that was looked at.
+    pub revision: u64,
     /// Signed for another post (代), by this document.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delegated_by: Option<String>,
@@ -440,6 +446,8 @@ pub struct Life {
     pub reviewed: Vec<String>,
     /// 成文日期: the day of the signature.
     pub signed: Option<Date>,
+    /// The revision that was signed; None with `signed`.
+    pub signed_revision: Option<u64>,
     /// 发文字号.
     pub number: String,
     /// Copies and scope, fixed at 登记.
@@ -515,6 +523,7 @@ impl Life {
             day: context.today,
             from: self.stage,
             to,
+            revision: context.revision,
             delegated_by,
         })
     }
@@ -587,6 +596,7 @@ impl Life {
                 is(here.is_issued(), if is_withdrawn { Issued } else { here })
             }
             Act::Replace { .. } => is(here.is_issued() && self.replaced_by.is_empty(), here),
+            Act::Reinstate { was } => is(!was.is_empty() && self.replaced_by == *was, here),
             Act::Revoke { .. } => is(here.is_issued(), here),
             Act::Repeal { .. } => is(here.is_issued() && self.repealed.is_none(), here),
             Act::Void { .. } => Some(here),
@@ -607,7 +617,7 @@ impl Life {
         let holds = |post: &str| {
             let is_holder = context.sign_off.holds(context.actor, post);
             let fault = || {
-                Fault::new(Reason::PostForbids).at("post").with("post", post).with("principal", context.actor)
+                Fault::new(Reason::PostForbids).at("post").with("post", context.actor).with("wanted", post)
             };
             if is_holder { Ok(()) } else { Err(fault()) }
         };
@@ -764,6 +774,7 @@ impl Life {
                 }
             }
             Act::Replace { by } => words(by, "by")?,
+            Act::Reinstate { .. } => {}
             Act::Revoke { document, reason } => {
                 words(document, "document")?;
                 words(reason, "reason")?;
@@ -789,11 +800,12 @@ impl Life {
             Act::Review { .. } => self.reviewed.clear(),
             Act::Sign { disclosure, .. } => {
                 self.signed = day;
+                self.signed_revision = Some(entry.revision);
                 self.disclosure = disclosure;
             }
             Act::Amend { formatting, .. } => {
                 if !formatting {
-                    self.signed = None;
+                    (self.signed, self.signed_revision) = (None, None);
                     if entry.to == Stage::Draft {
                         self.reviewed.clear();
                     }
@@ -832,6 +844,7 @@ impl Life {
                 self.majors.push(major);
             }
             Act::Replace { by } => (self.replaced_by, self.replaced) = (by, day),
+            Act::Reinstate { .. } => (self.replaced_by, self.replaced) = (String::new(), None),
             Act::Revoke { .. } => self.revoked = day,
             Act::Repeal { from, .. } => self.repealed = Some(from),
             Act::Void { .. } => self.voided = day,

@@ -37,7 +37,7 @@ pub struct Delegation {
 pub struct SignOff {
     /// The first whose kind fits is the one.
     pub chains: Vec<Chain>,
-    /// Principals that hold a post; a post without holders may be acted in by whoever has the right to the call.
+    /// Principals that hold a post. Nobody holds a post without holders.
     pub holders: BTreeMap<String, Vec<String>>,
     /// Delegations.
     pub delegations: Vec<Delegation>,
@@ -64,9 +64,7 @@ impl SignOff {
     /// Whether a principal may act in a post.
     #[must_use]
     pub fn holds(&self, principal: &str, post: &str) -> bool {
-        self.holders
-            .get(post)
-            .is_none_or(|holders| holders.is_empty() || holders.iter().any(|one| one == principal))
+        self.holders.get(post).is_some_and(|holders| holders.iter().any(|one| one == principal))
     }
 
     /// The delegation by which a post signs for another on a day.

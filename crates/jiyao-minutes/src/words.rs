@@ -65,7 +65,11 @@ impl Verdict {
     /// The verdict that a printed verb means.
     #[must_use]
     pub fn of(printed: &str) -> Self {
-        if ["不同意", "不予", "未通过", "不通过"].iter().any(|word| printed.contains(word)) {
+        let negations: usize = NEGATIONS.iter().map(|word| printed.matches(word).count()).sum();
+        if negations > 1 {
+            // 没有不同意: neither.
+            Self::Other
+        } else if negations == 1 && !printed.starts_with("暂缓") {
             Self::Refused
         } else if is_in_principle(printed) {
             Self::InPrinciple
@@ -78,6 +82,9 @@ impl Verdict {
         }
     }
 }
+
+/// Words that turn a verdict into its opposite: no form of it may ever count as the verdict itself.
+const NEGATIONS: [&str; 9] = ["不", "未", "没", "无法", "难以", "拒绝", "反对", "并非", "否决"];
 
 fn is_in_principle(printed: &str) -> bool {
     printed.contains("原则") || printed.contains("原則")
@@ -111,6 +118,11 @@ mod tests {
             ("不同意", Verdict::Refused),
             ("未通过", Verdict::Refused),
             ("不予同意", Verdict::Refused),
+            ("没有原则同意", Verdict::Refused),
+            ("未原则通过", Verdict::Refused),
+            ("不原则同意", Verdict::Refused),
+            ("尚未通过", Verdict::Refused),
+            ("没有不同意", Verdict::Other),
             ("暂缓审议", Verdict::Other),
             ("待完善后再议", Verdict::Other),
         ] {

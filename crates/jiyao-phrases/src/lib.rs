@@ -3,7 +3,9 @@
 use std::sync::LazyLock;
 
 use fluent_bundle::concurrent::FluentBundle;
-use fluent_bundle::{FluentArgs, FluentResource};
+use fluent_bundle::resolver::ResolverError;
+use fluent_bundle::resolver::errors::ReferenceKind;
+use fluent_bundle::{FluentArgs, FluentError, FluentResource};
 use unic_langid::LanguageIdentifier;
 
 /// A language that people are spoken to in.
@@ -74,8 +76,22 @@ pub fn say(lang: Lang, id: &str, arguments: &[(&str, &str)]) -> String {
     for (name, value) in arguments {
         values.set(*name, *value);
     }
+    let mut missing = Vec::new();
+    let said = bundle.format_pattern(pattern, Some(&values), &mut missing).into_owned();
+    if missing.is_empty() {
+        return said;
+    }
+    // The name of an argument that was not given says nothing to a person.
+    for error in &missing {
+        if let FluentError::ResolverError(ResolverError::Reference(ReferenceKind::Variable { id })) = error {
+            values.set(id.clone(), UNKNOWN);
+        }
+    }
     bundle.format_pattern(pattern, Some(&values), &mut Vec::new()).into_owned()
 }
+
+/// What stands for an argument that was not given.
+const UNKNOWN: &str = "…";
 
 /// The refusal for a reason, with its metadata.
 #[must_use]
@@ -106,6 +122,25 @@ mod tests {
             }
         }
         assert_eq!(ids(Lang::Zh), ids(Lang::En));
+    }
+
+    #[test]
+    fn an_id_stands_once() {
+        for lang in Lang::ALL {
+            let mut seen = std::collections::BTreeSet::new();
+            let twice: Vec<&str> = ids(lang).into_iter().filter(|id| !seen.insert(*id)).collect();
+            assert_eq!(twice, Vec::<&str>::new(), "{lang:?}: the last of them would be said");
+        }
+    }
+
+    #[test]
+    fn the_name_of_an_argument_is_never_said() {
+        for lang in Lang::ALL {
+            for id in ids(lang) {
+                assert!(!say(lang, id, &[]).contains("{$"), "{lang:?}: {id}");
+            }
+        }
+        assert_eq!(say(Lang::En, "differs-unknown", &[]), "… has these minutes; records has not.");
     }
 
     #[test]

@@ -20,8 +20,10 @@ pub const CLAIM_TYPE: &str = "application/vnd.jiyao.claim+json;version=1";
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
-    /// It reached the recipient's system or mailbox.
+    /// It reached the recipient's system.
     Delivered,
+    /// A mail system reported that it reached the recipient's mailbox: its word, not the recipient's.
+    MailReported,
     /// Its content was fetched.
     Opened,
     /// 签收.
@@ -32,13 +34,15 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Delivered, Self::Opened, Self::SignedFor, Self::Refused];
+    pub const ALL: [Self; 5] =
+        [Self::Delivered, Self::MailReported, Self::Opened, Self::SignedFor, Self::Refused];
 
     /// Its name in a statement.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Delivered => "delivered",
+            Self::MailReported => "mail-reported",
             Self::Opened => "opened",
             Self::SignedFor => "signed-for",
             Self::Refused => "refused",

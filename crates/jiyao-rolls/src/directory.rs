@@ -221,6 +221,9 @@ pub struct Tenure {
     pub person: String,
     /// Since when, until when.
     pub span: Span,
+    /// Principals that act as the holder; none: nobody acts in the post by this.
+    #[serde(default)]
+    pub principals: Vec<String>,
 }
 
 /// One entry of a directory.

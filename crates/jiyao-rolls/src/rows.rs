@@ -83,7 +83,7 @@ pub struct Preview {
     pub errors: Vec<RowError>,
 }
 
-const COLUMNS: [&str; 15] = [
+const COLUMNS: [&str; 16] = [
     "type",
     "id",
     "title",
@@ -99,6 +99,7 @@ const COLUMNS: [&str; 15] = [
     "from",
     "until",
     "successors",
+    "principals",
 ];
 /// Errors after which nobody reads on.
 const MOST_ERRORS: usize = 500;
@@ -196,7 +197,8 @@ impl Cells<'_> {
                 span: self.span(),
             }),
             "tenure" => {
-                Entry::Tenure(Tenure { post: self.id("post"), person: self.id("person"), span: self.span() })
+                let (post, person) = (self.id("post"), self.id("person"));
+                Entry::Tenure(Tenure { post, person, span: self.span(), principals: self.list("principals") })
             }
             "" => return None,
             other => {

@@ -160,7 +160,12 @@ fn req_21_the_baseline_of_members_is_the_laws_and_more_is_a_finding() {
         ..directory.entries_of("aide").next().unwrap().clone()
     };
     directory.put(Entry::Post(aide));
-    directory.put(Entry::Tenure(Tenure { post: "aide".into(), person: "p4".into(), span: Span::default() }));
+    directory.put(Entry::Tenure(Tenure {
+        post: "aide".into(),
+        person: "p4".into(),
+        span: Span::default(),
+        principals: Vec::new(),
+    }));
     let (seats, findings) = meeting.members_of(&directory, &RollRules::default());
     assert_eq!(
         (seats.len(), findings.as_slice()),
@@ -176,7 +181,12 @@ fn req_21_the_baseline_of_members_is_the_laws_and_more_is_a_finding() {
     };
     directory.put(Entry::Post(post("dm9", &[])));
     directory.put(Entry::Person(Person { id: "p9".into(), name: "祝连山".into() }));
-    directory.put(Entry::Tenure(Tenure { post: "dm9".into(), person: "p9".into(), span: Span::default() }));
+    directory.put(Entry::Tenure(Tenure {
+        post: "dm9".into(),
+        person: "p9".into(),
+        span: Span::default(),
+        principals: Vec::new(),
+    }));
     let (_, findings) = meeting.members_of(&directory, &RollRules::default());
     assert!(findings.contains(&"MEMBER_LACKING 祝连山（副市长）".to_owned()), "{findings:?}");
     let nobody = Meeting { kind: "专题会议".into(), ..meeting.clone() };
@@ -196,7 +206,12 @@ fn req_22_membership_is_that_of_the_day_whatever_the_directory_says_of_other_day
         Post { member_of: vec!["常务会议".into()], span: span("2021-01-01", ""), ..aide.clone() };
     directory.put(Entry::Post(Post { span: span("", "2020-12-31"), ..aide }));
     directory.put(Entry::Post(from_2021));
-    directory.put(Entry::Tenure(Tenure { post: "aide".into(), person: "p5".into(), span: Span::default() }));
+    directory.put(Entry::Tenure(Tenure {
+        post: "aide".into(),
+        person: "p5".into(),
+        span: Span::default(),
+        principals: Vec::new(),
+    }));
     directory.put(Entry::Person(Person { id: "p5".into(), name: "柳依".into() }));
     let names = |on: &str| {
         let members = directory.members_on("常务会议", day(on));

@@ -2,6 +2,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use jiyao_journal::{find_open, make_folder};
 use serde::{Deserialize, Serialize};
 
 /// Settings that every service has. An empty text means "not set".
@@ -136,8 +137,7 @@ impl ServeConfig {
             }
         }
         if let Some(file) = path(&self.tokens) {
-            let text = fs_err::read_to_string(file).map_err(|e| format!("tokens: {e}"))?;
-            crate::check_tokens(&text).map_err(|e| format!("tokens: {}, {e}", file.display()))?;
+            crate::identity::check_token_file(file).map_err(|e| format!("tokens: {e}"))?;
         }
         if !(8..=1024).contains(&self.segment_mb) {
             return Err(format!("segment_mb = {} is not within 8 to 1024", self.segment_mb));
@@ -157,10 +157,17 @@ impl ServeConfig {
         if self.data_dir.is_empty() {
             return Err("data_dir is empty".to_owned());
         }
-        fs_err::create_dir_all(&self.data_dir)
-            .and_then(|()| fs_err::read_dir(&self.data_dir))
-            .map_err(|e| format!("data_dir: {e}"))?;
-        Ok(())
+        let folder = self.folder();
+        let open =
+            make_folder(&folder).and_then(|()| find_open(&folder)).map_err(|e| format!("data_dir: {e}"))?;
+        match open {
+            None => Ok(()),
+            Some((path, mode)) => Err(format!(
+                "data_dir: others than its owner may use {} (mode {mode:04o}); take that away with: chmod -R go= {}",
+                path.display(),
+                folder.display()
+            )),
+        }
     }
 
     /// The data folder.

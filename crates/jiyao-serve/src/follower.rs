@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -99,6 +99,12 @@ pub enum LinkError {
     /// A token that cannot be sent.
     #[error("the token in {0} is not printable ASCII")]
     Token(PathBuf),
+    /// A token that nobody takes.
+    #[error("{0}: {1}")]
+    Short(PathBuf, String),
+    /// A token that would go over the network in clear text.
+    #[error("{0} is neither https nor on this machine: a token is not sent there")]
+    ClearText(String),
 }
 
 /// Adds the token to each call.
@@ -160,7 +166,11 @@ impl Source {
         }
         let token = match &self.token {
             Some(path) => {
+                if !jiyao_wire::may_carry_token(&self.url) {
+                    return Err(LinkError::ClearText(self.url.clone()));
+                }
                 let token = fs_err::read_to_string(path)?;
+                crate::identity::check_token(token.trim()).map_err(|e| LinkError::Short(path.clone(), e))?;
                 let header = format!("Bearer {}", token.trim()).parse();
                 Some(header.map_err(|_| LinkError::Token(path.clone()))?)
             }
@@ -172,38 +182,65 @@ impl Source {
 
 /// How far a follower has come; None before it knows the other journal.
 #[derive(Clone, Debug)]
-pub struct Followed(watch::Receiver<Option<Cursor>>);
+pub struct Followed {
+    through: watch::Receiver<Option<Cursor>>,
+    stopped: Arc<OnceLock<Stopped>>,
+}
 
 /// Tells how far a follower has come.
 #[derive(Debug)]
-pub struct Step(watch::Sender<Option<Cursor>>);
+pub struct Step {
+    through: watch::Sender<Option<Cursor>>,
+    stopped: Arc<OnceLock<Stopped>>,
+}
+
+/// Why a follower stopped for good.
+#[derive(Debug)]
+struct Stopped {
+    url: String,
+    why: String,
+}
 
 impl Followed {
     /// A pair of teller and told.
     #[must_use]
     pub fn new() -> (Step, Self) {
         let (step, followed) = watch::channel(None);
-        (Step(step), Self(followed))
+        let stopped = Arc::new(OnceLock::new());
+        (Step { through: step, stopped: Arc::clone(&stopped) }, Self { through: followed, stopped })
     }
 
     /// Whether this is the journal that is followed.
     #[must_use]
     pub fn is_of(&self, journal: uuid::Uuid) -> bool {
-        self.0.borrow().is_some_and(|cursor| cursor.journal == journal)
+        self.through.borrow().is_some_and(|cursor| cursor.journal == journal)
     }
 
     /// Whether the followed journal is not known yet.
     #[must_use]
     pub fn is_new(&self) -> bool {
-        self.0.borrow().is_none()
+        self.through.borrow().is_none()
+    }
+
+    /// Refuses where nothing more is taken over: what is waited for from the other service never comes.
+    ///
+    /// # Errors
+    /// `JOURNAL_FORKED` once following has stopped for good.
+    pub fn goes_on(&self) -> Result<(), Fault> {
+        match self.stopped.get() {
+            Some(Stopped { url, why }) => {
+                Err(Fault::new(Reason::JournalForked).with("journal", url).with("why", why))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Waits until that sequence of the followed journal has been taken over.
     ///
     /// # Errors
-    /// `NOT_CAUGHT_UP` after `patience`.
+    /// `NOT_CAUGHT_UP` after `patience`, `JOURNAL_FORKED` where it never comes.
     pub async fn reached(&self, wanted: &Cursor, patience: Duration) -> Result<(), Fault> {
-        let mut followed = self.0.clone();
+        let mut followed = self.through.clone();
         let there = |cursor: &Option<Cursor>| {
             cursor
                 .is_some_and(|cursor| cursor.journal == wanted.journal && cursor.sequence >= wanted.sequence)
@@ -211,7 +248,8 @@ impl Followed {
         if let Ok(Ok(_)) = tokio::time::timeout(patience, followed.wait_for(there)).await {
             return Ok(());
         }
-        let reached = self.0.borrow().map_or(0, |cursor| cursor.sequence);
+        self.goes_on()?;
+        let reached = self.through.borrow().map_or(0, |cursor| cursor.sequence);
         Err(Fault::new(Reason::NotCaughtUp).with("wanted", wanted.sequence).with("reached", reached))
     }
 }
@@ -220,18 +258,17 @@ impl Followed {
 #[derive(Debug)]
 pub(crate) struct Following {
     pub(crate) source: Source,
-    through: watch::Receiver<Option<Cursor>>,
-    stopped: Mutex<String>,
+    followed: Followed,
 }
 
 impl Following {
     pub(crate) fn through(&self) -> Option<Cursor> {
-        *self.through.borrow()
+        *self.followed.through.borrow()
     }
 
     /// Why it stopped for good; empty: it goes on.
     pub(crate) fn stopped(&self) -> String {
-        self.stopped.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.followed.stopped.get().map(|stopped| stopped.why.clone()).unwrap_or_default()
     }
 }
 
@@ -244,11 +281,10 @@ impl Followings {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn add(&self, source: &Source, step: &Step) -> Arc<Following> {
-        let (source, through) = (source.clone(), step.0.subscribe());
-        let following = Arc::new(Following { source, through, stopped: Mutex::default() });
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&following));
-        following
+    fn add(&self, source: &Source, step: &Step) {
+        let followed = Followed { through: step.through.subscribe(), stopped: Arc::clone(&step.stopped) };
+        let following = Arc::new(Following { source: source.clone(), followed });
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(following);
     }
 }
 
@@ -297,7 +333,7 @@ pub(crate) async fn follow(
     ready: Ready,
     stop: CancellationToken,
 ) {
-    let following = ready.followings.add(&source, &step);
+    ready.followings.add(&source, &step);
     let mut pause = FIRST_PAUSE;
     while !stop.is_cancelled() {
         let ended = stop.run_until_cancelled(once(&source, &absorb, &step, &mut pause)).await;
@@ -305,7 +341,7 @@ pub(crate) async fn follow(
             None => return,
             Some(End::Lasting(cause)) => {
                 error!(url = %source.url, %cause, "following stops until an operator reconciles");
-                *following.stopped.lock().unwrap_or_else(PoisonError::into_inner) = cause;
+                let _ = step.stopped.set(Stopped { url: source.url, why: cause });
                 ready.give_up().await;
                 return;
             }
@@ -337,7 +373,7 @@ async fn once(source: &Source, absorb: &impl Absorb, step: &Step, pause: &mut Du
         Ok(after) => after,
         Err(fault) => return broken(&fault),
     };
-    step.0.send_replace(after);
+    step.through.send_replace(after);
     let request = FollowRequest { after: after.as_ref().map(cursor_to) };
     let mut replies = match JournalServiceClient::new(link.clone()).follow(request).await {
         Ok(replies) => replies.into_inner(),
@@ -367,7 +403,7 @@ async fn once(source: &Source, absorb: &impl Absorb, step: &Step, pause: &mut Du
             }
         }
         at = through.sequence;
-        step.0.send_replace(Some(through));
+        step.through.send_replace(Some(through));
         *pause = FIRST_PAUSE;
     }
 }

@@ -62,7 +62,12 @@ pub(crate) struct Gate {
     room: Arc<Semaphore>,
     /// Calls that one peer may have under way.
     of_peer: usize,
+    /// Streams without an end that may be open; services that follow have theirs besides.
+    watches: Arc<Semaphore>,
 }
+
+/// Most streams without an end: each takes some hundred kilobytes.
+const WATCHES: usize = 512;
 
 /// What is known of a method: its metrics, and how it answers.
 #[derive(Clone)]
@@ -72,6 +77,7 @@ struct Told {
     /// Its answers come at once: whoever watches or follows, or waits for a report of much work now and then, keeps no
     /// place among the calls.
     has_end: bool,
+    is_watch: bool,
 }
 
 impl Told {
@@ -85,6 +91,7 @@ impl Told {
             took: histogram!("jiyao_call_seconds", "method" => method.to_owned()),
             fine: counter!("jiyao_calls_total", "method" => method.to_owned(), "code" => "0"),
             has_end: !name.starts_with("Watch") && !["Follow", "VerifyJournal"].contains(&name),
+            is_watch: name.starts_with("Watch"),
         }
     }
 }
@@ -98,6 +105,8 @@ struct Ending {
     is_whole: bool,
     /// Of an answer that comes at once: a place among all calls and among those of its peer, and that it lies there.
     taking: Option<(OwnedSemaphorePermit, Share, Traffic)>,
+    /// Its place among the streams without an end.
+    _watch: Option<OwnedSemaphorePermit>,
 }
 
 impl Ending {
@@ -139,7 +148,8 @@ impl Gate {
     ) -> Self {
         let told = rights.keys().map(|method| (*method, Told::of(method))).collect();
         let (other, room) = (Told::of(OTHER), Arc::new(Semaphore::new(calls)));
-        Self { identities, rights, told, other, room, of_peer: calls.div_ceil(4) }
+        let watches = Arc::new(Semaphore::new(WATCHES));
+        Self { identities, rights, told, other, room, of_peer: calls.div_ceil(4), watches }
     }
 
     fn admit<B>(&self, request: &mut http::Request<B>) -> Result<(), (Fault, Lang)> {
@@ -230,6 +240,22 @@ impl http_body::Body for Taken {
     }
 }
 
+/// Content types that are served.
+const CONTENT_TYPES: [&str; 2] = ["application/grpc", "application/grpc+proto"];
+
+/// Why a request is no gRPC call, or is a browser's on behalf of a page: whoever reads a page elsewhere must not act here
+/// by it.
+fn unwelcome(headers: &HeaderMap) -> Option<http::StatusCode> {
+    let content_type = headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    if headers.contains_key(http::header::ORIGIN) {
+        Some(http::StatusCode::FORBIDDEN)
+    } else if !content_type.is_some_and(|said| CONTENT_TYPES.contains(&said)) {
+        Some(http::StatusCode::UNSUPPORTED_MEDIA_TYPE)
+    } else {
+        None
+    }
+}
+
 /// A refusal that tonic made of a message before any handler saw it, with a reason. UNIMPLEMENTED, as for an unknown
 /// compression, is the protocol's own answer and stays.
 fn with_reason(response: http::Response<Body>, lang: Lang) -> http::Response<Body> {
@@ -257,6 +283,11 @@ where
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        if let Some(status) = unwelcome(request.headers()) {
+            let mut refusal = http::Response::new(Body::empty());
+            *refusal.status_mut() = status;
+            return Box::pin(std::future::ready(Ok(refusal)));
+        }
         let refuse = |fault: &Fault, lang, method: &str| {
             let refusal = jiyao_wire::to_status(fault, lang).into_http();
             // Only methods that there are become a series.
@@ -287,6 +318,15 @@ where
                 let parent = request.headers().get(TRACEPARENT).and_then(|value| value.to_str().ok());
                 let span = call_span(path.trim_start_matches('/'), parent);
                 let (method, told) = known.unwrap_or_else(|| (OTHER, self.gate.other.clone()));
+                // Services that follow this one must not be kept out by others.
+                let is_counted = |caller: &Caller| {
+                    !has_end && (told.is_watch || !caller.principal.is_any(&[Role::Service]))
+                };
+                let is_watch = request.extensions().get::<Caller>().is_some_and(is_counted);
+                let watch = is_watch.then(|| Arc::clone(&self.gate.watches).try_acquire_owned());
+                let Ok(watch) = watch.transpose() else {
+                    return refuse(&Fault::new(Reason::Busy), Lang::default(), path);
+                };
                 // Health and reflection have no caller, and no reasons.
                 let lang = request.extensions().get::<Caller>().map(|caller| caller.lang);
                 let response = self.inner.call(request);
@@ -305,7 +345,8 @@ where
                         traffic.lay();
                         (place, share, traffic)
                     });
-                    let mut ending = Ending { told, method, code: None, is_whole: false, taking };
+                    let mut ending =
+                        Ending { told, method, code: None, is_whole: false, taking, _watch: watch };
                     // A status in the headers is a refusal; answers carry theirs behind the body.
                     ending.see(response.headers());
                     Span::current().record("rpc.grpc.status_code", ending.code.as_deref().unwrap_or("0"));

@@ -19,6 +19,7 @@ mod search;
 mod server;
 mod service;
 mod takeover;
+mod workers;
 
 pub use answer::{Answers, Asked, Caller, answer, caller, stream, wait_for};
 pub use config::ServeConfig;
@@ -36,6 +37,7 @@ pub use service::serve_domain;
 pub use takeover::{
     FETCHED_AT_ONCE, Intake, fetch_minutes, fetch_newest, is_new, keep, take_over, unknown_kind,
 };
+pub use workers::{Interest, Workers};
 
 /// Roles that may follow a journal.
 pub const FOLLOWERS: &[Role] = &[Role::Service, Role::Auditor];

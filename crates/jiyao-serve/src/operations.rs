@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use jiyao_calendar::{Clock as _, SystemClock, Timestamp};
 use jiyao_fault::{Fault, Result};
-use jiyao_journal::{Hash, Log, ReadError};
-use jiyao_ledger::{AskErasure, CarryOut, Domain, Ledger, Places, carried_out};
+use jiyao_journal::{Hash, Log, ReadError, private};
+use jiyao_ledger::{AcceptClock, AskErasure, CarryOut, ClockFault, Domain, Ledger, Places, carried_out};
 use jiyao_proto::journal::v1::GetHeadRequest;
 use jiyao_proto::journal::v1::journal_service_client::JournalServiceClient;
 use jiyao_proto::operations::v1 as wire;
@@ -77,6 +77,7 @@ impl<D: Domain> OperationsApi<D> {
         Right { method: path!("VerifyJournal"), roles: &[Role::Operator, Role::Auditor] },
         Right { method: path!("AskErasure"), roles: &[Role::Operator] },
         Right { method: path!("ConfirmErasure"), roles: &[Role::Operator] },
+        Right { method: path!("AcceptClock"), roles: &[Role::Operator] },
         Right { method: path!("ListErasures"), roles: &[Role::Operator, Role::Auditor] },
     ];
 
@@ -86,7 +87,8 @@ impl<D: Domain> OperationsApi<D> {
     }
 
     pub(crate) async fn status(&self) -> Result<wire::GetStatusResponse> {
-        let head = self.ledger.get()?.head();
+        let ledger = self.ledger.get()?;
+        let (head, clock) = (ledger.head(), ledger.look_at_clock());
         let mut following = Vec::new();
         for followed in self.about.followings.all() {
             following.push(standing(&followed).await);
@@ -109,6 +111,11 @@ impl<D: Domain> OperationsApi<D> {
                 reserve_bytes: about.reserve,
                 last_backup_time: last.map(|(_, time)| timestamp(time)),
                 last_backup_sequence: last.map_or(0, |(sequence, _)| sequence),
+                clock: Some(wire::ClockStatus {
+                    time: Some(timestamp(clock.now)),
+                    expected: Some(timestamp(clock.expected)),
+                    refused: clock.fault.map(ClockFault::as_str).unwrap_or_default().to_owned(),
+                }),
             })
         };
         tokio::task::spawn_blocking(look).await.map_err(Fault::internal)?.map_err(Fault::internal)
@@ -127,6 +134,7 @@ pub(crate) async fn tell(status: impl AsyncFn() -> Result<wire::GetStatusRespons
             set("jiyao_journal_bytes", status.journal_bytes);
             set("jiyao_state_bytes", status.state_bytes);
             set("jiyao_disk_free_bytes", status.free_bytes);
+            set("jiyao_clock_refused", u64::from(!status.clock.unwrap_or_default().refused.is_empty()));
             let backup = status.last_backup_time.map_or(0, |time| time.seconds);
             set("jiyao_last_backup_seconds", u64::try_from(backup).unwrap_or(0));
             for one in status.following {
@@ -225,7 +233,8 @@ fn back_up(log: &Log, about: &About, to: &Sender<wire::BackupResponse>) -> io::R
     if to.is_closed() {
         return Err(gone());
     }
-    fs_err::write(about.folder.join(LAST_BACKUP), format!("{} {time}\n", through.sequence))
+    let mut noted = private().create(true).truncate(true).write(true).open(about.folder.join(LAST_BACKUP))?;
+    writeln!(noted, "{} {time}", through.sequence)
 }
 
 /// How often it is looked whether a backup was taken.
@@ -368,6 +377,21 @@ impl<D: Domain> OperationsService for OperationsApi<D> {
             let order = CarryOut::Confirmed { id: request.id, principal, method };
             let erased = self.ledger.get()?.erase(order).await?;
             Ok(wire::ConfirmErasureResponse { erasure: Some(erasure(erased)) })
+        })
+        .await
+    }
+
+    async fn accept_clock(
+        &self,
+        request: Request<wire::AcceptClockRequest>,
+    ) -> Result<Response<wire::AcceptClockResponse>, Status> {
+        answer(request, async |caller, mut request| {
+            let asked = Asked::of(&mut request)?;
+            let accept = AcceptClock { reason: request.reason };
+            let accepted = self.ledger.get()?.accept_clock(asked.by(&caller, accept)).await?;
+            warn!(principal = %caller.principal.mark(), why = %accepted.why, "the clock was accepted");
+            let stored::ClockAccepted { clock_time, expected_time, .. } = accepted;
+            Ok(wire::AcceptClockResponse { clock_time, expected_time })
         })
         .await
     }

@@ -102,6 +102,7 @@ pub fn program<P: Program>() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     allow_connections();
+    jiyao_journal::make_private_by_default();
     // One thread for the network: on small machines it is the fastest, and the writer has a thread of its own.
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,

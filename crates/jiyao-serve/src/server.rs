@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use jiyao_fault::{Fault, Reason};
+use rustix::process::{Resource, getrlimit};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
@@ -158,6 +159,8 @@ impl Server {
     /// # Errors
     /// `Settings`.
     pub(crate) fn new(parts: Parts) -> Result<Self, ServeError> {
+        // What libraries make in the data directory is for its owner alone too.
+        jiyao_journal::make_private_by_default();
         parts.config.check().map_err(ServeError::Settings)?;
         Ok(Self {
             parts,
@@ -262,8 +265,7 @@ impl Server {
                 ServeError::Settings(format!("tls_cert, tls_key: {}", jiyao_fault::chain(&e)))
             })?;
         }
-        let connections =
-            incoming(listener, config.connections as usize, config.connections_per_peer as usize);
+        let connections = incoming(listener, connections(&config)?, config.connections_per_peer as usize);
         let serving = server
             .layer(GuardLayer(Arc::new(gate)))
             .add_routes(self.routes.routes())
@@ -288,6 +290,25 @@ impl Server {
         }
         drained(serving, &stop, config.drain(), &ready).await
     }
+}
+
+/// Open files that the service needs for itself: the journal and those that are read of it, the state, what it follows,
+/// uploads and children.
+const OWN_FILES: u64 = 40;
+
+/// Connections that may be open: what the settings say, and what is left of the files that the process may have open.
+fn connections(config: &ServeConfig) -> Result<usize, ServeError> {
+    let wanted = u64::from(config.connections);
+    let allowed = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let left = allowed.saturating_sub(OWN_FILES);
+    if left == 0 {
+        let few = format!("only {allowed} files may be open (ulimit -n): more than {OWN_FILES} are needed");
+        return Err(ServeError::Settings(few));
+    }
+    if left < wanted {
+        warn!(files = allowed, connections = left, "fewer connections are taken than the settings say");
+    }
+    Ok(usize::try_from(wanted.min(left)).unwrap_or(usize::MAX))
 }
 
 /// Waits for the end of serving: after the stop signal no longer than `patience`, for a silent connection can hold a

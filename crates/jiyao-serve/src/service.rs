@@ -1,18 +1,43 @@
 //! A domain as a service: its ledger, its API and its journal, from opening to closing.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use jiyao_calendar::{Clock as _, SystemClock};
-use jiyao_ledger::{Domain, Ledger, Places};
+use jiyao_ledger::{Domain, Ids, Ledger, Places};
 use jiyao_proto::server::journal::v1::journal_service_server::JournalServiceServer;
 use jiyao_proto::server::operations::v1::operations_service_server::OperationsServiceServer;
+use tokio_util::sync::CancellationToken;
 use tracing::warn;
-use uuid::Uuid;
+use uuid::{ContextV7, Timestamp, Uuid};
 
 use crate::journal_service::JournalApi;
 use crate::limited;
 use crate::operations::{About, OperationsApi, tell};
 use crate::server::{Late, Parts, Ready, ServeError, Server};
+
+/// How often the clock and the data directory are looked at.
+const LOOKED_EVERY: Duration = Duration::from_secs(1);
+
+/// UUIDs of version 7, each larger than the one before.
+fn growing_ids() -> Ids {
+    let context = ContextV7::new();
+    Box::new(move |at| {
+        let seconds = u64::try_from(at.as_second()).unwrap_or(0);
+        let nanos = u32::try_from(at.subsec_nanosecond()).unwrap_or(0);
+        Uuid::new_v7(Timestamp::from_unix(&context, seconds, nanos))
+    })
+}
+
+/// Looks at the clock and at the data directory until `stop`.
+async fn watch_over<D: Domain>(ledger: Late<Ledger<D>>, stop: CancellationToken) {
+    while stop.run_until_cancelled(tokio::time::sleep(LOOKED_EVERY)).await.is_some() {
+        if let Ok(ledger) = ledger.get() {
+            let _ = ledger.look_at_clock();
+            ledger.end_if_replaced();
+        }
+    }
+}
 
 /// Serves a domain's APIs, which `add` adds, its journal and its operations. The ledger is opened once the port answers health, and
 /// given to `ledger` and to `opened`, which may begin to follow others; it is closed, and its folder free, when this
@@ -45,12 +70,13 @@ pub async fn serve_domain<D: Domain>(
         let asked = OperationsApi::new(ledger.clone(), about.clone(), stop.clone());
         tokio::spawn(tell(async move || asked.status().await, stop.clone()));
     }
+    tokio::spawn(watch_over(ledger.clone(), stop.clone()));
     let operations = OperationsApi::new(ledger.clone(), about, stop);
     let server = add(server)
         .add(limited!(JournalServiceServer::new(journal)), JournalApi::<D>::RIGHTS)
         .add(limited!(OperationsServiceServer::new(operations)), OperationsApi::<D>::RIGHTS);
     let start = async |ready| {
-        let open = move || Ledger::open(&places, options, domain, SystemClock, Box::new(|_| Uuid::now_v7()));
+        let open = move || Ledger::open(&places, options, domain, SystemClock, growing_ids());
         let open = tokio::task::spawn_blocking(open).await.map_err(|e| ServeError::Bug(e.to_string()))??;
         opened(open.clone(), ready);
         ledger.set(open);

@@ -33,6 +33,7 @@ pub fn is_new(view: &Overlay<'_>, source: &str, through: &wire::Cursor) -> Resul
     let known = wire::Cursor::decode(known.as_slice()).map_err(Fault::internal)?;
     if known.journal != through.journal {
         return Err(Fault::new(Reason::JournalForked)
+            .with("journal", source)
             .with("sequence", through.sequence)
             .with("head", known.sequence));
     }

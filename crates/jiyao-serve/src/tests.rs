@@ -55,7 +55,7 @@ impl Domain for Nothing {
 async fn parts(folder: &tempfile::TempDir, stop: &CancellationToken) -> Parts {
     let config = ServeConfig {
         listen: "127.0.0.1:0".to_owned(),
-        data_dir: folder.path().display().to_string(),
+        data_dir: folder.path().join("data").display().to_string(),
         ..ServeConfig::default()
     };
     Parts {

@@ -19,8 +19,8 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 mod recent;
@@ -70,6 +70,8 @@ pub enum Look {
     Sound(Box<State>),
     /// One that cannot, and why.
     Unsound(String),
+    /// One that is open: in another process, or in this one where it failed and is not let go of.
+    InUse(String),
 }
 
 impl Look {
@@ -86,7 +88,7 @@ impl Look {
         let origin = match self {
             Self::Sound(state) => return Ok((*state, Origin::Kept)),
             Self::Nothing => Origin::New,
-            Self::Unsound(why) => Origin::SetAside { why, to: set_aside(folder)? },
+            Self::Unsound(why) | Self::InUse(why) => Origin::SetAside { why, to: set_aside(folder)? },
         };
         Ok((State::of(Store::create(folder, projection, patience)?)?, origin))
     }
@@ -122,6 +124,8 @@ pub enum StateError {
 pub struct State {
     store: Arc<Store>,
     recent: Arc<Recent>,
+    /// Held by those who read while nothing may be applied.
+    gate: RwLock<()>,
     /// Its folder may be another's by the time it goes.
     is_retired: AtomicBool,
 }
@@ -148,6 +152,7 @@ impl State {
             Some(found) if found > projection => Err(StateError::Newer { found, known: projection }),
             _ => match Store::open_sound(folder, projection, patience) {
                 Ok(store) => Ok(Look::Sound(Box::new(Self::of(store)?))),
+                Err(why) if why.contains(store::IN_USE) => Ok(Look::InUse(why)),
                 Err(why) => Ok(Look::Unsound(why)),
             },
         }
@@ -156,7 +161,7 @@ impl State {
     fn of(store: Store) -> Result<Self, StateError> {
         let store = Arc::new(store);
         let recent = Recent::over(Arc::clone(&store), store.applied()?)?;
-        Ok(Self { store, recent, is_retired: AtomicBool::new(false) })
+        Ok(Self { store, recent, gate: RwLock::default(), is_retired: AtomicBool::new(false) })
     }
 
     /// Sets the folder aside, whatever is in it, and begins a new one.
@@ -240,7 +245,14 @@ impl State {
     /// # Errors
     /// `Failed`, for this batch or one before: the state must then be opened anew.
     pub fn apply(&self, writes: Writes, applied: Applied) -> Result<(), StateError> {
+        let _alone = self.gate.write().unwrap_or_else(PoisonError::into_inner);
         self.recent.take(writes, applied)
+    }
+
+    /// Keeps the state as it is while the answer lives: whoever applies waits for it.
+    #[must_use]
+    pub fn hold(&self) -> Held<'_> {
+        Held { _gate: self.gate.read().unwrap_or_else(PoisonError::into_inner) }
     }
 
     /// Returns when sled has all that was applied.
@@ -250,6 +262,12 @@ impl State {
     pub fn settle(&self) -> Result<(), StateError> {
         self.recent.settle()
     }
+}
+
+/// A state that nothing is applied to while this lives.
+#[derive(Debug)]
+pub struct Held<'s> {
+    _gate: RwLockReadGuard<'s, ()>,
 }
 
 impl Drop for State {

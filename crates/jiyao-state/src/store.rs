@@ -18,6 +18,9 @@ pub(crate) const KEPT_ASIDE: usize = 2;
 /// How long sled's threads may take to let go of a store that was closed.
 const LETTING_GO: Duration = Duration::from_secs(3);
 
+/// What sled says of a folder that is open already, here or in another process.
+pub(crate) const IN_USE: &str = "could not acquire lock";
+
 /// File beside those of sled that says the version: it is read before sled touches anything.
 const VERSION: &str = "version";
 
@@ -104,7 +107,7 @@ impl Store {
         let until = Instant::now() + LETTING_GO;
         let db = loop {
             match config.open() {
-                Err(e) if e.to_string().contains("could not acquire lock") && Instant::now() < until => {
+                Err(e) if e.to_string().contains(IN_USE) && Instant::now() < until => {
                     std::thread::sleep(Duration::from_millis(5));
                 }
                 opened => break opened.map_err(|e| e.to_string())?,

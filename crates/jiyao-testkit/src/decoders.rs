@@ -58,7 +58,7 @@ pub const DECODERS: [Decoder; 14] = [
     of("receipt", receipt, || vec![signed().into_bytes()]),
     of("journal", journal, || vec![segment().1]),
     of("changes", changes, || vec![vec![0, 9, 1], vec![0, 70, 7, 0, 200, 0]]),
-    of("backup", backup, || vec![include_bytes!("../../../tests/fixtures/format-1/attendance.tar").to_vec()]),
+    of("backup", backup, || vec![include_bytes!("../../../tests/fixtures/format-2/attendance.tar").to_vec()]),
 ];
 
 /// Minutes: the leaves of what is read are the text.

@@ -29,6 +29,12 @@ pub fn docx_of(xml: &str) -> Result<Vec<u8>> {
 /// A PDF file with one page a slice of lines. Without lines it has a page and no text, as a scan has.
 #[must_use]
 pub fn pdf(pages: &[&[&str]]) -> Vec<u8> {
+    repeated_pdf(pages, 1)
+}
+
+/// The same with all its pages so many times: a small file that takes long to read.
+#[must_use]
+pub fn repeated_pdf(pages: &[&[&str]], times: usize) -> Vec<u8> {
     let mut objects: Vec<String> = vec![
         "<< /Type /Catalog /Pages 2 0 R >>".to_owned(),
         String::new(),
@@ -50,6 +56,7 @@ pub fn pdf(pages: &[&[&str]]) -> Vec<u8> {
         objects.push(format!("<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents {contents} 0 R /Resources << /Font << /F1 3 0 R >> >> >>"));
         kids.push(format!("{} 0 R", objects.len()));
     }
+    let kids = vec![kids; times].concat();
     objects[1] = format!("<< /Type /Pages /Kids [{}] /Count {} >>", kids.join(" "), kids.len());
     let mut out = String::from("%PDF-1.4\n");
     let mut places = Vec::new();

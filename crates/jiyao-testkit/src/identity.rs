@@ -81,8 +81,8 @@ impl Tokens {
                 "[[token]]\nsha256 = \"{hash}\"\nprincipal = \"{principal}\"\nunit = \"{unit}\"\nroles = [\"{role}\"]\n"
             );
         }
-        fs_err::write(&self.path, text)?;
-        Ok(())
+        let mut file = jiyao_journal::private().create(true).truncate(true).write(true).open(&self.path)?;
+        Ok(std::io::Write::write_all(&mut file, text.as_bytes())?)
     }
 
     /// Where it is.

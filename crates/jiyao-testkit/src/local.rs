@@ -5,6 +5,8 @@ use anyhow::{Result, anyhow};
 use jiyao_attendance::Attendance;
 use jiyao_client::{Builder, Client};
 use jiyao_distribution::Distribution;
+use jiyao_proto::records::v1 as wire;
+use jiyao_proto::records::v1::lifecycle_service_client::LifecycleServiceClient;
 use jiyao_records::Records;
 use jiyao_serve::{Program, ServeError};
 use tokio::net::TcpListener;
@@ -146,6 +148,15 @@ impl Local {
         Ok(self.builder().token(Some(token.to_owned())).build()?)
     }
 
+    /// Has a principal hold the posts of the usual chain in an organ: 秘书长 and 市长. `token` is a clerk's, where tokens
+    /// are needed.
+    ///
+    /// # Errors
+    /// None that a test expects.
+    pub async fn hold_posts(&self, organ: &str, principal: &str, token: Option<&str>) -> Result<()> {
+        hold_posts(&self.records.to_string(), organ, principal, token).await
+    }
+
     fn builder(&self) -> Builder {
         Client::builder()
             .records(format!("http://{}", self.records))
@@ -164,6 +175,31 @@ impl Local {
         }
         Ok(())
     }
+}
+
+/// The same with records at an address.
+///
+/// # Errors
+/// None that a test expects.
+pub async fn hold_posts(records: &str, organ: &str, principal: &str, token: Option<&str>) -> Result<()> {
+    let holder = |post: &str| wire::Holder { post: post.to_owned(), principals: vec![principal.to_owned()] };
+    let sign_off = wire::SignOff {
+        chains: vec![wire::Chain {
+            meeting_kind: String::new(),
+            reviewers: vec!["秘书长".to_owned()],
+            signer: "市长".to_owned(),
+        }],
+        holders: vec![holder("秘书长"), holder("市长")],
+        delegations: Vec::new(),
+    };
+    let (organ, request_id) = (organ.to_owned(), String::new());
+    let set = wire::SetSignOffRequest { organ, sign_off: Some(sign_off), request_id };
+    let mut request = tonic::Request::new(set);
+    if let Some(token) = token {
+        request.metadata_mut().insert("authorization", format!("Bearer {token}").parse()?);
+    }
+    LifecycleServiceClient::connect(format!("http://{records}")).await?.set_sign_off(request).await?;
+    Ok(())
 }
 
 async fn run<P: Program + 'static>(

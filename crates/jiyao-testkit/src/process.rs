@@ -55,6 +55,8 @@ pub fn binary(package: &str, program: &str, feature: Option<&str>) -> Result<Pat
     Ok(path)
 }
 
+/// An address at which nobody listens.
+const NOBODY: &str = "http://127.0.0.1:1";
 /// How long a program may take to say that it listens.
 const START: Duration = Duration::from_secs(30);
 
@@ -94,6 +96,10 @@ impl Process {
     fn begin(program: &Path, arguments: &[&str], words: &str, patience: Duration) -> Result<Self> {
         let mut child = Command::new(program)
             .args(arguments)
+            // Whom a test does not name is not followed: on the usual ports another test may serve meanwhile.
+            .env("JIYAO_ATTENDANCE_RECORDS", NOBODY)
+            .env("JIYAO_DISTRIBUTION_RECORDS", NOBODY)
+            .env("JIYAO_DISTRIBUTION_ATTENDANCE", NOBODY)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -2,11 +2,15 @@ use jiyao_minutes::{ItemKind, Verdict};
 use jiyao_proto::records::v1 as wire;
 use jiyao_reader as reader;
 
-fn span_to(span: reader::Span) -> wire::Span {
+/// The place of something in the text as a message.
+#[must_use]
+pub fn span_to(span: reader::Span) -> wire::Span {
     wire::Span { start: span.start, end: span.end }
 }
 
-fn span_from(span: &wire::Span) -> reader::Span {
+/// The place in a text that a message names.
+#[must_use]
+pub fn span_from(span: &wire::Span) -> reader::Span {
     reader::Span { start: span.start, end: span.end }
 }
 

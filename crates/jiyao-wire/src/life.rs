@@ -46,6 +46,25 @@ pub fn mark_from(mark: i32) -> Result<domain::Mark> {
     }
 }
 
+/// Whether somebody agreed; an answer that was not given is none.
+///
+/// # Errors
+/// `FIELD_REQUIRED`, `FIELD_INVALID` at `decision`.
+pub fn ruling_from(decision: i32) -> Result<bool> {
+    match wire::Ruling::try_from(decision) {
+        Ok(wire::Ruling::Approved) => Ok(true),
+        Ok(wire::Ruling::Refused) => Ok(false),
+        Ok(wire::Ruling::Unspecified) => Err(Fault::required("decision")),
+        Err(_) => Err(Fault::invalid("decision", decision)),
+    }
+}
+
+/// The way back.
+#[must_use]
+pub fn ruling_to(agrees: bool) -> wire::Ruling {
+    if agrees { wire::Ruling::Approved } else { wire::Ruling::Refused }
+}
+
 /// A mark as a message.
 #[must_use]
 pub fn mark_to(mark: domain::Mark) -> wire::Mark {
@@ -234,9 +253,10 @@ fn words_of(act: &Act) -> String {
         Act::Print { copies } => copies.to_string(),
         Act::RecordScope { scope } => format!("{} {} {}", scope.revision, scope.date, scope.hash),
         Act::MarkPassage { passage } => format!("{}: {}", passage.quote, passage.reason),
-        Act::Publish { place: words, .. } | Act::Archive { file: words } | Act::Replace { by: words } => {
-            words.clone()
-        }
+        Act::Publish { place: words, .. }
+        | Act::Archive { file: words }
+        | Act::Replace { by: words }
+        | Act::Reinstate { was: words } => words.clone(),
         Act::RecordQuorum { outcome, reason } => format!("{}: {reason}", outcome.as_str()),
         Act::SetSecrecy { reason, .. } | Act::Void { reason } => reason.clone(),
         Act::Reclassify { disclosure, reason } => format!("{} {reason}", disclosure.class.note()),
@@ -283,6 +303,9 @@ pub fn sign_off_to(sign_off: &domain::SignOff) -> wire::SignOff {
 /// `FIELD_REQUIRED` for a chain without a signer or a delegation without posts, days or document; `FIELD_INVALID` for
 /// days that are none or run backwards.
 pub fn sign_off_from(sign_off: wire::SignOff) -> Result<domain::SignOff> {
+    crate::check_count(&sign_off.chains, "sign_off.chains")?;
+    crate::check_count(&sign_off.holders, "sign_off.holders")?;
+    crate::check_count(&sign_off.delegations, "sign_off.delegations")?;
     let mut found = domain::SignOff { chains: Vec::new(), ..domain::SignOff::default() };
     for (at, chain) in sign_off.chains.into_iter().enumerate() {
         if chain.signer.trim().is_empty() || chain.reviewers.iter().any(|post| post.trim().is_empty()) {
@@ -315,7 +338,7 @@ pub fn sign_off_from(sign_off: wire::SignOff) -> Result<domain::SignOff> {
 asks! { Act;
     SubmitMinutesRequest => |r| Act::Submit { opinion: r.opinion };
     ReviewMinutesRequest => |r| {
-        Act::Review { post: r.post, mark: mark_from(r.mark)?, opinion: r.opinion, approve: r.approve }
+        Act::Review { post: r.post, mark: mark_from(r.mark)?, opinion: r.opinion, approve: ruling_from(r.decision)? }
     };
     SignMinutesRequest => |r| Act::Sign {
         post: r.post,

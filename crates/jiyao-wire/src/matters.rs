@@ -6,6 +6,7 @@ use jiyao_matters::{self as domain, Act, Next, State};
 use jiyao_proto::records::v1 as wire;
 
 use crate::asks::asks;
+use crate::life::ruling_from;
 
 /// A state as a message.
 #[must_use]
@@ -295,6 +296,7 @@ pub fn list_to(list: &domain::MeasureList) -> wire::MeasureList {
 /// # Errors
 /// `FIELD_INVALID`.
 pub fn rows_from(rows: &[wire::MeasureRow]) -> Result<Vec<domain::Row>> {
+    crate::check_count(rows, "rows")?;
     let row = |(at, row): (usize, &wire::MeasureRow)| {
         Ok(domain::Row {
             problem: row.problem.clone(),
@@ -318,15 +320,15 @@ asks! { Act;
     RecordProgressRequest => |r| Act::Progress { text: r.text };
     RecordRevisionRequest => |r| Act::Revise { title: r.title };
     DispatchMatterRequest => |r| Act::Dispatch { paper: r.paper };
-    RecordOutcomeRequest => |r| Act::RecordOutcome { text: r.text, approved: r.approved, document: r.document };
+    RecordOutcomeRequest => |r| Act::RecordOutcome { text: r.text, approved: ruling_from(r.decision)?, document: r.document };
     RecordIssuedDocumentRequest => |r| Act::RecordIssued { date: required_date(&r.date, "date")?, number: r.number };
     ReachMilestoneRequest => |r| Act::Reach { milestone: r.milestone, text: r.text };
     ReportMatterRequest => |r| Act::Report { text: r.text, approver: r.approver };
-    ReviewMatterRequest => |r| Act::Review { accept: r.accept, reason: r.reason };
+    ReviewMatterRequest => |r| Act::Review { accept: ruling_from(r.decision)?, reason: r.reason };
     AskExtensionRequest => |r| {
         Act::AskExtension { due: required_date(&r.due, "due")?, reason: r.reason, progress: r.progress }
     };
-    DecideExtensionRequest => |r| Act::DecideExtension { grant: r.grant, reason: r.reason };
+    DecideExtensionRequest => |r| Act::DecideExtension { grant: ruling_from(r.decision)?, reason: r.reason };
     SuspendMatterRequest => |r| Act::Suspend { decision: r.decision, reason: r.reason };
     ResumeMatterRequest => |r| Act::Resume { reason: r.reason };
     StrikeOffMatterRequest => |r| Act::StrikeOff {
@@ -353,6 +355,6 @@ asks! { Act;
     };
     AnswerSlipRequest => |r| Act::AnswerSlip { text: r.text, excused: r.excused };
     ObjectToConclusionRequest => |r| Act::Object { text: r.text };
-    DecideObjectionRequest => |r| Act::DecideObjection { upheld: r.upheld, reason: r.reason };
+    DecideObjectionRequest => |r| Act::DecideObjection { upheld: ruling_from(r.decision)?, reason: r.reason };
     AnswerRaiserRequest => |r| Act::Answer { to: r.to, text: r.text };
 }

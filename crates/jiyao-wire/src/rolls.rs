@@ -7,6 +7,7 @@ use jiyao_rolls::{self as domain, MeetingAct, SeatAct};
 
 use crate::asks::asks;
 use crate::date_from;
+use crate::life::ruling_from;
 
 /// Both ways between an enum of the wire and one of the domain; what the wire leaves open is the first.
 macro_rules! pairs {
@@ -106,6 +107,20 @@ pub fn member_to((person, post): &domain::Membership<'_>) -> wire::Member {
     }
 }
 
+/// The principals of a tenure as a message, with what its post is called.
+#[must_use]
+pub fn holder_to(tenure: &domain::Tenure, post: String) -> wire::PostHolder {
+    let day = |day: Option<Date>| day.map(|day| day.to_string()).unwrap_or_default();
+    wire::PostHolder {
+        post_id: tenure.post.clone(),
+        person_id: tenure.person.clone(),
+        post,
+        principals: tenure.principals.clone(),
+        from: day(tenure.span.from),
+        until: day(tenure.span.until),
+    }
+}
+
 /// A tenure with its person and post as a message.
 #[must_use]
 pub fn tenure_to(tenure: &domain::Tenure, person: &domain::Person, post: &domain::Post) -> wire::Tenure {
@@ -202,8 +217,11 @@ fn item_to(item: &domain::Item) -> wire::Item {
 }
 
 /// Items of a request; their times are recorded by acts, not here.
-#[must_use]
-pub fn items_from(items: Vec<wire::Item>) -> Vec<domain::Item> {
+///
+/// # Errors
+/// `FIELD_INVALID` for too many.
+pub fn items_from(items: Vec<wire::Item>) -> Result<Vec<domain::Item>> {
+    crate::check_count(&items, "items")?;
     let item = |item: wire::Item| domain::Item {
         title: item.title,
         is_personnel: item.personnel,
@@ -211,7 +229,7 @@ pub fn items_from(items: Vec<wire::Item>) -> Vec<domain::Item> {
         units: item.units,
         ..domain::Item::default()
     };
-    items.into_iter().map(item).collect()
+    Ok(items.into_iter().map(item).collect())
 }
 
 /// A meeting as a message; `findings` are those of the room.
@@ -410,7 +428,7 @@ pub fn rate_to(rate: &domain::Rate) -> wire::AttendanceRate {
 asks! { MeetingAct;
     RefreshMembersRequest => |_r| MeetingAct::refresh_members();
     NotifyMeetingRequest => |r| MeetingAct::Notify { reply_by: instant_from(r.reply_by.as_ref(), "reply_by")? };
-    SetAgendaRequest => |r| MeetingAct::SetAgenda { items: items_from(r.items) };
+    SetAgendaRequest => |r| MeetingAct::SetAgenda { items: items_from(r.items)? };
     KeepItemRequest => |r| MeetingAct::KeepItem { item: r.item_index, by: r.by };
     StartItemRequest => |r| MeetingAct::StartItem { item: r.item_index };
     EndItemRequest => |r| MeetingAct::EndItem { item: r.item_index };
@@ -434,8 +452,8 @@ asks! { SeatAct;
             Err(_) => return Err(Fault::invalid("kind", r.kind)),
         },
     };
-    DecideLeaveRequest => |r| SeatAct::DecideLeave { post: r.post, grant: r.grant };
-    DecideSubstituteRequest => |r| SeatAct::DecideSubstitute { post: r.post, approve: r.approve };
+    DecideLeaveRequest => |r| SeatAct::DecideLeave { post: r.post, grant: ruling_from(r.decision)? };
+    DecideSubstituteRequest => |r| SeatAct::DecideSubstitute { post: r.post, approve: ruling_from(r.decision)? };
     SignInRequest => |r| SeatAct::SignIn { terminal: r.terminal, person: r.person };
     SignOutRequest => |r| SeatAct::SignOut { terminal: r.terminal };
     RecordStayRequest => |r| SeatAct::RecordStay {

@@ -62,7 +62,10 @@ const SAME_LAYER: &[(&str, &str)] = &[
 const OWNERS: &[(&str, &[&str])] = &[
     ("sled", &["jiyao-state"]),
     ("crc32c", &["jiyao-journal", "jiyao-state"]),
-    ("rustix", &["jiyao-extract", "jiyao-journal", "jiyao-serve", "jiyao-testkit"]),
+    (
+        "rustix",
+        &["jiyao-calendar", "jiyao-cli", "jiyao-extract", "jiyao-journal", "jiyao-serve", "jiyao-testkit"],
+    ),
     ("csv", &["jiyao-rolls"]),
     ("ed25519-dalek", &["jiyao-receipts"]),
     ("encoding_rs", &["jiyao-extract"]),

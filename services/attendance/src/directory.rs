@@ -191,8 +191,7 @@ impl DirectoryApi {
         let organ = Organ::parse(&request.parent, "parent")?;
         let ledger = self.0.ledger.get()?.clone();
         let read = move || change(&ledger, &organ, request.version);
-        let units = tokio::task::spawn_blocking(read).await.map_err(Fault::internal)??;
-        Ok(api::GetDirectoryChangeResponse { units })
+        tokio::task::spawn_blocking(read).await.map_err(Fault::internal)?
     }
 
     async fn set_roll_rules(
@@ -220,23 +219,34 @@ impl DirectoryApi {
     }
 }
 
-/// The organisations of a change, from its record. Blocks on the disk.
-fn change(ledger: &Ledger<AttendanceDomain>, organ: &Organ, version: u64) -> Result<Vec<api::Unit>> {
-    let (sequence, _) = ledger.read(|view| view.value(&keys::directory_change(organ, version)))?;
+/// The organisations and holders of posts of a change, from its record. Blocks on the disk.
+fn change(
+    ledger: &Ledger<AttendanceDomain>,
+    organ: &Organ,
+    version: u64,
+) -> Result<api::GetDirectoryChangeResponse> {
+    let ((sequence, directory), _) = ledger
+        .read(|view| Ok((view.value(&keys::directory_change(organ, version))?, view.directory(organ)?)))?;
     let missing = || Fault::invalid("version", version);
     let sequence =
         sequence.and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes).ok_or_else(missing)?;
     let record = ledger.record(sequence)?.unwrap_or_default();
-    let mut units = Vec::new();
+    let mut answer = api::GetDirectoryChangeResponse::default();
     for event in &record.events {
         let noted: jiyao_proto::stored::v1::Noted = jiyao_ledger::decode_event(event)?;
         for part in noted.parts {
-            if let Entry::Unit(unit) = from_json(&part)? {
-                units.push(jiyao_wire::unit_to(&unit));
+            match from_json(&part)? {
+                Entry::Unit(unit) => answer.units.push(jiyao_wire::unit_to(&unit)),
+                Entry::Tenure(tenure) => {
+                    let post = directory.entries_of(&tenure.post).last();
+                    let title = post.map(|post| post.title.clone()).unwrap_or_default();
+                    answer.holders.push(jiyao_wire::holder_to(&tenure, title));
+                }
+                Entry::Person(_) | Entry::Post(_) => {}
             }
         }
     }
-    Ok(units)
+    Ok(answer)
 }
 
 service! {

@@ -94,7 +94,7 @@ fn stub(name: &impl ToString) -> Vec<u8> {
 
 impl Domain for AttendanceDomain {
     type Command = Command;
-    const PROJECTION: u32 = 7;
+    const PROJECTION: u32 = 8;
 
     fn decide(&self, view: &Overlay<'_>, command: &Command, context: &mut Context<'_>) -> Result<Decided> {
         let (events, answer) = match command {

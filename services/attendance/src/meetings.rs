@@ -122,7 +122,7 @@ impl MeetingsApi {
             date: jiyao_wire::required_date(&wanted.date, "meeting.date")?,
             place: wanted.place,
             chair: wanted.chair,
-            items: jiyao_wire::items_from(wanted.items),
+            items: jiyao_wire::items_from(wanted.items).map_err(|fault| fault.below("meeting"))?,
             ..Meeting::default()
         });
         let command = Command::Create { organ, meeting };

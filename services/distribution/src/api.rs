@@ -9,7 +9,9 @@ use jiyao_proto::distribution::v1::{self as api, DistributionList};
 use jiyao_proto::journal::v1::Cursor;
 use jiyao_proto::server::distribution::v1::distribution_service_server::DistributionService;
 use jiyao_receipts::PublicKey;
-use jiyao_serve::{Caller, Followed, Late, Page, PageQuery, READERS, list_of, page_size, service, wait_for};
+use jiyao_serve::{
+    Caller, Followed, Late, Page, PageQuery, READERS, Workers, list_of, page_size, service, wait_for,
+};
 use prost::Message as _;
 use tokio_util::sync::CancellationToken;
 
@@ -29,6 +31,8 @@ pub(crate) struct Api {
     pub(crate) time_zone: Arc<str>,
     /// Milliseconds after which what was not received is late.
     pub(crate) unreceived_after: i64,
+    /// Anybody may search what is public: few at once.
+    pub(crate) searches: Workers,
     pub(crate) stop: CancellationToken,
 }
 

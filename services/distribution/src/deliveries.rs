@@ -93,6 +93,7 @@ impl DeliveriesApi {
         let minutes = Minutes::parse(&request.minutes, "minutes")?;
         let read_after = request.read_after.take();
         let asked = Asked::of(&mut request)?;
+        jiyao_wire::check_count(&request.extra, "extra")?;
         let freeze = Freeze {
             minutes: minutes.clone(),
             date: jiyao_wire::required_date(&request.date, "date")?,

@@ -13,7 +13,7 @@ use jiyao_proto::server::distribution::v1::disclosure_service_server::Disclosure
 use jiyao_proto::server::distribution::v1::public_service_server::PublicService;
 use jiyao_proto::stored::v1::Noted;
 use jiyao_serve::{
-    ANYONE, Asked, CLERKS, Caller, Page, PageQuery, READERS, Wanted, cursor_to, page_size, service,
+    ANYONE, Asked, CLERKS, Caller, Interest, Page, PageQuery, READERS, Wanted, cursor_to, page_size, service,
 };
 use jiyao_wire::Asks;
 
@@ -108,7 +108,7 @@ impl PublicApi {
         let query = PageQuery::of(&["SearchPublished", &request.parent, wanted.as_str()]);
         let (size, after) = (page_size(request.page_size)?, query.after(&request.page_token)?);
         let this = self.clone();
-        let search = move || {
+        let search = move |interest: &Interest| {
             let (entries, _) = this.0.ledger.get()?.read(|view| {
                 let pairs = view.scan(&prefix, &after).take(LOOKED_THROUGH);
                 pairs.map(|pair| pair.and_then(|(key, entry)| Ok((key, from_json(&entry)?)))).collect()
@@ -118,7 +118,7 @@ impl PublicApi {
             let is_all = entries.len() < LOOKED_THROUGH;
             let mut last = None;
             for (key, entry) in entries {
-                if hits.len() == size {
+                if hits.len() == size || interest.is_over() {
                     next = last;
                     return Ok((hits, next));
                 }
@@ -135,7 +135,7 @@ impl PublicApi {
             }
             Ok::<_, Fault>((hits, next))
         };
-        let (hits, next) = tokio::task::spawn_blocking(search).await.map_err(Fault::internal)??;
+        let (hits, next) = self.0.searches.have(search).await?;
         let next_page_token = next.map(|key: Vec<u8>| query.token(&key)).unwrap_or_default();
         Ok(api::SearchPublishedResponse { hits, next_page_token })
     }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use jiyao_calendar::{Date, Holidays, Timestamp, civil_date};
 use jiyao_deliveries::{
-    Act, Copies, Copy, CopyEnd, Delivery, Request, RequestAct, RequestEntry, Scope, Target, retry_time,
+    Act, Channel, Copies, Copy, CopyEnd, Delivery, Request, RequestAct, RequestEntry, Scope, Target,
+    retry_time,
 };
 use jiyao_fault::{Fault, Reason, Result};
 use jiyao_ledger::{
@@ -130,6 +131,8 @@ pub(crate) enum Command {
         is_final: bool,
         /// How long the recipient's system asked to be left alone.
         asked: Option<Duration>,
+        /// A mail system says so.
+        is_reported: bool,
     },
     Add {
         minutes: Minutes,
@@ -186,7 +189,7 @@ impl DistributionDomain {
 
 impl Domain for DistributionDomain {
     type Command = Command;
-    const PROJECTION: u32 = 8;
+    const PROJECTION: u32 = 9;
 
     fn decide(&self, view: &Overlay<'_>, command: &Command, context: &mut Context<'_>) -> Result<Decided> {
         let (events, answer) = match command {
@@ -282,8 +285,14 @@ impl Domain for DistributionDomain {
             Command::Act { delivery, etag, unit, is_system, act } => {
                 self.act(view, delivery, (*etag, unit, *is_system), (**act).clone(), context)?
             }
-            Command::Failed { delivery, attempt, why, is_final, asked } => {
-                let before = view.delivery(delivery, "name")?.earlier_attempts;
+            Command::Failed { delivery, attempt, why, is_final, asked, is_reported } => {
+                let known = view.delivery(delivery, "name")?;
+                if *is_reported && known.channel != Channel::Email {
+                    return Err(Fault::new(Reason::StateForbids)
+                        .with("state", known.channel.as_str())
+                        .with("act", "FAIL"));
+                }
+                let before = known.earlier_attempts;
                 let made = attempt.saturating_sub(before).saturating_sub(1) as usize;
                 let pause = self.pauses.get(made).filter(|_| !is_final);
                 let retry = pause.and_then(|pause| {

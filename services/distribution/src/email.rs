@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use hmac::{Hmac, Mac as _};
 use jiyao_deliveries::Delivery;
 use jiyao_names::Delivery as DeliveryName;
 use lettre::message::header::{ContentType, MessageId};
@@ -12,6 +13,7 @@ use lettre::transport::smtp::commands::{Mail, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, MailParameter, RcptParameter};
 use lettre::{Address, Message};
 use mail_parser::{MessageParser, MimeHeaders as _};
+use sha2::{Digest as _, Sha256};
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// Words of Exim for mail that left for where no report comes from.
@@ -27,6 +29,8 @@ pub(crate) struct Mailer {
     from: Address,
     /// The Maildir that reports are delivered to.
     pub(crate) maildir: Option<PathBuf>,
+    /// Proves envelope ids: anybody can send a report to the Maildir.
+    key: [u8; 32],
 }
 
 /// What a mail system reports.
@@ -36,6 +40,10 @@ pub struct Report {
     pub delivery: String,
     /// Its attempt, from there too.
     pub attempt: u32,
+    /// What shows that this service made that envelope id, in hexadecimal digits.
+    pub proof: String,
+    /// Addresses that the mail was for: the one that it was sent to is among them.
+    pub recipients: Vec<String>,
     /// `delivered`, `relayed`, `expanded`, `delayed` or `failed`.
     pub action: String,
     /// What the other side said.
@@ -51,7 +59,34 @@ impl Mailer {
         }
         let from = from.parse().map_err(|e| format!("mail_from: {from:?}: {e}"))?;
         let maildir = (!maildir.is_empty()).then(|| PathBuf::from(maildir));
-        Ok(Self { server: server.to_owned(), from, maildir })
+        Ok(Self { server: server.to_owned(), from, maildir, key: [0; 32] })
+    }
+
+    /// With the key that proves its envelope ids.
+    pub(crate) fn with_key(self, key: [u8; 32]) -> Self {
+        Self { key, ..self }
+    }
+
+    /// What the envelope id of an attempt ends in, so that nobody can guess it: HMAC-SHA256 of the id and the address that
+    /// it goes to, 128 bits of it.
+    fn proof(&self, id: &str, address: &str) -> Option<String> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).ok()?;
+        for part in [id, &address.trim().to_lowercase()] {
+            mac.update(&(part.len() as u64).to_be_bytes());
+            mac.update(part.as_bytes());
+        }
+        Some(mac.finalize().into_bytes()[..16].iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// Whether a report is of mail that this service sent to one of the report's addresses.
+    pub(crate) fn proves(&self, report: &Report) -> bool {
+        let Some(id) = envelope_id(&report.delivery, report.attempt) else { return false };
+        // Proofs are compared as hashes, so the time taken says nothing about them.
+        let hash = |proof: &str| Sha256::digest(proof);
+        report
+            .recipients
+            .iter()
+            .any(|address| self.proof(&id, address).is_some_and(|proof| hash(&proof) == hash(&report.proof)))
     }
 
     /// Sends a delivery, or its last reminder with it. The envelope id says which delivery and attempt it is, so that reports find back. Blocks.
@@ -68,6 +103,8 @@ impl Mailer {
         let told = |e: &dyn std::error::Error| jiyao_fault::chain(e);
         let to: Address = to.parse().map_err(|e: lettre::address::AddressError| told(&e))?;
         let id = envelope_id(&delivery.name, attempt).ok_or("a delivery without an id")?;
+        // Mail systems alone see the proof: it stands in no header.
+        let proof = self.proof(&id, to.as_ref()).ok_or("a key of no use")?;
         let (head, reminder) = match delivery.reminders.last().filter(|_| delivery.is_reminding) {
             Some((_, words)) => ("催办：纪要", format!("{words}\n\n")),
             None => ("纪要", String::new()),
@@ -97,11 +134,16 @@ impl Mailer {
             keyword: keyword.to_owned(),
             value: Some(value.to_owned()),
         };
-        let asked = vec![parameter("RET", "HDRS"), parameter("ENVID", &id)];
-        let wanted = vec![RcptParameter::Other {
-            keyword: "NOTIFY".to_owned(),
-            value: Some("SUCCESS,FAILURE,DELAY".to_owned()),
-        }];
+        let asked = vec![parameter("RET", "HDRS"), parameter("ENVID", &format!("{id}.{proof}"))];
+        let asked_of = |keyword: &str, value: String| RcptParameter::Other {
+            keyword: keyword.to_owned(),
+            value: Some(value),
+        };
+        // The original address comes back also where an alias leads elsewhere.
+        let wanted = vec![
+            asked_of("NOTIFY", "SUCCESS,FAILURE,DELAY".to_owned()),
+            asked_of("ORCPT", format!("rfc822;{}", xtext(to.as_ref()))),
+        ];
         let mut transact = || -> Result<(), lettre::transport::smtp::Error> {
             connection.command(Mail::new(Some(self.from.clone()), asked.clone()))?;
             connection.command(Rcpt::new(to.clone(), wanted.clone()))?;
@@ -138,19 +180,49 @@ impl Mailer {
     }
 }
 
+/// Text as parameters of SMTP have it (RFC 3461, section 4).
+fn xtext(text: &str) -> String {
+    let encoded = |byte: u8| match byte {
+        b'+' | b'=' => format!("+{byte:02X}"),
+        b'!'..=b'~' => char::from(byte).to_string(),
+        _ => format!("+{byte:02X}"),
+    };
+    text.bytes().map(encoded).collect()
+}
+
+/// The way back.
+fn from_xtext(text: &str) -> String {
+    let (mut out, mut rest) = (Vec::new(), text.as_bytes());
+    while let [first, tail @ ..] = rest {
+        let code = tail.get(..2).and_then(|code| std::str::from_utf8(code).ok());
+        match code.and_then(|code| u8::from_str_radix(code, 16).ok()).filter(|_| *first == b'+') {
+            Some(byte) => {
+                out.push(byte);
+                rest = &tail[2..];
+            }
+            None => {
+                out.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
 /// The envelope id of an attempt: only letters, digits, dots and hyphens, so no encoding of it is needed.
 fn envelope_id(delivery: &str, attempt: u32) -> Option<String> {
     let name = DeliveryName::parse(delivery, "name").ok()?;
     Some(format!("{}.{}.{attempt}", name.organ.id(), name.id))
 }
 
-fn of_envelope(id: &str) -> Option<(String, u32)> {
-    let mut parts = id.trim().rsplitn(3, '.');
+fn of_envelope(id: &str) -> Option<(String, u32, String)> {
+    let mut parts = id.trim().rsplitn(4, '.');
+    let proof = parts.next()?.to_owned();
     let attempt = parts.next()?.parse().ok()?;
     let (id, organ) = (parts.next()?, parts.next()?);
     let name = format!("organs/{organ}/deliveries/{id}");
     DeliveryName::parse(&name, "name").ok()?;
-    Some((name, attempt))
+    Some((name, attempt, proof))
 }
 
 /// What a report (DSN, RFC 3464) says; None for other mail, or a report of mail that was not sent from here.
@@ -170,7 +242,13 @@ pub fn report(bytes: &[u8]) -> Option<Report> {
             key.trim().eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
         })
     };
-    let (delivery, attempt) = of_envelope(&field("Original-Envelope-Id")?)?;
+    let address = |name: &str| {
+        let said = field(name)?;
+        let (kind, address) = said.split_once(';')?;
+        kind.trim().eq_ignore_ascii_case("rfc822").then(|| from_xtext(address.trim()))
+    };
+    let recipients = ["Original-Recipient", "Final-Recipient"].into_iter().filter_map(address).collect();
+    let (delivery, attempt, proof) = of_envelope(&field("Original-Envelope-Id")?)?;
     let why = [field("Status"), field("Diagnostic-Code")].into_iter().flatten().collect::<Vec<_>>().join(" ");
     let mut action = field("Action")?.to_lowercase();
     // Exim writes "delivered" where it handed the mail to a host that makes no reports, and tells so in words alone.
@@ -180,7 +258,7 @@ pub fn report(bytes: &[u8]) -> Option<Report> {
     if action == "delivered" && is_handed_on {
         action = "relayed".to_owned();
     }
-    Some(Report { delivery, attempt, action, why })
+    Some(Report { delivery, attempt, proof, recipients, action, why })
 }
 
 #[cfg(test)]
@@ -203,7 +281,7 @@ mod tests {
 
     #[test]
     fn reports_find_back_to_their_delivery_and_attempt() {
-        let id = envelope_id(NAME, 3).unwrap();
+        let id = envelope_id(NAME, 3).unwrap() + ".00ff";
         for action in ["delivered", "relayed", "expanded", "delayed", "failed"] {
             let found = report(dsn(action, &id).as_bytes()).unwrap();
             assert_eq!((found.delivery.as_str(), found.attempt, found.action.as_str()), (NAME, 3, action));
@@ -212,17 +290,44 @@ mod tests {
         let handed_on =
             dsn("delivered", &id).replace("Words.", "<a@example.org> (relayed to non-DSN-aware mailer)");
         assert_eq!(report(handed_on.as_bytes()).unwrap().action, "relayed", "no proof that it arrived");
-        for foreign in ["", "x", "linlan.7.x", "linlan.018f2f6e-7c1c-7aaa-8bbb-0123456789ab.-1"] {
+        for foreign in ["", "x", "linlan.7.x.y", "linlan.018f2f6e-7c1c-7aaa-8bbb-0123456789ab.-1.y"] {
             assert_eq!(report(dsn("failed", foreign).as_bytes()), None, "{foreign}");
         }
         assert_eq!(report(b"Subject: hello\r\n\r\nno report"), None);
         assert_eq!(report(&[0xff, 0, 13, 10]), None);
     }
 
+    /// Recipients know the id of their delivery, and each mail names it: that alone proves nothing.
+    #[test]
+    fn a_report_counts_only_for_mail_that_was_sent_to_its_address() {
+        let mailer = |key| Mailer::new("127.0.0.1:25", "jiyao@example.org", "").unwrap().with_key([key; 32]);
+        let (ours, other) = (mailer(1), mailer(2));
+        let id = envelope_id(NAME, 3).unwrap();
+        let proof = ours.proof(&id, "Office@Example.org").unwrap();
+        let sound = report(dsn("failed", &format!("{id}.{proof}")).as_bytes()).unwrap();
+        assert_eq!(sound.recipients, ["office@example.org"]);
+        assert!(ours.proves(&sound) && !other.proves(&sound));
+        let aliased = dsn("failed", &format!("{id}.{proof}")).replace(
+            "Final-Recipient: rfc822; office@example.org",
+            "Original-Recipient: rfc822;office@example.org\r\nFinal-Recipient: rfc822; chen@elsewhere.example",
+        );
+        assert!(ours.proves(&report(aliased.as_bytes()).unwrap()));
+        for wrong in [
+            Report { proof: String::new(), ..sound.clone() },
+            Report { proof: id, ..sound.clone() },
+            Report { attempt: 4, ..sound.clone() },
+            Report { recipients: vec!["evil@example.org".to_owned()], ..sound.clone() },
+            Report { recipients: Vec::new(), ..sound },
+        ] {
+            assert!(!ours.proves(&wrong), "{wrong:?}");
+        }
+        assert_eq!(from_xtext(&xtext("a+b=c d@例.cn")), "a+b=c d@例.cn");
+    }
+
     /// Reports come from anywhere: whatever is broken in one, it is read or left alone.
     #[test]
     fn a_report_with_any_bit_flipped_or_cut_off_anywhere_is_read_or_left_alone() {
-        let id = envelope_id(NAME, 3).unwrap();
+        let id = envelope_id(NAME, 3).unwrap() + ".00ff";
         let whole = dsn("delivered", &id).into_bytes();
         for at in 0..whole.len() {
             let _ = report(&whole[..at]);

@@ -27,8 +27,8 @@ use jiyao_proto::server::distribution::v1::disclosure_service_server::Disclosure
 use jiyao_proto::server::distribution::v1::distribution_service_server::DistributionServiceServer;
 use jiyao_proto::server::distribution::v1::public_service_server::PublicServiceServer;
 use jiyao_serve::{
-    FollowConfig, Followed, Late, Parts, Program, Ready, ServeConfig, ServeError, Server, Source, limited,
-    serve_domain, take_over,
+    FollowConfig, Followed, Late, Parts, Program, Ready, ServeConfig, ServeError, Server, Source, Workers,
+    limited, serve_domain, take_over,
 };
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
@@ -192,6 +192,9 @@ impl Program for Distribution {
             secrets::key(&keys, name).map_err(|source| ServeError::Io { what: "read or make a key", source })
         };
         let (receipts, calls) = (made("receipt.key")?, made("webhook.key")?);
+        let mail_key = secrets::secret(&keys, "mail.key")
+            .map_err(|source| ServeError::Io { what: "read or make a key", source })?;
+        let mailer = mailer.map(|mailer| mailer.with_key(mail_key));
         let holidays = Arc::new(holidays);
         let webhooks = Webhooks::new(calls, &allowed);
         let ledger = Late::default();
@@ -204,6 +207,8 @@ impl Program for Distribution {
             receipt_key: receipts.public(),
             time_zone: config.time_zone.as_str().into(),
             unreceived_after: i64::from(config.unreceived_hours) * 3_600_000,
+            searches: Workers::start("search", 1, 16)
+                .map_err(|source| ServeError::Io { what: "start the searches", source })?,
             stop: stop.clone(),
         };
         let deliveries = limited!(DeliveriesServiceServer::new(DeliveriesApi(lists.clone())));

@@ -260,7 +260,8 @@ impl Outbox {
             }
             Ok(()) => system(&name, 0, Act::Receive { attempt }),
             Err(Refused { why, is_final, asked }) => {
-                Command::Failed { delivery: name.clone(), attempt, why, is_final, asked }
+                let delivery = name.clone();
+                Command::Failed { delivery, attempt, why, is_final, asked, is_reported: false }
             }
         };
         match self.submit("send", outcome).await {
@@ -342,6 +343,13 @@ impl Outbox {
         let reports =
             tokio::task::spawn_blocking(move || reading.reports()).await.map_err(Fault::internal)?;
         for (file, report) in reports {
+            let report = report.filter(|report| {
+                let is_proved = mailer.proves(report);
+                if !is_proved {
+                    warn!(file = %file.display(), "a mail report is of no mail that was sent from here");
+                }
+                is_proved
+            });
             if let Some(report) = report {
                 match self.submit("mail report", reported(report)?).await {
                     Ok(()) => {}
@@ -368,11 +376,20 @@ fn system(name: &DeliveryName, etag: u64, act: Act) -> Command {
 
 /// What a report does: `failed` fails the attempt, `delivered` is a receipt, the others are shown as what they are.
 fn reported(report: Report) -> Result<Command> {
-    let Report { delivery, attempt, action, why } = report;
+    let Report { delivery, attempt, action, why, .. } = report;
     let delivery = DeliveryName::parse(&delivery, "delivery")?;
     let act = match action.as_str() {
-        "failed" => return Ok(Command::Failed { delivery, attempt, why, is_final: true, asked: None }),
-        "delivered" => Act::Receive { attempt },
+        "failed" => {
+            return Ok(Command::Failed {
+                delivery,
+                attempt,
+                why,
+                is_final: true,
+                asked: None,
+                is_reported: true,
+            });
+        }
+        "delivered" => Act::ReportDelivered { attempt },
         _ => Act::Transit { attempt, action },
     };
     Ok(Command::Act { delivery, etag: 0, unit: String::new(), is_system: true, act: Box::new(act) })

@@ -4,21 +4,30 @@ use std::path::Path;
 
 use jiyao_receipts::Key;
 
-/// The key in a file of a folder, made where it is not there.
+/// The signing key in a file of a folder, made where it is not there.
 ///
 /// # Errors
-/// A file that cannot be read or made, or that holds no key: it is never replaced.
+/// As [`secret`].
 pub(crate) fn key(folder: &Path, name: &str) -> std::io::Result<Key> {
+    secret(folder, name).map(|seed| Key::from_seed(&seed))
+}
+
+/// 32 secret bytes in a file of a folder, made where it is not there.
+///
+/// # Errors
+/// A file that cannot be read or made, or that holds something else: it is never replaced.
+pub(crate) fn secret(folder: &Path, name: &str) -> std::io::Result<[u8; 32]> {
     let path = folder.join(name);
     match std::fs::read_to_string(&path) {
-        Ok(text) => Key::parse(&text).map_err(|e| {
-            std::io::Error::new(std::io::ErrorKind::InvalidData, format!("{}: {e}", path.display()))
+        Ok(text) => jiyao_names::unhex(text.trim()).ok_or_else(|| {
+            let what = format!("{}: it is not 64 hexadecimal digits", path.display());
+            std::io::Error::new(std::io::ErrorKind::InvalidData, what)
         }),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
             let mut seed = [0; 32];
             getrandom::fill(&mut seed).map_err(std::io::Error::other)?;
             jiyao_journal::make_private(&path, format!("{}\n", jiyao_names::hex(&seed)).as_bytes())?;
-            Ok(Key::from_seed(&seed))
+            Ok(seed)
         }
         Err(e) => Err(e),
     }

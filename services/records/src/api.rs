@@ -1,13 +1,15 @@
 //! The records service over gRPC.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt as _, stream};
+use jiyao_docnum::DocumentNumber;
 use jiyao_extract::{Extracted, Extractor, Format};
 use jiyao_fault::{Fault, Reason, Result};
 use jiyao_journal::Attachments;
 use jiyao_ledger::{Ledger, Reading};
-use jiyao_minutes::{Act, Identity};
+use jiyao_minutes::{Act, Identity, Version};
 use jiyao_names::{Minutes, Organ, Scope, Source};
 use jiyao_proto::journal::v1::event::Kind;
 use jiyao_proto::records::v1::{self as api, source::From as SourceFrom};
@@ -15,10 +17,10 @@ use jiyao_proto::server::records::v1::records_service_server::RecordsService;
 use jiyao_proto::stored::v1 as stored;
 use jiyao_reader::Words;
 use jiyao_serve::{
-    Answers, Asked, CLEARED, CLERKS, Caller, Late, Page, PageQuery, Principal, READERS, Wanted, answer,
-    cursor_from, cursor_to, list_of, page_size, places_of, service, wait_for,
+    Answers, Asked, CLEARED, CLERKS, Caller, Interest, Late, Page, PageQuery, Principal, READERS, Wanted,
+    Workers, answer, cursor_from, cursor_to, list_of, page_size, places_of, service, wait_for,
 };
-use jiyao_wire::Mask;
+use jiyao_wire::{Mask, check_count};
 use prost::Message as _;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
@@ -28,9 +30,9 @@ use tonic::{Request, Response, Status, Streaming};
 use crate::documents::{View as _, no_content, no_minutes};
 use crate::domain::{Command, Import, MINUTES_IMPORTED, RecordsDomain, Settle};
 use crate::keys;
+use crate::lanes::{LONGEST_PREVIEW, Lanes};
 use crate::life::MINUTES_AMENDED;
 use crate::pages::Pages;
-use crate::readers::Readers;
 use crate::sight;
 
 /// Number of the field of minutes that is not stored with them.
@@ -53,9 +55,9 @@ pub(crate) struct Api {
     pub(crate) ledger: Late<Ledger<RecordsDomain>>,
     uploads: Attachments,
     upload_limit: u64,
-    words: Arc<Words>,
+    pub(crate) words: Arc<Words>,
     extractor: Extractor,
-    readers: Readers,
+    pub(crate) lanes: Lanes,
     pages: Pages,
     /// Texts that are read at once.
     texts: Arc<Semaphore>,
@@ -80,15 +82,25 @@ pub(crate) struct Read {
 }
 
 impl Read {
+    /// Its text and what was read of it.
+    pub(crate) fn version(&self) -> Version<'_> {
+        let text = match self.text.as_str() {
+            "" => std::str::from_utf8(&self.original).unwrap_or_default(),
+            text => text,
+        };
+        Version { text, facts: &self.reading.facts }
+    }
+
     /// What the reading gives of minutes.
     pub(crate) fn minutes(&self) -> api::Minutes {
-        let jiyao_reader::Reading { facts, doubts, repairs, .. } = &self.reading;
+        let jiyao_reader::Reading { facts, doubts, repairs, uncovered, .. } = &self.reading;
         api::Minutes {
             digest: Sha256::digest(&self.original).to_vec(),
             size: self.original.len() as u64,
             facts: Some(jiyao_wire::facts_to(facts)),
             doubts: jiyao_wire::doubts_to(facts, doubts),
             repairs: repairs.iter().map(jiyao_wire::repair_to).collect(),
+            uncovered: uncovered.iter().copied().map(jiyao_wire::span_to).collect(),
             format: self.format.as_str().to_owned(),
             document_kind: jiyao_minutes::MINUTES_KIND.to_owned(),
             ..api::Minutes::default()
@@ -102,18 +114,19 @@ impl Api {
         uploads: Attachments,
         upload_limit: u64,
         extractor: Extractor,
-        readers: Readers,
+        lanes: Lanes,
         stop: CancellationToken,
     ) -> Self {
         let (words, pages) = (Arc::new(Words::default()), Pages::default());
         let texts = Arc::new(Semaphore::new(TEXTS));
-        Self { ledger, uploads, upload_limit, words, extractor, readers, pages, texts, stop }
+        Self { ledger, uploads, upload_limit, words, extractor, lanes, pages, texts, stop }
     }
 
     /// Reads a source off the async thread. What is wanted of it is made there too: a reading is many small pieces of
     /// memory, which are best given back where they were taken.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
+        (workers, patience): (&Workers, Duration),
         source: Option<api::Source>,
         keep_anyway: bool,
         wanted: impl FnOnce(Read) -> Result<T> + Send + 'static,
@@ -121,7 +134,7 @@ impl Api {
         let from = source.and_then(|source| source.from).ok_or_else(|| Fault::required("source"))?;
         let (uploads, words, extractor) =
             (self.uploads.clone(), Arc::clone(&self.words), self.extractor.clone());
-        let read = move || {
+        let read = move |interest: &Interest| {
             let (original, field) = match from {
                 SourceFrom::Content(bytes) => (bytes, "source.content"),
                 SourceFrom::Uploaded(name) => {
@@ -131,7 +144,9 @@ impl Api {
                     (uploads.get(&source.digest).map_err(Fault::internal)?.ok_or_else(missing)?, field)
                 }
             };
-            let Extracted { text, format } = extractor.extract(&original, field)?;
+            let began = Instant::now();
+            let is_wanted = || !interest.is_over() && began.elapsed() < patience;
+            let Extracted { text, format } = extractor.extract_while(&original, field, &is_wanted)?;
             let reading = jiyao_reader::read(&text, &words);
             if !keep_anyway && !reading.facts.is_minutes() {
                 return Err(Fault::new(Reason::NoFactFound).at(field));
@@ -139,7 +154,7 @@ impl Api {
             let text = if format == Format::Utf8 { String::new() } else { text };
             wanted(Read { original, text, format, reading })
         };
-        self.readers.have(read).await?
+        workers.have(read).await
     }
 
     async fn read_minutes(
@@ -148,10 +163,10 @@ impl Api {
         request: api::ReadMinutesRequest,
     ) -> Result<api::ReadMinutesResponse> {
         let wanted = |read: Read| {
-            let api::Minutes { facts, doubts, repairs, format, .. } = read.minutes();
-            Ok(api::ReadMinutesResponse { facts, doubts, repairs, text: read.text, format })
+            let api::Minutes { facts, doubts, repairs, uncovered, format, .. } = read.minutes();
+            Ok(api::ReadMinutesResponse { facts, doubts, repairs, text: read.text, format, uncovered })
         };
-        self.read(request.source, false, wanted).await
+        self.read((&self.lanes.previews, LONGEST_PREVIEW), request.source, false, wanted).await
     }
 
     async fn import(
@@ -193,7 +208,8 @@ impl Api {
                 corrects,
             })
         };
-        let import = self.read(request.source, request.keep_anyway, import).await?;
+        let lane = (&self.lanes.imports, Duration::MAX);
+        let import = self.read(lane, request.source, request.keep_anyway, import).await?;
         let command = Command::Import(Box::new(import));
         let committed = self.ledger.submit(&caller, asked, command).await?;
         let answer =
@@ -240,10 +256,7 @@ impl Api {
     /// The text of a revision, as the reader read it.
     pub(crate) async fn text_of(&self, name: &Minutes, revision: u64) -> Result<String> {
         let (ledger, name) = (self.ledger.get()?.clone(), name.clone());
-        let read = move || {
-            let (original, text) = imported_at(&ledger, &name, revision)?;
-            Ok(if text.is_empty() { String::from_utf8_lossy(&original).into_owned() } else { text })
-        };
+        let read = move || text_at(&ledger, &name, revision);
         tokio::task::spawn_blocking(read).await.map_err(Fault::internal)?
     }
 
@@ -364,11 +377,12 @@ impl Api {
         }
         let is_all = request.year == 0
             && [&request.document_number, &request.date_from, &request.date_to].iter().all(|f| f.is_empty());
+        let number = standard_number(&request.document_number);
         let wanted = move |summary: &api::MinutesSummary| {
             let date = summary.meeting_date.as_str();
             let dated = |holds: bool| !date.is_empty() && holds;
             (request.year == 0 || dated(date.split('-').next() == Some(year.as_str())))
-                && (request.document_number.is_empty() || summary.document_number == request.document_number)
+                && (number.is_empty() || standard_number(&summary.document_number) == number)
                 && (request.date_from.is_empty() || dated(date >= request.date_from.as_str()))
                 && (request.date_to.is_empty() || dated(date <= request.date_to.as_str()))
         };
@@ -412,16 +426,26 @@ impl Api {
             let seen = |summary: &api::MinutesSummary| !hidden.contains(&summary.name);
             Page::read(view, &list_of(&scope), &after, LOOKED_THROUGH, seen)
         })?;
-        let mut hits = Vec::new();
-        for minutes in page.found {
-            let text = match self.text_of(&Minutes::parse(&minutes.name, "name")?, 0).await {
-                Err(fault) if fault.reason() == Reason::MinutesErased => continue,
-                text => text?,
-            };
-            if let Some(excerpt) = wanted.found_in(&text) {
-                hits.push(api::MinutesHit { minutes: Some(minutes), excerpt });
+        let ledger = ledger.clone();
+        let look = move |interest: &Interest| {
+            let mut hits = Vec::new();
+            for minutes in page.found {
+                if interest.is_over() {
+                    break;
+                }
+                let text = match text_at(&ledger, &Minutes::parse(&minutes.name, "name")?, 0) {
+                    Err(fault) if fault.reason() == Reason::MinutesErased => continue,
+                    text => text?,
+                };
+                // A number that was given here stands in no text.
+                let said = format!("{}\n{text}", minutes.document_number);
+                if let Some(excerpt) = wanted.found_in(&said) {
+                    hits.push(api::MinutesHit { minutes: Some(minutes), excerpt });
+                }
             }
-        }
+            Ok(hits)
+        };
+        let hits = self.lanes.searches.have(look).await?;
         let next_page_token = page.next.map(|key| query.token(&key)).unwrap_or_default();
         Ok(api::SearchMinutesResponse { hits, next_page_token })
     }
@@ -471,6 +495,7 @@ impl Api {
         if organ.display_name.trim().is_empty() {
             return Err(Fault::required("organ.display_name"));
         }
+        check_count(&organ.aliases, "organ.aliases")?;
         let names = std::iter::once(("organ.display_name".to_owned(), &organ.display_name)).chain(
             organ.aliases.iter().enumerate().map(|(at, alias)| (format!("organ.aliases[{at}]"), alias)),
         );
@@ -591,6 +616,17 @@ fn imported_at(ledger: &Ledger<RecordsDomain>, name: &Minutes, revision: u64) ->
         }
     }
     Err(no_minutes(name, "name"))
+}
+
+/// The text of a revision of minutes, 0 the newest, as the reader read it. Blocks on the disk.
+fn text_at(ledger: &Ledger<RecordsDomain>, name: &Minutes, revision: u64) -> Result<String> {
+    let (original, text) = imported_at(ledger, name, revision)?;
+    Ok(if text.is_empty() { String::from_utf8_lossy(&original).into_owned() } else { text })
+}
+
+/// A number in the standard form, whatever its brackets; one that is none as it is.
+fn standard_number(printed: &str) -> String {
+    DocumentNumber::parse(printed).map_or_else(|| printed.trim().to_owned(), |number| number.to_string())
 }
 
 /// The organ of a scope must exist.

@@ -1,10 +1,14 @@
 //! What lies in the state, decoded: the same for a decision, which sees what its group has added, and for a read.
 
+use std::collections::BTreeSet;
+
+use jiyao_calendar::{Date, parse_iso};
 use jiyao_fault::{Fault, Reason, Result};
 use jiyao_ledger::{Lookup, from_json, pack, unpack};
 use jiyao_matters::{Matter, MeasureList, Rules};
 use jiyao_minutes::{Life, SignOff};
 use jiyao_names::{Matter as MatterName, Minutes, Organ};
+use jiyao_proto::attendance::v1::PostHolder;
 use jiyao_proto::records::v1 as api;
 use jiyao_proto::stored::v1::{EncodedDocument, MinutesDocument, MinutesOrigin};
 use jiyao_serve::document_of;
@@ -103,6 +107,35 @@ pub(crate) trait View: Lookup {
     /// Chains, posts and delegations of an organ, or the usual ones.
     fn sign_off(&self, organ: &Organ) -> Result<SignOff> {
         self.value(&keys::sign_off(organ))?.map_or_else(|| Ok(SignOff::default()), |kept| from_json(&kept))
+    }
+
+    /// The same, as of a day: whom the directory has for a post that names no holders of its own.
+    fn sign_off_on(&self, organ: &Organ, day: Date) -> Result<SignOff> {
+        let mut sign_off = self.sign_off(organ)?;
+        let of_chains =
+            sign_off.chains.iter().flat_map(|chain| chain.reviewers.iter().chain([&chain.signer]));
+        let delegates = sign_off.delegations.iter().map(|delegation| &delegation.to);
+        let posts: BTreeSet<String> = of_chains.chain(delegates).cloned().collect();
+        for post in posts {
+            if sign_off.holders.get(&post).is_none_or(Vec::is_empty) {
+                let held = self.holders(organ, &post, day)?;
+                sign_off.holders.insert(post, held);
+            }
+        }
+        Ok(sign_off)
+    }
+
+    /// Principals that hold a post on a day, as the directory says.
+    fn holders(&self, organ: &Organ, post: &str, day: Date) -> Result<Vec<String>> {
+        let mut found = Vec::new();
+        for (_, kept) in self.under(&keys::holders(organ, post))? {
+            let holder = PostHolder::decode(kept.as_slice()).map_err(Fault::internal)?;
+            let (from, until) = (parse_iso(&holder.from), parse_iso(&holder.until));
+            if from.is_none_or(|from| from <= day) && until.is_none_or(|until| day <= until) {
+                found.extend(holder.principals);
+            }
+        }
+        Ok(found)
     }
 
     /// Rules of follow-through of an organ, or the usual ones.

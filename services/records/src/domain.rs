@@ -9,7 +9,7 @@ use jiyao_journal::Attachments;
 use jiyao_ledger::{
     Context, Decided, Domain, Erasing, Overlay, decode_event, event, from_json, unknown_event,
 };
-use jiyao_minutes::Identity;
+use jiyao_minutes::{Identity, Life};
 use jiyao_names::{Minutes, Organ};
 use jiyao_proto::journal::v1::event::Kind;
 use jiyao_proto::journal::v1::{MatterChanged, MinutesMoved, MinutesRecorded, OrganCreated};
@@ -24,7 +24,7 @@ use prost_types::FieldMask;
 use crate::documents::{View as _, no_content, no_minutes};
 use crate::erasure;
 use crate::follow_up::{self, Desk, FollowUp, MATTER_ACTED, MATTER_ESTABLISHED, MATTER_LISTED, RULES_SET};
-use crate::intake::{self, Followed, RECUSALS_KNOWN, SOURCE_FOLLOWED};
+use crate::intake::{self, Followed, HOLDERS_KNOWN, RECUSALS_KNOWN, SOURCE_FOLLOWED};
 use crate::keys;
 use crate::life::{self, MINUTES_ACTED, MINUTES_AMENDED, PROCEEDINGS_KEPT, Policy, SIGN_OFF_SET, Step};
 use crate::settling::settle;
@@ -78,7 +78,7 @@ pub(crate) struct Import {
 
 impl Domain for RecordsDomain {
     type Command = Command;
-    const PROJECTION: u32 = 8;
+    const PROJECTION: u32 = 9;
 
     fn decide(&self, view: &Overlay<'_>, command: &Command, context: &mut Context<'_>) -> Result<Decided> {
         match command {
@@ -144,6 +144,7 @@ impl Domain for RecordsDomain {
             }
             (SOURCE_FOLLOWED, 1) => intake::show(view, &decode_event(event)?),
             (RECUSALS_KNOWN, 1) => intake::show_recusals(view, &decode_event(event)?),
+            (HOLDERS_KNOWN, 1) => intake::show_holders(view, decode_event(event)?),
             (SIGN_OFF_SET, 1) => life::show_sign_off(view, &decode_event(event)?),
             (PROCEEDINGS_KEPT, 1) => life::show_proceedings(view, decode_event(event)?),
             (MATTER_ESTABLISHED, 1) => {
@@ -190,7 +191,7 @@ impl Domain for RecordsDomain {
             }
             (
                 MATTER_LISTED | RULES_SET | SIGN_OFF_SET | PROCEEDINGS_KEPT | SOURCE_FOLLOWED
-                | RECUSALS_KNOWN,
+                | RECUSALS_KNOWN | HOLDERS_KNOWN,
                 1,
             ) => Ok(Vec::new()),
             _ => Err(unknown_event(event)),
@@ -353,14 +354,14 @@ fn show(view: &mut Overlay<'_>, encoded: Bytes, sequence: u64) -> Result<()> {
     let minutes = api::Minutes::decode(&OUTLINE.keep(&encoded)?[..]).map_err(Fault::internal)?;
     let name = Minutes::parse(&minutes.name, "minutes.name")?;
     let digest: [u8; 32] = minutes.digest.as_slice().try_into().map_err(Fault::internal)?;
-    let summary = summary(&minutes);
     let before = view.get(&document_of(&name))?;
     let before = before
         .map(|found| stored::MinutesDocument::decode(found.as_slice()))
         .transpose()
         .map_err(Fault::internal)?;
-    let before = before.and_then(|before| before.minutes).map(|minutes| self::summary(&minutes).meeting_date);
-    put_listed(view, &name, before.as_deref(), &summary.meeting_date, &summary.encode_to_vec());
+    let before = before.and_then(|before| before.minutes).map(|minutes| meeting_date(&minutes));
+    let life = view.life(&name, &minutes)?;
+    put_summary(view, &name, before.as_deref(), &minutes, &life);
     view.put(keys::by_digest(&name.organ, &digest), minutes.name.clone().into_bytes());
     life::count_imported(view, &name, &minutes)?;
     // The first of an identity keeps it: renditions and corrections point to it.
@@ -373,7 +374,26 @@ fn show(view: &mut Overlay<'_>, encoded: Bytes, sequence: u64) -> Result<()> {
     Ok(())
 }
 
-fn summary(minutes: &api::Minutes) -> api::MinutesSummary {
+/// The meeting's day as read; empty where there is none.
+fn meeting_date(minutes: &api::Minutes) -> String {
+    let meeting = minutes.facts.as_ref().and_then(|facts| facts.meeting.as_ref());
+    let date = meeting.and_then(|meeting| meeting.date.as_ref());
+    date.map(|date| date.value.clone()).unwrap_or_default()
+}
+
+/// Lists minutes by their meeting's day, and where an earlier revision had another, there no more.
+pub(crate) fn put_summary(
+    view: &mut Overlay<'_>,
+    name: &Minutes,
+    before: Option<&str>,
+    minutes: &api::Minutes,
+    life: &Life,
+) {
+    let summary = summary(minutes, life);
+    put_listed(view, name, before, &summary.meeting_date, &summary.encode_to_vec());
+}
+
+fn summary(minutes: &api::Minutes, life: &Life) -> api::MinutesSummary {
     let (no_facts, no_meeting) = (api::Facts::default(), api::Meeting::default());
     let facts = minutes.facts.as_ref().unwrap_or(&no_facts);
     let meeting = facts.meeting.as_ref().unwrap_or(&no_meeting);
@@ -382,7 +402,12 @@ fn summary(minutes: &api::Minutes) -> api::MinutesSummary {
     api::MinutesSummary {
         name: minutes.name.clone(),
         issuer: value(&facts.issuer),
-        document_number: value(&facts.document_number),
+        // The number that was given here stands before one that the text prints.
+        document_number: match life.number.as_str() {
+            "" => value(&facts.document_number),
+            given => given.to_owned(),
+        },
+        stage: jiyao_wire::stage_to(life.stage).into(),
         meeting_kind: value(&meeting.kind),
         ordinal: value(&meeting.ordinal).parse().unwrap_or(0),
         meeting_date: value(&meeting.date),

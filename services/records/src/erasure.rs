@@ -51,7 +51,7 @@ static REGISTER: LazyLock<Option<Mask>> = LazyLock::new(|| {
 
 /// Texts that stay in acts, matters and lists of measures besides days and instants: who, which, how far, but nothing
 /// in words. Units and posts are no content of the minutes: boards and rights go by them.
-const KEPT: [&str; 27] = [
+const KEPT: [&str; 28] = [
     "act",
     "act.*.by",
     "act.*.delivery",
@@ -64,6 +64,7 @@ const KEPT: [&str; 27] = [
     "act.*.scope.hash",
     "act.*.secrecy.level",
     "act.*.series",
+    "act.*.was",
     "actor",
     "class",
     "from",
@@ -207,7 +208,7 @@ mod tests {
     fn entry(act: &serde_json::Value, from: &str, to: &str) -> serde_json::Value {
         serde_json::json!({
             "act": act, "actor": "clerk", "unit": "市教育局", "time": Timestamp::UNIX_EPOCH, "day": DAY,
-            "from": from, "to": to, "delegated_by": "词",
+            "from": from, "to": to, "revision": 1, "delegated_by": "词",
         })
     }
 
@@ -239,6 +240,7 @@ mod tests {
             json!({"RECLASSIFY": {"disclosure": disclosure, "reason": "词"}}),
             json!({"FLAG_MAJOR": {"major": major}}),
             json!({"REPLACE": {"by": "organs/a/minutes/b"}}),
+            json!({"REINSTATE": {"was": "organs/a/minutes/b"}}),
             json!({"REVOKE": {"document": "词", "reason": "词"}}),
             json!({"REPEAL": {"from": DAY, "document": "词", "reason": "词"}}),
             json!({"VOID": {"reason": "词"}}),

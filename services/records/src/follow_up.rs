@@ -29,8 +29,8 @@ pub(crate) const RULES_SET: &str = "follow_up_rules.set";
 
 /// What can be asked about matters.
 pub(crate) enum FollowUp {
-    /// Matters of the decisions of issued minutes, with the paragraph of each.
-    Pick { minutes: Minutes, paragraphs: Vec<(u32, u32, String)> },
+    /// Matters of the decisions of issued minutes.
+    Pick(AskPick),
     /// A matter by hand.
     Create(Box<ByHand>),
     /// Something is done with a matter.
@@ -39,6 +39,31 @@ pub(crate) enum FollowUp {
     List { matter: Name, etag: u64, unit: String, rows: Vec<Row>, is_final: bool },
     /// Rules of an organ.
     Rules { organ: Organ, rules: Box<Rules> },
+}
+
+/// Decisions that one command looks at, at most: it holds up all others.
+const ITEMS_AT_ONCE: usize = 500;
+
+/// Place of a decision: position of its item in the minutes, and in that item, both from 0.
+pub(crate) type Place = (u32, u32);
+
+/// Which decisions matters are made of.
+pub(crate) struct AskPick {
+    pub(crate) minutes: Minutes,
+    /// The paragraph of each.
+    pub(crate) paragraphs: BTreeMap<Place, String>,
+    /// The first that is looked at.
+    pub(crate) from: Place,
+}
+
+/// What new matters of minutes have in common.
+struct Origin {
+    minutes: Minutes,
+    year: u16,
+    /// The last number that was given out.
+    last: u32,
+    decided: Option<Date>,
+    issued: Option<Date>,
 }
 
 /// A matter that a person makes of a paragraph.
@@ -66,7 +91,7 @@ pub(crate) struct Desk<'d> {
 impl Desk<'_> {
     pub(crate) fn decide(&self, command: &FollowUp, context: &mut Context<'_>) -> Result<Decided> {
         match command {
-            FollowUp::Pick { minutes, paragraphs } => self.pick(minutes, paragraphs, context),
+            FollowUp::Pick(ask) => self.pick(ask, context),
             FollowUp::Create(by_hand) => self.create(by_hand, context),
             FollowUp::Act { matter, etag, unit, act } => self.act(matter, *etag, unit, act, context),
             FollowUp::List { matter, etag, unit, rows, is_final } => {
@@ -92,30 +117,40 @@ impl Desk<'_> {
         Err(Fault::new(Reason::NotIssued).at("minutes").with("minutes", name))
     }
 
+    /// What new matters of minutes have in common.
+    fn origin_of(&self, minutes: &api::Minutes, life: &Life, context: &Context<'_>) -> Result<Origin> {
+        let of = Minutes::parse(&minutes.name, "minutes")?;
+        let organ = self.view.organ(&of.organ, "minutes")?;
+        let year = civil_date(context.now, &organ.time_zone).year();
+        let last = self.view.last_number(&of.organ, &series_of(year))?;
+        let facts = minutes.facts.as_ref();
+        let date = |fact: Option<&api::Fact>| fact.and_then(|fact| jiyao_calendar::parse_iso(&fact.value));
+        let decided =
+            facts.and_then(|facts| facts.meeting.as_ref()).and_then(|meeting| meeting.date.as_ref());
+        let printed =
+            facts.and_then(|facts| facts.printed.as_ref()).and_then(|printed| printed.date.as_ref());
+        let issued = life.issued.or(date(printed));
+        Ok(Origin {
+            decided: date(decided),
+            minutes: of,
+            year: u16::try_from(year).unwrap_or(0),
+            last,
+            issued,
+        })
+    }
+
     /// A new matter, with the next number of its organ's year.
     fn establish(
         &self,
-        (minutes, life): (&api::Minutes, &Life),
+        of: &mut Origin,
         source: Source,
-        given: &mut u32,
         pick: Pick,
         context: &mut Context<'_>,
     ) -> Result<Matter> {
-        let of = Minutes::parse(&minutes.name, "minutes")?;
-        let organ = self.view.organ(&of.organ, "minutes")?;
-        let today = civil_date(context.now, &organ.time_zone);
-        let series = series_of(today.year());
-        let last = self.view.last_number(&of.organ, &series)?;
-        *given += 1;
-        let number = jiyao_docnum::DocumentNumber {
-            series: "督".to_owned(),
-            year: u16::try_from(today.year()).unwrap_or(0),
-            number: last + *given,
-        };
-        let facts = minutes.facts.clone().unwrap_or_default();
-        let date = |fact: Option<api::Fact>| fact.and_then(|fact| jiyao_calendar::parse_iso(&fact.value));
-        let decided = date(facts.meeting.unwrap_or_default().date);
-        let name = Name { organ: of.organ.clone(), id: context.new_id() };
+        of.last += 1;
+        let number =
+            jiyao_docnum::DocumentNumber { series: "督".to_owned(), year: of.year, number: of.last };
+        let name = Name { organ: of.minutes.organ.clone(), id: context.new_id() };
         let lead = pick.lead;
         Ok(Matter {
             name: name.to_string(),
@@ -130,63 +165,65 @@ impl Desk<'_> {
             original_due: pick.due,
             printed_due: pick.printed_due,
             effective: pick.effective,
-            decided,
-            issued: life.issued.or(date(facts.printed.unwrap_or_default().date)),
+            decided: of.decided,
+            issued: of.issued,
             established: context.now,
-            received: self.signed_for(&of, &lead)?,
+            received: self.signed_for(&of.minutes, &lead)?,
             ..Matter::default()
         })
     }
 
-    /// One matter for each decision that has none and one unit that leads; the others are named with the reason.
-    fn pick(
-        &self,
-        name: &Minutes,
-        paragraphs: &[(u32, u32, String)],
-        context: &mut Context<'_>,
-    ) -> Result<Decided> {
+    /// One matter for each decision that has none and one unit that leads; the others are named with the reason. Of many
+    /// decisions so many as one command takes, from a place on.
+    fn pick(&self, ask: &AskPick, context: &mut Context<'_>) -> Result<Decided> {
+        let name = &ask.minutes;
         let (minutes, life) = self.issued(name)?;
-        let facts = jiyao_wire::facts_from(&minutes.facts.clone().unwrap_or_default());
-        let decided = facts.meeting.date.as_ref().and_then(|date| jiyao_calendar::parse_iso(&date.value));
+        let mut of = self.origin_of(&minutes, &life, context)?;
+        let revision = minutes.revision;
+        let facts = jiyao_wire::facts_from(&minutes.facts.unwrap_or_default());
         let mut answer = api::PickMattersResponse::default();
-        let (mut events, mut given) = (Vec::new(), 0);
-        for (item_index, item) in (0..).zip(&facts.items) {
-            for (index, decision) in (0..).zip(&item.decisions) {
-                if !self.view.scan_prefix(&keys::by_decision(name, item_index, Some(index)))?.is_empty() {
+        let mut events = Vec::new();
+        let all = (0..).zip(&facts.items).flat_map(|(item_index, item)| {
+            (0..).zip(&item.decisions).map(move |(index, decision)| ((item_index, index), item, decision))
+        });
+        let behind = all.skip_while(|(place, ..)| *place < ask.from);
+        for (looked, (place, item, decision)) in behind.enumerate() {
+            let (item_index, index) = place;
+            if looked == ITEMS_AT_ONCE {
+                answer.next_page_token = format!("{item_index}/{index}");
+                break;
+            }
+            if !self.view.scan_prefix(&keys::by_decision(name, item_index, Some(index)))?.is_empty() {
+                continue;
+            }
+            let text = ask.paragraphs.get(&place).cloned().unwrap_or_default();
+            let left_out = |code: FindingCode| api::LeftOut {
+                item_index,
+                decision_index: index,
+                code: code.as_str().to_owned(),
+            };
+            let pick = match jiyao_matters::pick(decision, &text, of.decided, self.holidays) {
+                Ok(pick) => pick,
+                Err(code) => {
+                    answer.left_out.push(left_out(code));
                     continue;
                 }
-                let text = paragraphs.iter().find(|(item, at, _)| (*item, *at) == (item_index, index));
-                let text = text.map(|(_, _, text)| text.clone()).unwrap_or_default();
-                let left_out = |code: FindingCode| api::LeftOut {
-                    item_index,
-                    decision_index: index,
-                    code: code.as_str().to_owned(),
-                };
-                let pick = match jiyao_matters::pick(decision, &text, decided, self.holidays) {
-                    Ok(pick) => pick,
-                    Err(code) => {
-                        answer.left_out.push(left_out(code));
-                        continue;
-                    }
-                };
-                if Verdict::of(&decision.outcome.value) == Verdict::InPrinciple
-                    && decision.next_step.is_none()
-                {
-                    answer.left_out.push(left_out(FindingCode::NextMissing));
-                }
-                let source = Source {
-                    minutes: name.to_string(),
-                    revision: minutes.revision,
-                    item: item_index,
-                    decision: Some(index),
-                    item_number: item.no.as_ref().map(|no| no.value.to_string()).unwrap_or_default(),
-                    verdict: decision.outcome.value.to_string(),
-                    text,
-                };
-                let matter = self.establish((&minutes, &life), source, &mut given, pick, context)?;
-                answer.matters.push(stub(&matter));
-                events.push(established(&matter)?);
+            };
+            if Verdict::of(&decision.outcome.value) == Verdict::InPrinciple && decision.next_step.is_none() {
+                answer.left_out.push(left_out(FindingCode::NextMissing));
             }
+            let source = Source {
+                minutes: name.to_string(),
+                revision,
+                item: item_index,
+                decision: Some(index),
+                item_number: item.no.as_ref().map(|no| no.value.to_string()).unwrap_or_default(),
+                verdict: decision.outcome.value.to_string(),
+                text,
+            };
+            let matter = self.establish(&mut of, source, pick, context)?;
+            answer.matters.push(stub(&matter));
+            events.push(established(&matter)?);
         }
         Ok(Decided { events, answer: answer.encode_to_vec() })
     }
@@ -215,7 +252,8 @@ impl Desk<'_> {
             printed_due: String::new(),
             effective: None,
         };
-        let mut matter = self.establish((&minutes, &life), source, &mut 0, pick, context)?;
+        let mut of = self.origin_of(&minutes, &life, context)?;
+        let mut matter = self.establish(&mut of, source, pick, context)?;
         if let Some(decided) = matter.decided.filter(|decided| by_hand.due < *decided) {
             return Err(Fault::invalid("due", by_hand.due).with("meeting_date", decided));
         }

@@ -7,9 +7,12 @@ use jiyao_fault::{Fault, Result};
 use jiyao_ledger::{Context, Decided, Lookup as _, Overlay, event};
 use jiyao_matters::Act as MatterAct;
 use jiyao_minutes::{Act, FrozenScope, Quorum};
-use jiyao_names::{Matter as MatterName, Minutes, hex};
+use jiyao_names::{Matter as MatterName, Minutes, Organ, hex};
+use jiyao_proto::attendance::v1::directory_service_client::DirectoryServiceClient;
 use jiyao_proto::attendance::v1::meetings_service_client::MeetingsServiceClient;
-use jiyao_proto::attendance::v1::{ListRecusalsRequest, MemberRecusal};
+use jiyao_proto::attendance::v1::{
+    GetDirectoryChangeRequest, ListRecusalsRequest, MemberRecusal, PostHolder,
+};
 use jiyao_proto::journal::v1::event::Kind;
 use jiyao_proto::journal::v1::{Cursor, Event};
 use jiyao_proto::records::v1 as api;
@@ -25,6 +28,7 @@ use crate::life::{Case, Policy};
 
 pub(crate) const SOURCE_FOLLOWED: &str = "source.followed";
 pub(crate) const RECUSALS_KNOWN: &str = "recusals.known";
+pub(crate) const HOLDERS_KNOWN: &str = "holders.known";
 pub(crate) const ATTENDANCE: &str = "attendance";
 pub(crate) const DISTRIBUTION: &str = "distribution";
 
@@ -38,6 +42,8 @@ pub(crate) enum Settled {
         /// Who took no part in what: it belongs to the record of discussion (requirement 33).
         recusals: Vec<api::RecordedRecusal>,
     },
+    /// A directory says who holds which post.
+    Holders { organ: Organ, holders: Vec<PostHolder> },
     /// Recipients were frozen.
     Scope { minutes: Minutes, scope: FrozenScope },
     /// A recipient signed for minutes.
@@ -89,12 +95,25 @@ impl Intake<RecordsDomain> for Quorums {
                     let meeting = said.meeting.clone();
                     settled.push(Settled::Quorum { minutes, outcome, meeting, recusals });
                 }
-                Some(Kind::RollStated(_) | Kind::DirectoryChanged(_)) => {}
+                Some(Kind::DirectoryChanged(changed)) => {
+                    let organ = Organ::parse(&changed.organ, "organ")?;
+                    let holders = fetch_holders(link, &changed.organ, changed.version).await?;
+                    settled.push(Settled::Holders { organ, holders });
+                }
+                Some(Kind::RollStated(_)) => {}
                 _ => return Err(unknown_kind(&event)),
             }
         }
         Ok(followed(ATTENDANCE, through, settled))
     }
+}
+
+async fn fetch_holders(link: &Link, organ: &str, version: u64) -> Result<Vec<PostHolder>> {
+    let request = GetDirectoryChangeRequest { parent: organ.to_owned(), version };
+    let mut directory =
+        DirectoryServiceClient::new(link.clone()).max_decoding_message_size(jiyao_serve::RESPONSE_LIMIT);
+    let answer = directory.get_directory_change(request).await.map_err(Fault::internal)?;
+    Ok(answer.into_inner().holders)
 }
 
 async fn fetch_recusals(link: &Link, meeting: &str) -> Result<Vec<api::RecordedRecusal>> {
@@ -202,6 +221,13 @@ pub(crate) fn decide(
                 }
                 (minutes, Act::RecordQuorum { outcome: *outcome, reason: meeting.clone() })
             }
+            Settled::Holders { organ, holders } => {
+                if !holders.is_empty() {
+                    let known = stored::HoldersKnown { organ: organ.to_string(), holders: holders.clone() };
+                    events.push(event(HOLDERS_KNOWN, 1, &known));
+                }
+                continue;
+            }
             Settled::Scope { minutes, scope } => (minutes, Act::RecordScope { scope: scope.clone() }),
             Settled::Signed { minutes, units, delivery, day } => {
                 signed_for.extend(units.iter().map(|unit| stored::SignedFor {
@@ -244,6 +270,16 @@ pub(crate) fn decide(
     };
     events.push(event(SOURCE_FOLLOWED, 1, &body));
     Ok(Decided { events, answer: Vec::new() })
+}
+
+/// Shows who holds which post.
+pub(crate) fn show_holders(view: &mut Overlay<'_>, known: stored::HoldersKnown) -> Result<()> {
+    let organ = Organ::parse(&known.organ, "organ")?;
+    for holder in known.holders {
+        let key = keys::holder(&organ, &holder.post, &holder.post_id, &holder.person_id, &holder.from);
+        view.put(key, holder.encode_to_vec());
+    }
+    Ok(())
 }
 
 /// Shows who took no part in what.

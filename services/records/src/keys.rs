@@ -102,6 +102,16 @@ pub(crate) fn signed_for(minutes: &Minutes, unit: &str) -> Vec<u8> {
     of(b"x/", &minutes.organ, &[minutes.id.as_bytes(), unit.as_bytes()])
 }
 
+/// Numbers of a series that are taken, the lowest first, with who has them.
+pub(crate) fn numbers(organ: &Organ, series: &str) -> Vec<u8> {
+    of(b"N/", organ, &[series.as_bytes(), b"\0"])
+}
+
+/// A number of a series that minutes have.
+pub(crate) fn numbered(organ: &Organ, series: &str, number: u32, minutes: &Minutes) -> Vec<u8> {
+    [&numbers(organ, series)[..], &number.to_be_bytes(), minutes.id.as_bytes()].concat()
+}
+
 /// The life of minutes.
 pub(crate) fn life(minutes: &Minutes) -> Vec<u8> {
     of(b"v/", &minutes.organ, &[minutes.id.as_bytes()])
@@ -117,6 +127,16 @@ pub(crate) fn secret(minutes: &Minutes) -> Vec<u8> {
 /// Chains, posts and delegations of an organ.
 pub(crate) fn sign_off(organ: &Organ) -> Vec<u8> {
     of(b"p/", organ, &[])
+}
+
+/// Who holds a post, by its title.
+pub(crate) fn holders(organ: &Organ, post: &str) -> Vec<u8> {
+    of(b"H/", organ, &[post.as_bytes(), b"\0"])
+}
+
+/// One who holds it, since a day.
+pub(crate) fn holder(organ: &Organ, post: &str, post_id: &str, person: &str, from: &str) -> Vec<u8> {
+    [&holders(organ, post)[..], [post_id, person, from].join("/").as_bytes()].concat()
 }
 
 /// The record of discussion of minutes.

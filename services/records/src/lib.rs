@@ -2,7 +2,7 @@
 //!
 //! Rules: `domain` decides and shows what happens to minutes, with `life` (from draft to archive), `follow_up` (matters),
 //! `intake` (what other services settled), `settling` (what people set right) and `erasure`. gRPC: `api` for minutes,
-//! `lifecycle` for their life, `matters` for matters, with `board`, `pages` and `readers`. `keys` says where things lie in
+//! `lifecycle` for their life, `matters` for matters, with `board`, `pages` and `lanes`. `keys` says where things lie in
 //! the state, `documents` reads them there, `sight` says who may see them.
 
 mod api;
@@ -13,11 +13,11 @@ mod erasure;
 mod follow_up;
 mod intake;
 mod keys;
+mod lanes;
 mod life;
 mod lifecycle;
 mod matters;
 mod pages;
-mod readers;
 mod settling;
 mod sight;
 
@@ -43,10 +43,10 @@ use tracing::info;
 
 use crate::domain::RecordsDomain;
 use crate::intake::{Quorums, Receipts};
+use crate::lanes::Lanes;
 use crate::life::Policy;
 use crate::lifecycle::LifecycleApi;
 use crate::matters::MattersApi;
-use crate::readers::Readers;
 
 /// Its port, unless settings say otherwise.
 pub const PORT: u16 = 7101;
@@ -164,10 +164,13 @@ impl Program for Records {
             program => Extractor::with(program.into()),
         };
         let readers =
-            Readers::start().map_err(|source| ServeError::Io { what: "start the readers", source })?;
+            Lanes::start().map_err(|source| ServeError::Io { what: "start the readers", source })?;
         let records = api::Api::new(ledger.clone(), uploads.clone(), limit, extractor, readers, stop.clone());
         let api = limited!(RecordsServiceServer::new(records.clone()));
-        let lifecycle = limited!(LifecycleServiceServer::new(LifecycleApi::new(records.clone())));
+        let (quorums_step, quorums) = Followed::new();
+        let (receipts_step, receipts) = Followed::new();
+        let lifecycle = LifecycleApi::new(records.clone(), [quorums, receipts]);
+        let lifecycle = limited!(LifecycleServiceServer::new(lifecycle));
         let matters =
             limited!(MattersServiceServer::new(MattersApi::new(records, holidays.clone(), stop.clone())));
         let [attendance, distribution] = config.sources();
@@ -186,10 +189,10 @@ impl Program for Records {
             let swept = swept.sweep(SystemTime::now(), UPLOAD_AGE);
             info!(removed = swept.unwrap_or(0), "old uploads were swept");
             if let Some(source) = attendance {
-                take_over(source, ledger.clone(), Quorums, Followed::new().0, ready.clone(), stop.clone());
+                take_over(source, ledger.clone(), Quorums, quorums_step, ready.clone(), stop.clone());
             }
             if let Some(source) = distribution {
-                take_over(source, ledger, Receipts, Followed::new().0, ready, stop);
+                take_over(source, ledger, Receipts, receipts_step, ready, stop);
             }
         };
         serve_domain(parts, RecordsDomain { holidays, policy, uploads }, ledger, add, opened, on_ready).await

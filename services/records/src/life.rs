@@ -2,15 +2,16 @@
 
 use jiyao_calendar::{Date, civil_date, parse_iso};
 use jiyao_docnum::DocumentNumber;
-use jiyao_fault::{Fault, Result};
+use jiyao_fault::{Fault, Reason, Result};
 use jiyao_ledger::{Context, Decided, Overlay, check_etag, event, from_json, to_json};
-use jiyao_minutes::{Act, DisclosureClass, Entry, Life, SignOff};
+use jiyao_minutes::{Act, Difference, DisclosureClass, Entry, Life, SignOff};
 use jiyao_names::{Minutes, Organ};
 use jiyao_proto::records::v1 as api;
 use jiyao_proto::stored::v1 as stored;
 use prost::Message as _;
 
 use crate::documents::{View as _, no_content};
+use crate::intake::unless_refused;
 use crate::keys;
 use crate::sight;
 
@@ -42,7 +43,33 @@ pub(crate) struct Amend {
     pub(crate) text: String,
     /// What the reading gave; name, revision, identity and time stay or are decided.
     pub(crate) read: api::Minutes,
+    /// Of formatting alone: the revision that it was held against, and what differs.
+    pub(crate) held: Option<(u64, Option<Difference>)>,
 }
+
+impl Amend {
+    /// Refuses formatting that changes content of the revision that it must leave as it is.
+    fn check_content(&self, must_stay: u64) -> Result<()> {
+        let Some((revision, difference)) = self.held.as_ref().filter(|(of, _)| *of == must_stay) else {
+            // Somebody signed or changed it meanwhile: it is to be held against that.
+            return Err(Fault::new(Reason::EtagStale)
+                .at("etag")
+                .with("etag", self.etag)
+                .with("newest", must_stay));
+        };
+        let Some(Difference { what, before, after }) = difference else { return Ok(()) };
+        let short = |text: &str| text.chars().take(LONGEST_QUOTE).collect::<String>();
+        Err(Fault::new(Reason::ContentChanged)
+            .at("source")
+            .with("what", what)
+            .with("before", short(before))
+            .with("after", short(after))
+            .with("revision", revision))
+    }
+}
+
+/// Characters of a difference that a refusal quotes.
+const LONGEST_QUOTE: usize = 200;
 
 /// What a deployment takes.
 #[derive(Clone, Copy, Debug)]
@@ -102,7 +129,7 @@ impl<'c> Case<'c> {
     }
 
     pub(crate) fn decide(&self, act: Act, context: &Context<'_>, policy: Policy) -> Result<Entry> {
-        let sign_off = self.view.sign_off(&self.name.organ)?;
+        let sign_off = self.view.sign_off_on(&self.name.organ, self.today)?;
         let facts = self.minutes.facts.clone().unwrap_or_default();
         let meeting = facts.meeting.unwrap_or_default();
         let kind = meeting.kind.map(|kind| kind.value).unwrap_or_default();
@@ -160,6 +187,15 @@ pub(crate) fn replace(
     case.event(&entry)
 }
 
+/// Marks the minutes whose correction is void as in force again; None where another correction has taken their place.
+fn reinstate(case: &Case<'_>, context: &Context<'_>, policy: Policy) -> Result<Option<stored::Event>> {
+    let old = Minutes::parse(&case.minutes.corrects, "corrects")?;
+    let before = Case::of(case.view, &old, "corrects", context)?;
+    let act = Act::Reinstate { was: case.minutes.name.clone() };
+    let entry = unless_refused(before.decide(act, context, policy))?;
+    entry.map(|entry| before.event(&entry)).transpose()
+}
+
 pub(crate) fn decide(
     view: &Overlay<'_>,
     step: &Step,
@@ -179,6 +215,10 @@ pub(crate) fn decide(
                 let old = Minutes::parse(&case.minutes.corrects, "corrects")?;
                 events.push(replace(view, &old, &case.minutes.name, context, policy)?);
             }
+            if matches!(entry.act, Act::Revoke { .. } | Act::Void { .. }) && !case.minutes.corrects.is_empty()
+            {
+                events.extend(reinstate(&case, context, policy)?);
+            }
             let answer = api::Minutes { name: minutes.to_string(), ..api::Minutes::default() };
             Ok(Decided { events, answer: answer.encode_to_vec() })
         }
@@ -194,6 +234,9 @@ pub(crate) fn decide(
                 note: amend.note.clone(),
             };
             let entry = case.decide(act, context, policy)?;
+            if amend.formatting {
+                amend.check_content(formatted_revision(&case.life, &case.minutes))?;
+            }
             let minutes = api::Minutes {
                 name: case.minutes.name.clone(),
                 revision: newest + 1,
@@ -243,6 +286,11 @@ pub(crate) fn decide(
     }
 }
 
+/// The revision that formatting must leave as it is: the one that was signed, else the newest.
+pub(crate) fn formatted_revision(life: &Life, minutes: &api::Minutes) -> u64 {
+    life.signed_revision.unwrap_or(minutes.revision)
+}
+
 /// Shows an act on minutes.
 pub(crate) fn show_acted(view: &mut Overlay<'_>, name: &str, entry: &[u8]) -> Result<()> {
     let name = Minutes::parse(name, "minutes")?;
@@ -253,23 +301,48 @@ pub(crate) fn show_acted(view: &mut Overlay<'_>, name: &str, entry: &[u8]) -> Re
         let identity = keys::by_identity(&name.organ, &format!("number:{number}"));
         view.put(identity, name.to_string().into_bytes());
         if let Some(number) = DocumentNumber::parse(number) {
-            count_up(view, &name.organ, &number)?;
+            count_up(view, &name, &number)?;
         }
     }
     let has_level = life.secrecy.is_some();
+    let is_void = matches!(entry.act, Act::Void { .. });
     life.apply(entry);
+    if is_void && let Some(number) = printed_number(&minutes) {
+        count_down(view, &name, &number)?;
+    }
     if has_level != life.secrecy.is_some() {
         sight::show(view, &name, &life);
     }
     view.put(keys::life(&name), to_json(&life)?);
+    crate::domain::put_summary(view, &name, None, &minutes, &life);
     Ok(())
 }
 
-/// The counter of a number's series stands at it or above.
-pub(crate) fn count_up(view: &mut Overlay<'_>, organ: &Organ, number: &DocumentNumber) -> Result<()> {
-    let series = number_series(&number.series, i16::try_from(number.year).unwrap_or(0));
+fn series_of(number: &DocumentNumber) -> String {
+    number_series(&number.series, i16::try_from(number.year).unwrap_or(0))
+}
+
+/// A number is taken: the counter of its series stands at it or above.
+fn count_up(view: &mut Overlay<'_>, name: &Minutes, number: &DocumentNumber) -> Result<()> {
+    let (organ, series) = (&name.organ, series_of(number));
+    view.put(keys::numbered(organ, &series, number.number, name), Vec::new());
     if view.last_number(organ, &series)? < number.number {
         view.put(keys::counter(organ, &series), number.number.to_be_bytes().to_vec());
+    }
+    Ok(())
+}
+
+/// The number of minutes that should never have been recorded counts no more: the counter of its series goes back to the
+/// highest number that is taken.
+fn count_down(view: &mut Overlay<'_>, name: &Minutes, number: &DocumentNumber) -> Result<()> {
+    let (organ, series) = (&name.organ, series_of(number));
+    view.remove(keys::numbered(organ, &series, number.number, name));
+    if view.last_number(organ, &series)? == number.number {
+        let prefix = keys::numbers(organ, &series);
+        let taken = view.scan_prefix(&prefix)?;
+        let highest: Option<[u8; 4]> =
+            taken.last().and_then(|(key, _)| key[prefix.len()..].first_chunk().copied());
+        view.put(keys::counter(organ, &series), highest.unwrap_or_default().to_vec());
     }
     Ok(())
 }
@@ -279,7 +352,7 @@ pub(crate) fn count_imported(view: &mut Overlay<'_>, name: &Minutes, minutes: &a
     if minutes.standing != i32::from(api::Standing::IssuedElsewhere) {
         return Ok(());
     }
-    printed_number(minutes).map_or(Ok(()), |number| count_up(view, &name.organ, &number))
+    printed_number(minutes).map_or(Ok(()), |number| count_up(view, name, &number))
 }
 
 pub(crate) fn show_proceedings(view: &mut Overlay<'_>, kept: stored::ProceedingsKept) -> Result<()> {

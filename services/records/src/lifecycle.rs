@@ -1,34 +1,43 @@
 //! The life of minutes over gRPC.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use jiyao_calendar::{Clock as _, SystemClock, civil_date};
+use jiyao_docnum::DocumentNumber;
 use jiyao_fault::{Fault, Reason, Result};
 use jiyao_ledger::Reading;
-use jiyao_minutes::{Act, ChangeKind, compare};
+use jiyao_minutes::{Act, ChangeKind, Filled, Version, compare, content_change};
 use jiyao_names::{Minutes, Organ};
 use jiyao_proto::journal::v1::Cursor;
 use jiyao_proto::records::v1::{self as api, clause_change, side};
 use jiyao_proto::server::records::v1::lifecycle_service_server::LifecycleService;
 use jiyao_proto::stored::v1::RecusalsKnown;
-use jiyao_serve::{Asked, CLERKS, Caller, LEADERS, READERS, cursor_to, service};
-use jiyao_wire::Asks;
+use jiyao_serve::{Asked, CLERKS, Caller, Followed, Interest, LEADERS, READERS, cursor_to, service};
+use jiyao_wire::{Asks, check_count};
 use prost::Message as _;
 
 use crate::api::{Api, Read};
 use crate::documents::View as _;
 use crate::domain::Command;
 use crate::keys;
-use crate::life::{Amend, Step, said};
+use crate::lanes::LONGEST_COMPARISON;
+use crate::life::{Amend, Step, formatted_revision, said};
 use crate::sight;
 
 /// Largest text to compare.
 const LARGEST_TEXT: usize = 768 << 10;
 
 #[derive(Clone)]
-pub(crate) struct LifecycleApi(Api);
+pub(crate) struct LifecycleApi {
+    records: Api,
+    /// How far attendance and distribution have been taken over.
+    followed: [Followed; 2],
+}
 
 impl LifecycleApi {
-    pub(crate) fn new(records: Api) -> Self {
-        Self(records)
+    pub(crate) fn new(records: Api, followed: [Followed; 2]) -> Self {
+        Self { records, followed }
     }
 
     /// A passage is marked in the text as it is, and nothing is made public where one is no longer found.
@@ -36,7 +45,7 @@ impl LifecycleApi {
         let quotes: Vec<String> = match act {
             Act::MarkPassage { passage } => vec![passage.quote.clone()],
             Act::Publish { .. } => {
-                let (now, _) = self.0.revision(minutes, 0)?;
+                let (now, _) = self.records.revision(minutes, 0)?;
                 let passages = now.life.unwrap_or_default().passages;
                 passages.into_iter().map(|passage| passage.quote).collect()
             }
@@ -45,7 +54,7 @@ impl LifecycleApi {
         if quotes.is_empty() {
             return Ok(());
         }
-        let text = self.0.text_of(minutes, 0).await?;
+        let text = self.records.text_of(minutes, 0).await?;
         let missing = move || quotes.into_iter().find(|quote| !text.contains(quote.as_str()));
         match tokio::task::spawn_blocking(missing).await.map_err(Fault::internal)? {
             Some(quote) => Err(Fault::invalid("quote", quote)),
@@ -64,8 +73,15 @@ impl LifecycleApi {
         let act = request.act()?;
         self.check_passages(&minutes, &act).await?;
         let step = Step::Act { minutes: minutes.clone(), etag, act: Box::new(act) };
-        let committed = self.0.ledger.submit(&caller, asked, Command::Step(step)).await?;
-        Ok((self.0.revision(&minutes, 0)?.0, cursor_to(&committed.cursor)))
+        let committed = self.records.ledger.submit(&caller, asked, Command::Step(step)).await;
+        let committed = committed.or_else(|fault| {
+            // What is missing comes from another service, and does not come any more.
+            if [Reason::ScopeNotFrozen, Reason::QuorumOpen].contains(&fault.reason()) {
+                self.followed.iter().try_for_each(Followed::goes_on)?;
+            }
+            Err(fault)
+        })?;
+        Ok((self.records.revision(&minutes, 0)?.0, cursor_to(&committed.cursor)))
     }
 
     async fn update_draft(
@@ -76,8 +92,21 @@ impl LifecycleApi {
         let name = Minutes::parse(&request.name, "name")?;
         let asked = Asked::of(&mut request)?;
         let minutes = name.clone();
+        // Formatting is held against what it must leave as it is.
+        let against = match request.formatting {
+            true => Some(self.to_format(&name).await?),
+            false => None,
+        };
+        let words = Arc::clone(&self.records.words);
         let amend = move |read: Read| {
+            let held = against.map(|(revision, text, filled)| {
+                // Both by the same reader: what an older one read otherwise is no change.
+                let signed = jiyao_reader::read(&text, &words).facts;
+                let before = Version { text: &text, facts: &signed };
+                (revision, content_change(before, read.version(), &filled))
+            });
             Ok(Amend {
+                held,
                 minutes,
                 etag: request.etag,
                 formatting: request.formatting,
@@ -87,12 +116,24 @@ impl LifecycleApi {
                 text: read.text,
             })
         };
-        let amend = self.0.read(request.source, false, amend).await?;
+        let lane = (&self.records.lanes.imports, Duration::MAX);
+        let amend = self.records.read(lane, request.source, false, amend).await?;
         let step = Step::Amend(Box::new(amend));
-        let committed = self.0.ledger.submit(&caller, asked, Command::Step(step)).await?;
+        let committed = self.records.ledger.submit(&caller, asked, Command::Step(step)).await?;
         let made = api::Minutes::decode(committed.answer.as_slice()).map_err(Fault::internal)?;
-        let (minutes, _) = self.0.revision(&name, made.revision)?;
+        let (minutes, _) = self.records.revision(&name, made.revision)?;
         Ok(api::UpdateDraftResponse { minutes: Some(minutes), position: Some(cursor_to(&committed.cursor)) })
+    }
+
+    /// The revision that formatting must leave as it is, its text, and what may be filled in.
+    async fn to_format(&self, name: &Minutes) -> Result<(u64, String, Filled)> {
+        let ((revision, filled), _) = self.records.ledger.get()?.read(|view| {
+            let minutes = view.document(name, "name")?.minutes.unwrap_or_default();
+            let life = view.life(name, &minutes)?;
+            let filled = Filled { number: DocumentNumber::parse(&life.number), signed: life.signed };
+            Ok((formatted_revision(&life, &minutes), filled))
+        })?;
+        Ok((revision, self.records.text_of(name, revision).await?, filled))
     }
 
     async fn side(&self, caller: &Caller, side: Option<api::Side>, field: &str) -> Result<String> {
@@ -105,8 +146,8 @@ impl LifecycleApi {
                 let asked = async || {
                     let name = Minutes::parse(&revision.name, "name")?;
                     let see = |view: &Reading<'_>| sight::check(view, &caller.principal, &name, "name");
-                    self.0.ledger.get()?.read(see)?;
-                    self.0.text_of(&name, revision.revision).await
+                    self.records.ledger.get()?.read(see)?;
+                    self.records.text_of(&name, revision.revision).await
                 };
                 asked().await.map_err(|fault| fault.below(&format!("{field}.revision")))
             }
@@ -120,7 +161,8 @@ impl LifecycleApi {
     ) -> Result<api::CompareVersionsResponse> {
         let before = self.side(&caller, request.before, "before").await?;
         let after = self.side(&caller, request.after, "after").await?;
-        let changes = tokio::task::spawn_blocking(move || compare(&before, &after));
+        let work = move |_: &Interest| Ok(compare(&before, &after, LONGEST_COMPARISON));
+        let changes = self.records.lanes.comparisons.have(work).await?;
         let index = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
         let message = |change: jiyao_minutes::Change| api::ClauseChange {
             kind: match change.kind {
@@ -134,7 +176,7 @@ impl LifecycleApi {
             before: change.before,
             after: change.after,
         };
-        let changes = changes.await.map_err(Fault::internal)?.into_iter().map(message).collect();
+        let changes = changes.into_iter().map(message).collect();
         Ok(api::CompareVersionsResponse { changes })
     }
 
@@ -144,7 +186,7 @@ impl LifecycleApi {
         request: api::GetStandingRequest,
     ) -> Result<api::GetStandingResponse> {
         let name = Minutes::parse(&request.name, "name")?;
-        let ((life, minutes, zone), _) = self.0.ledger.get()?.read(|view| {
+        let ((life, minutes, zone), _) = self.records.ledger.get()?.read(|view| {
             sight::check(view, &caller.principal, &name, "name")?;
             let minutes = view.document(&name, "name")?.minutes.unwrap_or_default();
             Ok((view.life(&name, &minutes)?, minutes, view.organ(&name.organ, "name")?.time_zone))
@@ -168,6 +210,8 @@ impl LifecycleApi {
         if request.text.trim().is_empty() {
             return Err(Fault::required("text"));
         }
+        check_count(&request.dissents, "dissents")?;
+        check_count(&request.readers, "readers")?;
         if request.text.len() > LARGEST_TEXT {
             return Err(jiyao_extract::too_large(LARGEST_TEXT, "text"));
         }
@@ -179,7 +223,7 @@ impl LifecycleApi {
             ..api::Proceedings::default()
         };
         let step = Step::Keep(Box::new(proceedings));
-        let committed = self.0.ledger.submit(&caller, asked, Command::Step(step)).await?;
+        let committed = self.records.ledger.submit(&caller, asked, Command::Step(step)).await?;
         let kept =
             api::RecordProceedingsResponse::decode(committed.answer.as_slice()).map_err(Fault::internal)?;
         Ok(api::RecordProceedingsResponse { position: Some(cursor_to(&committed.cursor)), ..kept })
@@ -192,7 +236,7 @@ impl LifecycleApi {
         request: api::GetProceedingsRequest,
     ) -> Result<api::GetProceedingsResponse> {
         let name = Minutes::parse(&request.minutes, "minutes")?;
-        let ((kept, recusals), _) = self.0.ledger.get()?.read(|view| {
+        let ((kept, recusals), _) = self.records.ledger.get()?.read(|view| {
             sight::check(view, &caller.principal, &name, "minutes")?;
             view.document(&name, "minutes")?;
             Ok((view.get(&keys::proceedings(&name))?, view.get(&keys::recusals(&name))?))
@@ -219,7 +263,7 @@ impl LifecycleApi {
         let wanted = request.sign_off.clone().ok_or_else(|| Fault::required("sign_off"))?;
         let sign_off = Box::new(jiyao_wire::sign_off_from(wanted)?);
         let step = Step::SignOff { organ, sign_off };
-        let committed = self.0.ledger.submit(&caller, asked, Command::Step(step)).await?;
+        let committed = self.records.ledger.submit(&caller, asked, Command::Step(step)).await?;
         Ok(api::SetSignOffResponse {
             sign_off: request.sign_off,
             position: Some(cursor_to(&committed.cursor)),
@@ -232,7 +276,7 @@ impl LifecycleApi {
         request: api::GetSignOffRequest,
     ) -> Result<api::GetSignOffResponse> {
         let name = Organ::parse(&request.organ, "organ")?;
-        let (sign_off, _) = self.0.ledger.get()?.read(|view| {
+        let (sign_off, _) = self.records.ledger.get()?.read(|view| {
             view.organ(&name, "organ")?;
             view.sign_off(&name)
         })?;

@@ -1,5 +1,6 @@
 //! Follow-through over gRPC.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::StreamExt as _;
@@ -16,7 +17,7 @@ use jiyao_serve::{
     Answers, Asked, CLERKS, Caller, LEADERS, Late, PageQuery, Principal, READERS, Role, SUPERVISORS, UNITS,
     cursor_from, cursor_to, list_of, page_size, service, wait_for,
 };
-use jiyao_wire::{Asks, light_up, required_date};
+use jiyao_wire::{Asks, check_count, light_up, required_date};
 use prost::Message as _;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
@@ -25,7 +26,7 @@ use crate::api::Api;
 use crate::board::board;
 use crate::documents::{View as _, no_matter, no_minutes};
 use crate::domain::{Command, RecordsDomain};
-use crate::follow_up::{ByHand, FollowUp};
+use crate::follow_up::{AskPick, ByHand, FollowUp, Place};
 use crate::keys;
 use crate::sight::{self, MatterSight};
 
@@ -85,9 +86,9 @@ fn without_blanks(text: &str) -> String {
 
 /// For each decision the words of its paragraph: from its verdict to the end of the last sentence that a fact of it
 /// stands in.
-fn paragraphs(minutes: &api::Minutes, text: &str) -> Vec<(u32, u32, String)> {
+fn paragraphs(minutes: &api::Minutes, text: &str) -> BTreeMap<Place, String> {
     let facts = jiyao_wire::facts_from(&minutes.facts.clone().unwrap_or_default());
-    let mut found = Vec::new();
+    let mut found = BTreeMap::new();
     for (item_index, item) in (0..).zip(&facts.items) {
         for (index, decision) in (0..).zip(&item.decisions) {
             let one = [&decision.next_step, &decision.next_body, &decision.effective_date];
@@ -103,10 +104,21 @@ fn paragraphs(minutes: &api::Minutes, text: &str) -> Vec<(u32, u32, String)> {
             let stop = rest.find(['。', '\n']).map_or(text.len(), |at| end + at);
             let stop = stop
                 + text.get(stop..).and_then(|rest| rest.strip_prefix('。')).map_or(0, |_| '。'.len_utf8());
-            found.push((item_index, index, without_blanks(text.get(start..stop).unwrap_or_default())));
+            let words = without_blanks(text.get(start..stop).unwrap_or_default());
+            found.insert((item_index, index), words);
         }
     }
     found
+}
+
+/// The place that a page token of decisions names; the first for an empty one.
+fn place_of(token: &str) -> Result<Place> {
+    if token.is_empty() {
+        return Ok((0, 0));
+    }
+    let place =
+        token.split_once('/').and_then(|(item, index)| Some((item.parse().ok()?, index.parse().ok()?)));
+    place.ok_or_else(|| Fault::new(Reason::PageTokenInvalid).at("page_token"))
 }
 
 impl MattersApi {
@@ -207,7 +219,8 @@ impl MattersApi {
         let paragraphs = tokio::task::spawn_blocking(move || paragraphs(&minutes, &text))
             .await
             .map_err(Fault::internal)?;
-        let command = FollowUp::Pick { minutes: name, paragraphs };
+        let from = place_of(&request.page_token)?;
+        let command = FollowUp::Pick(AskPick { minutes: name, paragraphs, from });
         let committed = self.ledger.submit(&caller, asked, Command::FollowUp(command)).await?;
         let mut response =
             api::PickMattersResponse::decode(committed.answer.as_slice()).map_err(Fault::internal)?;
@@ -229,6 +242,8 @@ impl MattersApi {
         if lead.contains(['、', '，', ',', '；', ';']) {
             return Err(Fault::invalid("lead", lead));
         }
+        check_count(&request.helpers, "helpers")?;
+        check_count(&request.milestones, "milestones")?;
         let due = required_date(&request.due, "due")?;
         let milestone = |(at, milestone): (usize, &api::Milestone)| {
             Ok(Milestone {

@@ -31,6 +31,9 @@ impl World {
             until: day("2025-04-30"),
             document: "临政发〔2025〕2号".into(),
         });
+        for post in ["秘书长", "副秘书长", "市长", "副市长", "常务副市长"] {
+            sign_off.holders.insert(post.into(), vec!["张三".into()]);
+        }
         Self {
             life: Life::draft("起草人"),
             today: day("2025-04-20"),
@@ -313,6 +316,12 @@ fn req_13_chains_are_data_by_kind_of_meeting_and_posts_have_holders() {
     assert_eq!(special.refuses(sign()), Reason::DelegationMissing, "the mayor does not sign these");
     let plain = world.clone().does([submit(), review(true), sign()]);
     assert_eq!(plain.life.stage, Stage::Signed, "two chains side by side");
+    for nobody in [None, Some(Vec::new())] {
+        let mut empty = world.clone();
+        empty.sign_off.holders.remove("秘书长");
+        nobody.into_iter().for_each(|none| drop(empty.sign_off.holders.insert("秘书长".into(), none)));
+        assert_eq!(empty.does([submit()]).refuses(review(true)), Reason::PostForbids, "nobody holds it");
+    }
     world.sign_off.holders.insert("秘书长".into(), vec!["李四".into()]);
     let world = world.does([submit()]);
     assert_eq!(world.refuses(review(true)), Reason::PostForbids);
@@ -326,6 +335,7 @@ fn req_14_a_change_after_the_signature_goes_back_to_the_signer() {
     assert_eq!((reset.life.stage, reset.life.signed.is_some()), (Stage::Proofread, true), "only the setting");
     let changed = world.does([amend(false)]);
     assert_eq!((changed.life.stage, changed.life.signed), (Stage::Reviewed, None));
+    assert_eq!((reset.life.signed_revision, changed.life.signed_revision), (Some(1), None));
     assert!(matches!(
         changed.life.history.last().unwrap().act,
         Act::Amend { from_revision: 1, to_revision: 2, .. }
@@ -342,6 +352,13 @@ fn req_15_after_issue_the_content_stays() {
     let replaced = at(Stage::Issued).does([Act::Replace { by: "organs/linlan/minutes/2".into() }]);
     assert_eq!(replaced.life.replaced_by, "organs/linlan/minutes/2");
     assert_eq!(replaced.refuses(Act::Replace { by: "organs/linlan/minutes/3".into() }), Reason::StateForbids);
+    let reinstate = |was: &str| Act::Reinstate { was: was.into() };
+    assert_eq!(replaced.refuses(reinstate("organs/linlan/minutes/3")), Reason::StateForbids, "another one");
+    assert_eq!(replaced.refuses(reinstate("")), Reason::StateForbids);
+    let again = replaced.does([reinstate("organs/linlan/minutes/2")]);
+    assert_eq!(again.life.standing_on(day("2030-01-01"), None), Standing::InForce);
+    let once_more = again.does([Act::Replace { by: "organs/linlan/minutes/3".into() }]);
+    assert_eq!(once_more.life.replaced_by, "organs/linlan/minutes/3");
 }
 
 #[test]

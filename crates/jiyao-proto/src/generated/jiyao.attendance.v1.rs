@@ -350,7 +350,8 @@ pub struct ImportDirectoryRequest {
     #[prost(string, tag = "1")]
     pub parent: ::prost::alloc::string::String,
     /// CSV in UTF-8 or GB18030, at most 768 KiB: headings `type`, `id`, `title`, `short`, `aliases`, `kind`, `classes`,
-    /// `unit`, `rank`, `member_of`, `person`, `post`, `from`, `until`, `successors`; `type` is `unit`, `person`, `post`
+    /// `unit`, `rank`, `member_of`, `person`, `post`, `from`, `until`, `successors`, `principals` (of a tenure: who acts in
+    /// the post); `type` is `unit`, `person`, `post`
     /// or `tenure`; several values in a cell are parted by `;`. An entry of the same id takes the place of the older
     /// one.
     #[prost(bytes = "vec", tag = "2")]
@@ -515,6 +516,31 @@ pub struct GetDirectoryChangeResponse {
     /// In the order of the table.
     #[prost(message, repeated, tag = "1")]
     pub units: ::prost::alloc::vec::Vec<Unit>,
+    /// Who holds which post, by which principals.
+    #[prost(message, repeated, tag = "2")]
+    pub holders: ::prost::alloc::vec::Vec<PostHolder>,
+}
+/// Principals that act as the holder of a post.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PostHolder {
+    /// Id of the post in the directory.
+    #[prost(string, tag = "1")]
+    pub post_id: ::prost::alloc::string::String,
+    /// Id of the person.
+    #[prost(string, tag = "2")]
+    pub person_id: ::prost::alloc::string::String,
+    /// What the post is called, e.g. 市长.
+    #[prost(string, tag = "3")]
+    pub post: ::prost::alloc::string::String,
+    /// Who acts; empty: nobody does.
+    #[prost(string, repeated, tag = "4")]
+    pub principals: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// First day, ISO; empty: open.
+    #[prost(string, tag = "5")]
+    pub from: ::prost::alloc::string::String,
+    /// Last day, ISO; empty: open.
+    #[prost(string, tag = "6")]
+    pub until: ::prost::alloc::string::String,
 }
 /// Sets an organ's rules of quorum, leave and assistants: what is asked.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -1760,9 +1786,9 @@ pub struct DecideLeaveRequest {
     /// As what, e.g. 市长.
     #[prost(string, tag = "2")]
     pub post: ::prost::alloc::string::String,
-    /// Granted.
-    #[prost(bool, tag = "3")]
-    pub grant: bool,
+    /// APPROVED grants it, REFUSED does not. Required.
+    #[prost(enumeration = "Ruling", tag = "3")]
+    pub decision: i32,
     /// `version` that was looked at; 0 is the newest, whichever it is.
     #[prost(uint64, tag = "14")]
     pub etag: u64,
@@ -1789,9 +1815,9 @@ pub struct DecideSubstituteRequest {
     /// As what, e.g. 秘书长.
     #[prost(string, tag = "2")]
     pub post: ::prost::alloc::string::String,
-    /// Approved.
-    #[prost(bool, tag = "3")]
-    pub approve: bool,
+    /// Required.
+    #[prost(enumeration = "Ruling", tag = "3")]
+    pub decision: i32,
     /// `version` that was looked at; 0 is the newest, whichever it is.
     #[prost(uint64, tag = "14")]
     pub etag: u64,
@@ -2300,6 +2326,39 @@ pub struct AttendanceRate {
     /// Sent somebody who was approved.
     #[prost(uint64, tag = "7")]
     pub sent: u64,
+}
+/// Which way somebody decided. Where it decides, unset is refused: nothing stands for an answer that was not given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Ruling {
+    /// None was given: FIELD_REQUIRED.
+    Unspecified = 0,
+    /// 同意: approved or granted.
+    Approved = 1,
+    /// 不同意: refused.
+    Refused = 2,
+}
+impl Ruling {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "RULING_UNSPECIFIED",
+            Self::Approved => "RULING_APPROVED",
+            Self::Refused => "RULING_REFUSED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "RULING_UNSPECIFIED" => Some(Self::Unspecified),
+            "RULING_APPROVED" => Some(Self::Approved),
+            "RULING_REFUSED" => Some(Self::Refused),
+            _ => None,
+        }
+    }
 }
 /// How far a meeting is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]

@@ -164,6 +164,14 @@ pub enum Reason {
     DisclosureMismatch = 75,
     /// INVALID_ARGUMENT: the message is larger than is taken, or not of its method's form. Metadata: {"detail": "…"}.
     MessageUnreadable = 76,
+    /// FAILED_PRECONDITION: the service's clock is far behind its last record, or moved against the time that passed.
+    /// Nothing is recorded until it is right, or an operator accepts it (AcceptClock). `why` is BEHIND_LAST_RECORD or
+    /// JUMPED. Metadata: {"clock": "2028-01-04T01:02:03Z", "expected": "2026-11-30T01:02:03Z", "why": "JUMPED"}.
+    ClockJumped = 77,
+    /// FAILED_PRECONDITION: what is said to be formatting changes content that was signed or handed in. `what` is the path
+    /// of a fact, or `clause` and its position from 1. Metadata: {"what": "items\[0\].decisions\[0\].outcome", "before": "…",
+    /// "after": "…", "revision": "2"}.
+    ContentChanged = 78,
 }
 impl Reason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -249,6 +257,8 @@ impl Reason {
             Self::ErasureNotFound => "REASON_ERASURE_NOT_FOUND",
             Self::DisclosureMismatch => "REASON_DISCLOSURE_MISMATCH",
             Self::MessageUnreadable => "REASON_MESSAGE_UNREADABLE",
+            Self::ClockJumped => "REASON_CLOCK_JUMPED",
+            Self::ContentChanged => "REASON_CONTENT_CHANGED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -331,6 +341,8 @@ impl Reason {
             "REASON_ERASURE_NOT_FOUND" => Some(Self::ErasureNotFound),
             "REASON_DISCLOSURE_MISMATCH" => Some(Self::DisclosureMismatch),
             "REASON_MESSAGE_UNREADABLE" => Some(Self::MessageUnreadable),
+            "REASON_CLOCK_JUMPED" => Some(Self::ClockJumped),
+            "REASON_CONTENT_CHANGED" => Some(Self::ContentChanged),
             _ => None,
         }
     }

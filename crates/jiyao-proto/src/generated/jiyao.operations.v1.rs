@@ -33,6 +33,26 @@ pub struct ConfirmErasureResponse {
     #[prost(message, optional, tag = "1")]
     pub erasure: ::core::option::Option<Erasure>,
 }
+/// Why the clock is right.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AcceptClockRequest {
+    /// At most 2000 bytes. It stays on record.
+    #[prost(string, tag = "1")]
+    pub reason: ::prost::alloc::string::String,
+    /// The client's UUID: a repeat gets the first answer.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What was accepted.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AcceptClockResponse {
+    /// What the clock said.
+    #[prost(message, optional, tag = "1")]
+    pub clock_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// What it was expected to say.
+    #[prost(message, optional, tag = "2")]
+    pub expected_time: ::core::option::Option<::prost_types::Timestamp>,
+}
 /// Nothing to say: all of them.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListErasuresRequest {}
@@ -110,6 +130,22 @@ pub struct GetStatusResponse {
     /// Up to which record it reached.
     #[prost(uint64, tag = "11")]
     pub last_backup_sequence: u64,
+    /// The clock that dates of documents come from.
+    #[prost(message, optional, tag = "12")]
+    pub clock: ::core::option::Option<ClockStatus>,
+}
+/// The clock of a service.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ClockStatus {
+    /// What it says.
+    #[prost(message, optional, tag = "1")]
+    pub time: ::core::option::Option<::prost_types::Timestamp>,
+    /// What it was expected to say.
+    #[prost(message, optional, tag = "2")]
+    pub expected: ::core::option::Option<::prost_types::Timestamp>,
+    /// Why nothing is recorded until AcceptClock: BEHIND_LAST_RECORD or JUMPED; empty: it is trusted.
+    #[prost(string, tag = "3")]
+    pub refused: ::prost::alloc::string::String,
 }
 /// A journal that a service follows.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -408,6 +444,38 @@ pub mod operations_service_client {
                     GrpcMethod::new(
                         "jiyao.operations.v1.OperationsService",
                         "ConfirmErasure",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Accepts the service's clock, which was refused with CLOCK_JUMPED: an operator has looked at it, and it is right. It
+        /// stands on record with what the clock says and what was expected.
+        /// Errors: STATE_FORBIDS where the clock is trusted, FIELD_REQUIRED, FIELD_INVALID.
+        pub async fn accept_clock(
+            &mut self,
+            request: impl tonic::IntoRequest<super::AcceptClockRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AcceptClockResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.operations.v1.OperationsService/AcceptClock",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "jiyao.operations.v1.OperationsService",
+                        "AcceptClock",
                     ),
                 );
             self.inner.unary(req, path, codec).await

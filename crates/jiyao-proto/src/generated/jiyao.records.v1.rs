@@ -589,6 +589,39 @@ impl Stage {
         }
     }
 }
+/// Which way somebody decided. Where it decides, unset is refused: nothing stands for an answer that was not given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Ruling {
+    /// None was given: FIELD_REQUIRED.
+    Unspecified = 0,
+    /// 同意: approved, accepted, granted, upheld.
+    Approved = 1,
+    /// 不同意, 退回: refused or sent back.
+    Refused = 2,
+}
+impl Ruling {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "RULING_UNSPECIFIED",
+            Self::Approved => "RULING_APPROVED",
+            Self::Refused => "RULING_REFUSED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "RULING_UNSPECIFIED" => Some(Self::Unspecified),
+            "RULING_APPROVED" => Some(Self::Approved),
+            "RULING_REFUSED" => Some(Self::Refused),
+            _ => None,
+        }
+    }
+}
 /// How somebody agreed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -818,7 +851,7 @@ pub struct MinutesSummary {
     /// Issuer as printed; empty where the text has none.
     #[prost(string, tag = "2")]
     pub issuer: ::prost::alloc::string::String,
-    /// Own number as printed; empty where the text has none.
+    /// Own number: the one that was registered here, else as printed; empty where there is none.
     #[prost(string, tag = "3")]
     pub document_number: ::prost::alloc::string::String,
     /// Meeting kind, e.g. 常务会议.
@@ -842,6 +875,9 @@ pub struct MinutesSummary {
     /// How it came in.
     #[prost(enumeration = "Standing", tag = "10")]
     pub standing: i32,
+    /// How far it is.
+    #[prost(enumeration = "Stage", tag = "11")]
+    pub stage: i32,
 }
 /// One minutes, one revision of it.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -900,6 +936,10 @@ pub struct Minutes {
     /// When its content was erased; what is left is what a register says of it. Absent: it was not.
     #[prost(message, optional, tag = "18")]
     pub erase_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Where the text has a verdict word that became neither a decision nor a doubt: what somebody else said, or what was
+    /// agreed before.
+    #[prost(message, repeated, tag = "19")]
+    pub uncovered: ::prost::alloc::vec::Vec<Span>,
 }
 /// What a person decided about a reading.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1026,6 +1066,9 @@ pub struct ReadMinutesResponse {
     /// What the file is: UTF-8, GB18030, HTML, DOCX or PDF.
     #[prost(string, tag = "5")]
     pub format: ::prost::alloc::string::String,
+    /// Verdict words that became neither a decision nor a doubt: what somebody else said, or what was agreed before.
+    #[prost(message, repeated, tag = "6")]
+    pub uncovered: ::prost::alloc::vec::Vec<Span>,
 }
 /// Minutes to record.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2180,9 +2223,9 @@ pub struct ReviewMinutesRequest {
     /// Words; required for MARK_WORDS and for a refusal.
     #[prost(string, tag = "4")]
     pub opinion: ::prost::alloc::string::String,
-    /// Agrees; else the draft goes back.
-    #[prost(bool, tag = "5")]
-    pub approve: bool,
+    /// APPROVED agrees, REFUSED sends the draft back. Required.
+    #[prost(enumeration = "Ruling", tag = "5")]
+    pub decision: i32,
     /// `life.version` that was looked at; 0 is the newest, whichever it is.
     #[prost(uint64, tag = "14")]
     pub etag: u64,
@@ -3975,6 +4018,9 @@ pub struct PickMattersRequest {
     /// `organs/{organ}/minutes/{minutes}`.
     #[prost(string, tag = "1")]
     pub minutes: ::prost::alloc::string::String,
+    /// `next_page_token` of the answer before: a call looks at 500 decisions at most. Empty: from the first on.
+    #[prost(string, tag = "2")]
+    pub page_token: ::prost::alloc::string::String,
     /// A UUID: a repeat with the same body answers as the first time.
     #[prost(string, tag = "15")]
     pub request_id: ::prost::alloc::string::String,
@@ -3991,6 +4037,9 @@ pub struct PickMattersResponse {
     /// What a person should look at: decisions without a matter, or matters without a next act.
     #[prost(message, repeated, tag = "3")]
     pub left_out: ::prost::alloc::vec::Vec<LeftOut>,
+    /// Where the next call goes on; empty: all decisions were looked at.
+    #[prost(string, tag = "4")]
+    pub next_page_token: ::prost::alloc::string::String,
 }
 /// A decision that needs a person.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -4611,9 +4660,9 @@ pub struct RecordOutcomeRequest {
     /// Its decision in its words.
     #[prost(string, tag = "2")]
     pub text: ::prost::alloc::string::String,
-    /// Whether it agreed.
-    #[prost(bool, tag = "3")]
-    pub approved: bool,
+    /// Whether it agreed. Required.
+    #[prost(enumeration = "Ruling", tag = "3")]
+    pub decision: i32,
     /// Number of its document, where it has one.
     #[prost(string, tag = "4")]
     pub document: ::prost::alloc::string::String,
@@ -4727,9 +4776,9 @@ pub struct ReviewMatterRequest {
     /// `organs/{organ}/matters/{matter}`.
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
-    /// Accepted; else returned.
-    #[prost(bool, tag = "2")]
-    pub accept: bool,
+    /// APPROVED accepts, REFUSED returns the report. Required.
+    #[prost(enumeration = "Ruling", tag = "2")]
+    pub decision: i32,
     /// Why; required where it is returned.
     #[prost(string, tag = "3")]
     pub reason: ::prost::alloc::string::String,
@@ -4788,9 +4837,9 @@ pub struct DecideExtensionRequest {
     /// `organs/{organ}/matters/{matter}`.
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
-    /// Granted or not.
-    #[prost(bool, tag = "2")]
-    pub grant: bool,
+    /// APPROVED grants it, REFUSED does not. Required.
+    #[prost(enumeration = "Ruling", tag = "2")]
+    pub decision: i32,
     /// Why.
     #[prost(string, tag = "3")]
     pub reason: ::prost::alloc::string::String,
@@ -5104,9 +5153,9 @@ pub struct DecideObjectionRequest {
     /// `organs/{organ}/matters/{matter}`.
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
-    /// Upheld or not.
-    #[prost(bool, tag = "2")]
-    pub upheld: bool,
+    /// APPROVED upholds it, REFUSED does not. Required.
+    #[prost(enumeration = "Ruling", tag = "2")]
+    pub decision: i32,
     /// Why.
     #[prost(string, tag = "3")]
     pub reason: ::prost::alloc::string::String,

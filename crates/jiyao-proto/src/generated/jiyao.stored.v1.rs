@@ -420,3 +420,32 @@ pub struct UsedRequest {
     #[prost(message, optional, tag = "3")]
     pub time: ::core::option::Option<::prost_types::Timestamp>,
 }
+/// Body of `clock.accepted` version 1: an operator accepted a clock that was refused. Its record has the time of the clock.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ClockAccepted {
+    /// What the clock said.
+    #[prost(message, optional, tag = "1")]
+    pub clock_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// What it was expected to say.
+    #[prost(message, optional, tag = "2")]
+    pub expected_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// BEHIND_LAST_RECORD or JUMPED.
+    #[prost(string, tag = "3")]
+    pub why: ::prost::alloc::string::String,
+    /// Why it is right, in the operator's words.
+    #[prost(string, tag = "4")]
+    pub reason: ::prost::alloc::string::String,
+    /// The operator.
+    #[prost(string, tag = "5")]
+    pub accepted_by: ::prost::alloc::string::String,
+}
+/// Body of `holders.known` version 1: who holds which post of an organ, by which principals, as its directory says.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct HoldersKnown {
+    /// `organs/{organ}`.
+    #[prost(string, tag = "1")]
+    pub organ: ::prost::alloc::string::String,
+    /// Tenures that a version of the directory brought. The state keeps each by post and person and first day.
+    #[prost(message, repeated, tag = "2")]
+    pub holders: ::prost::alloc::vec::Vec<super::super::attendance::v1::PostHolder>,
+}

@@ -282,6 +282,12 @@ impl crate::Repeatable for crate::operations::v1::AskErasureRequest {
     }
 }
 
+impl crate::Repeatable for crate::operations::v1::AcceptClockRequest {
+    fn take_request_id(&mut self) -> String {
+        std::mem::take(&mut self.request_id)
+    }
+}
+
 impl crate::Repeatable for crate::records::v1::ImportMinutesRequest {
     fn take_request_id(&mut self) -> String {
         std::mem::take(&mut self.request_id)

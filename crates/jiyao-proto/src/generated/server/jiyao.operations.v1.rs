@@ -77,6 +77,16 @@ pub mod operations_service_server {
             tonic::Response<crate::operations::v1::ConfirmErasureResponse>,
             tonic::Status,
         >;
+        /// Accepts the service's clock, which was refused with CLOCK_JUMPED: an operator has looked at it, and it is right. It
+        /// stands on record with what the clock says and what was expected.
+        /// Errors: STATE_FORBIDS where the clock is trusted, FIELD_REQUIRED, FIELD_INVALID.
+        async fn accept_clock(
+            &self,
+            request: tonic::Request<crate::operations::v1::AcceptClockRequest>,
+        ) -> std::result::Result<
+            tonic::Response<crate::operations::v1::AcceptClockResponse>,
+            tonic::Status,
+        >;
         /// Every erasure that was asked for, the oldest first.
         /// Errors: STARTING.
         async fn list_erasures(
@@ -392,6 +402,55 @@ pub mod operations_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ConfirmErasureSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.operations.v1.OperationsService/AcceptClock" => {
+                    #[allow(non_camel_case_types)]
+                    struct AcceptClockSvc<T: OperationsService>(pub Arc<T>);
+                    impl<
+                        T: OperationsService,
+                    > tonic::server::UnaryService<
+                        crate::operations::v1::AcceptClockRequest,
+                    > for AcceptClockSvc<T> {
+                        type Response = crate::operations::v1::AcceptClockResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                crate::operations::v1::AcceptClockRequest,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as OperationsService>::accept_clock(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = AcceptClockSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
