@@ -319,7 +319,7 @@ fn script(readme: &str) -> String {
     commands.replace("cargo test --workspace\n", "")
 }
 
-/// What both READMEs tell to type is typed, word for word, in their order, by somebody who has set nothing: one after the
+/// Types what both READMEs tell to type, word for word, in their order, by somebody who has set nothing: one after the
 /// other, the first without a terminal and the second in one.
 #[test]
 fn what_the_readmes_tell_to_type_works_in_a_bare_shell() -> Result<()> {
@@ -337,7 +337,8 @@ fn what_the_readmes_tell_to_type_works_in_a_bare_shell() -> Result<()> {
         // Where a command fails, what was begun before it ends too.
         let typed = format!("trap 'kill $(jobs -p) 2> /dev/null || true' EXIT; source {}", file.display());
         let run = ["bash", "-euc", &typed];
-        let in_terminal = format!("bash -euc \"{}\"", typed.replace('$', "\\$"));
+        // As narrow as terminals are.
+        let in_terminal = format!("stty cols 80; bash -euc \"{}\"", typed.replace('$', "\\$"));
         let mut bash = Command::new("timeout");
         bash.args(["--kill-after", "10", "540"]);
         match has_terminal {
@@ -352,6 +353,12 @@ fn what_the_readmes_tell_to_type_works_in_a_bare_shell() -> Result<()> {
         let said = String::from_utf8_lossy(&told.stdout);
         let complained = String::from_utf8_lossy(&told.stderr);
         assert!(told.status.success(), "{name}: {said}\n{complained}");
+        for printed in said.split([' ', '\n', '\r', '│', '┆', ',']).filter(|word| word.starts_with("organs/"))
+        {
+            let parts: Vec<&str> = printed.split('/').collect();
+            let is_whole = parts[1].len() == 34 && parts.get(3).is_none_or(|id| id.len() == 36);
+            assert!(is_whole, "{name}: the name {printed} is broken over lines");
+        }
         for words in [
             "Quorum met",
             "signed-for 市教育局 章树声",

@@ -1,8 +1,8 @@
-//! What a service guards itself: files, tokens, requests that come from elsewhere, its clock and its descriptors.
+//! Guards of a service: files, tokens, requests that come from elsewhere, its clock and its descriptors.
 
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -108,7 +108,7 @@ async fn a_folder_that_others_can_look_into_is_refused_with_what_to_do() -> Resu
     Ok(())
 }
 
-/// What a plain HTTP/2 client gets: the status of the answer.
+/// The status of the answer that a plain HTTP/2 client gets.
 async fn status(to: &str, headers: &[(&str, &str)]) -> Result<u16> {
     let to: SocketAddr = to.parse()?;
     let (mut client, connection) = h2::client::handshake(TcpStream::connect(to).await?).await?;
@@ -154,8 +154,7 @@ async fn only_grpc_is_answered_and_no_page_of_a_browser_is() -> Result<()> {
 async fn no_token_goes_over_plain_http_to_another_machine() -> Result<()> {
     let folder = TempDir::new()?;
     let token = folder.path().join("service.token");
-    fs_err::write(&token, "attendance-token-of-a-test")?;
-    fs_err::set_permissions(&token, std::fs::Permissions::from_mode(0o600))?;
+    jiyao_testkit::secret(&token, "attendance-token-of-a-test")?;
     let program = binary("jiyao-attendance", "jiyao-attendance", None)?;
     let data = folder.path().join("attendance").display().to_string();
     let shown = format!("records_token={}", token.display());
@@ -166,6 +165,12 @@ async fn no_token_goes_over_plain_http_to_another_machine() -> Result<()> {
     let said = String::from_utf8_lossy(&refused.stderr);
     assert_eq!(refused.status.code(), Some(64), "{said}");
     assert!(said.contains("records.example.org") && said.contains("https"), "{said}");
+    fs_err::set_permissions(&token, std::fs::Permissions::from_mode(0o644))?;
+    let refused = Command::new(&program)
+        .args(["--listen", "127.0.0.1:0", "--data-dir", &data, "--set", &shown])
+        .output()?;
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(refused.status.code() == Some(64) && said.contains("chmod"), "others can read it: {said}");
     for (url, is_taken) in [
         ("http://records.example.org:7101", false),
         ("http://10.0.0.7:7101", false),
@@ -359,18 +364,10 @@ async fn with_64_files_and_200_idle_connections_a_service_goes_on_writing() -> R
     }
     // Each about as much as a call may hold: a segment is full after a dozen.
     let large = |n: usize| numbered(n) + &"各有关单位要认真抓好落实。\n".repeat(15_000);
-    let segments = || {
-        anyhow::Ok(
-            fs_err::read_dir(data.join("journal"))?
-                .filter_map(Result::ok)
-                .filter(|entry| entry.path().extension().is_some_and(|extension| extension == "segment"))
-                .count(),
-        )
-    };
     let mut names = Vec::new();
     let mut written = 0;
-    while segments()? < 22 {
-        assert!(written < 600, "{} segments after {written} imports", segments()?);
+    while segments(&data)?.len() < 22 {
+        assert!(written < 600, "{} segments after {written} imports", segments(&data)?.len());
         let import = Import::new("organs/linlan", large(written).into_bytes());
         let recorded = until("it is recorded", async || match client.import_minutes(import.clone()).await {
             Ok(imported) => Ok(Some(imported.minutes.name)),
@@ -387,5 +384,52 @@ async fn with_64_files_and_200_idle_connections_a_service_goes_on_writing() -> R
     let open = fs_err::read_dir(format!("/proc/{}/fd", service.id()))?.count();
     assert!(open < 64, "{open} files are open");
     assert!(service.stop()?.success());
+    Ok(())
+}
+
+fn segments(data: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs_err::read_dir(data.join("journal"))? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "segment") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Killed a moment after it began a segment, whose records it acknowledged: without that file it does not start.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_newest_segment_that_is_gone_is_missed() -> Result<()> {
+    let program = binary("jiyao-records", "jiyao-records", None)?;
+    let rounds = if std::env::var("JIYAO_FAULTS").is_ok_and(|form| form == "long") { 100 } else { 4 };
+    for round in 0..rounds {
+        let folder = TempDir::new()?;
+        let data = folder.path().join("records");
+        let shown = data.display().to_string();
+        let arguments =
+            ["--listen", "127.0.0.1:0", "--data-dir", &shown, "--set", "log=error", "--set", "reserve_mb=1"];
+        let service = Process::start(&program, &arguments)?;
+        let client = Client::builder().records(format!("http://{}", service.address)).build()?;
+        client.create_organ(Some("linlan"), "临岚市人民政府", &[]).await?;
+        let line = "各有关单位要认真抓好落实。\n".repeat(17_000);
+        let mut n = 0;
+        while segments(&data)?.len() < 2 {
+            client.import_minutes(Import::new("organs/linlan", (numbered(n) + &line).into_bytes())).await?;
+            n += 1;
+        }
+        // None to a few records more are in it.
+        for more in 0..round % 4 {
+            client.import_minutes(Import::new("organs/linlan", numbered(900 + more).into_bytes())).await?;
+        }
+        service.kill()?;
+        let newest = segments(&data)?.pop().unwrap();
+        fs_err::remove_file(&newest)?;
+        let refused = Command::new(&program).args(arguments).output()?;
+        let said = String::from_utf8_lossy(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(1), "round {round}: {said}");
+        assert!(said.contains("segment"), "round {round}: {said}");
+    }
     Ok(())
 }

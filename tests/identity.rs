@@ -80,8 +80,8 @@ async fn three_services_on_three_addresses_with_tls_and_tokens() -> Result<()> {
         ("operator-token-of-a-test", "周", "operator"),
     ];
     let tokens = Tokens::new(&folder.path().join("tokens.toml"), &lines)?;
-    fs_err::write(folder.path().join("jiyao-attendance.token"), "attendance-token-of-a-test\n")?;
-    fs_err::write(folder.path().join("jiyao-distribution.token"), "distribution-token-of-a-test\n")?;
+    jiyao_testkit::secret(&folder.path().join("jiyao-attendance.token"), "attendance-token-of-a-test\n")?;
+    jiyao_testkit::secret(&folder.path().join("jiyao-distribution.token"), "distribution-token-of-a-test\n")?;
     let mut processes = Vec::<Process>::new();
     for (package, address, _) in SERVICES {
         let records = processes.first().map(|records| records.address.clone());

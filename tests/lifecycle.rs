@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 use jiyao_client::{
-    Client, Disclosure, DisclosureClass, Error, Import, LifeAct, ListMinutes, Mark, Minutes, Quorum, Side,
-    Stage, Standing,
+    Client, Disclosure, DisclosureClass, Error, Import, LifeAct, ListMinutes, Mark, Minutes, Quorum, Settle,
+    Side, Stage, Standing,
 };
 use jiyao_proto::records::v1 as wire;
 use jiyao_proto::records::v1::lifecycle_service_client::LifecycleServiceClient;
@@ -652,10 +652,23 @@ async fn an_import_that_was_withdrawn_does_not_move_the_counter() -> Result<()> 
     client.step(&mistyped, LifeAct::Void { reason: "录入错误".into() }, None).await?;
     let next = registered(2).await?;
     assert!(next.ends_with("〕2号"), "{next}");
-    // What stays counts.
-    client.import_minutes(Import::new(&house.organ, numbered_as(30).into_bytes())).await?;
+    // An import that stays counts, by the number that it has in the end.
+    let typed = Import::new(&house.organ, numbered_as(800).into_bytes());
+    let typed = client.import_minutes(typed).await?.minutes;
+    let number = typed.facts.document_number.as_ref().map(|number| number.value.clone()).unwrap_or_default();
+    let settle =
+        Settle { value: number.replace("800", "30"), reason: "录入错误".into(), ..Settle::default() };
+    client.correct_fact(&typed.name, "document_number", settle).await?;
     let next = registered(3).await?;
     assert!(next.ends_with("〕31号"), "{next}");
+    // A number that was given here is used up, whatever became of its minutes.
+    let text = draft().replace("第42次", "第104次");
+    let name = house.draft(&text).await?.name;
+    all(&client, &name, to_issued()).await?;
+    assert!(client.minutes(&name, None).await?.life.number.ends_with("〕32号"));
+    client.step(&name, LifeAct::Void { reason: "作废".into() }, None).await?;
+    let next = registered(5).await?;
+    assert!(next.ends_with("〕33号"), "{next}");
     house.services.stop().await
 }
 
@@ -665,22 +678,25 @@ async fn what_a_correction_replaced_is_in_force_again_once_that_is_revoked() -> 
     let client = house.services.client()?;
     let name = house.draft(&draft()).await?.name;
     all(&client, &name, to_issued()).await?;
-    let corrected = async || {
-        let text = draft().replace("由市住建局", "由市房管局").into_bytes();
+    let corrected = async |of: &str, lead: &str| {
+        let text = draft().replace("由市住建局", &format!("由{lead}")).into_bytes();
         let import = Import {
             standing: Standing::Draft,
-            corrects: Some(name.clone()),
+            corrects: Some(of.to_owned()),
             ..Import::new(&house.organ, text)
         };
         let new = client.import_minutes(import).await?.minutes.name;
         all(&client, &new, to_issued()).await?;
         anyhow::Ok(new)
     };
-    let new = corrected().await?;
+    let revoke = async |name: &str| {
+        let act =
+            LifeAct::Revoke { document: "临政发〔2026〕3号".into(), reason: "更正有误".into() };
+        client.step(name, act, None).await
+    };
+    let new = corrected(&name, "市房管局").await?;
     assert_eq!(client.standing(&name, None).await?, ("REPLACED".to_owned(), new.clone()));
-    client
-        .step(&new, LifeAct::Revoke { document: "临政发〔2026〕3号".into(), reason: "更正有误".into() }, None)
-        .await?;
+    revoke(&new).await?;
     assert_eq!(client.standing(&new, None).await?.0, "REVOKED");
     assert_eq!(client.standing(&name, None).await?, ("IN_FORCE".to_owned(), String::new()));
     let acts = client.minutes(&name, None).await?.life.history;
@@ -688,10 +704,19 @@ async fn what_a_correction_replaced_is_in_force_again_once_that_is_revoked() -> 
         acts.iter().rev().take(2).map(|entry| &*entry.act).collect::<Vec<_>>(),
         ["REINSTATE", "REPLACE"]
     );
+
+    // Of three in a row one is in force, whichever goes first.
+    let second = corrected(&name, "市水务局").await?;
+    let third = corrected(&second, "市教育局").await?;
+    revoke(&second).await?;
+    assert_eq!(client.standing(&name, None).await?.0, "REPLACED");
+    assert_eq!(client.standing(&third, None).await?.0, "IN_FORCE");
+    revoke(&third).await?;
+    assert_eq!(client.standing(&name, None).await?, ("IN_FORCE".to_owned(), String::new()));
     house.services.stop().await
 }
 
-/// Who acts in a post is what the directory says, in records too; nobody acts in a post that nobody holds.
+/// The directory says who acts in a post, in records too; nobody acts in a post that nobody holds.
 #[tokio::test]
 async fn req_12_the_directory_says_who_holds_a_post() -> Result<()> {
     let folder = TempDir::new()?;

@@ -106,7 +106,7 @@ async fn the_log_has_no_word_of_minutes_no_name_out_of_them_and_no_token() -> Re
         ("canary-of-a-unit", "联络员乙", "unit", "市住建局"),
     ])?;
     let shown = folder.path().join("service.token");
-    fs_err::write(&shown, "canary-of-a-service")?;
+    jiyao_testkit::secret(&shown, "canary-of-a-service")?;
     let (keyed, shown) = (format!("tokens={}", tokens.path().display()), shown.display().to_string());
     let start = |package: &str, sources: &[String]| {
         let data = folder.path().join(package).display().to_string();

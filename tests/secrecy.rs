@@ -144,7 +144,7 @@ async fn req_20_what_is_made_of_minutes_with_a_level_is_there_for_those_who_need
         ("other-token-of-a-test", "教育", "unit", "市教育局"),
     ])?;
     let shown = folder.path().join("service.token");
-    fs_err::write(&shown, "service-token-of-a-test")?;
+    jiyao_testkit::secret(&shown, "service-token-of-a-test")?;
     let services = Local::start_keyed(folder.path(), tokens.path(), &shown).await?;
     let as_of = |token: &str| services.client_with(token);
     let (clerk, reader, office) =
@@ -389,7 +389,7 @@ async fn what_is_left_after_an_erasure_keeps_its_level() -> Result<()> {
         ("two-token-of-a-test", "乙", "operator"),
     ])?;
     let shown = folder.path().join("service.token");
-    fs_err::write(&shown, "service-token-of-a-test")?;
+    jiyao_testkit::secret(&shown, "service-token-of-a-test")?;
     let services = Local::start_keyed(folder.path(), tokens.path(), &shown).await?;
     let as_of = |token: &str| services.client_with(token);
     let (clerk, reader) = (as_of("clerk-token-of-a-test")?, as_of("reader-token-of-a-test")?);

@@ -1,9 +1,7 @@
 //! Minutes, rolls and lists as a person wants to see them.
 
-use std::collections::BTreeSet;
-
 use comfy_table::presets::UTF8_FULL_CONDENSED;
-use comfy_table::{Cell, ColumnConstraint, ContentArrangement, Table};
+use comfy_table::{Cell, ContentArrangement, Table};
 use jiyao_client::{
     Clock, DeliveryState, DistributionList, Erasure, Error, Minutes, MinutesSummary, OpenDoubt, Presence,
     Roll, RollEntry, Service, Status, Verified,
@@ -27,7 +25,7 @@ pub(crate) fn erasures(all: &[Erasure], speaker: &Speaker) -> String {
         let by = if one.confirmed_by.is_empty() { &waits } else { &one.confirmed_by };
         rows.add_row([&one.id, &one.minutes, &one.asked_by, by, &one.basis]);
     }
-    drawn(rows)
+    drawn(&rows)
 }
 
 /// Where the services stand.
@@ -83,7 +81,7 @@ pub(crate) fn statuses(all: &[(Service, Result<Status, Error>)], speaker: &Speak
             &clock(&status.clock, speaker),
         ]);
     }
-    drawn(rows)
+    drawn(&rows)
 }
 
 fn clock(clock: &Clock, speaker: &Speaker) -> String {
@@ -118,19 +116,53 @@ fn table(speaker: &Speaker, heads: &[&str]) -> Table {
     table
 }
 
-/// A table as it is printed. A name is never folded: people copy it.
-fn drawn(mut table: Table) -> String {
-    let is_name = |cell: &Cell| cell.content().starts_with("organs/");
-    let columns = table
-        .row_iter()
-        .flat_map(|row| row.cell_iter().enumerate().filter(|(_, cell)| is_name(cell)).map(|(at, _)| at));
-    for at in columns.collect::<BTreeSet<_>>() {
-        if let Some(column) = table.column_mut(at) {
-            column.set_constraint(ColumnConstraint::ContentWidth);
-        }
+/// A table as it is printed. A name is never folded, for people copy it: where the terminal is too narrow for the whole
+/// table, names stand below it, each behind the first cell of its row.
+fn drawn(table: &Table) -> String {
+    let widths = table.column_max_content_widths();
+    let natural = widths.iter().map(|width| usize::from(*width) + 3).sum::<usize>() + 1;
+    if table.width().is_none_or(|width| natural <= usize::from(width)) {
+        return format!("{table}\n");
     }
-    format!("{table}\n")
+    let (table, names) = without_names(table);
+    names.into_iter().fold(format!("{table}\n"), |out, name| out + &name + "\n")
 }
+
+/// The table without the names of resources in its cells, and a line for each of them.
+fn without_names(table: &Table) -> (Table, Vec<String>) {
+    let (mut rows, mut names) = (Vec::new(), Vec::new());
+    for row in table.row_iter() {
+        let mut cells: Vec<String> = row.cell_iter().map(Cell::content).collect();
+        let first = cells.first().filter(|first| !first.contains(NAME)).cloned().unwrap_or_default();
+        for cell in &mut cells {
+            let is_name = |word: &&str| word.starts_with(NAME);
+            names.extend(cell.split_whitespace().filter(is_name).map(|name| format!("  {first} {name}")));
+            if cell.contains(NAME) {
+                let rest: Vec<&str> = cell.split_whitespace().filter(|word| !is_name(word)).collect();
+                *cell = rest.join(" ").trim_end_matches([':', '：']).to_owned();
+            }
+        }
+        rows.push(cells);
+    }
+    let heads: Vec<String> =
+        table.header().into_iter().flat_map(|row| row.cell_iter().map(Cell::content)).collect();
+    let is_kept = |at: &usize| rows.iter().any(|row| row.get(*at).is_some_and(|cell| !cell.is_empty()));
+    let kept: Vec<usize> = (0..heads.len()).filter(is_kept).collect();
+    let of = |cells: &[String]| {
+        kept.iter().map(|at| cells.get(*at).cloned().unwrap_or_default()).collect::<Vec<_>>()
+    };
+    let mut narrow = Table::new();
+    narrow.load_style(UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
+    if let Some(width) = table.width() {
+        narrow.set_width(width);
+    }
+    narrow.set_header(of(&heads));
+    narrow.add_rows(rows.iter().map(|cells| of(cells)));
+    (narrow, names)
+}
+
+/// The beginning of every name of a resource.
+const NAME: &str = "organs/";
 
 fn value(fact: Option<&Fact>) -> &str {
     fact.map_or("", |fact| fact.value.as_str())
@@ -183,7 +215,7 @@ fn decisions(facts: &Facts, speaker: &Speaker) -> String {
             ]);
         }
     }
-    format!("\n{}\n{}", speaker.say("word-decisions"), drawn(rows))
+    format!("\n{}\n{}", speaker.say("word-decisions"), drawn(&rows))
 }
 
 /// Deadlines, and when it takes effect.
@@ -331,7 +363,7 @@ fn roll_table(speaker: &Speaker, rows: [(&str, usize, String); 4]) -> String {
             table.add_row([speaker.say(label), count, names]);
         }
     }
-    out.push_str(&drawn(table));
+    out.push_str(&drawn(&table));
     out
 }
 
@@ -427,7 +459,7 @@ pub(crate) fn distribution(list: &DistributionList, speaker: &Speaker) -> String
         let kind = if recipient.is_class { "word-class" } else { "word-unit" };
         rows.add_row([recipient.title.clone(), speaker.say(kind)]);
     }
-    format!("\n{}\n{}", speaker.say("word-list"), drawn(rows))
+    format!("\n{}\n{}", speaker.say("word-list"), drawn(&rows))
 }
 
 /// Minutes in short. Names stand on lines of their own: they are long, and there to be copied.
@@ -500,7 +532,7 @@ pub(crate) fn matters(matters: &[jiyao_client::MatterSummary], speaker: &Speaker
         ]);
     }
     let names: Vec<_> = matters.iter().map(|matter| format!("{} {}", matter.number, matter.name)).collect();
-    format!("{}{}\n", drawn(rows), names.join("\n"))
+    format!("{}{}\n", drawn(&rows), names.join("\n"))
 }
 
 /// One matter with what has been done.
@@ -520,7 +552,7 @@ pub(crate) fn matter(matter: &jiyao_client::Matter, speaker: &Speaker) -> String
                 entry.words.clone(),
             ]);
         }
-        out.push_str(&drawn(rows));
+        out.push_str(&drawn(&rows));
     }
     for (code, day, about) in &matter.findings {
         let said = speaker.say_with(&format!("finding-{code}"), &[("day", day), ("about", about)]);
@@ -565,7 +597,7 @@ pub(crate) fn board(board: &jiyao_client::Board, speaker: &Speaker) -> String {
             states.collect::<Vec<_>>().join("  "),
         ]);
     }
-    format!("{}\n{}", speaker.say_with("board-title", &[("day", &board.as_of)]), drawn(rows))
+    format!("{}\n{}", speaker.say_with("board-title", &[("day", &board.as_of)]), drawn(&rows))
 }
 
 /// How far minutes are, with their processing sheet.
@@ -604,7 +636,7 @@ pub(crate) fn life(minutes: &Minutes, speaker: &Speaker) -> String {
             [opinion, delegated].join(" ").trim().to_owned(),
         ]);
     }
-    out.push_str(&drawn(rows));
+    out.push_str(&drawn(&rows));
     out
 }
 
@@ -620,7 +652,7 @@ pub(crate) fn changes(changes: &[jiyao_client::ClauseChange], speaker: &Speaker)
             speaker.in_colour(&change.after, Colour::Green),
         ]);
     }
-    drawn(rows)
+    drawn(&rows)
 }
 
 pub(crate) fn directory_import(done: &jiyao_client::DirectoryImport, speaker: &Speaker) -> String {
@@ -653,7 +685,7 @@ pub(crate) fn units(units: &[jiyao_client::Unit], speaker: &Speaker) -> String {
             &until,
         ]);
     }
-    drawn(rows)
+    drawn(&rows)
 }
 
 pub(crate) fn tenures(tenures: &[jiyao_client::Tenure], speaker: &Speaker) -> String {
@@ -661,7 +693,7 @@ pub(crate) fn tenures(tenures: &[jiyao_client::Tenure], speaker: &Speaker) -> St
     for of in tenures {
         rows.add_row([&of.person, &of.post, &of.unit, &of.from, &of.until]);
     }
-    drawn(rows)
+    drawn(&rows)
 }
 
 pub(crate) fn meeting(meeting: &jiyao_client::Meeting, speaker: &Speaker) -> String {
@@ -691,7 +723,7 @@ pub(crate) fn seats(seats: &[jiyao_client::Seat], speaker: &Speaker) -> String {
         };
         rows.add_row([&seat.order.to_string(), unit, &person, &shown, &seat.name]);
     }
-    drawn(rows)
+    drawn(&rows)
 }
 
 pub(crate) fn quorum(counted: &jiyao_client::QuorumCount, speaker: &Speaker) -> String {
@@ -743,7 +775,7 @@ pub(crate) fn rates(rates: &[jiyao_client::AttendanceRate], absent: &[String], s
         let [asked, came, on_leave, gone] = rate.counts.map(|count| count.to_string());
         rows.add_row([&rate.of, &asked, &came, &on_leave, &gone, &format!("{}%", rate.percent)]);
     }
-    let mut out = drawn(rows);
+    let mut out = drawn(&rows);
     for line in absent {
         out.push_str(&format!("! {}: {line}\n", speaker.say("room-ABSENT_WITHOUT_LEAVE")));
     }
@@ -758,7 +790,7 @@ pub(crate) fn scope(scope: &jiyao_client::FrozenScope, speaker: &Speaker) -> Str
     for (title, via) in &scope.targets {
         rows.add_row([title, via]);
     }
-    format!("{}\n{}", speaker.say_with("scope-frozen", &arguments), drawn(rows))
+    format!("{}\n{}", speaker.say_with("scope-frozen", &arguments), drawn(&rows))
 }
 
 /// One delivery in a line: as it goes by on a watch.
@@ -814,7 +846,7 @@ pub(crate) fn deliveries(deliveries: &[jiyao_client::Delivery], speaker: &Speake
             &delivery.name,
         ]);
     }
-    drawn(rows)
+    drawn(&rows)
 }
 
 pub(crate) fn bulletin(of: &jiyao_client::Bulletin, speaker: &Speaker) -> String {
@@ -846,5 +878,5 @@ pub(crate) fn hand_over_sheet<'d>(
         let state = speaker.say(&format!("delivery-{}", of.state.as_str()));
         rows.add_row([&of.title, &of.copies.join(" "), &state, &of.signer, ""]);
     }
-    drawn(rows)
+    drawn(&rows)
 }

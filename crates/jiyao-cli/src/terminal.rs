@@ -30,7 +30,7 @@ impl Colour {
         }
     }
 
-    /// What begins text of this colour on its way to [`print`]: a colour that no foreign text can name. It has the form
+    /// The beginning of text of this colour on its way to [`print`]: a colour that no foreign text can name. It has the form
     /// of a sequence for terminals, so that tables measure it as nothing.
     fn begin(self) -> String {
         static SECRET: LazyLock<u64> = LazyLock::new(|| RandomState::new().build_hasher().finish());
@@ -58,7 +58,10 @@ pub(crate) fn width() -> Option<u16> {
 fn is_unsafe(character: char) -> bool {
     let is_kept = matches!(character, '\n' | '\t');
     let is_direction = matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    (character.is_control() && !is_kept) || is_direction
+    // Separators of lines, and what has no width: two names that look the same are not.
+    let is_hidden =
+        matches!(character, '\u{200b}'..='\u{200d}' | '\u{2028}' | '\u{2029}' | '\u{2060}' | '\u{feff}');
+    (character.is_control() && !is_kept) || is_direction || is_hidden
 }
 
 /// Foreign text as it may be shown: unsafe characters as `<U+001B>`.

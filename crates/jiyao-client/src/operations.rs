@@ -70,9 +70,9 @@ pub struct Status {
 /// The clock of a service: dates of documents come from it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Clock {
-    /// What it says, RFC 3339.
+    /// The time that it shows, RFC 3339.
     pub time: String,
-    /// What it was expected to say, RFC 3339.
+    /// The time that was expected, RFC 3339.
     pub expected: String,
     /// Why nothing is recorded until an operator accepts it: BEHIND_LAST_RECORD or JUMPED; empty: it is trusted.
     pub refused: String,

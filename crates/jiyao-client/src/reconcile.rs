@@ -13,7 +13,7 @@ use crate::{
 pub struct Difference {
     /// Name of what it is about.
     pub name: String,
-    /// What stands where, and what does not: a sentence in the client's language.
+    /// The difference itself: a sentence in the client's language.
     pub what: String,
 }
 
@@ -63,7 +63,7 @@ impl Client {
         Ok(found.differences)
     }
 
-    /// Where a service takes over no more of another: what it has of it is old, also where it differs in nothing yet.
+    /// Notes each service that takes over no more of another: it has old data of it, also where nothing differs yet.
     async fn stopped(&self, found: &mut Found) -> Result<(), Error> {
         for service in Service::ALL {
             for one in self.status(service).await?.following {

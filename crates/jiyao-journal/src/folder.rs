@@ -88,13 +88,18 @@ pub fn make_private_by_default() {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(OTHERS));
 }
 
-/// The first of a folder, and all that lies in it, that others than its owner may use, with its mode. Links are not
-/// followed. None where the folder is missing.
+/// A place in a folder, or the folder itself, that others than its owner may use, with its mode. Links are followed
+/// where the service would follow them: at the folder and at what lies directly in it. None where there is no such place.
 ///
 /// # Errors
 /// Those of the file system.
 pub fn find_open(path: &Path) -> io::Result<Option<(PathBuf, u32)>> {
-    let metadata = match fs_err::symlink_metadata(path) {
+    find_open_at(path, 0)
+}
+
+fn find_open_at(path: &Path, depth: usize) -> io::Result<Option<(PathBuf, u32)>> {
+    let looked = if depth < 2 { fs_err::metadata(path) } else { fs_err::symlink_metadata(path) };
+    let metadata = match looked {
         Ok(metadata) => metadata,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(e),
@@ -108,7 +113,7 @@ pub fn find_open(path: &Path) -> io::Result<Option<(PathBuf, u32)>> {
     }
     if metadata.is_dir() {
         for entry in fs_err::read_dir(path)? {
-            if let Some(open) = find_open(&entry?.path())? {
+            if let Some(open) = find_open_at(&entry?.path(), depth + 1)? {
                 return Ok(Some(open));
             }
         }

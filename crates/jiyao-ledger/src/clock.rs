@@ -23,7 +23,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// Longest reason in bytes.
 const LONGEST_REASON: usize = 2000;
 
-/// What is wrong with a clock.
+/// A fault of a clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClockFault {
     /// It is more than five minutes before the time of the last record.
@@ -46,9 +46,9 @@ impl ClockFault {
 /// A look at the clock.
 #[derive(Clone, Copy, Debug)]
 pub struct ClockLook {
-    /// What it says.
+    /// The time that it shows.
     pub now: Timestamp,
-    /// What it was expected to say: the time that passed since it was trusted last, but not before the last record.
+    /// The time that was expected: the time that passed since it was trusted last, but not before the last record.
     pub expected: Timestamp,
     /// Why nothing is recorded by it; None: it is trusted.
     pub fault: Option<ClockFault>,
@@ -67,7 +67,7 @@ pub(crate) struct Timekeeper {
 }
 
 struct Trust {
-    /// What the clock said when it was trusted last.
+    /// The time that the clock showed when it was trusted last.
     at: Timestamp,
     /// Time that had passed then.
     passed: Duration,

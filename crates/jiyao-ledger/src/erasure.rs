@@ -112,7 +112,7 @@ pub(crate) fn apply(view: &mut Overlay<'_>, event: &Event) -> Result<bool> {
     Ok(true)
 }
 
-/// What followers learn of an event of the ledger itself. None: it is the domain's.
+/// The event that followers get of one of the ledger itself. None: it is the domain's.
 pub(crate) fn public(event: &Event) -> Result<Option<Vec<Kind>>> {
     if !is_of_the_ledger(event) {
         return Ok(None);

@@ -1,6 +1,7 @@
-//! What may still change in a text that was signed (requirement 14): white space, and what registration and printing fill
-//! in. Everything else is content, and goes back to its signer.
+//! Changes that a text may still undergo once it was signed (requirement 14): white space, and what registration and
+//! printing fill in. Everything else is content, and goes back to its signer.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiyao_calendar::Date;
@@ -9,7 +10,7 @@ use jiyao_reader::{Facts, iso_date};
 
 use crate::clauses::{compare, is_roll};
 
-/// What registration and printing fill in.
+/// Facts that registration and printing fill in.
 #[derive(Clone, Debug, Default)]
 pub struct Filled {
     /// The number that was registered.
@@ -27,7 +28,7 @@ pub struct Version<'v> {
     pub facts: &'v Facts,
 }
 
-/// The first thing that differs.
+/// A difference, the first that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
     /// Path of a fact, e.g. `items[0].decisions[0].outcome`, or `clause` with the clause's position from 1.
@@ -42,57 +43,80 @@ pub struct Difference {
 const PATIENCE: Duration = Duration::from_millis(500);
 
 impl Filled {
-    /// Whether a line holds nothing but what is filled in later; `printer` is the office of a new imprint.
-    fn is_filled_in(&self, line: &str, printer: Option<&str>) -> bool {
-        let solid: String = line.chars().filter(|c| !c.is_whitespace()).collect();
+    /// Whether a line holds nothing but what is filled in later: the number, the day of the signature, an imprint.
+    fn is_filled_in(&self, line: &str, imprint: &Imprint) -> bool {
+        let solid = solid(line);
         let inner = solid.trim_matches(['（', '）', '(', ')']);
         let is_number = self.number.is_some() && DocumentNumber::parse(&solid) == self.number;
         let is_signed = self.signed.is_some_and(|signed| iso_date(inner) == Some(signed.to_string()));
-        let is_printer = printer.is_some_and(|printer| printer == solid);
-        is_number
-            || is_signed
-            || is_printer
-            || (inner.ends_with("印发") && printed_line_date(inner).is_some())
+        is_number || is_signed || imprint.is_part(&solid)
     }
 
     /// A text without the lines that are filled in later.
-    fn without(&self, text: &str, printer: Option<&str>) -> String {
-        let stays = |line: &&str| !self.is_filled_in(line, printer);
+    fn without(&self, text: &str, imprint: &Imprint) -> String {
+        let stays = |line: &&str| !self.is_filled_in(line, imprint);
         text.lines().filter(stays).flat_map(|line| [line, "\n"]).collect()
     }
 
     /// Whether a fact is filled in later, with this value.
-    fn fills(&self, path: &str, before: Option<&str>, after: &str) -> bool {
+    fn fills(&self, path: &str, after: &str, imprint: &Imprint) -> bool {
         match path {
             "document_number" => self.number.is_some() && DocumentNumber::parse(after) == self.number,
             "compiled.date" => self.signed.is_some_and(|signed| signed.to_string() == after),
-            "printed.date" | "printed.by" => before.is_none(),
+            "printed.by" => imprint.is_new && imprint.offices.contains(&solid(after)),
+            "printed.date" => imprint.is_new,
             _ => false,
         }
     }
 }
 
-/// `某某办公室 2026年3月18日印发`: the date in it.
-fn printed_line_date(line: &str) -> Option<String> {
-    let line = line.strip_suffix("印发")?;
-    line.char_indices().find_map(|(at, _)| iso_date(&line[at..]))
+fn solid(text: &str) -> String {
+    text.chars().filter(|c| !c.is_whitespace()).collect()
+}
+
+/// The imprint that printing adds: an office that the signed text tells of, a day, 印发, and nothing else.
+struct Imprint {
+    /// The signed text has none yet.
+    is_new: bool,
+    offices: BTreeSet<String>,
+}
+
+impl Imprint {
+    /// The imprint that may come to a text of which these facts were read.
+    fn of(signed: &Facts) -> Self {
+        let printed = signed.printed.clone().unwrap_or_default();
+        let compiler = signed.compiled.clone().and_then(|compiled| compiled.by);
+        let issuer = signed.issuer.as_ref().map(|issuer| solid(&issuer.value)).unwrap_or_default();
+        let mut offices: BTreeSet<String> = compiler.iter().map(|by| solid(&by.value)).collect();
+        if !issuer.is_empty() {
+            offices.extend(["", "办公室", "办公厅"].map(|office| format!("{issuer}{office}")));
+        }
+        Self { is_new: printed.by.is_none() && printed.date.is_none(), offices }
+    }
+
+    /// Whether a line without blanks is one of a new imprint.
+    fn is_part(&self, line: &str) -> bool {
+        let of_a_day = |rest: &str| rest.strip_suffix("印发").is_some_and(|day| iso_date(day).is_some());
+        self.is_new
+            && (self.offices.contains(line)
+                || of_a_day(line)
+                || self.offices.iter().any(|office| line.strip_prefix(office.as_str()).is_some_and(of_a_day)))
+    }
 }
 
 /// The first difference between what was signed and what is to take its place, beyond white space and what is filled in.
 /// None: only the setting changed.
 #[must_use]
 pub fn content_change(signed: Version<'_>, now: Version<'_>, filled: &Filled) -> Option<Difference> {
-    let all = |facts: &Facts| -> Vec<(String, String)> {
+    let all = |facts: &Facts| -> BTreeMap<String, String> {
         facts.all().into_iter().map(|placed| (placed.path, placed.fact.value.to_string())).collect()
     };
     let (before, after) = (all(signed.facts), all(now.facts));
-    let value = |of: &[(String, String)], path: &str| {
-        of.iter().find(|(known, _)| known == path).map(|(_, value)| value.clone())
-    };
+    let imprint = Imprint::of(signed.facts);
     for (path, was) in &before {
-        let is = value(&after, path);
+        let is = after.get(path).cloned();
         let is_same = is.as_ref() == Some(was);
-        if !is_same && !is.as_ref().is_some_and(|is| filled.fills(path, Some(was), is)) {
+        if !is_same && !is.as_ref().is_some_and(|is| filled.fills(path, is, &imprint)) {
             return Some(Difference {
                 what: path.clone(),
                 before: was.clone(),
@@ -101,14 +125,11 @@ pub fn content_change(signed: Version<'_>, now: Version<'_>, filled: &Filled) ->
         }
     }
     for (path, is) in &after {
-        if value(&before, path).is_none() && !filled.fills(path, None, is) {
+        if !before.contains_key(path) && !filled.fills(path, is, &imprint) {
             return Some(Difference { what: path.clone(), before: String::new(), after: is.clone() });
         }
     }
-    let printer = |facts: &Facts| facts.printed.clone().and_then(|printed| printed.by);
-    let printer = printer(now.facts).filter(|_| printer(signed.facts).is_none());
-    let printer = printer.as_ref().map(|printer| printer.value.as_str());
-    let (before, after) = (filled.without(signed.text, None), filled.without(now.text, printer));
+    let (before, after) = (filled.without(signed.text, &imprint), filled.without(now.text, &imprint));
     if let Some(change) = compare(&before, &after, PATIENCE).into_iter().next() {
         let what = format!("clause {}", change.old_index + 1);
         return Some(Difference { what, before: change.before, after: change.after });
@@ -173,6 +194,15 @@ mod tests {
         assert_eq!(change(&other, &filled()).unwrap().what, "document_number");
         assert!(change(&with(TEXT), &Filled::default()).is_some(), "nothing was registered");
         assert!(change(&with(TEXT).replace("4月20日", "4月19日"), &filled()).is_some());
+        for grant in [
+            "\n另给予某公司专项补贴5000万元，2026年3月18日印发\n",
+            "\n另给予某公司专项补贴5000万元\n2026年3月18日印发\n",
+            "\n某公司\n2025年4月22日印发\n",
+            "\n临岚市人民政府办公室补贴某公司\n2025年4月22日印发\n",
+        ] {
+            assert!(change(&format!("{TEXT}{grant}"), &filled()).is_some(), "{grant}");
+            assert!(change(&format!("{}{grant}", with(TEXT)), &filled()).is_some(), "{grant}");
+        }
     }
 
     #[test]

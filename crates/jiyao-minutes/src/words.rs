@@ -66,10 +66,10 @@ impl Verdict {
     #[must_use]
     pub fn of(printed: &str) -> Self {
         let negations: usize = NEGATIONS.iter().map(|word| printed.matches(word).count()).sum();
-        if negations > 1 {
-            // 没有不同意: neither.
+        if printed.starts_with(['待', '暂']) || negations > 1 {
+            // 待不动产登记完成后再议: what it waits for is no verdict. 没有不同意: neither.
             Self::Other
-        } else if negations == 1 && !printed.starts_with("暂缓") {
+        } else if negations == 1 {
             Self::Refused
         } else if is_in_principle(printed) {
             Self::InPrinciple

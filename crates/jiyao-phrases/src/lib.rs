@@ -90,7 +90,7 @@ pub fn say(lang: Lang, id: &str, arguments: &[(&str, &str)]) -> String {
     bundle.format_pattern(pattern, Some(&values), &mut Vec::new()).into_owned()
 }
 
-/// What stands for an argument that was not given.
+/// The mark for an argument that was not given.
 const UNKNOWN: &str = "…";
 
 /// The refusal for a reason, with its metadata.

@@ -35,7 +35,7 @@ static VERDICT_WORD: LazyLock<Regex> = LazyLock::new(|| {
         "(?:原则上?)?同意|(?:审议|原则|一致|表决|研究|讨论|未|不|不能|没有|没能|未能|未获|无法|难以|拒绝|反对|并非|完全|予以)通过|暂缓|不予",
     )
 });
-/// What turns the verdict right behind it into its opposite. It is part of the verdict: no positive is left without it.
+/// Words that turn the verdict right behind them into its opposite. They are part of the verdict: no positive is left without them.
 static NEGATED: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
         r"(?:没有|没能|没|尚未|并未|未能|未获|未予|未|不能|不会|不予|不宜|不是|不|并非|无法|难以|拒绝|反对|否决)(?:一致|全票|完全|立即|再|予以|获得|会议|审议|讨论|表决|研究|并)*$",
@@ -47,7 +47,7 @@ static REPORTED: LazyLock<Regex> = LazyLock::new(|| {
         r"(?:^|[。；，])(?P<who>[^，。；：]{2,20}?)(?:表示|认为|提出|建议|发言|反映|答复|反馈)(?:说|称)?[，：:]$",
     )
 });
-/// Who speaks for the meeting.
+/// Speakers for the meeting.
 static MEETING_ITSELF: LazyLock<Regex> = LazyLock::new(|| pattern("会议|大家|与会|全体|一致"));
 /// The mark of a part of a list.
 static PART: LazyLock<Regex> = LazyLock::new(|| {
@@ -339,7 +339,7 @@ pub(crate) fn part_mark(line: &str) -> Option<usize> {
     PART.find(&folded(&head)).filter(|mark| mark.start() == 0).map(|mark| mark.end())
 }
 
-/// What 同意 is part of where it is no verdict, by the character behind it, and what begins a subject all the same.
+/// Characters behind a 同意 that is no verdict, and words that begin a subject all the same.
 const NO_VERDICT: [(char, &[&str]); 9] = [
     ('后', &["后勤", "后续", "后备", "后期"]),
     ('的', &[]),
@@ -493,7 +493,7 @@ impl Scope<'_> {
         (parts, within)
     }
 
-    /// What each part of a list behind a colon is about: `（一）甲；（二）乙，由某局负责。`.
+    /// The subject of each part of a list behind a colon: `（一）甲；（二）乙，由某局负责。`.
     fn parts(&self, from: usize) -> Option<Vec<Range<usize>>> {
         let plain = self.plain();
         let is_list = plain[..from].ends_with(['：', ':'])

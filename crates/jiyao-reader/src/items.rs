@@ -72,9 +72,9 @@ fn people(facts: &Facts) -> FxHashSet<String> {
 
 /// How sure it is that a paragraph is what somebody said.
 pub(crate) enum Speech {
-    /// Of somebody who was there.
+    /// Speech of somebody who was there.
     Known,
-    /// Of what looks like a name or a unit.
+    /// Speech of something that looks like a name or a unit.
     Likely,
 }
 

@@ -99,9 +99,9 @@ pub enum LinkError {
     /// A token that cannot be sent.
     #[error("the token in {0} is not printable ASCII")]
     Token(PathBuf),
-    /// A token that nobody takes.
+    /// A file whose token is not to be used.
     #[error("{0}: {1}")]
-    Short(PathBuf, String),
+    Unfit(PathBuf, String),
     /// A token that would go over the network in clear text.
     #[error("{0} is neither https nor on this machine: a token is not sent there")]
     ClearText(String),
@@ -169,9 +169,9 @@ impl Source {
                 if !jiyao_wire::may_carry_token(&self.url) {
                     return Err(LinkError::ClearText(self.url.clone()));
                 }
-                let token = fs_err::read_to_string(path)?;
-                crate::identity::check_token(token.trim()).map_err(|e| LinkError::Short(path.clone(), e))?;
-                let header = format!("Bearer {}", token.trim()).parse();
+                let token =
+                    crate::identity::read_token(path).map_err(|e| LinkError::Unfit(path.clone(), e))?;
+                let header = format!("Bearer {token}").parse();
                 Some(header.map_err(|_| LinkError::Token(path.clone()))?)
             }
             None => None,

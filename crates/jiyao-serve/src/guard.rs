@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
@@ -62,12 +62,50 @@ pub(crate) struct Gate {
     room: Arc<Semaphore>,
     /// Calls that one peer may have under way.
     of_peer: usize,
-    /// Streams without an end that may be open; services that follow have theirs besides.
-    watches: Arc<Semaphore>,
+    watches: Watches,
 }
 
-/// Most streams without an end: each takes some hundred kilobytes.
+/// Streams without an end that may be open, each of which takes some hundred kilobytes; services that follow have theirs
+/// besides.
 const WATCHES: usize = 512;
+/// The same of one principal.
+const WATCHES_OF_ONE: usize = 128;
+
+/// The streams without an end that are open.
+#[derive(Clone, Default)]
+struct Watches(Arc<Mutex<HashMap<String, usize>>>);
+
+impl Watches {
+    /// A place for a principal; None where there is no more room.
+    fn place(&self, principal: &str) -> Option<Watch> {
+        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if open.values().sum::<usize>() >= WATCHES
+            || open.get(principal).copied().unwrap_or(0) >= WATCHES_OF_ONE
+        {
+            return None;
+        }
+        *open.entry(principal.to_owned()).or_default() += 1;
+        Some(Watch { watches: self.clone(), principal: principal.to_owned() })
+    }
+}
+
+/// A place among the streams without an end, until it goes.
+struct Watch {
+    watches: Watches,
+    principal: String,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let mut open = self.watches.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = open.get_mut(&self.principal) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&self.principal);
+            }
+        }
+    }
+}
 
 /// What is known of a method: its metrics, and how it answers.
 #[derive(Clone)]
@@ -106,7 +144,7 @@ struct Ending {
     /// Of an answer that comes at once: a place among all calls and among those of its peer, and that it lies there.
     taking: Option<(OwnedSemaphorePermit, Share, Traffic)>,
     /// Its place among the streams without an end.
-    _watch: Option<OwnedSemaphorePermit>,
+    _watch: Option<Watch>,
 }
 
 impl Ending {
@@ -148,7 +186,7 @@ impl Gate {
     ) -> Self {
         let told = rights.keys().map(|method| (*method, Told::of(method))).collect();
         let (other, room) = (Told::of(OTHER), Arc::new(Semaphore::new(calls)));
-        let watches = Arc::new(Semaphore::new(WATCHES));
+        let watches = Watches::default();
         Self { identities, rights, told, other, room, of_peer: calls.div_ceil(4), watches }
     }
 
@@ -318,13 +356,13 @@ where
                 let parent = request.headers().get(TRACEPARENT).and_then(|value| value.to_str().ok());
                 let span = call_span(path.trim_start_matches('/'), parent);
                 let (method, told) = known.unwrap_or_else(|| (OTHER, self.gate.other.clone()));
-                // Services that follow this one must not be kept out by others.
-                let is_counted = |caller: &Caller| {
-                    !has_end && (told.is_watch || !caller.principal.is_any(&[Role::Service]))
+                let watch = match request.extensions().get::<Caller>() {
+                    Some(caller) if told.is_watch => {
+                        self.gate.watches.place(&caller.principal.name).map(Some)
+                    }
+                    _ => Some(None),
                 };
-                let is_watch = request.extensions().get::<Caller>().is_some_and(is_counted);
-                let watch = is_watch.then(|| Arc::clone(&self.gate.watches).try_acquire_owned());
-                let Ok(watch) = watch.transpose() else {
+                let Some(watch) = watch else {
                     return refuse(&Fault::new(Reason::Busy), Lang::default(), path);
                 };
                 // Health and reflection have no caller, and no reasons.

@@ -210,14 +210,15 @@ fn read(path: &Path) -> std::result::Result<Read, String> {
     let text = fs_err::read_to_string(path).map_err(|e| e.to_string())?;
     let mode = fs_err::metadata(path).map_err(|e| e.to_string())?.permissions().mode() & 0o777;
     let look = Look { hash: Sha256::digest(&text).into(), mode };
-    if mode & EXPOSED != 0 {
-        let exposed = format!(
-            "mode {mode:04o}: others may use it; take that away with chmod g-w,o= {}",
-            path.display()
-        );
-        return Ok((Err(exposed), look));
+    Ok((check_mode(path, mode).and_then(|()| parse(&text)), look))
+}
+
+fn check_mode(path: &Path, mode: u32) -> std::result::Result<(), String> {
+    if mode & EXPOSED == 0 {
+        return Ok(());
     }
-    Ok((parse(&text), look))
+    let path = path.display();
+    Err(format!("mode {mode:04o}: others may use it; take that away with chmod g-w,o= {path}"))
 }
 
 /// Checks a token file.
@@ -237,15 +238,19 @@ pub fn check_tokens(text: &str) -> std::result::Result<(), String> {
     parse(text).map(drop)
 }
 
-/// Checks a token that this service shows to another.
+/// Reads the token that this service shows to another.
 ///
 /// # Errors
-/// What is wrong with it.
-pub(crate) fn check_token(token: &str) -> std::result::Result<(), String> {
+/// Those of reading; a file that others may use; a token that is too short.
+pub(crate) fn read_token(path: &Path) -> std::result::Result<String, String> {
+    let text = fs_err::read_to_string(path).map_err(|e| e.to_string())?;
+    let mode = fs_err::metadata(path).map_err(|e| e.to_string())?.permissions().mode() & 0o777;
+    check_mode(path, mode)?;
+    let token = text.trim();
     if token.len() < SHORTEST {
         return Err(format!("a token has at least {SHORTEST} bytes, this one has {}", token.len()));
     }
-    Ok(())
+    Ok(token.to_owned())
 }
 
 fn parse(text: &str) -> std::result::Result<TokenFile, String> {
@@ -263,7 +268,13 @@ fn parse(text: &str) -> std::result::Result<TokenFile, String> {
     Ok(file)
 }
 
-/// What must hold of a token. What is absent never means all.
+/// Whether a character does not show, or turns the text round it: two names that look the same would be two.
+fn is_hidden(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+/// The rules of a token. An absence never means all.
 fn check(token: &Token) -> std::result::Result<(), String> {
     let Token { sha256, principal, unit, roles, .. } = token;
     let hash = jiyao_names::unhex(sha256).ok_or("sha256 is not 64 hexadecimal digits")?;
@@ -273,10 +284,7 @@ fn check(token: &Token) -> std::result::Result<(), String> {
     if principal.trim().is_empty() {
         return Err("principal is empty".to_owned());
     }
-    if principal.chars().any(char::is_control) || unit.chars().any(char::is_control) {
-        return Err("principal and unit take no control characters".to_owned());
-    }
-    if RESERVED.contains(&principal.as_str()) {
+    if RESERVED.contains(&principal.to_lowercase().as_str()) {
         return Err(format!("principal {principal} is a name that services use for themselves"));
     }
     if roles.is_empty() {
@@ -284,6 +292,11 @@ fn check(token: &Token) -> std::result::Result<(), String> {
     }
     if roles.contains(&Role::Unit) && unit.trim().is_empty() {
         return Err("role unit needs the unit that it acts for".to_owned());
+    }
+    if [principal, unit].iter().any(|name| name.chars().any(is_hidden) || name.trim() != name.as_str()) {
+        return Err(
+            "principal and unit take no control or hidden characters, nor blanks at their ends".to_owned()
+        );
     }
     Ok(())
 }
@@ -365,7 +378,9 @@ mod tests {
             (line(&other, "", "", "\"clerk\""), "principal is empty"),
             (line(&other, " ", "", "\"clerk\""), "principal is empty"),
             (line(&other, "follower", "", "\"clerk\""), "for themselves"),
-            (line(&other, "a\\u001b[0m", "", "\"clerk\""), "control characters"),
+            (line(&other, "a\\u001b[0m", "", "\"clerk\""), "hidden characters"),
+            (line(&other, "Follower", "", "\"clerk\""), "for themselves"),
+            (line(&other, "chen ", "", "\"clerk\""), "blanks at their ends"),
             (line(&other, "zhou", "", ""), "roles is empty"),
             (line(&one, "zhou", "", "\"clerk\""), "the token of line 1 again"),
             (line(&hash(""), "zhou", "", "\"clerk\""), "empty text"),

@@ -3,7 +3,7 @@ use jiyao_fault::{Fault, Result};
 /// Characters around a hit.
 const AROUND: usize = 30;
 
-/// What somebody looks for: all of its characters in a row. Blanks and line breaks count for nothing on either side, and
+/// A query: all of its characters in a row. Blanks and line breaks count for nothing on either side, and
 /// brackets are those of a document number (GB/T 9704—2012, 7.2.5) however they were typed.
 #[derive(Clone, Debug)]
 pub struct Wanted(String);

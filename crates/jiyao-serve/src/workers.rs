@@ -40,7 +40,7 @@ impl Workers {
     /// Starts `at_once` threads before a queue of `waiting` pieces of work.
     ///
     /// # Errors
-    /// Where the system has no thread left.
+    /// The error of the system where no thread is left.
     pub fn start(name: &str, at_once: usize, waiting: usize) -> std::io::Result<Self> {
         let (give, take) = sync_channel::<Work>(waiting);
         let take = Arc::new(Mutex::new(take));

@@ -18,7 +18,7 @@ pub(crate) const KEPT_ASIDE: usize = 2;
 /// How long sled's threads may take to let go of a store that was closed.
 const LETTING_GO: Duration = Duration::from_secs(3);
 
-/// What sled says of a folder that is open already, here or in another process.
+/// The words of sled for a folder that is open already, here or in another process.
 pub(crate) const IN_USE: &str = "could not acquire lock";
 
 /// File beside those of sled that says the version: it is read before sled touches anything.

@@ -44,6 +44,15 @@ impl Authority {
     }
 }
 
+/// Writes a file for its owner alone, as one that holds a token must be.
+///
+/// # Errors
+/// Those of the file system.
+pub fn secret(path: &Path, text: &str) -> Result<()> {
+    let mut file = jiyao_journal::private().create(true).truncate(true).write(true).open(path)?;
+    Ok(std::io::Write::write_all(&mut file, text.as_bytes())?)
+}
+
 /// A token file that can be changed.
 pub struct Tokens {
     path: PathBuf,

@@ -19,7 +19,7 @@ pub use decoders::{DECODERS, Decoder};
 pub use dice::Dice;
 pub use disk::{FullDisk, LoopDisk, may_mount};
 pub use files::{docx, docx_of, pdf, repeated_pdf};
-pub use identity::{Authority, Tokens};
+pub use identity::{Authority, Tokens, secret};
 pub use jiyao_distribution::Config as DistributionConfig;
 pub use local::{Local, hold_posts};
 pub use process::{Process, binary, release_folder};

@@ -32,8 +32,12 @@ pub fn binary(package: &str, program: &str, feature: Option<&str>) -> Result<Pat
         target = target.join(feature);
         command.args(["--features", feature]);
     }
-    if folder.ends_with("release") {
-        command.arg("--release");
+    // The profile that this test or benchmark was built with.
+    match folder.file_name().and_then(|name| name.to_str()) {
+        None | Some("debug") => {}
+        Some(profile) => {
+            command.args(["--profile", profile]);
+        }
     }
     let path = target.join(folder.file_name().unwrap_or("debug".as_ref())).join(program);
     if built.contains(&path) {

@@ -171,6 +171,9 @@ pub fn roll_rules_to(rules: &domain::RollRules) -> wire::RollRules {
 /// # Errors
 /// `FIELD_REQUIRED` for a rule without its words or leave without an authority; `FIELD_INVALID`.
 pub fn roll_rules_from(rules: wire::RollRules) -> Result<domain::RollRules> {
+    crate::check_count(&rules.quorums, "rules.quorums")?;
+    crate::check_count(&rules.members_ask, "rules.members_ask")?;
+    crate::check_count(&rules.observers_ask, "rules.observers_ask")?;
     let mut quorums = Vec::new();
     for (at, rule) in rules.quorums.into_iter().enumerate() {
         let field = |name: &str| format!("rules.quorums[{at}].{name}");

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, Mac as _};
 use jiyao_deliveries::Delivery;
 use jiyao_names::Delivery as DeliveryName;
@@ -40,7 +42,7 @@ pub struct Report {
     pub delivery: String,
     /// Its attempt, from there too.
     pub attempt: u32,
-    /// What shows that this service made that envelope id, in hexadecimal digits.
+    /// The proof that this service made that envelope id, in base64url.
     pub proof: String,
     /// Addresses that the mail was for: the one that it was sent to is among them.
     pub recipients: Vec<String>,
@@ -67,15 +69,15 @@ impl Mailer {
         Self { key, ..self }
     }
 
-    /// What the envelope id of an attempt ends in, so that nobody can guess it: HMAC-SHA256 of the id and the address that
-    /// it goes to, 128 bits of it.
+    /// The end of an attempt's envelope id, which nobody can guess: HMAC-SHA256 of the id and the address that it goes to,
+    /// 128 bits of it in base64url.
     fn proof(&self, id: &str, address: &str) -> Option<String> {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).ok()?;
         for part in [id, &address.trim().to_lowercase()] {
             mac.update(&(part.len() as u64).to_be_bytes());
             mac.update(part.as_bytes());
         }
-        Some(mac.finalize().into_bytes()[..16].iter().map(|byte| format!("{byte:02x}")).collect())
+        Some(URL_SAFE_NO_PAD.encode(&mac.finalize().into_bytes()[..16]))
     }
 
     /// Whether a report is of mail that this service sent to one of the report's addresses.
@@ -134,7 +136,12 @@ impl Mailer {
             keyword: keyword.to_owned(),
             value: Some(value.to_owned()),
         };
-        let asked = vec![parameter("RET", "HDRS"), parameter("ENVID", &format!("{id}.{proof}"))];
+        let envelope = format!("{id}.{proof}");
+        let mut asked = vec![parameter("RET", "HDRS")];
+        // Of an organ with a very long id no report can be proved: its deliveries wait for the unit itself.
+        if envelope.len() <= LONGEST_ENVELOPE_ID {
+            asked.push(parameter("ENVID", &envelope));
+        }
         let asked_of = |keyword: &str, value: String| RcptParameter::Other {
             keyword: keyword.to_owned(),
             value: Some(value),
@@ -209,17 +216,21 @@ fn from_xtext(text: &str) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
+/// Characters of an envelope id (RFC 3461, 4.4).
+const LONGEST_ENVELOPE_ID: usize = 100;
+
 /// The envelope id of an attempt: only letters, digits, dots and hyphens, so no encoding of it is needed.
 fn envelope_id(delivery: &str, attempt: u32) -> Option<String> {
     let name = DeliveryName::parse(delivery, "name").ok()?;
-    Some(format!("{}.{}.{attempt}", name.organ.id(), name.id))
+    let id = uuid::Uuid::parse_str(&name.id.to_string()).ok()?;
+    Some(format!("{}.{}.{attempt}", name.organ.id(), id.simple()))
 }
 
 fn of_envelope(id: &str) -> Option<(String, u32, String)> {
     let mut parts = id.trim().rsplitn(4, '.');
     let proof = parts.next()?.to_owned();
     let attempt = parts.next()?.parse().ok()?;
-    let (id, organ) = (parts.next()?, parts.next()?);
+    let (id, organ) = (uuid::Uuid::parse_str(parts.next()?).ok()?, parts.next()?);
     let name = format!("organs/{organ}/deliveries/{id}");
     DeliveryName::parse(&name, "name").ok()?;
     Some((name, attempt, proof))
@@ -307,6 +318,10 @@ mod tests {
         let sound = report(dsn("failed", &format!("{id}.{proof}")).as_bytes()).unwrap();
         assert_eq!(sound.recipients, ["office@example.org"]);
         assert!(ours.proves(&sound) && !other.proves(&sound));
+        let organ =
+            "organs/o-01a22d277b7d715aa7dbf864deffd234/deliveries/018f2f6e-7c1c-7aaa-8bbb-0123456789ab";
+        let long = envelope_id(organ, 999).unwrap();
+        assert!(format!("{long}.{proof}").len() <= LONGEST_ENVELOPE_ID, "an organ's own id leaves room");
         let aliased = dsn("failed", &format!("{id}.{proof}")).replace(
             "Final-Recipient: rfc822; office@example.org",
             "Original-Recipient: rfc822;office@example.org\r\nFinal-Recipient: rfc822; chen@elsewhere.example",

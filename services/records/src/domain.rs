@@ -122,6 +122,7 @@ impl Domain for RecordsDomain {
                 }
                 let old = before.minutes.as_ref().map_or(0, |minutes| minutes.revision);
                 view.put(keys::revision(&name, old), before.encode_to_vec());
+                life::uncount_imported(view, &name, &before.minutes.clone().unwrap_or_default())?;
                 show(view, minutes.encode_to_vec().into(), before.original_sequence)
             }
             (MINUTES_ACTED, 1) => {

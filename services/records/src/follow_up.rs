@@ -56,7 +56,7 @@ pub(crate) struct AskPick {
     pub(crate) from: Place,
 }
 
-/// What new matters of minutes have in common.
+/// The parts that new matters of minutes have in common.
 struct Origin {
     minutes: Minutes,
     year: u16,
@@ -117,7 +117,7 @@ impl Desk<'_> {
         Err(Fault::new(Reason::NotIssued).at("minutes").with("minutes", name))
     }
 
-    /// What new matters of minutes have in common.
+    /// The parts that new matters of minutes have in common.
     fn origin_of(&self, minutes: &api::Minutes, life: &Life, context: &Context<'_>) -> Result<Origin> {
         let of = Minutes::parse(&minutes.name, "minutes")?;
         let organ = self.view.organ(&of.organ, "minutes")?;

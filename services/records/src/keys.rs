@@ -129,7 +129,7 @@ pub(crate) fn sign_off(organ: &Organ) -> Vec<u8> {
     of(b"p/", organ, &[])
 }
 
-/// Who holds a post, by its title.
+/// Holders of a post, by its title.
 pub(crate) fn holders(organ: &Organ, post: &str) -> Vec<u8> {
     of(b"H/", organ, &[post.as_bytes(), b"\0"])
 }

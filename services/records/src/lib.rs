@@ -169,7 +169,7 @@ impl Program for Records {
         let api = limited!(RecordsServiceServer::new(records.clone()));
         let (quorums_step, quorums) = Followed::new();
         let (receipts_step, receipts) = Followed::new();
-        let lifecycle = LifecycleApi::new(records.clone(), [quorums, receipts]);
+        let lifecycle = LifecycleApi::new(records.clone(), quorums, receipts);
         let lifecycle = limited!(LifecycleServiceServer::new(lifecycle));
         let matters =
             limited!(MattersServiceServer::new(MattersApi::new(records, holidays.clone(), stop.clone())));

@@ -43,7 +43,7 @@ pub(crate) struct Amend {
     pub(crate) text: String,
     /// What the reading gave; name, revision, identity and time stay or are decided.
     pub(crate) read: api::Minutes,
-    /// Of formatting alone: the revision that it was held against, and what differs.
+    /// The revision, of formatting alone, that it was held against, and what differs.
     pub(crate) held: Option<(u64, Option<Difference>)>,
 }
 
@@ -187,13 +187,23 @@ pub(crate) fn replace(
     case.event(&entry)
 }
 
-/// Marks the minutes whose correction is void as in force again; None where another correction has taken their place.
+/// Marks the minutes whose correction is void as in force again. None where another correction has taken the place of
+/// this one; where what it corrected is void too, what that corrected is meant.
 fn reinstate(case: &Case<'_>, context: &Context<'_>, policy: Policy) -> Result<Option<stored::Event>> {
-    let old = Minutes::parse(&case.minutes.corrects, "corrects")?;
-    let before = Case::of(case.view, &old, "corrects", context)?;
-    let act = Act::Reinstate { was: case.minutes.name.clone() };
-    let entry = unless_refused(before.decide(act, context, policy))?;
-    entry.map(|entry| before.event(&entry)).transpose()
+    if !case.life.replaced_by.is_empty() {
+        return Ok(None);
+    }
+    let (mut gone, mut corrects) = (case.minutes.name.clone(), case.minutes.corrects.clone());
+    while !corrects.is_empty() {
+        let old = Minutes::parse(&corrects, "corrects")?;
+        let before = Case::of(case.view, &old, "corrects", context)?;
+        if before.life.revoked.is_none() && before.life.voided.is_none() {
+            let entry = unless_refused(before.decide(Act::Reinstate { was: gone }, context, policy))?;
+            return entry.map(|entry| before.event(&entry)).transpose();
+        }
+        (gone, corrects) = (before.minutes.name.clone(), before.minutes.corrects.clone());
+    }
+    Ok(None)
 }
 
 pub(crate) fn decide(
@@ -305,9 +315,12 @@ pub(crate) fn show_acted(view: &mut Overlay<'_>, name: &str, entry: &[u8]) -> Re
         }
     }
     let has_level = life.secrecy.is_some();
-    let is_void = matches!(entry.act, Act::Void { .. });
+    // A number that was registered here is used up; one that somebody typed is not.
+    let is_void_import = matches!(entry.act, Act::Void { .. })
+        && life.number.is_empty()
+        && minutes.standing == i32::from(api::Standing::IssuedElsewhere);
     life.apply(entry);
-    if is_void && let Some(number) = printed_number(&minutes) {
+    if is_void_import && let Some(number) = printed_number(&minutes) {
         count_down(view, &name, &number)?;
     }
     if has_level != life.secrecy.is_some() {
@@ -345,6 +358,14 @@ fn count_down(view: &mut Overlay<'_>, name: &Minutes, number: &DocumentNumber) -
         view.put(keys::counter(organ, &series), highest.unwrap_or_default().to_vec());
     }
     Ok(())
+}
+
+/// The number that imported minutes no longer have, once it was set right, counts no more.
+pub(crate) fn uncount_imported(view: &mut Overlay<'_>, name: &Minutes, before: &api::Minutes) -> Result<()> {
+    if before.standing != i32::from(api::Standing::IssuedElsewhere) {
+        return Ok(());
+    }
+    printed_number(before).map_or(Ok(()), |number| count_down(view, name, &number))
 }
 
 /// The number that minutes came in with counts too: the system goes on above it.

@@ -31,13 +31,15 @@ const LARGEST_TEXT: usize = 768 << 10;
 #[derive(Clone)]
 pub(crate) struct LifecycleApi {
     records: Api,
-    /// How far attendance and distribution have been taken over.
-    followed: [Followed; 2],
+    /// How far attendance, which counts quorums, has been taken over.
+    attendance: Followed,
+    /// How far distribution, which freezes scopes, has been taken over.
+    distribution: Followed,
 }
 
 impl LifecycleApi {
-    pub(crate) fn new(records: Api, followed: [Followed; 2]) -> Self {
-        Self { records, followed }
+    pub(crate) fn new(records: Api, attendance: Followed, distribution: Followed) -> Self {
+        Self { records, attendance, distribution }
     }
 
     /// A passage is marked in the text as it is, and nothing is made public where one is no longer found.
@@ -76,8 +78,10 @@ impl LifecycleApi {
         let committed = self.records.ledger.submit(&caller, asked, Command::Step(step)).await;
         let committed = committed.or_else(|fault| {
             // What is missing comes from another service, and does not come any more.
-            if [Reason::ScopeNotFrozen, Reason::QuorumOpen].contains(&fault.reason()) {
-                self.followed.iter().try_for_each(Followed::goes_on)?;
+            match fault.reason() {
+                Reason::ScopeNotFrozen => self.distribution.goes_on()?,
+                Reason::QuorumOpen => self.attendance.goes_on()?,
+                _ => {}
             }
             Err(fault)
         })?;

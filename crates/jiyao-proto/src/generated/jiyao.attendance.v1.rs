@@ -516,7 +516,7 @@ pub struct GetDirectoryChangeResponse {
     /// In the order of the table.
     #[prost(message, repeated, tag = "1")]
     pub units: ::prost::alloc::vec::Vec<Unit>,
-    /// Who holds which post, by which principals.
+    /// Holders of posts, with their principals.
     #[prost(message, repeated, tag = "2")]
     pub holders: ::prost::alloc::vec::Vec<PostHolder>,
 }
@@ -529,10 +529,10 @@ pub struct PostHolder {
     /// Id of the person.
     #[prost(string, tag = "2")]
     pub person_id: ::prost::alloc::string::String,
-    /// What the post is called, e.g. 市长.
+    /// Title of the post, e.g. 市长.
     #[prost(string, tag = "3")]
     pub post: ::prost::alloc::string::String,
-    /// Who acts; empty: nobody does.
+    /// Principals that act in it; empty: nobody does.
     #[prost(string, repeated, tag = "4")]
     pub principals: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// First day, ISO; empty: open.

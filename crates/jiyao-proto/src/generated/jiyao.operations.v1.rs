@@ -43,13 +43,13 @@ pub struct AcceptClockRequest {
     #[prost(string, tag = "2")]
     pub request_id: ::prost::alloc::string::String,
 }
-/// What was accepted.
+/// The clock that was accepted.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct AcceptClockResponse {
-    /// What the clock said.
+    /// The time that the clock showed.
     #[prost(message, optional, tag = "1")]
     pub clock_time: ::core::option::Option<::prost_types::Timestamp>,
-    /// What it was expected to say.
+    /// The time that was expected.
     #[prost(message, optional, tag = "2")]
     pub expected_time: ::core::option::Option<::prost_types::Timestamp>,
 }
@@ -137,10 +137,10 @@ pub struct GetStatusResponse {
 /// The clock of a service.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ClockStatus {
-    /// What it says.
+    /// The time that it shows.
     #[prost(message, optional, tag = "1")]
     pub time: ::core::option::Option<::prost_types::Timestamp>,
-    /// What it was expected to say.
+    /// The time that was expected.
     #[prost(message, optional, tag = "2")]
     pub expected: ::core::option::Option<::prost_types::Timestamp>,
     /// Why nothing is recorded until AcceptClock: BEHIND_LAST_RECORD or JUMPED; empty: it is trusted.

@@ -936,8 +936,8 @@ pub struct Minutes {
     /// When its content was erased; what is left is what a register says of it. Absent: it was not.
     #[prost(message, optional, tag = "18")]
     pub erase_time: ::core::option::Option<::prost_types::Timestamp>,
-    /// Where the text has a verdict word that became neither a decision nor a doubt: what somebody else said, or what was
-    /// agreed before.
+    /// Verdict words of the text that became neither a decision nor a doubt: what somebody else said, or what was agreed
+    /// before.
     #[prost(message, repeated, tag = "19")]
     pub uncovered: ::prost::alloc::vec::Vec<Span>,
 }
@@ -2837,7 +2837,7 @@ pub mod lifecycle_service_client {
             self
         }
         /// New content of a draft. After the signature it goes back to its signer, unless only the setting changed. Makes a
-        /// revision. Errors: those of ReadMinutes, ETAG_STALE, MINUTES_ERASED.
+        /// revision. Errors: those of ReadMinutes, ETAG_STALE, CONTENT_CHANGED, MINUTES_ERASED.
         pub async fn update_draft(
             &mut self,
             request: impl tonic::IntoRequest<super::UpdateDraftRequest>,
@@ -3208,7 +3208,7 @@ pub mod lifecycle_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Issues it (核发, 印发). Read-only from here on. Errors: QUORUM_OPEN, DISCLOSURE_MISSING,
-        /// SCOPE_NOT_FROZEN, MINUTES_ERASED.
+        /// SCOPE_NOT_FROZEN, JOURNAL_FORKED, MINUTES_ERASED.
         pub async fn issue_minutes(
             &mut self,
             request: impl tonic::IntoRequest<super::IssueMinutesRequest>,
@@ -4037,7 +4037,7 @@ pub struct PickMattersResponse {
     /// What a person should look at: decisions without a matter, or matters without a next act.
     #[prost(message, repeated, tag = "3")]
     pub left_out: ::prost::alloc::vec::Vec<LeftOut>,
-    /// Where the next call goes on; empty: all decisions were looked at.
+    /// The place where the next call goes on; empty: all decisions were looked at.
     #[prost(string, tag = "4")]
     pub next_page_token: ::prost::alloc::string::String,
 }

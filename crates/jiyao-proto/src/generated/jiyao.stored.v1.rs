@@ -423,10 +423,10 @@ pub struct UsedRequest {
 /// Body of `clock.accepted` version 1: an operator accepted a clock that was refused. Its record has the time of the clock.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ClockAccepted {
-    /// What the clock said.
+    /// The time that the clock showed.
     #[prost(message, optional, tag = "1")]
     pub clock_time: ::core::option::Option<::prost_types::Timestamp>,
-    /// What it was expected to say.
+    /// The time that was expected.
     #[prost(message, optional, tag = "2")]
     pub expected_time: ::core::option::Option<::prost_types::Timestamp>,
     /// BEHIND_LAST_RECORD or JUMPED.

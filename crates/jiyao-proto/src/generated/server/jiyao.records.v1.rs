@@ -897,7 +897,7 @@ pub mod lifecycle_service_server {
     #[async_trait]
     pub trait LifecycleService: std::marker::Send + std::marker::Sync + 'static {
         /// New content of a draft. After the signature it goes back to its signer, unless only the setting changed. Makes a
-        /// revision. Errors: those of ReadMinutes, ETAG_STALE, MINUTES_ERASED.
+        /// revision. Errors: those of ReadMinutes, ETAG_STALE, CONTENT_CHANGED, MINUTES_ERASED.
         async fn update_draft(
             &self,
             request: tonic::Request<crate::records::v1::UpdateDraftRequest>,
@@ -1006,7 +1006,7 @@ pub mod lifecycle_service_server {
             tonic::Status,
         >;
         /// Issues it (核发, 印发). Read-only from here on. Errors: QUORUM_OPEN, DISCLOSURE_MISSING,
-        /// SCOPE_NOT_FROZEN, MINUTES_ERASED.
+        /// SCOPE_NOT_FROZEN, JOURNAL_FORKED, MINUTES_ERASED.
         async fn issue_minutes(
             &self,
             request: tonic::Request<crate::records::v1::IssueMinutesRequest>,
