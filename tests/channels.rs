@@ -413,7 +413,7 @@ async fn mail_is_received_only_where_a_report_says_delivered() -> Result<()> {
     let keys = client.public_keys("receipt").await?;
     assert_eq!(verify_receipt(&receipts[0], &keys)?.kind, ReceiptKind::MailReported);
 
-    // Whoever knows a delivery can write a report of it, and sends it to where reports go.
+    // Anybody who knows a delivery can write a report of it, and send it to where reports go.
     let before = [client.delivery(&received.name).await?, client.delivery(&waiting(&deliveries)).await?];
     for (n, delivery) in before.iter().enumerate() {
         let id = delivery.name.trim_start_matches("organs/").replace("/deliveries/", ".");

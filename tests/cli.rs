@@ -334,7 +334,7 @@ fn what_the_readmes_tell_to_type_works_in_a_bare_shell() -> Result<()> {
         let folder = TempDir::new()?;
         let file = folder.path().join("typed.sh");
         fs_err::write(&file, script(&fs_err::read_to_string(root.join(name))?))?;
-        // Where a command fails, what was begun before it ends too.
+        // After a command that fails, what was begun before it ends too.
         let typed = format!("trap 'kill $(jobs -p) 2> /dev/null || true' EXIT; source {}", file.display());
         let run = ["bash", "-euc", &typed];
         // As narrow as terminals are.

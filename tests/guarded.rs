@@ -329,7 +329,7 @@ async fn after_a_clock_that_was_ahead_nothing_is_dated_until_an_operator_says_so
     let (is_done, said) = run(&["accept-clock", "records", "--reason", "时间服务器曾有误"])?;
     assert!(is_done, "{said}");
 
-    // What is dated from here on has the date of the clock.
+    // Dates from here on are those of the clock.
     let made = import(2).await?.minutes.name;
     hold_posts(&service.address, "organs/linlan", "local", None).await?;
     let submitted = client.step(&made, LifeAct::Submit { opinion: "请审".into() }, None).await?;

@@ -214,7 +214,7 @@ async fn an_issue_that_waits_for_an_older_copy_of_distribution_names_the_fork() 
         (format!("records=http://{records}"), format!("distribution=http://{distribution}"));
     let _records = start("jiyao-records", &records, &data("records"), &to_distribution)?;
     let _attendance = start("jiyao-attendance", &attendance, &data("attendance"), &to_records)?;
-    // Of attendance it needs the directory.
+    // It needs the directory of attendance.
     let both = format!("attendance=http://{attendance}");
     let begin = |at: &Path| {
         let at = at.display().to_string();

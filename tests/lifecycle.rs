@@ -705,7 +705,7 @@ async fn what_a_correction_replaced_is_in_force_again_once_that_is_revoked() -> 
         ["REINSTATE", "REPLACE"]
     );
 
-    // Of three in a row one is in force, whichever goes first.
+    // One of three in a row is in force, whichever goes first.
     let second = corrected(&name, "市水务局").await?;
     let third = corrected(&second, "市教育局").await?;
     revoke(&second).await?;

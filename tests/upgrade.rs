@@ -90,7 +90,7 @@ async fn write(folder: &Path) -> Result<()> {
     client.hold_meeting(&meeting, None, None).await?;
     client.meet(&meeting, MeetingAct::LinkMinutes { minutes }, None).await?;
     fs_err::create_dir_all(folder)?;
-    // What one hears of another, a third may hear of it again: the states are those of the backups.
+    // A third may hear of one what that heard of another: the states are those of the backups.
     let heads = async || {
         let mut heads = Vec::new();
         for (service, _) in SERVICES {

@@ -128,7 +128,7 @@ pub(crate) fn clear() {
 
 /// Tells people of what went wrong, on standard error.
 pub(crate) fn complain(text: &str) {
-    // Where nobody reads it there is nobody to tell.
+    // Nobody is left to tell where nobody reads it.
     let _ = std::io::stderr().lock().write_all(shown(text).as_bytes());
 }
 

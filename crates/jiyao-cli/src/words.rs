@@ -28,7 +28,7 @@ impl Speaker {
     pub(crate) async fn in_zone_of(&self, client: &Client, name: &str) {
         let organ: String = name.split('/').take(2).collect::<Vec<_>>().join("/");
         let mut page = None;
-        // Where the organ is not found, times are in UTC and say so.
+        // Without its organ a time is in UTC and says so.
         while let Ok(found) = client.list_organs(None, page.as_deref()).await {
             if let Some(organ) = found.entries.into_iter().find(|one| one.name == organ) {
                 let _ = self.zone.set(organ.time_zone);

@@ -413,7 +413,7 @@ fn a_change_of_segments_that_was_interrupted_is_finished_or_undone() {
     unsealed[trailer..].fill(0);
     let mut torn = sealed.clone();
     torn[trailer + 40..].fill(0);
-    // What stands in the first segment, whether the second has its name, how many records are left.
+    // The content of the first segment, whether the second has its name, how many records are left.
     for (sealed, is_named, left) in [
         (&unsealed, false, records - 1),
         (&torn, false, records - 1),

@@ -55,7 +55,7 @@ pub fn read(text: &str, words: &Words) -> Reading {
     let blocks = blocks::cut(text, words);
     let mut facts = Facts::default();
     header::read(text, &blocks, words, &mut facts, &mut notes);
-    // Who was there first: what one of them says is no verdict of the meeting.
+    // The roll first: what one of those who were there says is no verdict of the meeting.
     roll::read(text, &blocks, words, &mut facts, &mut notes);
     items::read(text, &blocks, words, &mut facts, &mut notes);
     closing::read(text, &blocks, words, &mut facts, &mut notes);

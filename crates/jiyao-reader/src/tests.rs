@@ -249,7 +249,7 @@ fn what_somebody_says_is_no_verdict_of_the_meeting() {
     let reading = read(text, &Words::default());
     assert_eq!(outcomes(&reading), ["暂缓实施"], "{:?}", reading.facts.items);
     let doubted: Vec<_> = reading.doubts.iter().map(|doubt| doubt.spans[0].of(text)).collect();
-    // Who was there is known to speak; of the others a person is asked.
+    // Those who were there are known to speak; of the others a person is asked.
     for said in ["原则同意，但要先听证", "同意", "不同意涨价", "原则同意方案但时机不当"]
     {
         assert!(doubted.contains(&said), "{said} is not among {doubted:?}");

@@ -159,7 +159,7 @@ impl Server {
     /// # Errors
     /// `Settings`.
     pub(crate) fn new(parts: Parts) -> Result<Self, ServeError> {
-        // What libraries make in the data directory is for its owner alone too.
+        // Whatever libraries make in the data directory is for its owner alone too.
         jiyao_journal::make_private_by_default();
         parts.config.check().map_err(ServeError::Settings)?;
         Ok(Self {

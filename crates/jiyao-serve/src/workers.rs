@@ -50,7 +50,7 @@ impl Workers {
                 loop {
                     let next = take.lock().unwrap_or_else(PoisonError::into_inner).recv();
                     let Ok(work) = next else { return };
-                    // Whoever waits for it hears that there is no answer.
+                    // The caller hears that there is no answer.
                     let _ = catch_unwind(AssertUnwindSafe(work));
                 }
             })?;
@@ -72,7 +72,7 @@ impl Workers {
         let (reply, done) = oneshot::channel();
         let work = move || {
             if !interest.is_over() {
-                // Whoever asked may have gone.
+                // The caller may have gone.
                 let _ = reply.send(work(&interest));
             }
         };

@@ -100,7 +100,7 @@ impl Process {
     fn begin(program: &Path, arguments: &[&str], words: &str, patience: Duration) -> Result<Self> {
         let mut child = Command::new(program)
             .args(arguments)
-            // Whom a test does not name is not followed: on the usual ports another test may serve meanwhile.
+            // A service that a test does not name is not followed: on the usual ports another test may serve meanwhile.
             .env("JIYAO_ATTENDANCE_RECORDS", NOBODY)
             .env("JIYAO_DISTRIBUTION_RECORDS", NOBODY)
             .env("JIYAO_DISTRIBUTION_ATTENDANCE", NOBODY)

@@ -138,7 +138,7 @@ impl Mailer {
         };
         let envelope = format!("{id}.{proof}");
         let mut asked = vec![parameter("RET", "HDRS")];
-        // Of an organ with a very long id no report can be proved: its deliveries wait for the unit itself.
+        // No report can be proved for an organ with a very long id: its deliveries wait for the unit itself.
         if envelope.len() <= LONGEST_ENVELOPE_ID {
             asked.push(parameter("ENVID", &envelope));
         }

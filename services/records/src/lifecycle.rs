@@ -77,7 +77,7 @@ impl LifecycleApi {
         let step = Step::Act { minutes: minutes.clone(), etag, act: Box::new(act) };
         let committed = self.records.ledger.submit(&caller, asked, Command::Step(step)).await;
         let committed = committed.or_else(|fault| {
-            // What is missing comes from another service, and does not come any more.
+            // Another service has what is missing, and it does not come any more.
             match fault.reason() {
                 Reason::ScopeNotFrozen => self.distribution.goes_on()?,
                 Reason::QuorumOpen => self.attendance.goes_on()?,
