@@ -299,6 +299,9 @@ impl Exim {
         ensure!(status.success(), "chown");
         let status = Command::new("chmod").args(["755"]).arg(folder.path()).status()?;
         ensure!(status.success(), "chmod");
+        // Its own user reads the configuration, whatever the mask of this process is by now.
+        let status = Command::new("chmod").args(["644"]).arg(folder.path().join("exim.conf")).status()?;
+        ensure!(status.success(), "chmod");
         // A configuration that others could write is refused.
         let status = Command::new("chown").arg("root:root").arg(folder.path().join("exim.conf")).status()?;
         ensure!(status.success(), "chown");
