@@ -437,7 +437,10 @@ async fn mail_is_received_only_where_a_report_says_delivered() -> Result<()> {
             })
             .await?;
         }
-        assert_eq!(client.delivery(&delivery.name).await?, *delivery, "a forged report changes nothing");
+        // True reports that it is still on its way go on coming meanwhile.
+        let told = |of: &Delivery| (of.state, of.attempt, of.transit.clone(), of.failures.clone());
+        let after = client.delivery(&delivery.name).await?;
+        assert_eq!(told(&after), told(delivery), "a forged report changes nothing");
     }
     assert_eq!(client.receipts(&received.name).await?, receipts);
     client.deliver(&received.name, DeliveryAct::Remind { text: "请于今日签收".into() }, None).await?;
