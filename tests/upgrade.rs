@@ -4,6 +4,8 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -135,6 +137,11 @@ fn put_state(from: &Path, to: &Path) -> Result<()> {
     let line = seal.lines().find_map(|line| line.strip_suffix(" db")).context("the seal names the file")?;
     let length = line.split(' ').next_back().unwrap_or_default().parse()?;
     fs_err::OpenOptions::new().write(true).open(to.join("db"))?.set_len(length)?;
+    // A checkout gives files other modes than the service does.
+    fs_err::set_permissions(to, Permissions::from_mode(0o700))?;
+    for entry in fs_err::read_dir(to)? {
+        fs_err::set_permissions(entry?.path(), Permissions::from_mode(0o600))?;
+    }
     Ok(())
 }
 
