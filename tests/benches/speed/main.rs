@@ -11,7 +11,7 @@ use anyhow::Result;
 use jiyao_client::{Act, Client, Import, NewMatter};
 use jiyao_proto::journal::v1::FollowRequest;
 use jiyao_proto::records::v1 as api;
-use jiyao_testkit::{Process, Raw, SAMPLE, binary, numbered};
+use jiyao_testkit::{Process, Raw, SAMPLE, binary};
 use prost::Message as _;
 use prost::bytes::Bytes;
 use prost_types::FieldMask;
@@ -173,9 +173,17 @@ impl Report {
     }
 }
 
+/// Year and number of the minutes in a place: each pair once, of years that minutes can have.
+fn year_and_number(n: usize) -> (usize, usize) {
+    (2026 + n % YEARS, n / YEARS + 1)
+}
+
+/// Years that numbers are spread over.
+const YEARS: usize = 60;
+
 /// Small minutes of one item: about 1 KB of text, a summary below 500 B.
 fn small(n: usize) -> String {
-    let (year, number) = (2026 + n / 3000, n % 3000 + 1);
+    let (year, number) = year_and_number(n);
     let (month, day) = (n / 28 % 12 + 1, n % 28 + 1);
     format!(
         "临岚市人民政府常务会议纪要\n〔{year}〕{number}号\n\n{year}年{month}月{day}日，市长主持召开市政府第{number}次常务会议。\
@@ -227,7 +235,12 @@ async fn durable<F: Future<Output = Result<()>> + Send + 'static>(
 
 /// Texts of the sample's size, as many as there will be calls.
 fn of_the_sample(from: usize) -> Vec<String> {
-    (from..from + CALLS).map(numbered).collect()
+    let text = |n| {
+        let (year, number) = year_and_number(n);
+        let number_line = format!("〔{year}〕{number}号");
+        SAMPLE.replace("〔2025〕9号", &number_line).replace("第42次", &format!("第{number}次"))
+    };
+    (from..from + CALLS).map(text).collect()
 }
 
 /// These texts read by so many threads, and nothing else; how many a second.
