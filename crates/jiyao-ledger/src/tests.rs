@@ -1,7 +1,7 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ use uuid::Uuid;
 use super::*;
 
 mod clock;
+mod reads;
 
 /// Named counters: a command adds to one, 0 asks without changing anything, negative is refused.
 pub(crate) struct Counters;
@@ -629,36 +630,6 @@ fn an_overlay_lies_upon_the_group_before_and_that_upon_the_state() {
 
 /// Answers and reads are in one order that fits the time in which they were asked for and given: none is of before what
 /// was answered when it began, none of behind what was asked for when it ended.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_read_that_takes_longer_than_writes_come_is_answered() {
-    let folder = TempDir::new().unwrap();
-    let ledger = open(&folder);
-    let (written, stop) = (ledger.clone(), Arc::new(AtomicBool::new(false)));
-    let stopped = Arc::clone(&stop);
-    let writing = tokio::spawn(async move {
-        while !stopped.load(Ordering::SeqCst) {
-            written.submit(add("a", 1, "")).await.unwrap();
-        }
-    });
-    for _ in 0..5 {
-        let before = ledger.head().sequence;
-        let slow = ledger.clone();
-        let read = move || {
-            slow.read(|view| {
-                let first = view.get(b"a")?;
-                std::thread::sleep(Duration::from_millis(50));
-                Ok((first, view.get(b"a")?))
-            })
-        };
-        let ((first, second), _) = tokio::task::spawn_blocking(read).await.unwrap().unwrap();
-        assert_eq!(first, second, "one state");
-        assert!(ledger.head().sequence > before, "writes went on meanwhile");
-    }
-    stop.store(true, Ordering::SeqCst);
-    writing.await.unwrap();
-    ledger.close().await;
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn commands_and_reads_at_the_same_time_are_in_one_order() {
     const WRITERS: i64 = 8;
