@@ -412,7 +412,15 @@ async fn a_thousand_people_sign_in_and_the_state_rebuilds_to_the_same() -> Resul
         person: format!("某{n}"),
         ..NewSeat::default()
     });
-    house.client.add_seats(&meeting, people.collect()).await?;
+    let people: Vec<_> = people.collect();
+    assert_eq!(
+        reason(house.client.add_seats(&meeting, people.clone()).await),
+        "FIELD_INVALID",
+        "at most 500 at once"
+    );
+    for some in people.chunks(500) {
+        house.client.add_seats(&meeting, some.to_vec()).await?;
+    }
     let terminals = (0..50).map(|terminal| {
         let (client, meeting) = (house.client.clone(), meeting.clone());
         tokio::spawn(async move {

@@ -10,6 +10,7 @@ mod channels;
 mod cli;
 mod corpus;
 mod decoders;
+mod directory;
 mod distribution;
 mod erasure;
 mod faults;

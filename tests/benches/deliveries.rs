@@ -96,9 +96,11 @@ async fn sign_ins(client: &Client, organ: &str) -> Result<()> {
     client.import_directory(organ, table.into_bytes(), false).await?;
     let new = NewMeeting { kind: "常务会议".into(), date: "2025-04-15".into(), ..NewMeeting::default() };
     let meeting = client.create_meeting(organ, new).await?.name;
-    let others =
-        (0..900).map(|n| NewSeat { person: format!("某{n}"), unit: "某局".into(), ..NewSeat::default() });
-    client.add_seats(&meeting, others.collect()).await?;
+    for some in [0..450, 450..900] {
+        let others =
+            some.map(|n| NewSeat { person: format!("某{n}"), unit: "某局".into(), ..NewSeat::default() });
+        client.add_seats(&meeting, others.collect()).await?;
+    }
     let start = Instant::now();
     let mut terminals = tokio::task::JoinSet::new();
     for terminal in 0..TERMINALS {

@@ -95,17 +95,22 @@ impl Client {
         called: &str,
         page: Option<&str>,
     ) -> Result<Page<Unit>, Error> {
-        let request = wire::ListUnitsRequest {
-            parent: organ.to_owned(),
-            as_of: as_of.to_owned(),
-            class: class.to_owned(),
-            called: called.to_owned(),
-            page_size: 200,
-            page_token: page.unwrap_or_default().to_owned(),
+        let read = |page_token| {
+            let request = wire::ListUnitsRequest {
+                parent: organ.to_owned(),
+                as_of: as_of.to_owned(),
+                class: class.to_owned(),
+                called: called.to_owned(),
+                page_size: 200,
+                page_token,
+            };
+            async move {
+                let once = async |channel, request| api(channel).list_units(request).await;
+                let answer = self.attendance.call("list organisations", request, once).await?.into_inner();
+                Ok(Page::of(answer.units, answer.next_page_token, |unit| jiyao_wire::unit_from(unit).ok()))
+            }
         };
-        let once = async |channel, request| api(channel).list_units(request).await;
-        let answer = self.attendance.call("list organisations", request, once).await?.into_inner();
-        Ok(Page::of(answer.units, answer.next_page_token, |unit| jiyao_wire::unit_from(unit).ok()))
+        Page::filled(page, read).await
     }
 
     /// What stands for an organisation on an ISO date: itself, or what took its place.
@@ -135,20 +140,25 @@ impl Client {
         post: &str,
         page: Option<&str>,
     ) -> Result<Page<Tenure>, Error> {
-        let request = wire::ListTenuresRequest {
-            parent: organ.to_owned(),
-            as_of: as_of.to_owned(),
-            person: person.to_owned(),
-            post: post.to_owned(),
-            page_size: 200,
-            page_token: page.unwrap_or_default().to_owned(),
-        };
-        let once = async |channel, request| api(channel).list_tenures(request).await;
-        let answer = self.attendance.call("list tenures", request, once).await?.into_inner();
         let tenure = |of: wire::Tenure| {
             Some(Tenure { person: of.person, post: of.post, unit: of.unit, from: of.from, until: of.until })
         };
-        Ok(Page::of(answer.tenures, answer.next_page_token, tenure))
+        let read = |page_token| {
+            let request = wire::ListTenuresRequest {
+                parent: organ.to_owned(),
+                as_of: as_of.to_owned(),
+                person: person.to_owned(),
+                post: post.to_owned(),
+                page_size: 200,
+                page_token,
+            };
+            async move {
+                let once = async |channel, request| api(channel).list_tenures(request).await;
+                let answer = self.attendance.call("list tenures", request, once).await?.into_inner();
+                Ok(Page::of(answer.tenures, answer.next_page_token, tenure))
+            }
+        };
+        Page::filled(page, read).await
     }
 
     /// An organ's rules of quorum, leave and assistants, or the usual ones.

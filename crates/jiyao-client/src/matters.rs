@@ -331,17 +331,22 @@ impl Client {
         overdue: bool,
         page: Option<&str>,
     ) -> Result<Page<MatterSummary>, Error> {
-        let request = wire::ListMattersRequest {
-            parent: parent.to_owned(),
-            lead: lead.unwrap_or_default().to_owned(),
-            overdue,
-            page_token: page.unwrap_or_default().to_owned(),
-            page_size: 200,
-            ..Default::default()
+        let read = |page_token| {
+            let request = wire::ListMattersRequest {
+                parent: parent.to_owned(),
+                lead: lead.unwrap_or_default().to_owned(),
+                overdue,
+                page_token,
+                page_size: 200,
+                ..Default::default()
+            };
+            async move {
+                let once = async |channel, request| api(channel).list_matters(request).await;
+                let answer = self.records.call("list matters", request, once).await?.into_inner();
+                Ok(Page::of(answer.matters, answer.next_page_token, |of| Some(summary(of))))
+            }
         };
-        let once = async |channel, request| api(channel).list_matters(request).await;
-        let answer = self.records.call("list matters", request, once).await?.into_inner();
-        Ok(Page::of(answer.matters, answer.next_page_token, |of| Some(summary(of))))
+        Page::filled(page, read).await
     }
 
     /// Counts of an organ, or of the only one (`organs/-`).

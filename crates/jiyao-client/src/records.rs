@@ -276,19 +276,25 @@ impl Client {
     /// # Errors
     /// `ORGAN_NOT_FOUND`, `PAGE_TOKEN_INVALID`, `FIELD_INVALID`.
     pub async fn list_minutes(&self, list: ListMinutes) -> Result<Page<MinutesSummary>, Error> {
-        let request = wire::ListMinutesRequest {
+        let asked = wire::ListMinutesRequest {
             parent: list.parent,
             page_size: list.page_size.into(),
-            page_token: list.page.unwrap_or_default(),
+            page_token: String::new(),
             year: list.year.unwrap_or(0).into(),
             document_number: list.document_number.unwrap_or_default(),
             date_from: list.date_from.unwrap_or_default(),
             date_to: list.date_to.unwrap_or_default(),
             read_after: list.read_after.as_ref().map(Position::to_wire),
         };
-        let once = async |channel, request| api(channel).list_minutes(request).await;
-        let answer = self.records.call("list minutes", request, once).await?.into_inner();
-        Ok(Page::of(answer.minutes, answer.next_page_token, |summary| Some(types::summary(summary))))
+        let read = |page_token| {
+            let request = wire::ListMinutesRequest { page_token, ..asked.clone() };
+            async move {
+                let once = async |channel, request| api(channel).list_minutes(request).await;
+                let answer = self.records.call("list minutes", request, once).await?.into_inner();
+                Ok(Page::of(answer.minutes, answer.next_page_token, |summary| Some(types::summary(summary))))
+            }
+        };
+        Page::filled(list.page.as_deref(), read).await
     }
 
     /// All minutes of a list, from its first page on.
@@ -314,18 +320,17 @@ impl Client {
         query: &str,
         page: Option<&str>,
     ) -> Result<Page<(MinutesSummary, String)>, Error> {
-        let mut page_token = page.unwrap_or_default().to_owned();
-        loop {
+        let read = |page_token| {
             let (parent, query) = (parent.to_owned(), query.to_owned());
             let request = wire::SearchMinutesRequest { parent, query, page_token };
-            let once = async |channel, request| api(channel).search_minutes(request).await;
-            let answer = self.records.call("search minutes", request, once).await?.into_inner();
-            if !answer.hits.is_empty() || answer.next_page_token.is_empty() {
+            async move {
+                let once = async |channel, request| api(channel).search_minutes(request).await;
+                let answer = self.records.call("search minutes", request, once).await?.into_inner();
                 let hit = |hit: wire::MinutesHit| Some((types::summary(hit.minutes?), hit.excerpt));
-                return Ok(Page::of(answer.hits, answer.next_page_token, hit));
+                Ok(Page::of(answer.hits, answer.next_page_token, hit))
             }
-            page_token = answer.next_page_token;
-        }
+        };
+        Page::filled(page, read).await
     }
 
     /// A page of decisions of a minutes, an organ, or all organs (`organs/-`).

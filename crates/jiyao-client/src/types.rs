@@ -31,6 +31,21 @@ pub struct Page<T> {
 }
 
 impl<T> Page<T> {
+    /// A page that has something, or the last: what a list leaves out may fill pages.
+    pub(crate) async fn filled<F: Future<Output = Result<Self, Error>>>(
+        page: Option<&str>,
+        read: impl Fn(String) -> F,
+    ) -> Result<Self, Error> {
+        let mut token = page.unwrap_or_default().to_owned();
+        loop {
+            let page = read(token).await?;
+            match page.next {
+                Some(next) if page.entries.is_empty() => token = next,
+                _ => return Ok(page),
+            }
+        }
+    }
+
     /// Every entry of a list: `read` is asked for the first page with None, then for each next one.
     ///
     /// # Errors

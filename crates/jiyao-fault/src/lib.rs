@@ -139,6 +139,7 @@ reasons! {
     MessageUnreadable = "MESSAGE_UNREADABLE", InvalidArgument;
     ClockJumped = "CLOCK_JUMPED", FailedPrecondition;
     ContentChanged = "CONTENT_CHANGED", FailedPrecondition;
+    ReadTooLong = "READ_TOO_LONG", ResourceExhausted;
 }
 
 impl Reason {

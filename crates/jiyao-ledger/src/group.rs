@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use jiyao_fault::{Fault, Reason, Result};
 use jiyao_journal::{Cursor, Entry, Log};
-use jiyao_state::State;
+use jiyao_state::{Pin, State};
 use tokio::sync::oneshot;
 
 use crate::ledger::{Committed, damaged, decode_record};
@@ -101,18 +101,44 @@ impl Answers {
         }
     }
 
-    /// The group is on disk. `is_shown`: the state has it.
-    pub(crate) fn give(self, log: &Log, appended: &[Cursor], is_shown: bool) {
-        let head = log.head();
+    /// The group is on disk, and the state has it where a version shows it. Else those of what is recorded wait for
+    /// another state.
+    pub(crate) fn give(self, log: &Log, appended: &[Cursor], shown: Option<Pin>) -> Unshown {
+        let (head, shown) = (log.head(), shown.map(|shown| shown.loose()));
+        let mut unshown = Unshown::default();
         for (outcome, reply) in self.0 {
+            let is_recorded = matches!(outcome, Outcome::New { .. } | Outcome::Repeat { .. });
             let answer = match outcome {
                 Outcome::Refused(fault) if fault.reason() == Reason::Internal => Err(fault),
-                outcome if is_shown => answer(log, head, appended, outcome),
-                // Everything may rest on a state that is not there: a repeat with the same request_id finds out.
+                outcome if shown.is_some() || is_recorded => answer(log, head, appended, outcome),
+                // It may rest on a state that is not there.
                 _ => Err(Fault::new(Reason::StateUnavailable)),
             };
-            let _ = reply.send(answer);
-            jiyao_journal::kill_point("answered");
+            match (answer, &shown) {
+                (Ok(committed), None) => unshown.0.push((committed, reply)),
+                (answer, shown) => {
+                    let shown = shown.clone();
+                    let _ = reply.send(answer.map(|committed| Committed { shown, ..committed }));
+                    jiyao_journal::kill_point("answered");
+                }
+            }
+        }
+        unshown
+    }
+}
+
+/// What is recorded and waits for a state that shows it.
+#[derive(Default)]
+pub(crate) struct Unshown(Vec<(Committed, Reply)>);
+
+impl Unshown {
+    pub(crate) fn add(&mut self, others: Self) {
+        self.0.extend(others.0);
+    }
+
+    pub(crate) fn give(&mut self, shown: &Pin) {
+        for (committed, reply) in self.0.drain(..) {
+            let _ = reply.send(Ok(Committed { shown: Some(shown.loose()), ..committed }));
         }
     }
 }
@@ -120,9 +146,10 @@ impl Answers {
 fn answer(log: &Log, head: Cursor, appended: &[Cursor], outcome: Outcome) -> Result<Committed> {
     match outcome {
         Outcome::Refused(fault) => Err(fault),
-        Outcome::Unchanged { answer } => Ok(Committed { answer, told: None, cursor: head }),
+        Outcome::Unchanged { answer } => Ok(Committed { answer, told: None, cursor: head, shown: None }),
         Outcome::New { at, answer, told } => {
-            Ok(Committed { answer, told, cursor: appended.get(at).copied().unwrap_or(head) })
+            let cursor = appended.get(at).copied().unwrap_or(head);
+            Ok(Committed { answer, told, cursor, shown: None })
         }
         Outcome::Repeat { sequence } => {
             let cursor = log.cursor_at(sequence).map_err(damaged)?;
@@ -130,7 +157,7 @@ fn answer(log: &Log, head: Cursor, appended: &[Cursor], outcome: Outcome) -> Res
             // The answer went with an erased record; what stays is that it was given.
             let answer =
                 payload.map(|payload| decode_record(&payload)).transpose()?.unwrap_or_default().answer;
-            Ok(Committed { answer, told: None, cursor })
+            Ok(Committed { answer, told: None, cursor, shown: None })
         }
     }
 }

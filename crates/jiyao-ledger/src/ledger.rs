@@ -1,3 +1,4 @@
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use jiyao_calendar::Clock;
 use jiyao_fault::{Fault, Reason, Result};
 use jiyao_journal::{Cursor, Journal, Locked, Log, Options};
 use jiyao_proto::stored::v1;
-use jiyao_state::{Look, Origin, State};
+use jiyao_state::{Look, LoosePin, Origin, Pin, State};
 use prost::Message as _;
 #[cfg(shuttle)]
 use shuttle::thread;
@@ -21,6 +22,7 @@ use tracing::{info, warn};
 use crate::clock::{AcceptClock, ClockLook, Timekeeper};
 use crate::domain::{Domain, Ids};
 use crate::erasure::{self, AskErasure, CarryOut};
+use crate::group::Unshown;
 use crate::overlay::unavailable;
 use crate::public::Blocks;
 use crate::syncer::Syncer;
@@ -28,8 +30,10 @@ use crate::writer::{Asked, Job, Writer, end_for};
 
 /// Commands that may wait for the writer.
 const QUEUE: usize = 1024;
-/// How often a read that met a write is repeated before writes wait for it.
-const READ_ATTEMPTS: usize = 8;
+/// Most keys that one read may look at: more goes by pages or kept counters.
+const LOOKED_AT: usize = 20_000;
+/// How long a read after a commit waits for a state that failed before it looks again.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Where a ledger keeps its files.
 #[derive(Clone, Debug)]
@@ -141,6 +145,8 @@ pub struct Committed {
     pub told: Option<Vec<u8>>,
     /// Where the answer's record stands; for an answer without a record, the head at that time.
     pub cursor: Cursor,
+    /// The version that shows it: see [`Ledger::read_at`].
+    pub(crate) shown: Option<LoosePin>,
 }
 
 /// One service's journal and the view of it. Clones are cheap handles.
@@ -227,6 +233,7 @@ impl<D: Domain> Ledger<D> {
             syncer: Syncer::start().map_err(jiyao_journal::OpenError::Io)?,
             runtime: Builder::new_current_thread().build().map_err(jiyao_journal::OpenError::Io)?,
             last_sync: Duration::ZERO,
+            unshown: Unshown::default(),
         };
         thread::Builder::new()
             .name("ledger-writer".to_owned())
@@ -315,41 +322,83 @@ impl<D: Domain> Ledger<D> {
         Ok(all)
     }
 
-    /// Reads one consistent state. The closure may run several times; its answer comes with the sequence that it
-    /// was read at.
+    /// Reads one version of the state, whatever is recorded meanwhile; the answer comes with the sequence of that
+    /// version.
     ///
     /// # Errors
-    /// The closure's; `STATE_UNAVAILABLE`.
-    pub fn read<T>(&self, read: impl Fn(&Reading<'_>) -> Result<T>) -> Result<(T, u64)> {
+    /// The closure's; `READ_TOO_LONG` where it looks at too many keys, or holds up what is recorded for too long;
+    /// `STATE_UNAVAILABLE`.
+    pub fn read<T>(&self, read: impl FnOnce(&Reading<'_>) -> Result<T>) -> Result<(T, u64)> {
         let state = self.inner.state.get().ok_or_else(|| Fault::new(Reason::StateUnavailable))?;
-        for attempt in 0..=READ_ATTEMPTS {
-            let _held = (attempt == READ_ATTEMPTS).then(|| state.hold());
-            // sled may panic on damaged pages that it reads late.
-            let attempt = catch_unwind(AssertUnwindSafe(|| {
-                let before = state.applied().map_err(unavailable)?;
-                let value = read(&Reading { state: &state });
-                let after = state.applied().map_err(unavailable)?;
-                Ok((before == after, value, after.sequence))
-            }))
-            .unwrap_or_else(|_| Err(Fault::new(Reason::StateUnavailable)));
-            match attempt {
-                Ok((true, value, sequence)) => {
-                    if value.as_ref().is_err_and(|fault| fault.reason() == Reason::StateUnavailable) {
-                        self.ask_for_another(&state);
-                    }
-                    return value.map(|value| (value, sequence));
-                }
-                Ok((false, ..)) => {}
-                Err(fault) => {
-                    self.ask_for_another(&state);
-                    return Err(fault);
-                }
-            }
+        let read = || {
+            let pin = state.pin().map_err(unavailable)?;
+            Ok((answer(&pin, read)?, pin.applied().sequence))
+        };
+        // sled may panic on damaged pages that it reads late.
+        let answer = catch_unwind(AssertUnwindSafe(read));
+        let answer = answer.unwrap_or_else(|_| Err(Fault::new(Reason::StateUnavailable)));
+        if answer.as_ref().is_err_and(|fault| fault.reason() == Reason::StateUnavailable) {
+            self.ask_for_another(&state);
         }
-        Err(Fault::internal("a state changed while it was held"))
+        answer
     }
 
-    fn ask_for_another(&self, failed: &Arc<State>) {
+    /// Reads the version that shows what was committed. Where that is gone it reads a newer one, and where the state has
+    /// failed it waits for another: what is recorded is not refused any more.
+    ///
+    /// # Errors
+    /// The closure's; `STATE_UNAVAILABLE` where the service stops.
+    pub async fn read_at<T>(
+        &self,
+        committed: &Committed,
+        read: impl Fn(&Reading<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let mut shown = committed.shown.clone();
+        loop {
+            if let Some(value) = self.read_shown(shown.take(), &read) {
+                return value;
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    /// The same, of what may be much: off the async thread.
+    ///
+    /// # Errors
+    /// As [`Ledger::read_at`].
+    pub async fn read_much_at<T: Send + 'static>(
+        &self,
+        committed: &Committed,
+        read: impl Fn(&Reading<'_>) -> Result<T> + Send + Sync + 'static,
+    ) -> Result<T> {
+        let (mut shown, read) = (committed.shown.clone(), Arc::new(read));
+        loop {
+            let (ledger, read, pin) = (self.clone(), Arc::clone(&read), shown.take());
+            let once = move || ledger.read_shown(pin, read.as_ref());
+            if let Some(value) = tokio::task::spawn_blocking(once).await.map_err(Fault::internal)? {
+                return value;
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    /// Reads a version, or the newest one. None: it is gone, or the state failed, and another is to be read.
+    fn read_shown<T>(
+        &self,
+        shown: Option<LoosePin>,
+        read: &impl Fn(&Reading<'_>) -> Result<T>,
+    ) -> Option<Result<T>> {
+        let value = match shown.and_then(|shown| shown.pin()) {
+            Some(pin) => catch_unwind(AssertUnwindSafe(|| answer(&pin, read)))
+                .unwrap_or_else(|_| Err(Fault::new(Reason::StateUnavailable))),
+            None => self.read(read).map(|(value, _)| value),
+        };
+        let passes = [Reason::ReadTooLong, Reason::StateUnavailable];
+        let is_passing = value.as_ref().is_err_and(|fault| passes.contains(&fault.reason()));
+        (!is_passing || self.inner.queue.is_closed()).then_some(value)
+    }
+
+    pub(crate) fn ask_for_another(&self, failed: &Arc<State>) {
         // A full queue means that the writer is at work and will meet the same fault.
         let _ = self.inner.queue.try_send(Job::Replace { failed: Arc::downgrade(failed) });
     }
@@ -499,22 +548,44 @@ pub(crate) fn folder_size(folder: &Path) -> u64 {
     entries.filter_map(|entry| entry.ok()?.metadata().ok()).map(|metadata| metadata.len()).sum()
 }
 
-/// The state while it is read.
-pub struct Reading<'s> {
-    state: &'s State,
+/// What a read of a version comes to. Once that is gone there is no answer.
+fn answer<T>(pin: &Pin, read: impl FnOnce(&Reading<'_>) -> Result<T>) -> Result<T> {
+    let value = read(&Reading { pin, looked_at: Cell::new(0) })?;
+    pin.check().map_err(unavailable)?;
+    Ok(value)
+}
+
+/// One version of the state while it is read.
+pub struct Reading<'p> {
+    pin: &'p Pin,
+    looked_at: Cell<usize>,
 }
 
 impl Reading<'_> {
+    fn look(&self) -> Result<()> {
+        let looked_at = self.looked_at.get() + 1;
+        self.looked_at.set(looked_at);
+        if looked_at > LOOKED_AT { Err(Fault::new(Reason::ReadTooLong)) } else { Ok(()) }
+    }
+
     /// The value of a key.
     ///
     /// # Errors
-    /// `STATE_UNAVAILABLE`.
+    /// `STATE_UNAVAILABLE`, `READ_TOO_LONG`.
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        self.state.get(key).map_err(unavailable)
+        self.look()?;
+        self.pin.get(key).map_err(unavailable)
     }
 
     /// Pairs whose key begins with `prefix`, in key order, from the first key after `after` on.
-    pub fn scan(&self, prefix: &[u8], after: &[u8]) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>)>> {
-        self.state.scan(prefix, after).map(|pair| pair.map_err(unavailable))
+    pub fn scan(
+        &self,
+        prefix: &[u8],
+        after: &[u8],
+    ) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>)>> + use<'_> {
+        self.pin.scan(prefix, after).map(|pair| {
+            self.look()?;
+            pair.map_err(unavailable)
+        })
     }
 }

@@ -5,10 +5,12 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use jiyao_fault::{Fault, Reason};
 use jiyao_proto::journal::v1::event::Kind;
+use jiyao_state::{LoosePin, StateError};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, TestRunner};
@@ -46,6 +48,10 @@ enum Step {
     LoseState,
     /// Somebody follows from the record of this share of the head.
     Follow(u8),
+    /// Somebody begins to read, and goes on after other steps.
+    Pin,
+    /// A reader meets a fault of the state: another takes its place.
+    FailState,
 }
 
 /// What should be so.
@@ -179,6 +185,8 @@ impl ReferenceStateMachine for Model {
             1 => Just(Step::Kill),
             1 => Just(Step::LoseState),
             4 => any::<u8>().prop_map(Step::Follow),
+            4 => Just(Step::Pin),
+            1 => Just(Step::FailState),
         ]
         .boxed()
     }
@@ -192,7 +200,7 @@ impl ReferenceStateMachine for Model {
             }
             Step::Ask(name) => drop(state.ask(name)),
             Step::Confirm { share, is_same_person } => drop(state.confirm(state.at(*share), *is_same_person)),
-            Step::Restart | Step::Kill | Step::LoseState | Step::Follow(_) => {}
+            Step::Restart | Step::Kill | Step::LoseState | Step::Follow(_) | Step::Pin | Step::FailState => {}
         }
         state
     }
@@ -206,6 +214,20 @@ struct Real {
     model: Model,
     /// The ids of what was asked to be erased.
     asked: Vec<String>,
+    /// Reads that go on, and what they must see.
+    pins: Vec<(LoosePin, BTreeMap<&'static str, i64>)>,
+}
+
+type Totals = BTreeMap<String, i64>;
+
+fn totals(pairs: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>) -> Totals {
+    let of_counters = pairs.into_iter().filter(|(key, _)| key[0] != 0);
+    let total = |value: Vec<u8>| i64::from_be_bytes(value.try_into().unwrap());
+    of_counters.map(|(key, value)| (String::from_utf8(key).unwrap(), total(value))).collect()
+}
+
+fn named(totals: &BTreeMap<&'static str, i64>) -> Totals {
+    totals.iter().map(|(name, total)| ((*name).to_owned(), *total)).collect()
 }
 
 fn known(name: &str) -> &'static str {
@@ -250,7 +272,14 @@ impl StateMachineTest for Real {
     fn init_test(model: &Model) -> Self {
         let folder = TempDir::new().unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        Self { ledger: open(&folder), folder, runtime, model: model.clone(), asked: Vec::new() }
+        Self {
+            ledger: open(&folder),
+            folder,
+            runtime,
+            model: model.clone(),
+            asked: Vec::new(),
+            pins: Vec::new(),
+        }
     }
 
     fn apply(mut real: Self, after: &Model, step: Step) -> Self {
@@ -292,6 +321,23 @@ impl StateMachineTest for Real {
                     .map_err(|fault| fault.reason());
                 assert_eq!(sequences, real.model.confirm(at, is_same_person), "{at:?}");
             }
+            Step::Pin => {
+                let pin = real.ledger.inner.state.get().unwrap().pin().unwrap();
+                real.pins.push((pin.loose(), real.model.totals.clone()));
+            }
+            Step::FailState => {
+                let state = real.ledger.inner.state.get().unwrap();
+                real.ledger.ask_for_another(&state);
+                let failed = Arc::downgrade(&state);
+                drop(state);
+                let is_another = || {
+                    let now = real.ledger.inner.state.get();
+                    now.is_some_and(|now| !Weak::ptr_eq(&Arc::downgrade(&now), &failed))
+                };
+                while !is_another() {
+                    std::thread::sleep(Duration::from_millis(2));
+                }
+            }
             Step::Restart => real.reopen(false),
             Step::Kill => real.kill(),
             Step::LoseState => real.reopen(true),
@@ -332,16 +378,15 @@ impl StateMachineTest for Real {
 
     fn check_invariants(real: &Self, model: &Model) {
         assert_eq!(real.ledger.head().sequence, model.records.len() as u64);
-        let shown: BTreeMap<_, _> = state_of(&real.ledger)
-            .into_iter()
-            .filter(|(key, _)| key[0] != 0)
-            .map(|(key, value)| {
-                (String::from_utf8(key).unwrap(), i64::from_be_bytes(value.try_into().unwrap()))
-            })
-            .collect();
-        let expected: BTreeMap<_, _> =
-            model.totals.iter().map(|(name, total)| ((*name).to_owned(), *total)).collect();
-        assert_eq!(shown, expected);
+        assert_eq!(totals(state_of(&real.ledger)), named(&model.totals));
+        // A read that began before sees what there was then, for as long as its version is there.
+        for (pin, expected) in &real.pins {
+            let Some(pin) = pin.pin() else { continue };
+            match pin.scan(b"", b"").collect::<Result<Vec<_>, _>>() {
+                Ok(pairs) => assert_eq!(totals(pairs), named(expected)),
+                Err(e) => assert!(matches!(e, StateError::Revoked), "{e}"),
+            }
+        }
     }
 
     fn teardown(real: Self, _: Model) {

@@ -75,7 +75,7 @@ pub(crate) fn kept(slot: &Slot, from: u64, through: u64) -> Option<Vec<u8>> {
     }
     let state = slot.get()?;
     // sled may panic on damaged pages that it reads late.
-    catch_unwind(AssertUnwindSafe(|| state.get(&key(through)))).ok()?.ok()?
+    catch_unwind(AssertUnwindSafe(|| state.pin()?.get(&key(through)))).ok()?.ok()?
 }
 
 /// The block that is not full yet, as far as it goes.

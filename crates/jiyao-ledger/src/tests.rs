@@ -599,7 +599,7 @@ fn an_overlay_lies_upon_the_group_before_and_that_upon_the_state() {
     let pairs = |pairs: &[(&str, Option<&str>)]| -> jiyao_state::Writes {
         pairs
             .iter()
-            .map(|(key, value)| (key.as_bytes().to_vec(), value.map(|v| v.as_bytes().to_vec())))
+            .map(|(key, value)| (key.as_bytes().to_vec(), value.map(|v| v.as_bytes().to_vec().into())))
             .collect()
     };
     let at = |sequence| jiyao_state::Applied { journal: [1; 16], sequence, hash: [2; 32] };

@@ -23,7 +23,7 @@ use tracing::{error, warn};
 use crate::clock::{AcceptClock, Timekeeper};
 use crate::domain::{Context, Domain, Ids};
 use crate::erasure::{self, AskErasure, CarryOut};
-use crate::group::{Answers, Group, Outcome, Reply};
+use crate::group::{Answers, Group, Outcome, Reply, Unshown};
 use crate::ledger::{
     OpenError, Places, Slot, Submission, catch_up, decode_record, folder_size, found_or_begun, look_at_state,
 };
@@ -39,6 +39,8 @@ const USED: &[u8] = b"\0used/";
 const STATE_RETRY: Duration = Duration::from_millis(500);
 /// How long an empty state may take to be opened, and a reader to let go of one.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Bytes of records that are replayed at once: what they put goes to sled together.
+const REPLAYED: usize = 32 << 10;
 /// What a new state takes on the disk at first, beyond what the last one took.
 const STATE_ROOM: u64 = 8 << 20;
 
@@ -82,6 +84,8 @@ pub(crate) struct Writer<D: Domain> {
     /// Waits for what comes first, a job or the disk.
     pub(crate) runtime: Runtime,
     pub(crate) last_sync: Duration,
+    /// Who waits for a state that shows what is recorded.
+    pub(crate) unshown: Unshown,
 }
 
 /// Why no group is decided any more, but for a state that failed.
@@ -249,6 +253,9 @@ impl<D: Domain> Writer<D> {
                         let state = Arc::new(state);
                         self.state.set(Some(Arc::clone(&state)));
                         self.report.send_replace(self.journal.log().head().sequence);
+                        if let Ok(shown) = state.pin() {
+                            self.unshown.give(&shown);
+                        }
                         return Ok(state);
                     }
                     Err(e) => error!(cause = %chain(&e), "the state cannot be opened; trying again"),
@@ -508,10 +515,11 @@ impl<D: Domain> Writer<D> {
 
     /// Writes a group and begins to sync it: the group that is decided upon it meanwhile, and what waits. Where there is
     /// nothing to write, or no room, it is answered at once.
-    fn begin<'s>(&mut self, mut group: Group<'s>, state: &'s State) -> (Group<'s>, Option<Behind>) {
+    fn begin<'s>(&mut self, mut group: Group<'s>, state: &'s Arc<State>) -> (Group<'s>, Option<Behind>) {
         kill_point("group-decided");
         if group.entries.is_empty() {
-            group.answers.give(&self.journal.log(), &[], !group.state_failed);
+            let shown = if group.state_failed { None } else { state.pin().ok() };
+            self.unshown.add(group.answers.give(&self.journal.log(), &[], shown));
             return (Group::new(state, group.first), None);
         }
         if is_planted("report-early") {
@@ -546,7 +554,7 @@ impl<D: Domain> Writer<D> {
     }
 
     /// Shows a group that was synced and answers it. False: the state must be opened anew.
-    fn finish(&mut self, behind: Behind, (synced, took): Timed, writes: Writes, state: &State) -> bool {
+    fn finish(&mut self, behind: Behind, (synced, took): Timed, writes: Writes, state: &Arc<State>) -> bool {
         self.last_sync = took;
         histogram!("jiyao_journal_append_seconds").record(took);
         let cursors = self.journal.show(synced);
@@ -566,7 +574,9 @@ impl<D: Domain> Writer<D> {
             histogram!("jiyao_state_apply_seconds").record(began.elapsed());
             self.report.send_replace(head.sequence);
         }
-        behind.answers.give(&log, &cursors, is_shown);
+        let shown = if is_shown { state.pin().ok() } else { None };
+        is_shown &= shown.is_some();
+        self.unshown.add(behind.answers.give(&log, &cursors, shown));
         is_shown
     }
 }
@@ -664,23 +674,30 @@ pub(crate) fn replay<D: Domain>(
     let mut next = state.applied()?.sequence + 1;
     let mut blocks = Blocks::default();
     while next <= head {
-        let mut overlay = Overlay::new(state);
-        let mut reached = None;
-        for record in log.read_some(next, head)? {
-            // Of an erased record nothing may be left to show; its place in the chain is.
-            let payload = instead.get(&next).or(record.payload.as_ref());
-            let unknown = |fault| OpenError::Unknown { sequence: next, fault };
-            let decoded = payload.map(|payload| decode_record(payload)).transpose().map_err(unknown)?;
-            if let Some(decoded) = &decoded {
-                apply(domain, &mut overlay, decoded, next, record.time_ms).map_err(unknown)?;
+        let records = log.read_some(next, head)?;
+        let mut records = records.into_iter().peekable();
+        while records.peek().is_some() {
+            let mut overlay = Overlay::new(state);
+            let (mut reached, mut bytes) = (None, 0);
+            while bytes < REPLAYED
+                && let Some(record) = records.next()
+            {
+                // Of an erased record nothing may be left to show; its place in the chain is.
+                let payload = instead.get(&next).or(record.payload.as_ref());
+                bytes += payload.map_or(0, Vec::len);
+                let unknown = |fault| OpenError::Unknown { sequence: next, fault };
+                let decoded = payload.map(|payload| decode_record(payload)).transpose().map_err(unknown)?;
+                if let Some(decoded) = &decoded {
+                    apply(domain, &mut overlay, decoded, next, record.time_ms).map_err(unknown)?;
+                }
+                let shown = (next, record.time_ms, decoded.as_ref());
+                blocks.take(domain, log, &mut overlay, shown).map_err(unknown)?;
+                reached = Some(Applied { journal: *log.id().as_bytes(), sequence: next, hash: record.hash });
+                next += 1;
             }
-            let shown = (next, record.time_ms, decoded.as_ref());
-            blocks.take(domain, log, &mut overlay, shown).map_err(unknown)?;
-            reached = Some(Applied { journal: *log.id().as_bytes(), sequence: next, hash: record.hash });
-            next += 1;
-        }
-        if let Some(applied) = reached {
-            state.apply(overlay.writes, applied)?;
+            if let Some(applied) = reached {
+                state.apply(overlay.writes, applied)?;
+            }
         }
     }
     // Proves that the state can be read before anyone is served from it.

@@ -399,6 +399,7 @@ fault-SECRET_REFUSED = This deployment takes no state secrets, or not of this le
 fault-DISCLOSURE_MISMATCH = The text prints { $printed }, but { $note } is decided: amend the text, or decide otherwise.
 fault-MESSAGE_UNREADABLE = The message cannot be read: { $detail }. Its form and limits stand in the proto files.
 fault-CLOCK_JUMPED = The service's clock says { $clock } where { $expected } was expected ({ $why }): nothing is recorded. An operator must set it right, or accept it with jiyao accept-clock.
+fault-READ_TOO_LONG = The answer looks at too much at once or takes too long. Ask for a shorter list or a narrower time, or try again.
 fault-CONTENT_CHANGED = That is more than formatting: { $what } changes from “{ $before }” to “{ $after }”, against revision { $revision }. A change of content goes back to the signer.
 fault-NUMBER_MISMATCH = The text prints { $printed }, but the next number is { $number }.
 fault-REVIEW_MISSING = There is no legality review before the meeting ({ $date }).

@@ -399,6 +399,7 @@ fault-SECRET_REFUSED = 本系统不接收国家秘密，或不接收该密级。
 fault-DISCLOSURE_MISMATCH = 正文附注为 { $printed }，而决定的是 { $note }：请修改正文或另行决定。
 fault-MESSAGE_UNREADABLE = 无法读取请求消息：{ $detail }。格式与大小限制见 proto 文件。
 fault-CLOCK_JUMPED = 本服务的时钟为 { $clock }，应为 { $expected }（{ $why }）：暂停登记。请运维人员核对时钟，更正后自动恢复，或执行 jiyao accept-clock 确认。
+fault-READ_TOO_LONG = 一次查询的内容过多或耗时过长。请缩小查询范围，或稍后重试。
 fault-CONTENT_CHANGED = 这不只是版式修改：{ $what } 由“{ $before }”变为“{ $after }”，与第 { $revision } 版不同。内容修改须退回签发人。
 fault-NUMBER_MISMATCH = 正文印的是 { $printed }，本次应为 { $number }。
 fault-REVIEW_MISSING = 没有会前的合法性审查结果（{ $date }）。

@@ -4,7 +4,7 @@
 use jiyao_calendar::Date;
 use serde::{Deserialize, Serialize};
 
-use crate::directory::{Directory, plain};
+use crate::directory::{By, Directory, plain};
 use crate::meeting::Meeting;
 use crate::seat::{Capacity, Seat, Shown};
 use crate::stated::{Presence, Stated};
@@ -89,7 +89,18 @@ pub struct Agreement {
     pub findings: Vec<Finding>,
 }
 
-/// Holds a stated roll against the directory of a day and, where there is one, the meeting with its seats.
+/// What [`check`] must know of a directory.
+#[must_use]
+pub fn looked_up<'w>(roll: &'w [Stated], kind: &'w str, seats: &'w [Seat]) -> Vec<By<'w>> {
+    let named = |name: &&str| !name.is_empty();
+    let people = roll.iter().map(|entry| entry.person.as_str()).filter(named).map(By::PersonName);
+    let units = roll.iter().map(|entry| &entry.unit).chain(seats.iter().map(|seat| &seat.unit));
+    let units = units.map(String::as_str).filter(named).map(By::UnitName);
+    people.chain(units).chain([By::MemberOf(kind)]).collect()
+}
+
+/// Holds a stated roll against the directory of a day, or as much of it as [`looked_up`] names, and, where there is one,
+/// the meeting with its seats.
 #[must_use]
 pub fn check(
     roll: &[Stated],

@@ -241,14 +241,103 @@ pub enum Entry {
 }
 
 impl Entry {
-    /// Two entries of one key are two states of the same thing: the newer takes the place of the older.
+    /// Two entries of one key are two states of the same thing: the newer takes the place of the older. Keys of
+    /// organisations begin with [`Entry::UNITS`], those of tenures with [`Entry::TENURES`], each in the order of ids.
     #[must_use]
     pub fn key(&self) -> String {
         match self {
-            Self::Unit(unit) => format!("u/{}", unit.id),
-            Self::Person(person) => format!("p/{}", person.id),
-            Self::Post(post) => format!("o/{}", post.key()),
-            Self::Tenure(tenure) => format!("t/{}/{}/{}", tenure.post, tenure.person, tenure.span.begin()),
+            Self::Unit(unit) => Self::unit_key(&unit.id),
+            Self::Person(person) => Self::person_key(&person.id),
+            Self::Post(post) => format!("{}{}", Self::post_keys(&post.id), post.span.begin()),
+            Self::Tenure(tenure) => {
+                format!("{}{}/{}", Self::tenure_keys(&tenure.post), tenure.person, tenure.span.begin())
+            }
+        }
+    }
+
+    /// What keys of organisations begin with.
+    pub const UNITS: &'static str = "u/";
+    /// What keys of tenures begin with.
+    pub const TENURES: &'static str = "t/";
+
+    /// Key of an organisation.
+    #[must_use]
+    pub fn unit_key(id: &str) -> String {
+        format!("{}{id}", Self::UNITS)
+    }
+
+    /// Key of somebody.
+    #[must_use]
+    pub fn person_key(id: &str) -> String {
+        format!("p/{id}")
+    }
+
+    /// What keys of the entries of a post begin with.
+    #[must_use]
+    pub fn post_keys(id: &str) -> String {
+        format!("o/{id}/")
+    }
+
+    /// What keys of the tenures of a post begin with.
+    #[must_use]
+    pub fn tenure_keys(post: &str) -> String {
+        format!("{}{post}/", Self::TENURES)
+    }
+
+    /// By what it is found, each once.
+    #[must_use]
+    pub fn found_by(&self) -> BTreeSet<String> {
+        match self {
+            Self::Unit(unit) => {
+                let classes = unit.classes.iter().map(|class| By::UnitClass(class));
+                let successors = unit.successors.iter().map(|id| By::FollowedBy(id));
+                let found = unit.names().map(By::UnitName).chain(classes).chain(successors);
+                found.map(|by| by.place()).collect()
+            }
+            Self::Person(person) => [By::PersonName(&person.name).place()].into(),
+            Self::Post(post) => {
+                let kinds = post.member_of.iter().map(|kind| By::MemberOf(kind).place());
+                kinds.chain([By::PostTitle(&post.title).place(), By::Rank(post.rank).place()]).collect()
+            }
+            Self::Tenure(tenure) => [By::HeldBy(&tenure.person).place()].into(),
+        }
+    }
+}
+
+/// By what entries are found without looking at all of a directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By<'w> {
+    /// Organisations of a title, short form or alias.
+    UnitName(&'w str),
+    /// Organisations of a recipient class.
+    UnitClass(&'w str),
+    /// Organisations whose place another has taken, by its id.
+    FollowedBy(&'w str),
+    /// People of a name.
+    PersonName(&'w str),
+    /// Posts of a title.
+    PostTitle(&'w str),
+    /// Posts that are members of a kind of meeting.
+    MemberOf(&'w str),
+    /// Posts of a rank.
+    Rank(Rank),
+    /// Tenures of a person, by id.
+    HeldBy(&'w str),
+}
+
+impl By<'_> {
+    /// Where an index has what is found by this: blanks and punctuation of names aside.
+    #[must_use]
+    pub fn place(&self) -> String {
+        match self {
+            Self::UnitName(name) => format!("n/{}", plain(name)),
+            Self::UnitClass(class) => format!("c/{}", plain(class)),
+            Self::FollowedBy(id) => format!("s/{id}"),
+            Self::PersonName(name) => format!("p/{}", plain(name)),
+            Self::PostTitle(title) => format!("o/{}", plain(title)),
+            Self::MemberOf(kind) => format!("k/{kind}"),
+            Self::Rank(rank) => format!("r/{}", *rank as u8),
+            Self::HeldBy(person) => format!("h/{person}"),
         }
     }
 }
@@ -279,6 +368,14 @@ impl Directory {
             Entry::Post(post) => drop(self.posts.insert(post.key(), post)),
             Entry::Tenure(tenure) => drop(self.tenures.insert(key, tenure)),
         }
+    }
+
+    /// All entries: organisations, people, posts, tenures.
+    pub fn into_entries(self) -> impl Iterator<Item = Entry> {
+        let units = self.units.into_values().map(Entry::Unit);
+        let people = self.people.into_values().map(Entry::Person);
+        let posts = self.posts.into_values().map(Entry::Post);
+        units.chain(people).chain(posts).chain(self.tenures.into_values().map(Entry::Tenure))
     }
 
     /// Organisations that exist on a day.

@@ -11,8 +11,8 @@ mod rows;
 mod seat;
 mod stated;
 
-pub use check::{Agreement, Decision, Finding, FindingCode, check};
-pub use directory::{Directory, Entry, Membership, Person, Post, Rank, Span, Tenure, Unit, UnitKind};
+pub use check::{Agreement, Decision, Finding, FindingCode, check, looked_up};
+pub use directory::{By, Directory, Entry, Membership, Person, Post, Rank, Span, Tenure, Unit, UnitKind};
 pub use meeting::{
     Item, ItemQuorum, Level, Meeting, MeetingAct, MeetingEntry, QuorumResult, RollRules, Stage,
 };

@@ -4,7 +4,7 @@ use jiyao_calendar::{Date, Timestamp};
 use jiyao_fault::{Fault, Reason, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::directory::{Directory, Membership, Rank, plain};
+use crate::directory::{By, Directory, Membership, Rank, plain};
 use crate::quorum::{Count, Interval, Member, QuorumRule};
 use crate::seat::{Capacity, ObserverKind, Seat, bounded, words};
 
@@ -432,13 +432,24 @@ impl Meeting {
         }
     }
 
+    /// What [`Meeting::members_of`] and [`Meeting::member_changes`] must know of a directory.
+    #[must_use]
+    pub fn looked_up(&self, rules: &RollRules) -> Vec<By<'_>> {
+        let lawful = self.lawful(rules).iter().map(|rank| By::Rank(*rank));
+        lawful.chain([By::MemberOf(&self.kind)]).collect()
+    }
+
+    /// To a plenary (全体会议) belong the heads of departments too: the law lists the 常务会议.
+    fn lawful(&self, rules: &RollRules) -> &'static [Rank] {
+        if self.kind.contains("全体") { &[] } else { rules.level.members() }
+    }
+
     /// The seats of its members: those of the day, in the order of rank (requirement 22), and what the law says of that
     /// list (requirement 21).
     #[must_use]
     pub fn members_of(&self, directory: &Directory, rules: &RollRules) -> (Vec<Seat>, Vec<String>) {
         let members = directory.members_on(&self.kind, self.date);
-        // To a plenary (全体会议) belong the heads of departments too: the law lists the 常务会议.
-        let lawful = if self.kind.contains("全体") { &[] } else { rules.level.members() };
+        let lawful = self.lawful(rules);
         let mut findings: Vec<String> = members
             .iter()
             .filter(|(_, post)| !lawful.is_empty() && !lawful.contains(&post.rank))

@@ -69,6 +69,7 @@ fn status(mut fault: Fault, lang: Lang) -> Status {
 }
 
 /// What makes the repeat of a request known: its `request_id`, and a digest of the rest.
+#[derive(Clone, Debug, Default)]
 pub struct Asked {
     request_id: String,
     digest: [u8; 32],
@@ -119,10 +120,34 @@ impl<D: Domain> Late<Ledger<D>> {
     /// `STARTING`; those of [`Ledger::read`].
     pub async fn read_much<T: Send + 'static>(
         &self,
-        read: impl Fn(&Reading<'_>) -> jiyao_fault::Result<T> + Send + 'static,
+        read: impl FnOnce(&Reading<'_>) -> jiyao_fault::Result<T> + Send + 'static,
     ) -> jiyao_fault::Result<(T, u64)> {
         let ledger = self.get()?.clone();
         tokio::task::spawn_blocking(move || ledger.read(read)).await.map_err(Fault::internal)?
+    }
+
+    /// Reads what a command came to, at the version that shows it.
+    ///
+    /// # Errors
+    /// The closure's: see [`Ledger::read_at`].
+    pub async fn read_at<T>(
+        &self,
+        committed: &Committed,
+        read: impl Fn(&Reading<'_>) -> jiyao_fault::Result<T>,
+    ) -> jiyao_fault::Result<T> {
+        self.get()?.read_at(committed, read).await
+    }
+
+    /// The same, of what may be much: off the async thread.
+    ///
+    /// # Errors
+    /// The closure's: see [`Ledger::read_at`].
+    pub async fn read_much_at<T: Send + 'static>(
+        &self,
+        committed: &Committed,
+        read: impl Fn(&Reading<'_>) -> jiyao_fault::Result<T> + Send + Sync + 'static,
+    ) -> jiyao_fault::Result<T> {
+        self.get()?.read_much_at(committed, read).await
     }
 }
 

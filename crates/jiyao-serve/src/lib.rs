@@ -35,7 +35,8 @@ pub use search::Wanted;
 pub use server::{Late, Parts, REQUEST_LIMIT, RESPONSE_LIMIT, Ready, ServeError, Server};
 pub use service::serve_domain;
 pub use takeover::{
-    FETCHED_AT_ONCE, Intake, fetch_minutes, fetch_newest, is_new, keep, take_over, unknown_kind,
+    FETCHED_AT_ONCE, Intake, directory_change, fetch_minutes, fetch_newest, is_new, keep, take_over,
+    unknown_kind,
 };
 pub use workers::{Interest, Workers};
 

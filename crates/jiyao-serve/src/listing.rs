@@ -5,6 +5,9 @@ use jiyao_ledger::{Overlay, Reading};
 use jiyao_names::{Minutes, Scope};
 use prost::Message;
 
+/// Rows that a page looks at, at most.
+const LOOKED_AT: usize = 2000;
+
 /// Prefix of the list that a scope is read from. Ids hold no `/`, so lists cannot run into each other.
 #[must_use]
 pub fn list_of(scope: &Scope) -> Vec<u8> {
@@ -69,17 +72,33 @@ impl<M> Page<M> {
         size: usize,
         take: impl Fn(Vec<u8>) -> Result<Option<M>>,
     ) -> Result<Self> {
-        let mut page = Self::default();
-        let mut last = Vec::new();
-        for pair in view.scan(prefix, after) {
-            let (key, value) = pair?;
-            let Some(value) = take(value)? else { continue };
-            if page.found.len() == size {
-                page.next = Some(last);
+        Self::of_rows(view.scan(prefix, after), size, take)
+    }
+
+    /// The same of rows with their keys. After so many rows a page ends, however few were taken: the next one goes on.
+    ///
+    /// # Errors
+    /// Those of the rows and of `take`.
+    pub fn of_rows<K: Into<Vec<u8>>, R>(
+        rows: impl Iterator<Item = Result<(K, R)>>,
+        size: usize,
+        take: impl Fn(R) -> Result<Option<M>>,
+    ) -> Result<Self> {
+        let (mut page, mut last) = (Self::default(), None);
+        for (looked_at, row) in rows.enumerate() {
+            let (key, row) = row?;
+            if looked_at == LOOKED_AT {
+                page.next = last.map(K::into);
                 break;
             }
-            page.found.push(value);
-            last = key;
+            if let Some(taken) = take(row)? {
+                if page.found.len() == size {
+                    page.next = last.map(K::into);
+                    break;
+                }
+                page.found.push(taken);
+            }
+            last = Some(key);
         }
         Ok(page)
     }
@@ -95,11 +114,11 @@ impl<M: Message + Default> Page<M> {
         prefix: &[u8],
         after: &[u8],
         size: usize,
-        wanted: impl Fn(&M) -> bool,
+        wanted: impl Fn(&M) -> Result<bool>,
     ) -> Result<Self> {
         Self::of(view, prefix, after, size, |value| {
             let value = M::decode(value.as_slice()).map_err(Fault::internal)?;
-            Ok(wanted(&value).then_some(value))
+            Ok(wanted(&value)?.then_some(value))
         })
     }
 }

@@ -5,6 +5,8 @@ use std::future::Future;
 use jiyao_fault::{Fault, Reason, Result};
 use jiyao_journal::{Cursor, is_planted};
 use jiyao_ledger::{CarryOut, Domain, Ledger, Overlay, Submission};
+use jiyao_proto::attendance::v1::directory_service_client::DirectoryServiceClient;
+use jiyao_proto::attendance::v1::{GetDirectoryChangeRequest, GetDirectoryChangeResponse};
 use jiyao_proto::journal::v1 as wire;
 use jiyao_proto::journal::v1::event::Kind;
 use jiyao_proto::records::v1::records_service_client::RecordsServiceClient;
@@ -54,17 +56,17 @@ pub trait Intake<D: Domain>: Send + Sync + 'static {
     /// Whether the source is the home of minutes: only what is erased there is erased here.
     const ERASES: bool = false;
 
-    /// The command that events become, with all that they name fetched over the link; None where nothing of them
-    /// matters here. The command must keep the cursor with its effect.
+    /// The commands that events become, with all that they name fetched over the link; none where nothing of them
+    /// matters here. The last one must keep the cursor with its effect; those before it may come once more.
     ///
     /// # Errors
     /// After a passing setback the same stretch is tried again, after a lasting one following ends.
-    fn command(
+    fn commands(
         &self,
         link: &Link,
         events: Vec<wire::Event>,
         through: wire::Cursor,
-    ) -> impl Future<Output = Result<Option<D::Command>, Setback>> + Send;
+    ) -> impl Future<Output = Result<Vec<D::Command>, Setback>> + Send;
 }
 
 /// An event of a kind that a follower does not know: from a newer program, or of another service.
@@ -108,6 +110,28 @@ async fn fetch_revision(link: &Link, name: &str, revision: u64) -> Result<Minute
     Ok(answer.into_inner().minutes.unwrap_or_default())
 }
 
+/// A version of a directory as attendance tells of it, page by page.
+///
+/// # Errors
+/// Those of attendance.
+pub async fn directory_change(
+    link: &Link,
+    organ: &str,
+    version: u64,
+) -> Result<Vec<GetDirectoryChangeResponse>, Setback> {
+    let mut directory = DirectoryServiceClient::new(link.clone()).max_decoding_message_size(RESPONSE_LIMIT);
+    let mut pages: Vec<GetDirectoryChangeResponse> = Vec::new();
+    loop {
+        let page_token = pages.last().map(|page| page.next_page_token.clone()).unwrap_or_default();
+        let request = GetDirectoryChangeRequest { parent: organ.to_owned(), version, page_token };
+        let answer = directory.get_directory_change(request).await.map_err(Fault::internal)?;
+        pages.push(answer.into_inner());
+        if pages.last().is_none_or(|page| page.next_page_token.is_empty()) {
+            return Ok(pages);
+        }
+    }
+}
+
 pub(crate) struct Takeover<D: Domain, I> {
     pub(crate) ledger: Ledger<D>,
     pub(crate) intake: I,
@@ -138,14 +162,14 @@ impl<D: Domain, I: Intake<D>> Absorb for Takeover<D, I> {
         if events.is_empty() {
             return Ok(());
         }
-        let Some(command) = self.intake.command(link, events, cursor_to(&through)).await? else {
-            return Ok(());
-        };
-        match self.ledger.submit(Submission::own(FOLLOWER, I::METHOD, command)).await {
-            Ok(_) => Ok(()),
-            Err(fault) if fault.reason() == Reason::JournalForked => Err(Setback::Lasting(fault)),
-            Err(fault) => Err(Setback::Passing(fault)),
+        for command in self.intake.commands(link, events, cursor_to(&through)).await? {
+            match self.ledger.submit(Submission::own(FOLLOWER, I::METHOD, command)).await {
+                Ok(_) => {}
+                Err(fault) if fault.reason() == Reason::JournalForked => return Err(Setback::Lasting(fault)),
+                Err(fault) => return Err(Setback::Passing(fault)),
+            }
         }
+        Ok(())
     }
 }
 

@@ -155,12 +155,12 @@ impl Intake<Nothing> for Minutes {
     const SOURCE: &'static str = "records";
     const METHOD: &'static str = "follow";
 
-    async fn command(
+    async fn commands(
         &self,
         link: &Link,
         events: Vec<jiyao_proto::journal::v1::Event>,
         _: jiyao_proto::journal::v1::Cursor,
-    ) -> Result<Option<()>, Setback> {
+    ) -> Result<Vec<()>, Setback> {
         for event in events {
             match &event.kind {
                 Some(Kind::MinutesRecorded(recorded)) => {
@@ -170,7 +170,7 @@ impl Intake<Nothing> for Minutes {
                 None => return Err(unknown_kind(&event)),
             }
         }
-        Ok(None)
+        Ok(Vec::new())
     }
 }
 

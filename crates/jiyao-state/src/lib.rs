@@ -13,6 +13,8 @@
 //! What is applied is read back at once and waits in memory until sled has it, a few hundredths of a second: a process that dies
 //! finds less in its state than in its journal, and replays the rest.
 //!
+//! Whoever reads pins one version and sees that alone, whatever is applied meanwhile: see [`Pin`].
+//!
 //! Values above 32 KB are stored in chunks in the same batch: larger tree nodes would go to files that sled never
 //! syncs.
 
@@ -20,15 +22,23 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use bytes::Bytes;
+
+mod layers;
 mod recent;
 mod scan;
 mod seal;
 mod store;
+mod sync;
 
+use layers::Version;
+#[cfg(shuttle)]
+pub use recent::GOES_PAST_PINS;
 use recent::Recent;
+use scan::{Pair, Scan};
 use store::{Store, set_aside};
 
 /// The place in the journal that the state has reached.
@@ -43,7 +53,7 @@ pub struct Applied {
 }
 
 /// Changes of one batch: a value to put, or None to remove the key.
-pub type Writes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+pub type Writes = BTreeMap<Vec<u8>, Option<Bytes>>;
 
 /// What opening found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,6 +124,9 @@ pub enum StateError {
     /// What is stored is not of its form.
     #[error("state: {0}")]
     Malformed(&'static str),
+    /// A version was looked at for so long that it held up what is applied, and is gone.
+    #[error("state: the version is gone, it was read for too long")]
+    Revoked,
     /// The folder cannot be moved or made.
     #[error("state folder: {0}")]
     Io(#[from] std::io::Error),
@@ -124,8 +137,6 @@ pub enum StateError {
 pub struct State {
     store: Arc<Store>,
     recent: Arc<Recent>,
-    /// Held by those who read while nothing may be applied.
-    gate: RwLock<()>,
     /// Its folder may be another's by the time it goes.
     is_retired: AtomicBool,
 }
@@ -161,7 +172,7 @@ impl State {
     fn of(store: Store) -> Result<Self, StateError> {
         let store = Arc::new(store);
         let recent = Recent::over(Arc::clone(&store), store.applied()?)?;
-        Ok(Self { store, recent, gate: RwLock::default(), is_retired: AtomicBool::new(false) })
+        Ok(Self { store, recent, is_retired: AtomicBool::new(false) })
     }
 
     /// Sets the folder aside, whatever is in it, and begins a new one.
@@ -215,44 +226,40 @@ impl State {
     /// # Errors
     /// `Failed`.
     pub fn applied(&self) -> Result<Applied, StateError> {
-        self.recent.applied()
+        Ok(self.recent.newest()?.applied)
     }
 
-    /// The value of a key.
+    /// The newest version, to be read for a while.
     ///
     /// # Errors
-    /// `Sled`, `Failed`, `Malformed`.
-    pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StateError> {
-        match self.recent.get(key)? {
-            Some(waiting) => Ok(waiting),
-            None => self.store.get(key),
-        }
+    /// `Failed`.
+    pub fn pin(self: &Arc<Self>) -> Result<Pin, StateError> {
+        let version = self.recent.pin()?;
+        let looked = Arc::new(Looked { recent: Arc::clone(&self.recent), version });
+        Ok(Pin { state: Arc::clone(self), looked })
     }
 
-    /// Pairs whose key begins with `prefix`, in key order, from the first key after `after` on; from the first of all
-    /// where that is empty. Each pair is at least as new as the scan; between them batches may come.
-    pub fn scan<'s>(
-        &'s self,
-        prefix: &[u8],
-        after: &[u8],
-    ) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), StateError>> + use<'s> {
-        scan::Scan::new(&self.store, &self.recent, prefix, after)
+    /// The newest version, for the one who applies: to anybody else it may pass away while it is read.
+    ///
+    /// # Errors
+    /// `Failed`.
+    pub fn newest(&self) -> Result<Newest<'_>, StateError> {
+        Ok(Newest { store: &self.store, version: self.recent.newest()? })
     }
 
     /// Takes a batch, and that the state has now reached `applied`: all of it or nothing. Waits while too much waits
-    /// for sled.
+    /// for sled; for a reader no longer than two seconds, and only where 8 MB wait.
     ///
     /// # Errors
     /// `Failed`, for this batch or one before: the state must then be opened anew.
     pub fn apply(&self, writes: Writes, applied: Applied) -> Result<(), StateError> {
-        let _alone = self.gate.write().unwrap_or_else(PoisonError::into_inner);
         self.recent.take(writes, applied)
     }
 
-    /// Keeps the state as it is while the answer lives: whoever applies waits for it.
-    #[must_use]
-    pub fn hold(&self) -> Held<'_> {
-        Held { _gate: self.gate.read().unwrap_or_else(PoisonError::into_inner) }
+    /// As if sled had refused: for tests of what becomes of readers and of the one who applies.
+    #[cfg(any(test, shuttle))]
+    pub fn fail(&self, why: &str) {
+        self.recent.fail(why);
     }
 
     /// Returns when sled has all that was applied.
@@ -264,10 +271,118 @@ impl State {
     }
 }
 
-/// A state that nothing is applied to while this lives.
+/// A version that is looked at.
 #[derive(Debug)]
-pub struct Held<'s> {
-    _gate: RwLockReadGuard<'s, ()>,
+struct Looked {
+    recent: Arc<Recent>,
+    version: Arc<Version>,
+}
+
+impl Drop for Looked {
+    fn drop(&mut self) {
+        self.recent.unpin(self.version.number);
+    }
+}
+
+/// One version of the state, the same for all that is read of it, while others go on applying. It may be looked at for
+/// as long as it is the newest, and then for two seconds or until 8 MB wait for sled; after that it is gone.
+#[derive(Clone, Debug)]
+pub struct Pin {
+    state: Arc<State>,
+    looked: Arc<Looked>,
+}
+
+impl Pin {
+    /// The place in the journal that it shows.
+    #[must_use]
+    pub fn applied(&self) -> Applied {
+        self.looked.version.applied
+    }
+
+    /// The value of a key.
+    ///
+    /// # Errors
+    /// `Revoked`, `Sled`, `Failed`, `Malformed`.
+    pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StateError> {
+        let found = value_of(&self.state.store, &self.looked.version, key);
+        self.check()?;
+        found
+    }
+
+    /// Pairs whose key begins with `prefix`, in key order, from the first key after `after` on; from the first of all
+    /// where that is empty.
+    pub fn scan(
+        &self,
+        prefix: &[u8],
+        after: &[u8],
+    ) -> impl Iterator<Item = Result<Pair, StateError>> + use<'_> {
+        Scan::new(&self.state.store, &self.looked.version, prefix, after).map(|pair| {
+            self.check()?;
+            pair
+        })
+    }
+
+    /// Whether it is still there: what was read of it before is of one version.
+    ///
+    /// # Errors
+    /// `Revoked`, `Failed`.
+    pub fn check(&self) -> Result<(), StateError> {
+        self.looked.recent.check(self.looked.version.number)
+    }
+
+    /// The same, for later: it keeps the version, and not the state open.
+    #[must_use]
+    pub fn loose(&self) -> LoosePin {
+        LoosePin { state: Arc::downgrade(&self.state), looked: Arc::clone(&self.looked) }
+    }
+}
+
+/// A version of a state that may be closed meanwhile.
+#[derive(Clone, Debug)]
+pub struct LoosePin {
+    state: Weak<State>,
+    looked: Arc<Looked>,
+}
+
+impl LoosePin {
+    /// The version, to be read; None where the state was closed.
+    #[must_use]
+    pub fn pin(&self) -> Option<Pin> {
+        Some(Pin { state: self.state.upgrade()?, looked: Arc::clone(&self.looked) })
+    }
+}
+
+/// The newest version, as the one who applies the next sees it.
+#[derive(Debug)]
+pub struct Newest<'s> {
+    store: &'s Store,
+    version: Arc<Version>,
+}
+
+impl Newest<'_> {
+    /// The value of a key.
+    ///
+    /// # Errors
+    /// `Sled`, `Malformed`.
+    pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StateError> {
+        value_of(self.store, &self.version, key)
+    }
+
+    /// Pairs, as [`Pin::scan`] has them.
+    pub fn scan(
+        &self,
+        prefix: &[u8],
+        after: &[u8],
+    ) -> impl Iterator<Item = Result<Pair, StateError>> + use<'_> {
+        Scan::new(self.store, &self.version, prefix, after)
+    }
+}
+
+fn value_of(store: &Store, version: &Version, key: &[u8]) -> Result<Option<Vec<u8>>, StateError> {
+    match version.get(key) {
+        Some(waiting) => Ok(waiting.as_ref().map(|value| value.to_vec())),
+        None => store.get(key),
+    }
 }
 
 impl Drop for State {
@@ -279,213 +394,4 @@ impl Drop for State {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const PATIENCE: Duration = Duration::from_secs(20);
-
-    fn writes(pairs: &[(&str, Option<&[u8]>)]) -> Writes {
-        pairs.iter().map(|(key, value)| (key.as_bytes().to_vec(), value.map(<[u8]>::to_vec))).collect()
-    }
-
-    fn at(sequence: u64) -> Applied {
-        Applied { journal: [1; 16], sequence, hash: [2; 32] }
-    }
-
-    fn all(state: &State) -> Vec<(Vec<u8>, Vec<u8>)> {
-        state.scan(&[], &[]).map(Result::unwrap).collect()
-    }
-
-    #[test]
-    fn batches_are_read_back_in_order_and_survive_reopening() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("state");
-        let large = vec![7; 100_000];
-        let expected = {
-            let (state, origin) = State::open(&path, 1, PATIENCE).unwrap();
-            assert_eq!((origin, state.applied().unwrap()), (Origin::New, Applied::default()));
-            state.apply(writes(&[("b", Some(b"2")), ("a", Some(&large)), ("c", Some(b"3"))]), at(1)).unwrap();
-            state.apply(writes(&[("c", None), ("a", Some(&large[1..])), ("nothing", None)]), at(2)).unwrap();
-            assert_eq!(state.get(b"a").unwrap().unwrap().len(), 99_999);
-            assert_eq!(state.get(b"c").unwrap(), None);
-            all(&state)
-        };
-        let (state, origin) = State::open(&path, 1, PATIENCE).unwrap();
-        assert_eq!((origin, state.applied().unwrap()), (Origin::Kept, at(2)));
-        assert_eq!(all(&state), expected);
-        let after_a: Vec<_> = state.scan(b"", b"a").map(|pair| pair.unwrap().0).collect();
-        assert_eq!(after_a, [b"b".to_vec()]);
-    }
-
-    /// A record may show nothing at all: how far the journal was followed is still kept, once.
-    #[test]
-    fn a_batch_of_nothing_moves_the_place_in_the_journal() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("state");
-        let (state, _) = State::open(&path, 1, PATIENCE).unwrap();
-        state.apply(writes(&[("a", Some(b"1"))]), at(1)).unwrap();
-        state.settle().unwrap();
-        state.apply(Writes::new(), at(2)).unwrap();
-        state.settle().unwrap();
-        assert_eq!(state.store.applied().unwrap(), at(2), "sled has it");
-        drop(state);
-        let (state, origin) = State::open(&path, 1, PATIENCE).unwrap();
-        assert_eq!((origin, state.applied().unwrap()), (Origin::Kept, at(2)));
-    }
-
-    #[test]
-    fn a_state_of_a_newer_program_is_left_as_it_is() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("state");
-        drop(State::open(&path, 2, PATIENCE).unwrap());
-        let files = || {
-            let mut all: Vec<_> = fs_err::read_dir(&path)
-                .unwrap()
-                .map(|entry| entry.unwrap().path())
-                .filter(|path| path.is_file())
-                .map(|path| (path.clone(), fs_err::read(path).unwrap()))
-                .collect();
-            all.sort();
-            all
-        };
-        let before = files();
-        let refused = State::open(&path, 1, PATIENCE).unwrap_err();
-        assert!(matches!(refused, StateError::Newer { found: 2, known: 1 }), "{refused}");
-        assert_eq!(files(), before);
-        assert_eq!(State::open(&path, 2, PATIENCE).unwrap().1, Origin::Kept);
-    }
-
-    #[test]
-    fn another_projection_a_half_snapshot_and_rubbish_are_set_aside() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("state");
-        let fill = || {
-            let (state, origin) = State::open(&path, 1, PATIENCE).unwrap();
-            state.apply(writes(&[("a", Some(b"1"))]), at(9)).unwrap();
-            origin
-        };
-        fill();
-        let (state, origin) = State::open(&path, 2, PATIENCE).unwrap();
-        assert!(matches!(&origin, Origin::SetAside { why, .. } if why.contains("version 1")), "{origin:?}");
-        assert_eq!(state.applied().unwrap(), Applied::default());
-        drop(state);
-        fs_err::remove_dir_all(&path).unwrap();
-        fill();
-        fs_err::write(path.join("snap.0000.generating"), b"").unwrap();
-        assert!(matches!(fill(), Origin::SetAside { why, .. } if why.contains("snapshot")));
-        fs_err::write(path.join("db"), vec![0x5a; 100_000]).unwrap();
-        assert!(matches!(fill(), Origin::SetAside { .. }));
-        let asides = fs_err::read_dir(folder.path()).unwrap().count() - 1;
-        assert_eq!(asides, store::KEPT_ASIDE, "older ones are removed");
-    }
-
-    #[test]
-    fn an_orderly_close_is_sealed_and_any_change_breaks_the_seal() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("state");
-        let fill = |n: u64| {
-            let (state, origin) = State::open(&path, 1, PATIENCE).unwrap();
-            let pairs = (0..200_u64).map(|k| ([n, k].map(u64::to_be_bytes).concat(), Some(vec![7; 300])));
-            state.apply(pairs.collect(), at(n)).unwrap();
-            origin
-        };
-        assert_eq!(fill(1), Origin::New);
-        let sealed = || fs_err::read_to_string(path.join("seal")).unwrap();
-        let first = sealed();
-        assert!(first.lines().any(|line| line.ends_with(" db")), "{first}");
-        assert!(seal::Seal::take(&path), "files as they were closed");
-        assert!(!seal::Seal::take(&path), "a seal holds once");
-        assert_eq!(fill(2), Origin::Kept, "without a seal all pairs are looked at");
-        assert_ne!(sealed(), first);
-        let mut db = fs_err::read(path.join("db")).unwrap();
-        let flipped = db.iter().rposition(|byte| *byte == 7).unwrap();
-        db[flipped] ^= 1;
-        fs_err::write(path.join("db"), &db).unwrap();
-        assert!(!seal::Seal::take(&path), "one bit, wherever it is");
-    }
-
-    /// What waits and what sled has are read as one, against a plain map, while the thread between them works.
-    #[test]
-    fn reads_are_those_of_a_plain_map_wherever_the_pairs_are() {
-        let folder = tempfile::tempdir().unwrap();
-        let (state, _) = State::open(&folder.path().join("state"), 1, PATIENCE).unwrap();
-        let mut plain = BTreeMap::new();
-        let mut random = 0x9e37_79b9_7f4a_7c15_u64;
-        let mut next = |below: u64| {
-            random ^= random << 13;
-            random ^= random >> 7;
-            random ^= random << 17;
-            random % below
-        };
-        for sequence in 1..=400 {
-            let mut batch = Writes::new();
-            for _ in 0..next(40) {
-                let key = format!("{}/{}", ["a", "b", "c"][next(3) as usize], next(300)).into_bytes();
-                let value = (next(4) > 0).then(|| vec![next(256) as u8; next(200) as usize]);
-                batch.insert(key, value);
-            }
-            for (key, value) in &batch {
-                match value {
-                    Some(value) => plain.insert(key.clone(), value.clone()),
-                    None => plain.remove(key),
-                };
-            }
-            state.apply(batch, at(sequence)).unwrap();
-            if next(9) == 0 {
-                state.settle().unwrap();
-            }
-            let key = format!("b/{}", next(300)).into_bytes();
-            assert_eq!(state.get(&key).unwrap().as_ref(), plain.get(&key));
-            let found: Vec<_> = state.scan(b"b/", &key).map(Result::unwrap).collect();
-            let expected = plain.range(key.clone()..).filter(|(k, _)| **k != key && k.starts_with(b"b/"));
-            let expected: Vec<_> = expected.map(|(k, v)| (k.clone(), v.clone())).collect();
-            assert_eq!(found, expected, "sequence {sequence}, after {}", String::from_utf8_lossy(&key));
-        }
-        assert_eq!(all(&state), plain.into_iter().collect::<Vec<_>>());
-    }
-
-    #[test]
-    fn a_store_that_another_still_has_is_waited_for_and_not_set_aside() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("state");
-        let (state, _) = State::open(&path, 1, PATIENCE).unwrap();
-        state.apply(writes(&[("a", Some(b"1"))]), at(1)).unwrap();
-        let closing = std::thread::spawn(move || {
-            std::thread::sleep(Duration::from_millis(200));
-            drop(state);
-        });
-        let (state, origin) = State::open(&path, 1, PATIENCE).unwrap();
-        closing.join().unwrap();
-        assert_eq!((origin, state.applied().unwrap()), (Origin::Kept, at(1)));
-    }
-
-    #[test]
-    fn pairs_are_all_looked_at_whatever_their_keys_begin_with() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("state");
-        let keys = [&[][..], &[0], &[0, 1], &[1], &[0x7f], &[0xff], &[0xff, 0xff]];
-        for one in keys {
-            let (state, _) = State::open(&path, 1, PATIENCE).unwrap();
-            state.apply(Writes::from([(one.to_vec(), Some(b"1".to_vec()))]), at(1)).unwrap();
-            drop(state);
-            fs_err::remove_file(path.join("seal")).unwrap();
-        }
-        let (state, origin) = State::open(&path, 1, PATIENCE).unwrap();
-        assert_eq!(origin, Origin::Kept);
-        assert_eq!(all(&state).into_iter().map(|(key, _)| key).collect::<Vec<_>>(), keys);
-    }
-
-    #[test]
-    fn an_emptied_store_is_not_taken_for_a_new_one() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("state");
-        let (state, _) = State::open(&path, 1, PATIENCE).unwrap();
-        state.apply(writes(&[("a", Some(b"1"))]), at(1)).unwrap();
-        drop(state);
-        fs_err::write(path.join("db"), b"").unwrap();
-        let (state, origin) = State::open(&path, 1, PATIENCE).unwrap();
-        assert!(matches!(origin, Origin::SetAside { .. }));
-        let (state, _) = state.begin_anew(&path, PATIENCE).unwrap();
-        assert_eq!(all(&state), []);
-    }
-}
+mod tests;

@@ -221,7 +221,7 @@ impl Store {
             meta.pairs = meta.pairs.wrapping_add(1);
             meta.sum = meta.sum.wrapping_add(pair_hash(key, value));
             if value.len() < CHUNK {
-                batch.insert(data_key(key), [&[WHOLE], value.as_slice()].concat());
+                batch.insert(data_key(key), [&[WHOLE], &value[..]].concat());
             } else {
                 let chunks = value.chunks(CHUNK - 64);
                 let count =

@@ -52,7 +52,7 @@ impl Api {
         let query = PageQuery::of(&["ListRolls", &request.parent]);
         let after = query.after(&request.page_token)?;
         wait_for(ledger, Some(&self.followed), request.read_after.as_ref()).await?;
-        let seen = |roll: &Roll| is_seen(roll, &caller.principal);
+        let seen = |roll: &Roll| Ok(is_seen(roll, &caller.principal));
         let (page, sequence) = ledger.read(|view| Page::read(view, &list_of(&scope), &after, size, seen))?;
         let next_page_token = page.next.map(|key| query.token(&key)).unwrap_or_default();
         Ok(api::ListRollsResponse { rolls: page.found, next_page_token, sequence })

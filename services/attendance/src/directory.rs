@@ -1,53 +1,120 @@
 //! The directory over gRPC.
 
-use std::ops::Bound;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use jiyao_calendar::Date;
 use jiyao_fault::{Fault, Reason, Result};
-use jiyao_ledger::{Ledger, Lookup as _, Reading, from_json};
+use jiyao_ledger::{Ledger, Reading, Submission, from_json};
 use jiyao_names::Organ;
 use jiyao_proto::attendance::v1::{self as api};
 use jiyao_proto::server::attendance::v1::directory_service_server::DirectoryService;
-use jiyao_rolls::{Directory, Entry, Preview, RowError, Table};
-use jiyao_serve::{Asked, CLERKS, Caller, PageQuery, READERS, cursor_to, page_size, service};
+use jiyao_rolls::{By, Directory, Entry, Table, Tenure, Unit};
+use jiyao_serve::{Asked, CLERKS, Caller, Page, PageQuery, READERS, cursor_to, page_size, service};
 use prost::Message as _;
 
 use crate::api::Api;
 use crate::documents::View as _;
 use crate::domain::{AttendanceDomain, Command};
-use crate::keys;
+use crate::keys::{self, Generation};
+use crate::staging::{Pages, answer_of, is_large, pages_of};
 
 /// Largest table taken.
 const LARGEST_TABLE: usize = 768 << 10;
+/// Entries of a directory that are read at once.
+const READ_AT_ONCE: usize = 5000;
+/// How often a table is held against the directory where others change that meanwhile.
+const TRIES: usize = 8;
 
 #[derive(Clone)]
 pub(crate) struct DirectoryApi(pub(crate) Api);
 
-/// What a table would do to a version of a directory.
-pub(crate) fn answer_of(version: u64, preview: &Preview) -> api::ImportDirectoryResponse {
-    let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-    api::ImportDirectoryResponse {
-        version,
-        added: count(preview.added),
-        changed: count(preview.changed),
-        unchanged: count(preview.unchanged),
-        errors: preview.errors.iter().map(jiyao_wire::row_error_to).collect(),
-        position: None,
-    }
-}
-
-/// The refusal of a table with errors.
-pub(crate) fn check_table(preview: &Preview) -> Result<()> {
-    let Some(first) = preview.errors.first() else { return Ok(()) };
-    let told = format!("line {}, {}: {} {}", first.line, first.column, first.code.as_str(), first.value);
-    let fault =
-        Fault::new(Reason::TableRefused).with("errors", preview.errors.len()).with("first", told.trim_end());
-    let place = |error: &RowError| format!("table[{}].{}", error.line, error.column);
-    Err(preview.errors.iter().fold(fault, |fault, error| fault.at(place(error))))
-}
-
 fn required_day(text: &str, field: &str) -> Result<Date> {
     jiyao_wire::required_date(text, field)
+}
+
+/// An organ's directory, whole, and its version: to hold a table against. Read piece by piece: where it changes
+/// meanwhile the writer refuses what comes of it.
+fn whole(ledger: &Ledger<AttendanceDomain>, organ: &Organ) -> Result<(u64, Directory)> {
+    let (mut directory, mut last) = (Directory::default(), Some(String::new()));
+    let ((base, generation), _) =
+        ledger.read(|view| Ok((view.directory_version(organ)?, view.generation(organ)?)))?;
+    while let Some(after) = last {
+        (last, _) = ledger.read(|view| {
+            let (mut at_once, mut last) = (0, None);
+            for entry in entries_of(view, organ, &generation, "", &after).take(READ_AT_ONCE) {
+                let (key, entry) = entry?;
+                directory.put(entry);
+                (at_once, last) = (at_once + 1, Some(key));
+            }
+            Ok(last.filter(|_| at_once == READ_AT_ONCE))
+        })?;
+    }
+    Ok((base, directory))
+}
+
+/// Entries whose keys begin so, behind a key.
+fn entries_of<'v>(
+    view: &'v Reading<'_>,
+    organ: &Organ,
+    generation: &Generation,
+    begin: &str,
+    after: &str,
+) -> impl Iterator<Item = Result<(String, Entry)>> + use<'v> {
+    let entries = keys::entries(organ, generation);
+    let behind = if after.is_empty() { Vec::new() } else { [&entries[..], after.as_bytes()].concat() };
+    let length = entries.len();
+    view.scan(&[&entries[..], begin.as_bytes()].concat(), &behind).map(move |pair| {
+        let (key, entry) = pair?;
+        Ok((String::from_utf8(key[length..].to_vec()).map_err(Fault::internal)?, from_json(&entry)?))
+    })
+}
+
+/// Entries that are found by something, behind a key.
+fn found_by<'v>(
+    view: &'v Reading<'_>,
+    organ: &'v Organ,
+    generation: Generation,
+    by: &By<'_>,
+    after: &str,
+) -> impl Iterator<Item = Result<(String, Entry)>> + use<'v> {
+    let place = keys::found_by(organ, &generation, by);
+    let behind = if after.is_empty() { Vec::new() } else { [&place[..], after.as_bytes()].concat() };
+    let length = place.len();
+    view.scan(&place, &behind).map(move |pair| {
+        let key = String::from_utf8(pair?.0[length..].to_vec()).map_err(Fault::internal)?;
+        let entry = view.entry(organ, &generation, &key)?;
+        Ok((key, entry.ok_or_else(|| Fault::internal("the index of a directory names what is not there"))?))
+    })
+}
+
+/// Keys of tenures by whom and of which post they are, where that is asked for.
+fn tenures_of(
+    view: &Reading<'_>,
+    organ: &Organ,
+    generation: &Generation,
+    (person, post): (&str, &str),
+) -> Result<Option<BTreeSet<String>>> {
+    if person.is_empty() && post.is_empty() {
+        return Ok(None);
+    }
+    let mut keys = BTreeSet::new();
+    if person.is_empty() {
+        for key in view.found(organ, generation, &By::PostTitle(post))? {
+            if let Some(Entry::Post(post)) = view.entry(organ, generation, &key)? {
+                for tenure in entries_of(view, organ, generation, &Entry::tenure_keys(&post.id), "") {
+                    keys.insert(tenure?.0);
+                }
+            }
+        }
+    } else {
+        for key in view.found(organ, generation, &By::PersonName(person))? {
+            if let Some(Entry::Person(person)) = view.entry(organ, generation, &key)? {
+                keys.extend(view.found(organ, generation, &By::HeldBy(&person.id))?);
+            }
+        }
+    }
+    Ok(Some(keys))
 }
 
 impl DirectoryApi {
@@ -65,30 +132,72 @@ impl DirectoryApi {
         }
         let asked = Asked::of(&mut request)?;
         let (text, _) = jiyao_extract::decode(&request.table, "table")?;
-        // Read here; the writer only holds it against what is there.
-        let table = Table::parse(text.trim_start_matches('\u{feff}'))?;
-        if request.preview {
-            let read = move |view: &Reading<'_>| {
-                let version = view.directory_version(&organ)?;
-                Ok(answer_of(version, &table.against(&view.directory(&organ)?)))
+        // Read here and held against what is there; the writer only makes sure that it still is.
+        let table = Arc::new(Table::parse(text.trim_start_matches('\u{feff}'))?);
+        for _ in 0..TRIES {
+            let (of, table, ledger) = (organ.clone(), Arc::clone(&table), self.0.ledger.get()?.clone());
+            let look = move || {
+                let (base, directory) = whole(&ledger, &of)?;
+                let found = table.against(&directory);
+                let pages =
+                    is_large(&found).then(|| Pages::of(base, directory, &found.entries)).transpose()?;
+                Ok::<_, Fault>((base, Arc::new(found), pages))
             };
-            return Ok(self.0.ledger.read_much(read).await?.0);
+            let (base, found, pages) = tokio::task::spawn_blocking(look).await.map_err(Fault::internal)??;
+            if request.preview {
+                return Ok(answer_of(base, &found));
+            }
+            let mut staged = None;
+            if let Some(pages) = pages {
+                staged = self.stage(&caller, &organ, base, pages).await?;
+                if staged.is_none() {
+                    continue;
+                }
+            }
+            // Decided where it is written: a repeat gets its first answer, whatever the directory has become.
+            let command = Command::ChangeDirectory { organ: organ.clone(), base, found, staged };
+            let committed = self.0.ledger.submit(&caller, asked.clone(), command).await?;
+            if committed.answer.is_empty() {
+                continue;
+            }
+            self.sweep(&caller, &organ).await;
+            let made =
+                api::ImportDirectoryResponse::decode(committed.answer.as_slice()).map_err(Fault::internal)?;
+            return Ok(api::ImportDirectoryResponse { position: Some(cursor_to(&committed.cursor)), ..made });
         }
-        // Decided where it is written: a repeat gets its first answer, whatever the directory has become.
-        let command = Command::ChangeDirectory { organ, table };
-        let committed = self.0.ledger.submit(&caller, asked, command).await?;
-        let made =
-            api::ImportDirectoryResponse::decode(committed.answer.as_slice()).map_err(Fault::internal)?;
-        Ok(api::ImportDirectoryResponse { position: Some(cursor_to(&committed.cursor)), ..made })
+        Err(Fault::new(Reason::Busy))
     }
 
-    /// Reads the directory of an organ.
-    async fn of<T: Send + 'static>(
+    /// Stages all that a table comes to, page by page. None: the directory has changed meanwhile.
+    async fn stage(
         &self,
-        organ: Organ,
-        read: impl Fn(&Directory) -> Result<T> + Send + 'static,
-    ) -> Result<(T, u64)> {
-        self.0.ledger.read_much(move |view| read(&view.directory(&organ)?)).await
+        caller: &Caller,
+        organ: &Organ,
+        base: u64,
+        pages: Pages,
+    ) -> Result<Option<Generation>> {
+        let Pages { generation, pages } = pages;
+        for (page, entries) in (0..).zip(pages) {
+            let organ = organ.clone();
+            let command = Command::StageDirectory { organ, base, generation, page, entries };
+            let own = Submission::own(&caller.principal.name, caller.method, command);
+            if self.0.ledger.get()?.submit(own).await?.answer.is_empty() {
+                return Ok(None);
+            }
+        }
+        Ok(Some(generation))
+    }
+
+    /// Clears what is left of generations that are not in force. What cannot be cleared now, the next import clears.
+    async fn sweep(&self, caller: &Caller, organ: &Organ) {
+        loop {
+            let command = Command::SweepDirectory { organ: organ.clone() };
+            let own = Submission::own(&caller.principal.name, caller.method, command);
+            let Ok(ledger) = self.0.ledger.get() else { return };
+            if ledger.submit(own).await.map_or(true, |swept| swept.answer.is_empty()) {
+                return;
+            }
+        }
     }
 
     async fn list_units(&self, _: Caller, request: api::ListUnitsRequest) -> Result<api::ListUnitsResponse> {
@@ -98,24 +207,36 @@ impl DirectoryApi {
         let query =
             PageQuery::of(&["ListUnits", &request.parent, &request.as_of, &request.class, &request.called]);
         let after = String::from_utf8(query.after(&request.page_token)?).unwrap_or_default();
-        let read = move |directory: &Directory| {
+        let read = move |view: &Reading<'_>| {
+            let generation = view.generation(&organ)?;
             // Without a day all that ever were count, each by what it was.
-            let wanted = |unit: &&jiyao_rolls::Unit| {
+            let is_wanted = |unit: &Unit| {
                 let on = day.or(unit.span.until).or(unit.span.from).unwrap_or(Date::MAX);
                 unit.span.holds(on)
                     && (request.class.is_empty() || unit.is_of(&request.class))
                     && (request.called.is_empty() || unit.is_called(&request.called))
             };
-            let units = directory.units.values().filter(|unit| unit.id > after);
-            let found = units.filter(wanted).take(size + 1).map(jiyao_wire::unit_to);
-            Ok(found.collect::<Vec<_>>())
+            let show = |entry| match entry {
+                Entry::Unit(unit) => Ok(is_wanted(&unit).then(|| jiyao_wire::unit_to(&unit))),
+                _ => Ok(None),
+            };
+            match (request.called.as_str(), request.class.as_str()) {
+                ("", "") => {
+                    Page::of_rows(entries_of(view, &organ, &generation, Entry::UNITS, &after), size, show)
+                }
+                ("", class) => Page::of_rows(
+                    found_by(view, &organ, generation, &By::UnitClass(class), &after),
+                    size,
+                    show,
+                ),
+                (name, _) => {
+                    Page::of_rows(found_by(view, &organ, generation, &By::UnitName(name), &after), size, show)
+                }
+            }
         };
-        let (mut units, sequence) = self.of(organ, read).await?;
-        let is_more = units.len() > size;
-        units.truncate(size);
-        let last = units.last().filter(|_| is_more);
-        let next_page_token = last.map(|unit| query.token(unit.id.as_bytes())).unwrap_or_default();
-        Ok(api::ListUnitsResponse { units, next_page_token, sequence })
+        let (page, sequence) = self.0.ledger.read_much(read).await?;
+        let next_page_token = page.next.map(|key| query.token(&key)).unwrap_or_default();
+        Ok(api::ListUnitsResponse { units: page.found, next_page_token, sequence })
     }
 
     async fn get_standing_units(
@@ -125,13 +246,14 @@ impl DirectoryApi {
     ) -> Result<api::GetStandingUnitsResponse> {
         let organ = Organ::parse(&request.parent, "parent")?;
         let day = required_day(&request.as_of, "as_of")?;
-        let read = move |directory: &Directory| {
-            if !directory.units.contains_key(&request.unit) {
+        let read = move |view: &Reading<'_>| {
+            let lineage = view.lineage(&organ, &request.unit)?;
+            if !lineage.units.contains_key(&request.unit) {
                 return Err(Fault::new(Reason::UnitNotFound).at("unit").with("unit", &request.unit));
             }
-            Ok(directory.standing_for(&request.unit, day).into_iter().map(jiyao_wire::unit_to).collect())
+            Ok(lineage.standing_for(&request.unit, day).into_iter().map(jiyao_wire::unit_to).collect())
         };
-        Ok(api::GetStandingUnitsResponse { units: self.of(organ, read).await?.0 })
+        Ok(api::GetStandingUnitsResponse { units: self.0.ledger.read_much(read).await?.0 })
     }
 
     async fn list_members(
@@ -144,11 +266,12 @@ impl DirectoryApi {
         if request.meeting_kind.is_empty() {
             return Err(Fault::required("meeting_kind"));
         }
-        let read = move |directory: &Directory| {
+        let read = move |view: &Reading<'_>| {
+            let directory = view.part(&organ, &[By::MemberOf(&request.meeting_kind)])?;
             let members = directory.members_on(&request.meeting_kind, day);
             Ok(members.iter().map(jiyao_wire::member_to).collect())
         };
-        let (members, sequence) = self.of(organ, read).await?;
+        let (members, sequence) = self.0.ledger.read_much(read).await?;
         Ok(api::ListMembersResponse { members, sequence })
     }
 
@@ -163,24 +286,36 @@ impl DirectoryApi {
         let query =
             PageQuery::of(&["ListTenures", &request.parent, &request.as_of, &request.person, &request.post]);
         let after = String::from_utf8(query.after(&request.page_token)?).unwrap_or_default();
-        let read = move |directory: &Directory| {
-            let behind = (Bound::Excluded(after.as_str()), Bound::Unbounded);
-            let tenures = directory.tenures.range::<str, _>(behind);
-            let found = tenures.filter_map(|(key, tenure)| {
-                let (person, post) = directory.held(tenure, day)?;
+        let read = move |view: &Reading<'_>| {
+            let generation = view.generation(&organ)?;
+            let show = |tenure: Tenure| {
+                let named = view.named_by(&organ, &generation, &tenure)?;
+                let Some((person, post)) = named.held(&tenure, day) else { return Ok(None) };
                 let is_wanted = (request.person.is_empty() || person.is_called(&request.person))
                     && (request.post.is_empty() || post.is_called(&request.post));
-                is_wanted.then(|| (key.clone(), jiyao_wire::tenure_to(tenure, person, post)))
-            });
-            Ok(found.take(size + 1).collect::<Vec<_>>())
+                Ok(is_wanted.then(|| jiyao_wire::tenure_to(&tenure, person, post)))
+            };
+            let show = |entry| match entry {
+                Entry::Tenure(tenure) => show(tenure),
+                _ => Ok(None),
+            };
+            match tenures_of(view, &organ, &generation, (&request.person, &request.post))? {
+                None => {
+                    Page::of_rows(entries_of(view, &organ, &generation, Entry::TENURES, &after), size, show)
+                }
+                Some(keys) => {
+                    let behind = keys.into_iter().filter(|key| *key > after);
+                    let entry = |key: String| {
+                        let entry = view.entry(&organ, &generation, &key).transpose()?;
+                        Some(entry.map(|entry| (key, entry)))
+                    };
+                    Page::of_rows(behind.filter_map(entry), size, show)
+                }
+            }
         };
-        let (mut found, sequence) = self.of(organ, read).await?;
-        let is_more = found.len() > size;
-        found.truncate(size);
-        let last = found.last().filter(|_| is_more);
-        let next_page_token = last.map(|(key, _)| query.token(key.as_bytes())).unwrap_or_default();
-        let tenures = found.into_iter().map(|(_, tenure)| tenure).collect();
-        Ok(api::ListTenuresResponse { tenures, next_page_token, sequence })
+        let (page, sequence) = self.0.ledger.read_much(read).await?;
+        let next_page_token = page.next.map(|key| query.token(&key)).unwrap_or_default();
+        Ok(api::ListTenuresResponse { tenures: page.found, next_page_token, sequence })
     }
 
     async fn get_directory_change(
@@ -190,8 +325,14 @@ impl DirectoryApi {
     ) -> Result<api::GetDirectoryChangeResponse> {
         let organ = Organ::parse(&request.parent, "parent")?;
         let ledger = self.0.ledger.get()?.clone();
-        let read = move || change(&ledger, &organ, request.version);
-        tokio::task::spawn_blocking(read).await.map_err(Fault::internal)?
+        let query = PageQuery::of(&["GetDirectoryChange", &request.parent, &request.version.to_string()]);
+        let page = query.after(&request.page_token)?.try_into().map_or(0, u32::from_be_bytes);
+        let read = move || change(&ledger, &organ, request.version, page);
+        let (mut answer, is_more) = tokio::task::spawn_blocking(read).await.map_err(Fault::internal)??;
+        if is_more {
+            answer.next_page_token = query.token(&(page + 1).to_be_bytes());
+        }
+        Ok(answer)
     }
 
     async fn set_roll_rules(
@@ -219,34 +360,41 @@ impl DirectoryApi {
     }
 }
 
-/// The organisations and holders of posts of a change, from its record. Blocks on the disk.
+/// The organisations and holders of posts of a page of a change, from its record, and whether another page follows.
+/// Blocks on the disk.
 fn change(
     ledger: &Ledger<AttendanceDomain>,
     organ: &Organ,
     version: u64,
-) -> Result<api::GetDirectoryChangeResponse> {
-    let ((sequence, directory), _) = ledger
-        .read(|view| Ok((view.value(&keys::directory_change(organ, version))?, view.directory(organ)?)))?;
-    let missing = || Fault::invalid("version", version);
-    let sequence =
-        sequence.and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes).ok_or_else(missing)?;
+    page: u32,
+) -> Result<(api::GetDirectoryChangeResponse, bool)> {
+    let (found, _) = ledger.read(|view| pages_of(view, organ, version, page))?;
+    let (sequence, is_more) = found.ok_or_else(|| Fault::invalid("version", version))?;
     let record = ledger.record(sequence)?.unwrap_or_default();
-    let mut answer = api::GetDirectoryChangeResponse::default();
+    let mut entries: Vec<Entry> = Vec::new();
     for event in &record.events {
         let noted: jiyao_proto::stored::v1::Noted = jiyao_ledger::decode_event(event)?;
         for part in noted.parts {
-            match from_json(&part)? {
-                Entry::Unit(unit) => answer.units.push(jiyao_wire::unit_to(&unit)),
+            entries.push(from_json(&part)?);
+        }
+    }
+    let (answer, _) = ledger.read(|view| {
+        let generation = view.generation(organ)?;
+        let mut answer = api::GetDirectoryChangeResponse::default();
+        for entry in &entries {
+            match entry {
+                Entry::Unit(unit) => answer.units.push(jiyao_wire::unit_to(unit)),
                 Entry::Tenure(tenure) => {
-                    let post = directory.entries_of(&tenure.post).last();
-                    let title = post.map(|post| post.title.clone()).unwrap_or_default();
-                    answer.holders.push(jiyao_wire::holder_to(&tenure, title));
+                    let named = view.named_by(organ, &generation, tenure)?;
+                    let title = named.entries_of(&tenure.post).last().map(|post| post.title.clone());
+                    answer.holders.push(jiyao_wire::holder_to(tenure, title.unwrap_or_default()));
                 }
                 Entry::Person(_) | Entry::Post(_) => {}
             }
         }
-    }
-    Ok(answer)
+        Ok(answer)
+    })?;
+    Ok((answer, is_more))
 }
 
 service! {

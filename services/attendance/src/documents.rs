@@ -6,11 +6,15 @@ use jiyao_fault::{Fault, Reason, Result};
 use jiyao_ledger::{Lookup, from_json};
 use jiyao_names::{Meeting as MeetingName, Minutes, Organ, Seat as SeatName};
 use jiyao_proto::attendance::v1::{self as api, Roll};
-use jiyao_rolls::{Agreement, Decision, Directory, Entry, Meeting, Presence, RollRules, Seat, Stated, check};
+use jiyao_rolls::{
+    Agreement, By, Decision, Directory, Entry, Meeting, Presence, RollRules, Seat, Stated, Tenure, check,
+    looked_up,
+};
 use jiyao_serve::{CLEARED, Principal, document_of};
 use prost::Message as _;
 
-use crate::keys;
+use crate::keys::{self, Generation};
+use crate::staging::Staged;
 
 /// The stated roll of minutes, held against what is known.
 pub(crate) struct Checked {
@@ -42,13 +46,105 @@ pub(crate) trait View: Lookup {
         Ok(kept.and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes))
     }
 
-    /// An organ's directory, whole.
-    fn directory(&self, organ: &Organ) -> Result<Directory> {
-        let mut directory = Directory::default();
-        for (_, entry) in self.under(&keys::directory(organ))? {
-            directory.put(from_json::<Entry>(&entry)?);
+    /// The generation of a directory that is in force.
+    fn generation(&self, organ: &Organ) -> Result<Generation> {
+        let kept = self.value(&keys::generation(organ))?;
+        Ok(kept.and_then(|bytes| bytes.try_into().ok()).unwrap_or_default())
+    }
+
+    /// What is known of a generation that was staged and is not in force.
+    fn staged(&self, organ: &Organ, generation: &Generation) -> Result<Option<Staged>> {
+        self.value(&keys::staged(organ, generation))?.map(|kept| Staged::decode(&kept)).transpose()
+    }
+
+    /// As much of a directory as is found by what is wanted: of a post all its entries, its tenures and who has them.
+    fn part(&self, organ: &Organ, wanted: &[By<'_>]) -> Result<Directory> {
+        let generation = self.generation(organ)?;
+        let mut part = Directory::default();
+        for by in wanted {
+            for key in self.found(organ, &generation, by)? {
+                match self.entry(organ, &generation, &key)? {
+                    Some(Entry::Post(post)) => self.add_post(organ, &generation, &post.id, &mut part)?,
+                    Some(Entry::Tenure(tenure)) => {
+                        self.add_post(organ, &generation, &tenure.post, &mut part)?;
+                    }
+                    Some(entry) => part.put(entry),
+                    None => return Err(Fault::internal("the index of a directory names what is not there")),
+                }
+            }
         }
-        Ok(directory)
+        Ok(part)
+    }
+
+    /// Keys of the entries that are found by something.
+    fn found(&self, organ: &Organ, generation: &Generation, by: &By<'_>) -> Result<Vec<String>> {
+        let place = keys::found_by(organ, generation, by);
+        let key = |(key, _): (Vec<u8>, Vec<u8>)| {
+            String::from_utf8(key[place.len()..].to_vec()).map_err(Fault::internal)
+        };
+        self.under(&place)?.into_iter().map(key).collect()
+    }
+
+    /// An entry by its key.
+    fn entry(&self, organ: &Organ, generation: &Generation, key: &str) -> Result<Option<Entry>> {
+        let kept = self.value(&[&keys::entries(organ, generation)[..], key.as_bytes()].concat())?;
+        kept.map(|kept| from_json(&kept)).transpose()
+    }
+
+    /// Adds a post: all its entries, its tenures and who has them.
+    fn add_post(&self, organ: &Organ, generation: &Generation, post: &str, to: &mut Directory) -> Result<()> {
+        if to.entries_of(post).next().is_some() {
+            return Ok(());
+        }
+        let entries = keys::entries(organ, generation);
+        for keys in [Entry::post_keys(post), Entry::tenure_keys(post)] {
+            for (_, kept) in self.under(&[&entries[..], keys.as_bytes()].concat())? {
+                let entry = from_json(&kept)?;
+                if let Entry::Tenure(tenure) = &entry {
+                    self.add_person(organ, generation, &tenure.person, to)?;
+                }
+                to.put(entry);
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds somebody.
+    fn add_person(&self, organ: &Organ, generation: &Generation, id: &str, to: &mut Directory) -> Result<()> {
+        if !to.people.contains_key(id)
+            && let Some(person) = self.entry(organ, generation, &Entry::person_key(id))?
+        {
+            to.put(person);
+        }
+        Ok(())
+    }
+
+    /// What a tenure names: all entries of the post, and who has it.
+    fn named_by(&self, organ: &Organ, generation: &Generation, tenure: &Tenure) -> Result<Directory> {
+        let mut part = Directory::default();
+        let post =
+            [&keys::entries(organ, generation)[..], Entry::post_keys(&tenure.post).as_bytes()].concat();
+        for (_, kept) in self.under(&post)? {
+            part.put(from_json(&kept)?);
+        }
+        self.add_person(organ, generation, &tenure.person, &mut part)?;
+        Ok(part)
+    }
+
+    /// An organisation and all that ever took its place.
+    fn lineage(&self, organ: &Organ, id: &str) -> Result<Directory> {
+        let generation = self.generation(organ)?;
+        let (mut part, mut open) = (Directory::default(), vec![id.to_owned()]);
+        while let Some(id) = open.pop() {
+            if part.units.contains_key(&id) {
+                continue;
+            }
+            if let Some(Entry::Unit(unit)) = self.entry(organ, &generation, &Entry::unit_key(&id))? {
+                open.extend(unit.successors.iter().cloned());
+                part.put(Entry::Unit(unit));
+            }
+        }
+        Ok(part)
     }
 
     /// A meeting; without it the field is blamed.
@@ -133,7 +229,8 @@ pub(crate) trait View: Lookup {
         let day =
             held.as_ref().map(|(meeting, _)| meeting.date).or(jiyao_calendar::parse_iso(&roll.meeting_date));
         let kind = held.as_ref().map_or(roll.meeting_kind.as_str(), |(meeting, _)| meeting.kind.as_str());
-        let directory = self.directory(&minutes.organ)?;
+        let seats = held.as_ref().map_or(&[][..], |(_, seats)| seats);
+        let directory = self.part(&minutes.organ, &looked_up(&stated, kind, seats))?;
         let room = held.as_ref().map(|(meeting, seats)| (meeting, seats.as_slice()));
         let mut decisions = BTreeMap::new();
         for (_, value) in self.under(&keys::decision(minutes, ""))? {

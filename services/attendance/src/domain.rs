@@ -1,6 +1,7 @@
 //! What attendance decides, and what its state shows.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use jiyao_fault::{Fault, Reason, Result};
 use jiyao_ledger::{
@@ -14,20 +15,22 @@ use jiyao_proto::journal::v1::{Cursor, DirectoryChanged, QuorumSettled, RollStat
 use jiyao_proto::records::v1 as records;
 use jiyao_proto::stored::v1::{Event, Noted, RollsStated};
 use jiyao_rolls::{
-    Actor, Capacity, Decision, Entry, Meeting, MeetingAct, MeetingEntry, RollRules, Seat, SeatAct,
-    SeatContext, SeatEntry, Stage, Table,
+    Actor, By, Capacity, Decision, Meeting, MeetingAct, MeetingEntry, Preview, RollRules, Seat, SeatAct,
+    SeatContext, SeatEntry, Stage,
 };
 use jiyao_serve::{document_of, is_new, keep, put_listed};
 use prost::Message as _;
 
-use crate::directory::{answer_of, check_table};
 use crate::documents::View as _;
-use crate::keys;
+use crate::keys::{self, Generation};
+use crate::staging;
 
 /// The journal of records, by name.
 pub(crate) const RECORDS: &str = "records";
 const ROLLS_STATED: &str = "rolls.stated";
 const DIRECTORY_CHANGED: &str = "directory.changed";
+const DIRECTORY_STAGED: &str = "directory.staged";
+const DIRECTORY_SWEPT: &str = "directory.swept";
 const ROLL_RULES_SET: &str = "roll_rules.set";
 const MEETING_CREATED: &str = "meeting.created";
 const MEETING_ACTED: &str = "meeting.acted";
@@ -46,10 +49,25 @@ pub(crate) enum Command {
         minutes: Vec<records::Minutes>,
         source: Cursor,
     },
-    /// A table of entries.
+    /// A table of entries, as it was held against a version of the directory.
     ChangeDirectory {
         organ: Organ,
-        table: Table,
+        base: u64,
+        found: Arc<Preview>,
+        /// What it comes to, where that is more than one command may bring.
+        staged: Option<Generation>,
+    },
+    /// A page of what a table comes to. Nobody sees it before all take effect.
+    StageDirectory {
+        organ: Organ,
+        base: u64,
+        generation: Generation,
+        page: u32,
+        entries: Vec<Vec<u8>>,
+    },
+    /// Some entries of generations that are not in force and never will be go.
+    SweepDirectory {
+        organ: Organ,
     },
     SetRules {
         organ: Organ,
@@ -94,7 +112,7 @@ fn stub(name: &impl ToString) -> Vec<u8> {
 
 impl Domain for AttendanceDomain {
     type Command = Command;
-    const PROJECTION: u32 = 8;
+    const PROJECTION: u32 = 9;
 
     fn decide(&self, view: &Overlay<'_>, command: &Command, context: &mut Context<'_>) -> Result<Decided> {
         let (events, answer) = match command {
@@ -109,24 +127,28 @@ impl Domain for AttendanceDomain {
                 let stated = RollsStated { rolls, source: Some(source.clone()), has_levels: true };
                 (vec![event(ROLLS_STATED, 1, &stated)], Vec::new())
             }
-            Command::ChangeDirectory { organ, table } => {
-                let version = view.directory_version(organ)?;
-                let found = table.against(&view.directory(organ)?);
-                check_table(&found)?;
-                if found.entries.is_empty() {
-                    let answer = answer_of(version, &found).encode_to_vec();
-                    return Ok(Decided { events: Vec::new(), answer });
-                }
-                let version = version + 1;
-                let parts = found.entries.iter().map(to_json).collect::<Result<_>>()?;
-                let answer = answer_of(version, &found);
-                (vec![noted(DIRECTORY_CHANGED, organ, version, Vec::new(), parts)], answer.encode_to_vec())
+            Command::ChangeDirectory { organ, base, found, staged } => {
+                let (change, answer) = staging::change(view, organ, *base, found, staged.as_ref())?;
+                let event = |(version, body, parts)| noted(DIRECTORY_CHANGED, organ, version, body, parts);
+                (change.map(event).into_iter().collect(), answer)
+            }
+            Command::StageDirectory { organ, base, generation, page, entries } => {
+                let (is_new, answer) = staging::page(view, organ, *base, generation, *page)?;
+                let body = staging::page_body(*base, generation);
+                let event = || noted(DIRECTORY_STAGED, organ, u64::from(*page), body, entries.clone());
+                (is_new.then(event).into_iter().collect(), answer)
+            }
+            Command::SweepDirectory { organ } => {
+                let swept = staging::to_sweep(view, organ)?;
+                let event = |swept: Generation| noted(DIRECTORY_SWEPT, organ, 0, swept.to_vec(), Vec::new());
+                let answer = if swept.is_some() { staging::TAKEN.to_vec() } else { Vec::new() };
+                (swept.map(event).into_iter().collect(), answer)
             }
             Command::SetRules { organ, rules } => {
                 (vec![noted(ROLL_RULES_SET, organ, 0, to_json(&**rules)?, Vec::new())], Vec::new())
             }
             Command::Create { organ, meeting } => create(view, organ, meeting, context)?,
-            Command::AddSeats { meeting: name, seats } => add_seats(view, name, seats)?,
+            Command::AddSeats { meeting: name, seats } => add_seats(view, name, seats, context)?,
             Command::Meet { meeting: name, etag, act } => {
                 let meeting = view.meeting(name, "name")?;
                 check_etag(*etag, meeting.version)?;
@@ -163,7 +185,8 @@ impl Domain for AttendanceDomain {
                 let rules = view.rules(&name.organ)?;
                 let seats: Vec<Seat> =
                     view.seats(name, &keys::member_seats(name))?.into_iter().map(|(_, seat)| seat).collect();
-                let changes = meeting.member_changes(&seats, &view.directory(&name.organ)?);
+                let directory = view.part(&name.organ, &meeting.looked_up(&rules))?;
+                let changes = meeting.member_changes(&seats, &directory);
                 let findings = changes.into_iter().map(|(code, about)| format!("{code} {about}")).collect();
                 let mut result = meeting.count(rules.quorum(&meeting.kind), &seats, at, now);
                 if result.outcome() == "NOT_MET" {
@@ -181,7 +204,7 @@ impl Domain for AttendanceDomain {
                 let actor =
                     Actor { name: context.principal.to_owned(), unit: unit.clone(), is_office: *is_office };
                 if let SeatAct::DecideLeave { post, .. } | SeatAct::DecideSubstitute { post, .. } = &**act {
-                    let directory = view.directory(&name.meeting.organ)?;
+                    let directory = view.part(&name.meeting.organ, &[By::PostTitle(post)])?;
                     meeting.check_holder(&directory, post, context.principal)?;
                 }
                 let known = SeatContext { actor: &actor, now: context.now, meeting: &meeting, rules: &rules };
@@ -196,6 +219,9 @@ impl Domain for AttendanceDomain {
                     }
                 }
                 let happened = noted(SEAT_ACTED, name, seat.version + 1, to_json(&entry)?, orders);
+                let mut after = seat;
+                after.apply(entry);
+                context.tell(jiyao_wire::seat_to(&name.to_string(), &after).encode_to_vec());
                 (vec![happened], answer.encode_to_vec())
             }
             Command::DecideFinding { minutes, finding, reason } => {
@@ -221,14 +247,13 @@ impl Domain for AttendanceDomain {
         let Noted { of, version, body, parts, .. } = known(event)?;
         match event.r#type.as_str() {
             DIRECTORY_CHANGED => {
-                let organ = Organ::parse(&of, "of")?;
-                for part in parts {
-                    let key = from_json::<Entry>(&part)?.key();
-                    view.put([keys::directory(&organ), key.into_bytes()].concat(), part);
-                }
-                view.put(keys::directory_version(&organ), version.to_be_bytes().to_vec());
-                view.put(keys::directory_change(&organ, version), sequence.to_be_bytes().to_vec());
+                staging::show_change(view, &Organ::parse(&of, "of")?, (version, sequence), &body, parts)?;
             }
+            DIRECTORY_STAGED => {
+                let page = u32::try_from(version).map_err(Fault::internal)?;
+                staging::show_page(view, &Organ::parse(&of, "of")?, (page, sequence), &body, parts)?;
+            }
+            DIRECTORY_SWEPT => staging::show_sweep(view, &Organ::parse(&of, "of")?, &body)?,
             ROLL_RULES_SET => view.put(keys::rules(&Organ::parse(&of, "of")?), body),
             MEETING_CREATED => {
                 let name = MeetingName::parse(&of, "of")?;
@@ -336,6 +361,8 @@ impl Domain for AttendanceDomain {
 fn known(event: &Event) -> Result<Noted> {
     let kinds = [
         DIRECTORY_CHANGED,
+        DIRECTORY_STAGED,
+        DIRECTORY_SWEPT,
         ROLL_RULES_SET,
         MEETING_CREATED,
         MEETING_ACTED,
@@ -375,7 +402,8 @@ fn create(
 ) -> Result<(Vec<Event>, Vec<u8>)> {
     meeting.check()?;
     let name = MeetingName { organ: organ.clone(), id: context.new_id() };
-    let (seats, findings) = meeting.members_of(&view.directory(organ)?, &view.rules(organ)?);
+    let rules = view.rules(organ)?;
+    let (seats, findings) = meeting.members_of(&view.part(organ, &meeting.looked_up(&rules))?, &rules);
     let meeting = Meeting { name: name.to_string(), findings, ..meeting.clone() };
     let parts = seats.iter().map(to_json).collect::<Result<_>>()?;
     Ok((vec![noted(MEETING_CREATED, &name, 0, to_json(&meeting)?, parts)], stub(&name)))
@@ -386,7 +414,12 @@ fn seat_count(view: &Overlay<'_>, name: &MeetingName) -> Result<u32> {
     Ok(kept.and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_be_bytes))
 }
 
-fn add_seats(view: &Overlay<'_>, name: &MeetingName, seats: &[Seat]) -> Result<(Vec<Event>, Vec<u8>)> {
+fn add_seats(
+    view: &Overlay<'_>,
+    name: &MeetingName,
+    seats: &[Seat],
+    context: &mut Context<'_>,
+) -> Result<(Vec<Event>, Vec<u8>)> {
     let meeting = view.meeting(name, "parent")?;
     if meeting.stage == Stage::Held {
         return Err(Fault::new(Reason::StateForbids).with("state", "HELD").with("act", "ADD_SEATS"));
@@ -396,7 +429,7 @@ fn add_seats(view: &Overlay<'_>, name: &MeetingName, seats: &[Seat]) -> Result<(
     if total > MOST_SEATS {
         return Err(Fault::invalid("seats", format!("{total} seats, more than {MOST_SEATS}")));
     }
-    let mut parts = Vec::new();
+    let (mut parts, mut added) = (Vec::new(), Vec::new());
     let of = |seat: &Seat| (seat.person.clone(), seat.unit.clone());
     let there = view.seats(name, &keys::seats(name))?;
     let members = there.iter().filter(|(_, seat)| seat.capacity == Capacity::Member);
@@ -409,25 +442,22 @@ fn add_seats(view: &Overlay<'_>, name: &MeetingName, seats: &[Seat]) -> Result<(
         if !seat.person.is_empty() && (is_member || !known.insert(of(seat))) {
             return Err(Fault::invalid(&format!("seats[{at}].person"), &seat.person));
         }
-        parts.push(to_json(&Seat { order, ..seat.clone() })?);
+        let seat = Seat { order, ..seat.clone() };
+        parts.push(to_json(&seat)?);
+        let name = SeatName { meeting: name.clone(), number: order };
+        added.push(jiyao_wire::seat_to(&name.to_string(), &seat));
     }
-    let answer = api::AddSeatsRequest {
-        parent: name.to_string(),
-        seats: (count + 1..=total)
-            .map(|number| api::Seat {
-                name: SeatName { meeting: name.clone(), number }.to_string(),
-                ..api::Seat::default()
-            })
-            .collect(),
-        ..api::AddSeatsRequest::default()
-    };
+    let names = added.iter().map(|seat| api::Seat { name: seat.name.clone(), ..api::Seat::default() });
+    let answer = api::AddSeatsRequest { seats: names.collect(), ..api::AddSeatsRequest::default() };
+    context.tell(api::AddSeatsRequest { seats: added, ..api::AddSeatsRequest::default() }.encode_to_vec());
     Ok((vec![noted(SEATS_ADDED, name, u64::from(count + 1), Vec::new(), parts)], answer.encode_to_vec()))
 }
 
 /// The members of a meeting as the directory has them now: what that does to its seats, and the act that says so.
 fn refreshed(view: &Overlay<'_>, name: &MeetingName, meeting: &Meeting) -> Result<(MeetingAct, Vec<Event>)> {
     let all = view.seats(name, &keys::seats(name))?;
-    let (wanted, findings) = meeting.members_of(&view.directory(&name.organ)?, &view.rules(&name.organ)?);
+    let rules = view.rules(&name.organ)?;
+    let (wanted, findings) = meeting.members_of(&view.part(&name.organ, &meeting.looked_up(&rules))?, &rules);
     let is_member = |seat: &Seat| seat.capacity == Capacity::Member;
     let (mut changed, mut added, mut removed) = (Vec::new(), Vec::new(), Vec::new());
     let mut last = 0;

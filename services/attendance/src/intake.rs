@@ -15,12 +15,12 @@ impl Intake<AttendanceDomain> for Rolls {
     const METHOD: &'static str = "follow jiyao.records.v1";
     const ERASES: bool = true;
 
-    async fn command(
+    async fn commands(
         &self,
         link: &Link,
         events: Vec<Event>,
         through: Cursor,
-    ) -> Result<Option<Command>, Setback> {
+    ) -> Result<Vec<Command>, Setback> {
         let fetched = stream::iter(events).map(|event| async move {
             match &event.kind {
                 Some(Kind::MinutesRecorded(recorded)) => {
@@ -34,6 +34,7 @@ impl Intake<AttendanceDomain> for Rolls {
         });
         let fetched: Vec<_> = fetched.buffered(FETCHED_AT_ONCE).try_collect().await?;
         let minutes: Vec<_> = fetched.into_iter().flatten().collect();
-        Ok((!minutes.is_empty()).then_some(Command::State { minutes, source: through }))
+        let command = (!minutes.is_empty()).then_some(Command::State { minutes, source: through });
+        Ok(command.into_iter().collect())
     }
 }

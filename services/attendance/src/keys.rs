@@ -1,14 +1,49 @@
 //! Where directory, meetings, seats and decisions lie in the state; rolls and their lists lie where `jiyao-serve` says.
 
 use jiyao_names::{Meeting, Minutes, Organ, Seat};
+use jiyao_rolls::By;
+
+/// A whole state of a directory: small changes are made in it, a large one is staged as another that takes its place.
+/// The first has none but zeros; another is named by the digest of what was staged.
+pub(crate) type Generation = [u8; 16];
 
 fn of(prefix: &[u8], organ: &Organ, tail: &[&[u8]]) -> Vec<u8> {
     [&[prefix, organ.id().as_bytes(), b"/"], tail].concat().concat()
 }
 
-/// Entries of a directory, by their key.
-pub(crate) fn directory(organ: &Organ) -> Vec<u8> {
-    of(b"d/", organ, &[])
+/// Entries of a generation of a directory, by their key.
+pub(crate) fn entries(organ: &Organ, generation: &Generation) -> Vec<u8> {
+    of(b"d/", organ, &[generation, b"/"])
+}
+
+/// Keys of entries that are found by something.
+pub(crate) fn found_by(organ: &Organ, generation: &Generation, by: &By<'_>) -> Vec<u8> {
+    found_at(organ, generation, &by.place())
+}
+
+/// The same, by its place in the index.
+pub(crate) fn found_at(organ: &Organ, generation: &Generation, place: &str) -> Vec<u8> {
+    of(b"j/", organ, &[generation, b"/", place.as_bytes(), b"\0"])
+}
+
+/// The generation in force.
+pub(crate) fn generation(organ: &Organ) -> Vec<u8> {
+    of(b"c/", organ, &[])
+}
+
+/// Generations that were staged and are still there.
+pub(crate) fn generations(organ: &Organ) -> Vec<u8> {
+    of(b"e/", organ, &[])
+}
+
+/// One of them.
+pub(crate) fn staged(organ: &Organ, generation: &Generation) -> Vec<u8> {
+    of(b"e/", organ, &[generation])
+}
+
+/// Sequence of the record that holds a page of what was staged.
+pub(crate) fn staged_page(organ: &Organ, generation: &Generation, page: u32) -> Vec<u8> {
+    of(b"q/", organ, &[generation, &page.to_be_bytes()])
 }
 
 /// How often a directory was changed.
@@ -16,7 +51,7 @@ pub(crate) fn directory_version(organ: &Organ) -> Vec<u8> {
     of(b"v/", organ, &[])
 }
 
-/// Sequence of the record that holds a change of a directory.
+/// Sequence of the record that holds a change of a directory, or the generation that it put in force.
 pub(crate) fn directory_change(organ: &Organ, version: u64) -> Vec<u8> {
     of(b"w/", organ, &[&version.to_be_bytes()])
 }

@@ -8,6 +8,7 @@ mod domain;
 mod intake;
 mod keys;
 mod meetings;
+mod staging;
 
 use std::net::SocketAddr;
 

@@ -2,7 +2,7 @@
 
 use jiyao_calendar::{Clock as _, SystemClock};
 use jiyao_fault::{Fault, Result};
-use jiyao_ledger::Reading;
+use jiyao_ledger::{Committed, Reading};
 use jiyao_names::{Meeting as MeetingName, Minutes, Organ, Seat as SeatName};
 use jiyao_proto::attendance::v1::{self as api};
 use jiyao_proto::journal::v1::Cursor;
@@ -22,9 +22,6 @@ use crate::keys;
 
 /// Whoever may answer for a seat.
 const ANSWERERS: &[Role] = &[Role::Clerk, Role::Unit];
-/// Most seats added at once.
-const MOST_ADDED: usize = 2000;
-
 #[derive(Clone)]
 pub(crate) struct MeetingsApi(pub(crate) Api);
 
@@ -35,9 +32,11 @@ fn shown(
     meeting: &Meeting,
 ) -> Result<api::Meeting> {
     let seats: Vec<Seat> = view.seats(name, &keys::seats(name))?.into_iter().map(|(_, seat)| seat).collect();
-    let mut findings = meeting.room_findings(&seats, &view.rules(&name.organ)?);
+    let rules = view.rules(&name.organ)?;
+    let mut findings = meeting.room_findings(&seats, &rules);
     if meeting.stage != Stage::Held {
-        findings.extend(meeting.member_changes(&seats, &view.directory(&name.organ)?));
+        let directory = view.part(&name.organ, &meeting.looked_up(&rules))?;
+        findings.extend(meeting.member_changes(&seats, &directory));
     }
     Ok(meeting_for(principal, jiyao_wire::meeting_to(meeting, &findings)))
 }
@@ -57,7 +56,10 @@ fn quorum_for(principal: &Principal, mut quorum: api::QuorumResult) -> api::Quor
 
 /// A seat as somebody may see it.
 fn seat_for(principal: &Principal, name: &SeatName, seat: &Seat) -> api::Seat {
-    let mut seat = jiyao_wire::seat_to(&name.to_string(), seat);
+    shown_to(principal, jiyao_wire::seat_to(&name.to_string(), seat))
+}
+
+fn shown_to(principal: &Principal, mut seat: api::Seat) -> api::Seat {
     if !principal.is_any(CLEARED) {
         seat.recusals.clear();
     }
@@ -70,12 +72,12 @@ fn place_of(name: &SeatName, seat: &Seat) -> Vec<u8> {
 }
 
 impl MeetingsApi {
-    /// The meeting that an answer of the journal names, as it is now.
-    async fn now(&self, caller: &Caller, answer: &[u8]) -> Result<api::Meeting> {
-        let stub = api::Meeting::decode(answer).map_err(Fault::internal)?;
+    /// The meeting that an answer of the journal names, as its record left it.
+    async fn made(&self, caller: &Caller, committed: &Committed) -> Result<api::Meeting> {
+        let stub = api::Meeting::decode(committed.answer.as_slice()).map_err(Fault::internal)?;
         let (name, principal) = (MeetingName::parse(&stub.name, "name")?, caller.principal.clone());
         let read = move |view: &Reading<'_>| shown(view, &principal, &name, &view.meeting(&name, "name")?);
-        Ok(self.0.ledger.read_much(read).await?.0)
+        self.0.ledger.read_much_at(committed, read).await
     }
 
     async fn meet<R: Asks<Act = MeetingAct>>(
@@ -88,7 +90,7 @@ impl MeetingsApi {
         let meeting = MeetingName::parse(name, "name")?;
         let command = Command::Meet { meeting, etag, act: Box::new(request.act()?) };
         let committed = self.0.ledger.submit(&caller, asked, command).await?;
-        Ok((self.now(&caller, &committed.answer).await?, cursor_to(&committed.cursor)))
+        Ok((self.made(&caller, &committed).await?, cursor_to(&committed.cursor)))
     }
 
     async fn sit<R: Asks<Act = SeatAct>>(
@@ -104,8 +106,13 @@ impl MeetingsApi {
         let (unit, act) = (principal.unit.clone(), Box::new(request.act()?));
         let command = Command::Sit { seat: seat.clone(), etag, unit, is_office, act };
         let committed = self.0.ledger.submit(&caller, asked, command).await?;
-        let ((now, _), _) = self.0.ledger.get()?.read(|view| view.seat(&seat, "name"))?;
-        Ok((seat_for(&caller.principal, &seat, &now), cursor_to(&committed.cursor)))
+        let read =
+            |view: &Reading<'_>| Ok(jiyao_wire::seat_to(&seat.to_string(), &view.seat(&seat, "name")?.0));
+        let now = match &committed.told {
+            Some(told) => api::Seat::decode(told.as_slice()).map_err(Fault::internal)?,
+            None => self.0.ledger.read_at(&committed, read).await?,
+        };
+        Ok((shown_to(&caller.principal, now), cursor_to(&committed.cursor)))
     }
 
     async fn create_meeting(
@@ -127,7 +134,7 @@ impl MeetingsApi {
         });
         let command = Command::Create { organ, meeting };
         let committed = self.0.ledger.submit(&caller, asked, command).await?;
-        let meeting = Some(self.now(&caller, &committed.answer).await?);
+        let meeting = Some(self.made(&caller, &committed).await?);
         Ok(api::CreateMeetingResponse { meeting, position: Some(cursor_to(&committed.cursor)) })
     }
 
@@ -184,9 +191,7 @@ impl MeetingsApi {
         if request.seats.is_empty() {
             return Err(Fault::required("seats"));
         }
-        if request.seats.len() > MOST_ADDED {
-            return Err(Fault::invalid("seats", request.seats.len()));
-        }
+        jiyao_wire::check_count(&request.seats, "seats")?;
         let asked = Asked::of(&mut request)?;
         let seats = request.seats.into_iter().enumerate();
         let seats = seats
@@ -194,16 +199,22 @@ impl MeetingsApi {
             .collect::<Result<_>>()?;
         let command = Command::AddSeats { meeting, seats };
         let committed = self.0.ledger.submit(&caller, asked, command).await?;
-        let principal = caller.principal.clone();
-        let stubs = api::AddSeatsRequest::decode(committed.answer.as_slice()).map_err(Fault::internal)?;
-        let read = move |view: &Reading<'_>| {
-            let seat = |stub: &api::Seat| {
-                let name = SeatName::parse(&stub.name, "name")?;
-                Ok(seat_for(&principal, &name, &view.seat(&name, "name")?.0))
-            };
-            stubs.seats.iter().map(seat).collect::<Result<Vec<_>>>()
+        let made = committed.told.as_ref().unwrap_or(&committed.answer);
+        let made = api::AddSeatsRequest::decode(made.as_slice()).map_err(Fault::internal)?.seats;
+        let seats = match committed.told {
+            Some(_) => made.into_iter().map(|seat| shown_to(&caller.principal, seat)).collect(),
+            None => {
+                let principal = caller.principal.clone();
+                let read = move |view: &Reading<'_>| {
+                    let seat = |stub: &api::Seat| {
+                        let name = SeatName::parse(&stub.name, "name")?;
+                        Ok(seat_for(&principal, &name, &view.seat(&name, "name")?.0))
+                    };
+                    made.iter().map(seat).collect::<Result<Vec<_>>>()
+                };
+                self.0.ledger.read_much_at(&committed, read).await?
+            }
         };
-        let (seats, _) = self.0.ledger.read_much(read).await?;
         Ok(api::AddSeatsResponse { seats, position: Some(cursor_to(&committed.cursor)) })
     }
 
@@ -368,7 +379,7 @@ impl MeetingsApi {
             overridden,
         };
         let committed = self.0.ledger.submit(&caller, asked, command).await?;
-        let meeting = Some(self.now(&caller, &committed.answer).await?);
+        let meeting = Some(self.made(&caller, &committed).await?);
         Ok(api::HoldMeetingResponse { meeting, position: Some(cursor_to(&committed.cursor)) })
     }
 

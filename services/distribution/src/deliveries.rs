@@ -4,13 +4,14 @@ use futures_util::StreamExt as _;
 use jiyao_calendar::{Clock as _, SystemClock, civil_date};
 use jiyao_deliveries::{Act, Channel, CopyEnd, Delivery, State};
 use jiyao_fault::{Fault, Reason, Result};
-use jiyao_ledger::{Ledger, Lookup as _, Reading, from_json};
+use jiyao_ledger::{Committed, Ledger, Lookup as _, Reading, from_json};
 use jiyao_names::{Delivery as Name, Minutes, Organ};
 use jiyao_proto::distribution::v1::{self as api};
 use jiyao_proto::journal::v1::event::Kind;
 use jiyao_proto::journal::v1::{Cursor, DeliveryMoved, Event};
 use jiyao_proto::server::distribution::v1::deliveries_service_server::DeliveriesService;
 use jiyao_receipts::PublicKey;
+use jiyao_rolls::By;
 use jiyao_serve::{
     Answers, Asked, CLERKS, Caller, LEADERS, Page, PageQuery, READERS, Role, UNITS, cursor_from, cursor_to,
     page_size, service,
@@ -66,9 +67,10 @@ impl DeliveriesApi {
         self.0.wait(read_after).await
     }
 
-    fn delivery(&self, name: &Name) -> Result<(api::Delivery, u64)> {
-        let (delivery, sequence) = self.0.ledger.get()?.read(|view| view.delivery(name, "name"))?;
-        Ok((jiyao_wire::delivery_to(&delivery), sequence))
+    /// A delivery as a record left it.
+    async fn delivery(&self, name: &Name, committed: &Committed) -> Result<api::Delivery> {
+        let read = |view: &Reading<'_>| Ok(jiyao_wire::delivery_to(&view.delivery(name, "name")?));
+        self.0.ledger.read_at(committed, read).await
     }
 
     async fn act<R: Asks<Act = Act>>(
@@ -82,7 +84,7 @@ impl DeliveriesApi {
         let (unit, act) = (caller.principal.unit.clone(), Box::new(request.act()?));
         let command = Command::Act { delivery: delivery.clone(), etag, unit, is_system: false, act };
         let committed = self.0.ledger.submit(&caller, asked, command).await?;
-        Ok((self.delivery(&delivery)?.0, cursor_to(&committed.cursor)))
+        Ok((self.delivery(&delivery, &committed).await?, cursor_to(&committed.cursor)))
     }
 
     async fn freeze_scope(
@@ -104,7 +106,7 @@ impl DeliveriesApi {
         self.wait(read_after.as_ref()).await?;
         let command = Command::Freeze(Box::new(freeze));
         let committed = self.0.ledger.submit(&caller, asked, command).await?;
-        let (scope, _) = self.0.ledger.read_much(move |view| shown_scope(view, &minutes)).await?;
+        let scope = self.0.ledger.read_at(&committed, |view| shown_scope(view, &minutes)).await?;
         Ok(api::FreezeScopeResponse { scope: Some(scope), position: Some(cursor_to(&committed.cursor)) })
     }
 
@@ -140,8 +142,8 @@ impl DeliveriesApi {
             reason: request.reason,
         };
         let committed = self.0.ledger.submit(&caller, asked, command).await?;
-        let name = Name::parse(&text(committed.answer)?, "name")?;
-        let delivery = Some(self.delivery(&name)?.0);
+        let name = Name::parse(&text(committed.answer.clone())?, "name")?;
+        let delivery = Some(self.delivery(&name, &committed).await?);
         Ok(api::AddRecipientResponse { delivery, position: Some(cursor_to(&committed.cursor)) })
     }
 
@@ -272,17 +274,14 @@ impl DeliveriesApi {
         let is_office = principal.is_any(SENDERS) || principal.is_any(&[Role::Auditor]);
         let today = civil_date(SystemClock.now(), &self.0.time_zone);
         let (ids, _) = self.0.ledger.get()?.read(|view| {
-            let mut ids = view.units_called(organ, unit)?;
+            let mut ids = view.found_by(organ, &By::UnitName(unit))?;
             let mut at = 0;
             // Whoever takes the place of others answers for them.
-            let directory = if ids.is_empty() { None } else { Some(view.directory(organ)?) };
-            while let (Some(id), Some(directory)) = (ids.get(at).cloned(), &directory) {
-                let former = directory.units.values().filter(|unit| {
-                    unit.successors.contains(&id) && unit.span.until.is_some_and(|until| until < today)
-                });
-                for unit in former {
-                    if !ids.contains(&unit.id) {
-                        ids.push(unit.id.clone());
+            while let Some(id) = ids.get(at).cloned() {
+                for former in view.found_by(organ, &By::FollowedBy(&id))? {
+                    let unit = view.unit(organ, &former, "unit")?;
+                    if unit.span.until.is_some_and(|until| until < today) && !ids.contains(&former) {
+                        ids.push(former);
                     }
                 }
                 at += 1;
@@ -354,11 +353,15 @@ impl DeliveriesApi {
         // What was erased is not opened, and no receipt says so.
         let ledger = self.0.ledger.get()?.clone();
         let minutes = Minutes::parse(&delivery.minutes, "minutes")?;
-        let read = move || outbox::content(&ledger, &minutes, &delivery.sha256);
-        let held = tokio::task::spawn_blocking(read).await.map_err(Fault::internal)??;
+        let read = move || match outbox::content(&ledger, &minutes, &delivery.sha256)? {
+            Some((content, _)) => Ok(content),
+            // The command is refused, and says why.
+            None if ledger.read(|view| view.is_erased(&delivery.minutes))?.0 => Ok(Vec::new()),
+            None => Err(Fault::internal("content is not here")),
+        };
+        let content = tokio::task::spawn_blocking(read).await.map_err(Fault::internal)??;
         let committed = self.0.ledger.submit(&caller, asked, command).await?;
-        let (content, _) = held.ok_or_else(|| Fault::internal("content is not here"))?;
-        let delivery = Some(self.delivery(&name)?.0);
+        let delivery = Some(self.delivery(&name, &committed).await?);
         Ok(api::OpenDeliveryResponse { content, delivery, position: Some(cursor_to(&committed.cursor)) })
     }
 
@@ -501,10 +504,11 @@ impl DeliveriesApi {
         };
         let command = Command::EndCopy { minutes: minutes.clone(), number: request.number.clone(), end };
         let committed = self.0.ledger.submit(&caller, asked, command).await?;
-        let (copy, _) = self.0.ledger.get()?.read(|view| {
+        let read = |view: &Reading<'_>| {
             let kept = view.value(&keys::copy(&minutes, &request.number))?.unwrap_or_default();
             from_json(&kept)
-        })?;
+        };
+        let copy = self.0.ledger.read_at(&committed, read).await?;
         let copy = Some(jiyao_wire::copy_to(&copy));
         Ok(api::EndCopyResponse { copy, position: Some(cursor_to(&committed.cursor)) })
     }
@@ -528,8 +532,12 @@ fn moved(
             }
         }
     }
-    let (deliveries, _) =
-        ledger.read(|view| names.iter().map(|name| view.delivery(name, "delivery")).collect())?;
+    let mut deliveries = Vec::new();
+    for some in names.chunks(MOST_AT_ONCE) {
+        let read = |view: &Reading<'_>| some.iter().map(|name| view.delivery(name, "delivery")).collect();
+        let (found, _): (Vec<_>, _) = ledger.read(read)?;
+        deliveries.extend(found);
+    }
     Ok(deliveries)
 }
 

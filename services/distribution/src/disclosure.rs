@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiyao_calendar::{Clock as _, Date, Holidays, SystemClock, civil_date};
 use jiyao_deliveries::{DueRules, Publication, Request, RequestAct, RequestState, Standing};
 use jiyao_fault::{Fault, Reason, Result};
-use jiyao_ledger::{Lookup as _, Reading, from_json};
+use jiyao_ledger::{Committed, Lookup as _, Reading, from_json};
 use jiyao_names::{DisclosureRequest, Minutes, Organ, Scope};
 use jiyao_proto::distribution::v1::{self as api};
 use jiyao_proto::journal::v1::Cursor;
@@ -250,11 +250,8 @@ impl DisclosureApi {
         let command = Command::Reassess { minutes: minutes.clone(), date };
         let committed = self.api.ledger.submit(&caller, asked, command).await?;
         let today = self.day("")?;
-        let (publication, _) = self
-            .api
-            .ledger
-            .get()?
-            .read(|view| self.publication(view, &view.known(&minutes, "minutes")?, today))?;
+        let read = |view: &Reading<'_>| self.publication(view, &view.known(&minutes, "minutes")?, today);
+        let publication = self.api.ledger.read_at(&committed, read).await?;
         Ok(api::SetReassessmentResponse { publication, position: Some(cursor_to(&committed.cursor)) })
     }
 
@@ -291,12 +288,19 @@ impl DisclosureApi {
         };
         let command = Command::Register { organ, request: Box::new(opened) };
         let committed = self.api.ledger.submit(&caller, asked, command).await?;
-        let name = String::from_utf8(committed.answer).map_err(Fault::internal)?;
-        let made = Some(self.request(&DisclosureRequest::parse(&name, "name")?, "")?);
+        let name = String::from_utf8(committed.answer.clone()).map_err(Fault::internal)?;
+        let made = Some(self.made(&DisclosureRequest::parse(&name, "name")?, &committed).await?);
         Ok(api::CreateDisclosureRequestResponse {
             request: made,
             position: Some(cursor_to(&committed.cursor)),
         })
+    }
+
+    /// A request as a record left it.
+    async fn made(&self, name: &DisclosureRequest, committed: &Committed) -> Result<api::DisclosureRequest> {
+        let today = self.day("")?;
+        let request = self.api.ledger.read_at(committed, |view| view.request(name, "name")).await?;
+        Ok(jiyao_wire::disclosure_request_to(&request, today, &self.holidays))
     }
 
     fn request(&self, name: &DisclosureRequest, as_of: &str) -> Result<api::DisclosureRequest> {
@@ -345,7 +349,7 @@ impl DisclosureApi {
         let name = DisclosureRequest::parse(name, "name")?;
         let command = Command::ActRequest { request: name.clone(), etag, act: Box::new(request.act()?) };
         let committed = self.api.ledger.submit(&caller, asked, command).await?;
-        Ok((self.request(&name, "")?, cursor_to(&committed.cursor)))
+        Ok((self.made(&name, &committed).await?, cursor_to(&committed.cursor)))
     }
 }
 

@@ -7,7 +7,7 @@ use jiyao_ledger::{Lookup, from_json};
 use jiyao_minutes::{DisclosureClass, Level, Passage, Stage};
 use jiyao_names::{Delivery as DeliveryName, DisclosureRequest, Minutes, Organ};
 use jiyao_proto::distribution::v1::DistributionList;
-use jiyao_rolls::{Directory, Entry, Unit};
+use jiyao_rolls::{By, Directory, Entry, Unit};
 use jiyao_serve::document_of;
 use prost::Message as _;
 use serde::{Deserialize, Serialize};
@@ -131,13 +131,45 @@ pub(crate) fn names_of(units: &[Unit]) -> Vec<String> {
 
 /// The documents of this service.
 pub(crate) trait View: Lookup {
-    /// An organ's directory as far as it is known here: its organisations.
-    fn directory(&self, organ: &Organ) -> Result<Directory> {
-        let mut directory = Directory::default();
-        for (_, unit) in self.under(&keys::units(organ))? {
-            directory.put(Entry::Unit(from_json(&unit)?));
+    /// Organisations of an organ's directory that are found by what is wanted, and all that ever took their place.
+    fn part(&self, organ: &Organ, wanted: &[By<'_>]) -> Result<Directory> {
+        let (mut part, mut open) = (Directory::default(), Vec::new());
+        for by in wanted {
+            open.extend(self.found_by(organ, by)?);
         }
-        Ok(directory)
+        while let Some(id) = open.pop() {
+            if part.units.contains_key(&id) {
+                continue;
+            }
+            if let Some(kept) = self.value(&keys::unit(organ, &id))? {
+                let unit: Unit = from_json(&kept)?;
+                open.extend(unit.successors.iter().cloned());
+                part.put(Entry::Unit(unit));
+            }
+        }
+        Ok(part)
+    }
+
+    /// Ids of organisations that are found by something.
+    fn found_by(&self, organ: &Organ, by: &By<'_>) -> Result<Vec<String>> {
+        let place = keys::found_at(organ, &by.place());
+        let id = |(key, _): (Vec<u8>, Vec<u8>)| {
+            String::from_utf8(key[place.len()..].to_vec()).map_err(Fault::internal)
+        };
+        self.under(&place)?.into_iter().map(id).collect()
+    }
+
+    /// The version of a directory that is known here.
+    ///
+    /// # Errors
+    /// `NOT_CAUGHT_UP` while it is being taken over.
+    fn whole_directory_version(&self, organ: &Organ) -> Result<u64> {
+        let version = self.directory_version(organ)?;
+        if self.value(&keys::directory_partial(organ))?.is_some() {
+            let wanted = version.saturating_add(1);
+            return Err(Fault::new(Reason::NotCaughtUp).with("wanted", wanted).with("reached", version));
+        }
+        Ok(version)
     }
 
     fn directory_version(&self, organ: &Organ) -> Result<u64> {
@@ -149,16 +181,6 @@ pub(crate) trait View: Lookup {
     fn unit(&self, organ: &Organ, id: &str, field: &str) -> Result<Unit> {
         let missing = || Fault::new(Reason::UnitNotFound).at(field).with("unit", id);
         from_json(&self.value(&keys::unit(organ, id))?.ok_or_else(missing)?)
-    }
-
-    /// Ids of organisations of a name, whenever they were.
-    fn units_called(&self, organ: &Organ, name: &str) -> Result<Vec<String>> {
-        let prefix = keys::called(organ, name);
-        let ids = self
-            .under(&prefix)?
-            .into_iter()
-            .map(|(key, _)| String::from_utf8(key[prefix.len()..].to_vec()).map_err(Fault::internal));
-        ids.collect()
     }
 
     /// Names of those that may act for an organisation on a day.

@@ -88,10 +88,10 @@ pub(crate) enum Command {
         known: Vec<(Known, Move)>,
         source: Cursor,
     },
-    /// Take over organisations of a version of a directory.
+    /// Take over organisations of a version of a directory; without a version or a cursor, others of it are to come.
     Units {
-        changes: Vec<(Organ, u64, Vec<Unit>)>,
-        source: Cursor,
+        changes: Vec<(Organ, Option<u64>, Vec<Unit>)>,
+        source: Option<Cursor>,
     },
     Freeze(Box<Freeze>),
     /// Deliver minutes that were issued elsewhere.
@@ -189,7 +189,7 @@ impl DistributionDomain {
 
 impl Domain for DistributionDomain {
     type Command = Command;
-    const PROJECTION: u32 = 9;
+    const PROJECTION: u32 = 10;
 
     fn decide(&self, view: &Overlay<'_>, command: &Command, context: &mut Context<'_>) -> Result<Decided> {
         let (events, answer) = match command {
@@ -215,14 +215,21 @@ impl Domain for DistributionDomain {
                 (vec![from_source(MINUTES_KNOWN, to_json(&known)?, RECORDS, source), stated], Vec::new())
             }
             Command::Units { changes, source } => {
-                if !is_new(view, ATTENDANCE, source)? {
+                if let Some(source) = source
+                    && !is_new(view, ATTENDANCE, source)?
+                {
                     return Ok(Decided::default());
                 }
                 let changes: Vec<_> = changes
                     .iter()
                     .map(|(organ, version, units)| (organ.to_string(), version, units))
                     .collect();
-                (vec![from_source(UNITS_KNOWN, to_json(&changes)?, ATTENDANCE, source)], Vec::new())
+                let body = to_json(&changes)?;
+                let known = match source {
+                    Some(source) => from_source(UNITS_KNOWN, body, ATTENDANCE, source),
+                    None => event(UNITS_KNOWN, 1, &Noted { body, ..Noted::default() }),
+                };
+                (vec![known], Vec::new())
             }
             Command::Freeze(freeze) => self.freeze(view, freeze, context.now)?,
             Command::Dispatch { minutes } => {

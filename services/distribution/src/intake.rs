@@ -4,16 +4,16 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiyao_fault::Fault;
 use jiyao_minutes::Act;
 use jiyao_names::{DISTRIBUTION_LIST, Minutes, Organ, hex};
-use jiyao_proto::attendance::v1::GetDirectoryChangeRequest;
-use jiyao_proto::attendance::v1::directory_service_client::DirectoryServiceClient;
 use jiyao_proto::distribution::v1::{DistributionList, Recipient, RecipientKind};
 use jiyao_proto::journal::v1::event::Kind;
 use jiyao_proto::journal::v1::{Cursor, Event};
 use jiyao_proto::records::v1 as records;
 use jiyao_proto::records::v1::records_service_client::RecordsServiceClient;
 use jiyao_serve::{
-    FETCHED_AT_ONCE, Intake, Link, RESPONSE_LIMIT, Setback, fetch_minutes, fetch_newest, unknown_kind,
+    FETCHED_AT_ONCE, Intake, Link, RESPONSE_LIMIT, Setback, directory_change, fetch_minutes, fetch_newest,
+    unknown_kind,
 };
+use jiyao_wire::MOST_AT_ONCE;
 
 use crate::documents::Known;
 use crate::domain::{ATTENDANCE, Command, DistributionDomain, Move, RECORDS};
@@ -26,12 +26,12 @@ impl Intake<DistributionDomain> for Lists {
     const METHOD: &'static str = "follow jiyao.records.v1";
     const ERASES: bool = true;
 
-    async fn command(
+    async fn commands(
         &self,
         link: &Link,
         events: Vec<Event>,
         through: Cursor,
-    ) -> Result<Option<Command>, Setback> {
+    ) -> Result<Vec<Command>, Setback> {
         let fetched = stream::iter(events).map(|event| async move {
             match &event.kind {
                 Some(Kind::MinutesRecorded(recorded)) => {
@@ -55,7 +55,8 @@ impl Intake<DistributionDomain> for Lists {
         let fetched: Vec<_> = fetched.buffered(FETCHED_AT_ONCE).try_collect().await?;
         let (lists, known): (Vec<_>, Vec<_>) = fetched.into_iter().flatten().unzip();
         let lists = lists.into_iter().flatten().collect();
-        Ok((!known.is_empty()).then_some(Command::Know { lists, known, source: through }))
+        let command = (!known.is_empty()).then_some(Command::Know { lists, known, source: through });
+        Ok(command.into_iter().collect())
     }
 }
 
@@ -66,30 +67,38 @@ impl Intake<DistributionDomain> for Units {
     const SOURCE: &'static str = ATTENDANCE;
     const METHOD: &'static str = "follow jiyao.attendance.v1";
 
-    async fn command(
+    async fn commands(
         &self,
         link: &Link,
         events: Vec<Event>,
         through: Cursor,
-    ) -> Result<Option<Command>, Setback> {
-        let mut directory =
-            DirectoryServiceClient::new(link.clone()).max_decoding_message_size(RESPONSE_LIMIT);
+    ) -> Result<Vec<Command>, Setback> {
         let mut changes = Vec::new();
         for event in events {
             match &event.kind {
                 Some(Kind::DirectoryChanged(changed)) => {
-                    let request =
-                        GetDirectoryChangeRequest { parent: changed.organ.clone(), version: changed.version };
-                    let answer = directory.get_directory_change(request).await.map_err(Fault::internal)?;
-                    let units = answer.into_inner().units.into_iter().map(jiyao_wire::unit_from);
                     let organ = Organ::parse(&changed.organ, "organ")?;
-                    changes.push((organ, changed.version, units.collect::<Result<_, _>>()?));
+                    for page in directory_change(link, &changed.organ, changed.version).await? {
+                        let units = page.units.into_iter().map(jiyao_wire::unit_from);
+                        let version = page.next_page_token.is_empty().then_some(changed.version);
+                        changes.push((organ.clone(), version, units.collect::<Result<Vec<_>, _>>()?));
+                    }
                 }
                 Some(Kind::RollStated(_) | Kind::QuorumSettled(_)) => {}
                 _ => return Err(unknown_kind(&event)),
             }
         }
-        Ok((!changes.is_empty()).then_some(Command::Units { changes, source: through }))
+        if changes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let units: usize = changes.iter().map(|(_, _, units)| units.len()).sum();
+        let mut commands = Vec::new();
+        if units > MOST_AT_ONCE {
+            let page = |change| Command::Units { changes: vec![change], source: None };
+            commands.extend(std::mem::take(&mut changes).into_iter().map(page));
+        }
+        commands.push(Command::Units { changes, source: Some(through) });
+        Ok(commands)
     }
 }
 

@@ -10,18 +10,19 @@ fn of_minutes(prefix: &[u8], minutes: &Minutes, tail: &[u8]) -> Vec<u8> {
     of(prefix, &minutes.organ, &[minutes.id.as_bytes(), b"/", tail])
 }
 
-/// Organisations of a directory, by id.
-pub(crate) fn units(organ: &Organ) -> Vec<u8> {
-    of(b"d/", organ, &[])
-}
-
+/// An organisation of a directory, by id.
 pub(crate) fn unit(organ: &Organ, id: &str) -> Vec<u8> {
     of(b"d/", organ, &[id.as_bytes()])
 }
 
-/// Ids of organisations by what they are called.
-pub(crate) fn called(organ: &Organ, name: &str) -> Vec<u8> {
-    of(b"c/", organ, &[name.as_bytes(), &[0]])
+/// Ids of organisations by what they are found by: its place in the index.
+pub(crate) fn found_at(organ: &Organ, place: &str) -> Vec<u8> {
+    of(b"c/", organ, &[place.as_bytes(), &[0]])
+}
+
+/// The version of a directory that is being taken over, as long as a part of it is still to come.
+pub(crate) fn directory_partial(organ: &Organ) -> Vec<u8> {
+    of(b"w/", organ, &[])
 }
 
 /// Version of the directory that is known here.

@@ -25,6 +25,8 @@ use crate::webhook::{Refused, Webhooks};
 
 /// How often it looks.
 const EVERY: Duration = Duration::from_millis(200);
+/// Deliveries that are to go out, read at once.
+const LOOKED_AT: usize = 2000;
 /// Tasks looked at in one round: those that cannot go on, as where records is away, must not hide the others.
 const TASKS_AT_ONCE: usize = 1000;
 /// Attempts under way at the same time.
@@ -220,23 +222,27 @@ impl Outbox {
     /// The first so many deliveries that are to go out.
     fn due(&self, which: Due, most: usize) -> Result<Vec<Delivery>> {
         let now = u64::try_from(SystemClock.now().as_millisecond()).unwrap_or(0);
-        let read = |view: &Reading<'_>| {
-            let mut due = Vec::new();
-            for pair in view.scan(keys::DUE, &[]) {
-                let (key, name) = pair?;
-                let at = key.get(keys::DUE.len()..).and_then(|key| key.first_chunk()).copied();
-                let is_by_now = at.map_or(u64::MAX, u64::from_be_bytes) <= now;
-                if which == Due::ByNow && (!is_by_now || due.len() == most) {
-                    break;
+        let (mut due, mut next) = (Vec::new(), Some(Vec::new()));
+        while let Some(after) = next {
+            (next, _) = self.ledger.read(|view| {
+                let mut last = None;
+                for pair in view.scan(keys::DUE, &after).take(LOOKED_AT) {
+                    let (key, name) = pair?;
+                    let at = key.get(keys::DUE.len()..).and_then(|key| key.first_chunk()).copied();
+                    let is_by_now = at.map_or(u64::MAX, u64::from_be_bytes) <= now;
+                    if which == Due::ByNow && (!is_by_now || due.len() == most) {
+                        return Ok(None);
+                    }
+                    let delivery = view.named(&name)?;
+                    if which == Due::ByNow || delivery.state == State::Sent {
+                        due.push(delivery);
+                    }
+                    last = Some(key);
                 }
-                let delivery = view.named(&name)?;
-                if which == Due::ByNow || delivery.state == State::Sent {
-                    due.push(delivery);
-                }
-            }
-            Ok(due)
-        };
-        Ok(self.ledger.read(read)?.0)
+                Ok(last)
+            })?;
+        }
+        Ok(due)
     }
 
     /// One attempt: it is on record that it begins before anything goes out, so a crash repeats it with a new number.

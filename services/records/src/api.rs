@@ -8,7 +8,7 @@ use jiyao_docnum::DocumentNumber;
 use jiyao_extract::{Extracted, Extractor, Format};
 use jiyao_fault::{Fault, Reason, Result};
 use jiyao_journal::Attachments;
-use jiyao_ledger::{Ledger, Reading};
+use jiyao_ledger::{Committed, Ledger, Reading};
 use jiyao_minutes::{Act, Identity, Version};
 use jiyao_names::{Minutes, Organ, Scope, Source};
 use jiyao_proto::journal::v1::event::Kind;
@@ -33,7 +33,7 @@ use crate::keys;
 use crate::lanes::{LONGEST_PREVIEW, Lanes};
 use crate::life::MINUTES_AMENDED;
 use crate::pages::Pages;
-use crate::sight;
+use crate::sight::{self, Sight};
 
 /// Number of the field of minutes that is not stored with them.
 const LIFE: u32 = 16;
@@ -106,6 +106,21 @@ impl Read {
             ..api::Minutes::default()
         }
     }
+}
+
+/// A revision of minutes, 0 the newest, with their life.
+fn shown(view: &Reading<'_>, name: &Minutes, revision: u64) -> Result<api::Minutes> {
+    let found = view.revision(name, revision)?.minutes.unwrap_or_default();
+    let life = view.life(name, &found)?;
+    Ok(api::Minutes { life: Some(jiyao_wire::life_to(&life)), ..found })
+}
+
+/// The same as it is stored, with or without their life.
+fn encoded(view: &Reading<'_>, name: &Minutes, revision: u64, with_life: bool) -> Result<Vec<u8>> {
+    let minutes = view.encoded(name, revision)?;
+    let life = if with_life { Some(view.life_of_encoded(name, &minutes)?) } else { None };
+    let life = stored::MinutesAddition { life: life.map(|life| jiyao_wire::life_to(&life)) };
+    Ok([&minutes[..], &life.encode_to_vec()].concat())
 }
 
 impl Api {
@@ -214,9 +229,11 @@ impl Api {
         let committed = self.ledger.submit(&caller, asked, command).await?;
         let answer =
             api::ImportMinutesResponse::decode(committed.answer.as_slice()).map_err(Fault::internal)?;
-        let name = Minutes::parse(&answer.minutes.unwrap_or_default().name, "name")?;
+        let made = answer.minutes.unwrap_or_default();
+        let name = Minutes::parse(&made.name, "name")?;
+        let read = |view: &Reading<'_>| encoded(view, &name, made.revision, true);
         Ok(stored::EncodedImportMinutesResponse {
-            minutes: self.encoded(None, &name, 0, &Mask::default())?.minutes,
+            minutes: self.ledger.read_at(&committed, read).await?.into(),
             already_recorded: answer.already_recorded,
             position: Some(cursor_to(&committed.cursor)),
         })
@@ -224,29 +241,30 @@ impl Api {
 
     /// A revision of minutes, 0 the newest, with their life as it is now, and the sequence it was read at.
     pub(crate) fn revision(&self, name: &Minutes, revision: u64) -> Result<(api::Minutes, u64)> {
-        self.ledger.get()?.read(|view| {
-            let found = view.revision(name, revision)?.minutes.unwrap_or_default();
-            let life = view.life(name, &found)?;
-            Ok(api::Minutes { life: Some(jiyao_wire::life_to(&life)), ..found })
-        })
+        self.ledger.get()?.read(|view| shown(view, name, revision))
+    }
+
+    /// The same, as a record left it.
+    pub(crate) async fn made(
+        &self,
+        name: &Minutes,
+        revision: u64,
+        committed: &Committed,
+    ) -> Result<api::Minutes> {
+        self.ledger.read_at(committed, |view| shown(view, name, revision)).await
     }
 
     /// The same, as far as a mask goes and somebody may see it, and all but the life as it is stored.
     fn encoded(
         &self,
-        principal: Option<&Principal>,
+        principal: &Principal,
         name: &Minutes,
         revision: u64,
         mask: &Mask,
     ) -> Result<stored::EncodedGetMinutesResponse> {
         let read = |view: &Reading<'_>| {
-            if let Some(principal) = principal {
-                sight::check(view, principal, name, "name")?;
-            }
-            let minutes = view.encoded(name, revision)?;
-            let life = if mask.wants(LIFE) { Some(view.life_of_encoded(name, &minutes)?) } else { None };
-            let life = stored::MinutesAddition { life: life.map(|life| jiyao_wire::life_to(&life)) };
-            Ok([&minutes[..], &life.encode_to_vec()].concat())
+            sight::check(view, principal, name, "name")?;
+            encoded(view, name, revision, mask.wants(LIFE))
         };
         let (minutes, sequence) = self.ledger.get()?.read(read)?;
         let minutes = if mask.is_all() { minutes } else { mask.keep(&minutes)? };
@@ -293,7 +311,8 @@ impl Api {
         }
         let committed = self.ledger.submit(caller, asked, Command::Settle(command)).await?;
         let made = api::Minutes::decode(committed.answer.as_slice()).map_err(Fault::internal)?;
-        let (minutes, _) = self.revision(&Minutes::parse(&made.name, "name")?, made.revision)?;
+        let name = Minutes::parse(&made.name, "name")?;
+        let minutes = self.made(&name, made.revision, &committed).await?;
         Ok((minutes, cursor_to(&committed.cursor)))
     }
 
@@ -388,14 +407,13 @@ impl Api {
         };
         let read = move |view: &Reading<'_>| {
             existing(view, &scope)?;
-            let hidden = sight::hidden(view, &caller.principal)?;
-            let is_all = is_all && hidden.is_empty();
-            let wanted = |summary: &api::MinutesSummary| wanted(summary) && !hidden.contains(&summary.name);
-            let take = |value: Vec<u8>| {
-                let is_wanted =
-                    is_all || wanted(&api::MinutesSummary::decode(&value[..]).map_err(Fault::internal)?);
-                Ok(is_wanted.then(|| value.into()))
+            let sight = Sight::of(view, &caller.principal)?;
+            let is_all = is_all && sight.is_all;
+            let wanted = |value: &[u8]| {
+                let summary = api::MinutesSummary::decode(value).map_err(Fault::internal)?;
+                Ok::<_, Fault>(wanted(&summary) && sight.sees(view, &summary.name)?)
             };
+            let take = |value: Vec<u8>| Ok((is_all || wanted(&value)?).then(|| value.into()));
             Page::of(view, &list_of(&scope), &after, size, take)
         };
         // What looks through all of them does not hold up the network.
@@ -422,8 +440,8 @@ impl Api {
         let ledger = self.ledger.get()?;
         let (page, _) = ledger.read(|view| {
             existing(view, &scope)?;
-            let hidden = sight::hidden(view, &caller.principal)?;
-            let seen = |summary: &api::MinutesSummary| !hidden.contains(&summary.name);
+            let sight = Sight::of(view, &caller.principal)?;
+            let seen = |summary: &api::MinutesSummary| sight.sees(view, &summary.name);
             Page::read(view, &list_of(&scope), &after, LOOKED_THROUGH, seen)
         })?;
         let ledger = ledger.clone();
@@ -473,8 +491,8 @@ impl Api {
         wait_for(ledger, None, request.read_after.as_ref()).await?;
         let ((decisions, next), sequence) = ledger.read(|view| {
             existing(view, &scope)?;
-            let hidden = sight::hidden(view, &caller.principal)?;
-            let seen = |summary: &api::MinutesSummary| !hidden.contains(&summary.name);
+            let sight = Sight::of(view, &caller.principal)?;
+            let seen = |summary: &api::MinutesSummary| sight.sees(view, &summary.name);
             let page = Page::read(view, &list_of(&scope), &after, size, seen)?;
             let mut found = Vec::new();
             for summary in &page.found {
@@ -541,7 +559,7 @@ impl Api {
         let after = query.after(&request.page_token)?;
         let (page, _) = self.ledger.get()?.read(|view| {
             if request.called.is_empty() {
-                return Page::read(view, keys::ORGANS, &after, size, |_: &api::Organ| true);
+                return Page::read(view, keys::ORGANS, &after, size, |_: &api::Organ| Ok(true));
             }
             let Some(name) = view.get(&keys::called(&request.called))? else { return Ok(Page::default()) };
             let name = String::from_utf8(name).map_err(Fault::internal)?;
@@ -688,7 +706,7 @@ service! {
                 let name = Minutes::parse(&request.name, "name")?;
                 let mask = Mask::of(request.read_mask.as_ref(), ".jiyao.records.v1.Minutes")?;
                 wait_for(self.ledger.get()?, None, request.read_after.as_ref()).await?;
-                self.encoded(Some(&caller.principal), &name, request.revision, &mask)
+                self.encoded(&caller.principal, &name, request.revision, &mask)
             })
             .await
         }
@@ -744,7 +762,6 @@ service! {
                 Ok(stretches.map(move |stretch| {
                     let stretch = stretch?;
                     let mut changes = Vec::new();
-                    let (hidden, _) = ledger.read(|view| sight::hidden(view, &caller.principal))?;
                     for event in &stretch.events()? {
                         let (minutes, revision) = match &event.kind {
                             Some(Kind::MinutesRecorded(recorded)) => (&recorded.minutes, recorded.revision),
@@ -755,7 +772,8 @@ service! {
                             _ => continue,
                         };
                         let name = Minutes::parse(minutes, "name")?;
-                        if scope.has(&name.organ) && !hidden.contains(minutes) {
+                        let sees = |view: &Reading<'_>| Sight::of(view, &caller.principal)?.sees(view, minutes);
+                        if scope.has(&name.organ) && ledger.read(sees)?.0 {
                             changes.push(change(&ledger, &name, revision)?);
                         }
                     }

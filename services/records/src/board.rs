@@ -42,7 +42,7 @@ pub(crate) fn board(
             let mut found = Vec::new();
             for row in rows(view, &organ, BY_MEETING, MOST_MEETINGS)? {
                 let mut row = row.into_message(|key| meeting_name(&organ, key))?;
-                if !sight.sees_all_of(&row.of) {
+                if !sight.sees_all_of(view, &row.of)? {
                     continue;
                 }
                 let prefix = keys::by_minutes(&Minutes::parse(&row.of, "minutes")?);

@@ -16,6 +16,7 @@ use prost::Message;
 use prost::bytes::Bytes;
 
 use crate::keys;
+use crate::series::Taken;
 
 fn from_proto<T: Message + Default>(bytes: &[u8]) -> Result<T> {
     T::decode(bytes).map_err(Fault::internal)
@@ -45,6 +46,12 @@ pub(crate) fn kept(matter: &Matter) -> Result<Vec<u8>> {
     let mut kept = jiyao_wire::matter_summary(matter).encode_length_delimited_to_vec();
     kept.extend(pack(matter)?);
     Ok(kept)
+}
+
+/// The life with which minutes come in.
+pub(crate) fn life_at_first(standing: i32, importer: &str) -> Life {
+    let is_draft = standing == i32::from(api::Standing::Draft);
+    if is_draft { Life::draft(importer) } else { Life::issued_elsewhere() }
 }
 
 /// The documents of this service.
@@ -100,8 +107,7 @@ pub(crate) trait View: Lookup {
             return from_json(&kept);
         }
         let (standing, importer) = origin()?;
-        let is_draft = standing == i32::from(api::Standing::Draft);
-        Ok(if is_draft { Life::draft(&importer) } else { Life::issued_elsewhere() })
+        Ok(life_at_first(standing, &importer))
     }
 
     /// Chains, posts and delegations of an organ, or the usual ones.
@@ -167,8 +173,7 @@ pub(crate) trait View: Lookup {
 
     /// The last number that was given out in a series of an organ; 0 before the first.
     fn last_number(&self, organ: &Organ, series: &str) -> Result<u32> {
-        let last = self.value(&keys::counter(organ, series))?;
-        Ok(last.map_or(0, |bytes| bytes.try_into().map_or(0, u32::from_be_bytes)))
+        Ok(Taken::of(self, organ, series)?.last())
     }
 }
 

@@ -21,7 +21,7 @@ use prost::Message as _;
 use prost::bytes::Bytes;
 use prost_types::FieldMask;
 
-use crate::documents::{View as _, no_content, no_minutes};
+use crate::documents::{View as _, life_at_first, no_content, no_minutes};
 use crate::erasure;
 use crate::follow_up::{self, Desk, FollowUp, MATTER_ACTED, MATTER_ESTABLISHED, MATTER_LISTED, RULES_SET};
 use crate::intake::{self, Followed, HOLDERS_KNOWN, RECUSALS_KNOWN, SOURCE_FOLLOWED};
@@ -78,7 +78,7 @@ pub(crate) struct Import {
 
 impl Domain for RecordsDomain {
     type Command = Command;
-    const PROJECTION: u32 = 9;
+    const PROJECTION: u32 = 10;
 
     fn decide(&self, view: &Overlay<'_>, command: &Command, context: &mut Context<'_>) -> Result<Decided> {
         match command {
@@ -243,9 +243,14 @@ fn create_organ(
     Ok(Decided { events: vec![happened], answer: answer.encode_to_vec() })
 }
 
-/// The answer to an import: which minutes. What they hold is read from the state, so the journal has it once.
-fn imported(name: String, already_recorded: bool) -> Vec<u8> {
-    let minutes = Some(api::Minutes { name, ..api::Minutes::default() });
+/// The revision that an import makes.
+const FIRST: u64 = 1;
+
+/// The answer to an import: which minutes, and the revision that it made, 0 where it made none. What they hold is read
+/// from the state, so the journal has it once.
+fn imported(name: String, revision: u64) -> Vec<u8> {
+    let minutes = Some(api::Minutes { name, revision, ..api::Minutes::default() });
+    let already_recorded = revision == 0;
     api::ImportMinutesResponse { minutes, already_recorded, position: None }.encode_to_vec()
 }
 
@@ -254,7 +259,7 @@ fn record(view: &Overlay<'_>, import: &Import, context: &mut Context<'_>, policy
     view.organ(organ, "parent")?;
     if let Some(name) = view.get(&keys::by_digest(organ, &import.digest))? {
         let name = String::from_utf8(name).map_err(Fault::internal)?;
-        return Ok(Decided { events: Vec::new(), answer: imported(name, true) });
+        return Ok(Decided { events: Vec::new(), answer: imported(name, 0) });
     }
     let identity = import.identity.to_string();
     let related = [(&import.rendition_of, "rendition_of"), (&import.corrects, "corrects")];
@@ -283,7 +288,7 @@ fn record(view: &Overlay<'_>, import: &Import, context: &mut Context<'_>, policy
     let name = Minutes { organ: organ.clone(), id: context.new_id() };
     let decided = api::Minutes {
         name: name.to_string(),
-        revision: 1,
+        revision: FIRST,
         identity,
         create_time: Some(jiyao_wire::timestamp(context.now.as_millisecond())),
         importer: context.principal.to_owned(),
@@ -305,7 +310,7 @@ fn record(view: &Overlay<'_>, import: &Import, context: &mut Context<'_>, policy
     if let Some(old) = import.corrects.as_ref().filter(|_| is_issued) {
         events.push(life::replace(view, old, &name.to_string(), context, policy)?);
     }
-    Ok(Decided { events, answer: imported(name.to_string(), false) })
+    Ok(Decided { events, answer: imported(name.to_string(), FIRST) })
 }
 
 fn settled(view: &Overlay<'_>, command: &Settle, context: &mut Context<'_>) -> Result<Decided> {
@@ -361,7 +366,12 @@ fn show(view: &mut Overlay<'_>, encoded: Bytes, sequence: u64) -> Result<()> {
         .transpose()
         .map_err(Fault::internal)?;
     let before = before.and_then(|before| before.minutes).map(|minutes| meeting_date(&minutes));
-    let life = view.life(&name, &minutes)?;
+    // What has come in just now has no life yet.
+    let life = if before.is_some() {
+        view.life(&name, &minutes)?
+    } else {
+        life_at_first(minutes.standing, &minutes.importer)
+    };
     put_summary(view, &name, before.as_deref(), &minutes, &life);
     view.put(keys::by_digest(&name.organ, &digest), minutes.name.clone().into_bytes());
     life::count_imported(view, &name, &minutes)?;

@@ -21,6 +21,7 @@ use prost::Message as _;
 use crate::documents::{View as _, kept};
 use crate::intake::unless_refused;
 use crate::keys;
+use crate::series::Taken;
 
 pub(crate) const MATTER_ESTABLISHED: &str = "matter.established";
 pub(crate) const MATTER_ACTED: &str = "matter.acted";
@@ -392,7 +393,7 @@ pub(crate) fn show_new(view: &mut Overlay<'_>, matter: &Matter) -> Result<()> {
     let number = jiyao_docnum::DocumentNumber::parse(&matter.number);
     let number = number.ok_or_else(|| Fault::internal(format!("{} is no number", matter.number)))?;
     let series = series_of(i16::try_from(number.year).map_err(Fault::internal)?);
-    view.put(keys::counter(&name.organ, &series), number.number.to_be_bytes().to_vec());
+    Taken::up_to(number.number).keep(view, &name.organ, &series);
     show(view, &name, Shown::default(), matter)
 }
 

@@ -8,16 +8,14 @@ use jiyao_ledger::{Context, Decided, Lookup as _, Overlay, event};
 use jiyao_matters::Act as MatterAct;
 use jiyao_minutes::{Act, FrozenScope, Quorum};
 use jiyao_names::{Matter as MatterName, Minutes, Organ, hex};
-use jiyao_proto::attendance::v1::directory_service_client::DirectoryServiceClient;
 use jiyao_proto::attendance::v1::meetings_service_client::MeetingsServiceClient;
-use jiyao_proto::attendance::v1::{
-    GetDirectoryChangeRequest, ListRecusalsRequest, MemberRecusal, PostHolder,
-};
+use jiyao_proto::attendance::v1::{ListRecusalsRequest, MemberRecusal, PostHolder};
 use jiyao_proto::journal::v1::event::Kind;
 use jiyao_proto::journal::v1::{Cursor, Event};
 use jiyao_proto::records::v1 as api;
 use jiyao_proto::stored::v1 as stored;
-use jiyao_serve::{Intake, Link, Setback, is_new, unknown_kind};
+use jiyao_serve::{Intake, Link, Setback, directory_change, is_new, unknown_kind};
+use jiyao_wire::MOST_AT_ONCE;
 use prost::Message as _;
 
 use crate::documents::View as _;
@@ -56,10 +54,10 @@ pub(crate) enum Settled {
     },
 }
 
-/// What others settled, up to a place in their journal.
+/// What others settled, up to a place in their journal; where more of it comes before that is reached, None.
 pub(crate) struct Followed {
     source: &'static str,
-    through: Cursor,
+    through: Option<Cursor>,
     settled: Vec<Settled>,
 }
 
@@ -70,13 +68,13 @@ impl Intake<RecordsDomain> for Quorums {
     const SOURCE: &'static str = ATTENDANCE;
     const METHOD: &'static str = "follow jiyao.attendance.v1";
 
-    async fn command(
+    async fn commands(
         &self,
         link: &Link,
         events: Vec<Event>,
         through: Cursor,
-    ) -> Result<Option<Command>, Setback> {
-        let mut settled = Vec::new();
+    ) -> Result<Vec<Command>, Setback> {
+        let (mut settled, mut holders) = (Vec::new(), Vec::new());
         for event in events {
             match &event.kind {
                 Some(Kind::QuorumSettled(said)) => {
@@ -97,23 +95,26 @@ impl Intake<RecordsDomain> for Quorums {
                 }
                 Some(Kind::DirectoryChanged(changed)) => {
                     let organ = Organ::parse(&changed.organ, "organ")?;
-                    let holders = fetch_holders(link, &changed.organ, changed.version).await?;
-                    settled.push(Settled::Holders { organ, holders });
+                    for page in directory_change(link, &changed.organ, changed.version).await? {
+                        holders.push((organ.clone(), page.holders));
+                    }
                 }
                 Some(Kind::RollStated(_)) => {}
                 _ => return Err(unknown_kind(&event)),
             }
         }
-        Ok(followed(ATTENDANCE, through, settled))
+        let of = |(organ, holders)| Settled::Holders { organ, holders };
+        let mut commands = Vec::new();
+        if holders.iter().map(|(_, holders)| holders.len()).sum::<usize>() > MOST_AT_ONCE {
+            let page = |page| followed(ATTENDANCE, None, vec![of(page)]);
+            commands.extend(std::mem::take(&mut holders).into_iter().map(page));
+        }
+        settled.extend(holders.into_iter().map(of));
+        if !settled.is_empty() || !commands.is_empty() {
+            commands.push(followed(ATTENDANCE, Some(through), settled));
+        }
+        Ok(commands)
     }
-}
-
-async fn fetch_holders(link: &Link, organ: &str, version: u64) -> Result<Vec<PostHolder>> {
-    let request = GetDirectoryChangeRequest { parent: organ.to_owned(), version };
-    let mut directory =
-        DirectoryServiceClient::new(link.clone()).max_decoding_message_size(jiyao_serve::RESPONSE_LIMIT);
-    let answer = directory.get_directory_change(request).await.map_err(Fault::internal)?;
-    Ok(answer.into_inner().holders)
 }
 
 async fn fetch_recusals(link: &Link, meeting: &str) -> Result<Vec<api::RecordedRecusal>> {
@@ -142,12 +143,7 @@ impl Intake<RecordsDomain> for Receipts {
     const SOURCE: &'static str = DISTRIBUTION;
     const METHOD: &'static str = "follow jiyao.distribution.v1";
 
-    async fn command(
-        &self,
-        _: &Link,
-        events: Vec<Event>,
-        through: Cursor,
-    ) -> Result<Option<Command>, Setback> {
+    async fn commands(&self, _: &Link, events: Vec<Event>, through: Cursor) -> Result<Vec<Command>, Setback> {
         let mut settled = Vec::new();
         for event in events {
             let day = |text: &str| parse_iso(text).ok_or_else(|| unknown_kind(&event));
@@ -171,13 +167,13 @@ impl Intake<RecordsDomain> for Receipts {
                 _ => return Err(unknown_kind(&event)),
             }
         }
-        Ok(followed(DISTRIBUTION, through, settled))
+        let is_some = !settled.is_empty();
+        Ok(is_some.then(|| followed(DISTRIBUTION, Some(through), settled)).into_iter().collect())
     }
 }
 
-fn followed(source: &'static str, through: Cursor, settled: Vec<Settled>) -> Option<Command> {
-    let is_some = !settled.is_empty();
-    is_some.then_some(Command::Followed(Followed { source, through, settled }))
+fn followed(source: &'static str, through: Option<Cursor>, settled: Vec<Settled>) -> Command {
+    Command::Followed(Followed { source, through, settled })
 }
 
 /// None for what records does not take. Whatever else went wrong must not let the cursor move on.
@@ -199,7 +195,9 @@ pub(crate) fn decide(
     policy: Policy,
 ) -> Result<Decided> {
     let Followed { source, through, settled } = command;
-    if !is_new(view, source, through)? {
+    if let Some(through) = through
+        && !is_new(view, source, through)?
+    {
         return Ok(Decided::default());
     }
     // Several acts on the same thing build on each other.
@@ -263,12 +261,14 @@ pub(crate) fn decide(
         }
         lives.insert(minutes.clone(), case.life);
     }
-    let body = stored::SourceFollowed {
-        source: (*source).to_owned(),
-        through: Some(through.clone()),
-        signed: signed_for,
-    };
-    events.push(event(SOURCE_FOLLOWED, 1, &body));
+    if let Some(through) = through {
+        let body = stored::SourceFollowed {
+            source: (*source).to_owned(),
+            through: Some(through.clone()),
+            signed: signed_for,
+        };
+        events.push(event(SOURCE_FOLLOWED, 1, &body));
+    }
     Ok(Decided { events, answer: Vec::new() })
 }
 

@@ -87,7 +87,7 @@ pub(crate) fn rules(organ: &Organ) -> Vec<u8> {
     of(b"f/", organ, &[])
 }
 
-/// The last number that was given out in a series of an organ.
+/// The highest numbers of a series of an organ that are taken: see `crate::series`.
 pub(crate) fn counter(organ: &Organ, series: &str) -> Vec<u8> {
     of(b"k/", organ, &[series.as_bytes()])
 }
@@ -100,16 +100,6 @@ pub(crate) fn measures(matter: &Matter, version: u64) -> Vec<u8> {
 /// When a unit signed for minutes.
 pub(crate) fn signed_for(minutes: &Minutes, unit: &str) -> Vec<u8> {
     of(b"x/", &minutes.organ, &[minutes.id.as_bytes(), unit.as_bytes()])
-}
-
-/// Numbers of a series that are taken, the lowest first, with who has them.
-pub(crate) fn numbers(organ: &Organ, series: &str) -> Vec<u8> {
-    of(b"N/", organ, &[series.as_bytes(), b"\0"])
-}
-
-/// A number of a series that minutes have.
-pub(crate) fn numbered(organ: &Organ, series: &str, number: u32, minutes: &Minutes) -> Vec<u8> {
-    [&numbers(organ, series)[..], &number.to_be_bytes(), minutes.id.as_bytes()].concat()
 }
 
 /// The life of minutes.

@@ -18,6 +18,7 @@ mod life;
 mod lifecycle;
 mod matters;
 mod pages;
+mod series;
 mod settling;
 mod sight;
 

@@ -13,6 +13,7 @@ use prost::Message as _;
 use crate::documents::{View as _, no_content};
 use crate::intake::unless_refused;
 use crate::keys;
+use crate::series::Taken;
 use crate::sight;
 
 pub(crate) const MINUTES_ACTED: &str = "minutes.acted";
@@ -335,28 +336,21 @@ fn series_of(number: &DocumentNumber) -> String {
     number_series(&number.series, i16::try_from(number.year).unwrap_or(0))
 }
 
-/// A number is taken: the counter of its series stands at it or above.
+/// A number is taken: its series goes on above it.
 fn count_up(view: &mut Overlay<'_>, name: &Minutes, number: &DocumentNumber) -> Result<()> {
     let (organ, series) = (&name.organ, series_of(number));
-    view.put(keys::numbered(organ, &series, number.number, name), Vec::new());
-    if view.last_number(organ, &series)? < number.number {
-        view.put(keys::counter(organ, &series), number.number.to_be_bytes().to_vec());
-    }
+    let mut taken = Taken::of(view, organ, &series)?;
+    taken.add(number.number);
+    taken.keep(view, organ, &series);
     Ok(())
 }
 
-/// The number of minutes that should never have been recorded counts no more: the counter of its series goes back to the
-/// highest number that is taken.
+/// The number of minutes that should never have been recorded counts no more.
 fn count_down(view: &mut Overlay<'_>, name: &Minutes, number: &DocumentNumber) -> Result<()> {
     let (organ, series) = (&name.organ, series_of(number));
-    view.remove(keys::numbered(organ, &series, number.number, name));
-    if view.last_number(organ, &series)? == number.number {
-        let prefix = keys::numbers(organ, &series);
-        let taken = view.scan_prefix(&prefix)?;
-        let highest: Option<[u8; 4]> =
-            taken.last().and_then(|(key, _)| key[prefix.len()..].first_chunk().copied());
-        view.put(keys::counter(organ, &series), highest.unwrap_or_default().to_vec());
-    }
+    let mut taken = Taken::of(view, organ, &series)?;
+    taken.remove(number.number);
+    taken.keep(view, organ, &series);
     Ok(())
 }
 

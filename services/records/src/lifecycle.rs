@@ -85,7 +85,7 @@ impl LifecycleApi {
             }
             Err(fault)
         })?;
-        Ok((self.records.revision(&minutes, 0)?.0, cursor_to(&committed.cursor)))
+        Ok((self.records.made(&minutes, 0, &committed).await?, cursor_to(&committed.cursor)))
     }
 
     async fn update_draft(
@@ -125,7 +125,7 @@ impl LifecycleApi {
         let step = Step::Amend(Box::new(amend));
         let committed = self.records.ledger.submit(&caller, asked, Command::Step(step)).await?;
         let made = api::Minutes::decode(committed.answer.as_slice()).map_err(Fault::internal)?;
-        let (minutes, _) = self.records.revision(&name, made.revision)?;
+        let minutes = self.records.made(&name, made.revision, &committed).await?;
         Ok(api::UpdateDraftResponse { minutes: Some(minutes), position: Some(cursor_to(&committed.cursor)) })
     }
 

@@ -6,16 +6,16 @@ use std::sync::Arc;
 use futures_util::StreamExt as _;
 use jiyao_calendar::{Clock as _, Date, Holidays, SystemClock, civil_date};
 use jiyao_fault::{Fault, Reason, Result};
-use jiyao_ledger::{Ledger, Reading, from_json};
-use jiyao_matters::{Milestone, Next, Rules, State, bulletin};
+use jiyao_ledger::{Committed, Ledger, Reading, from_json};
+use jiyao_matters::{Matter, Milestone, Next, Rules, State, bulletin};
 use jiyao_names::{Matter as Name, Minutes, Organ, Scope};
 use jiyao_proto::journal::v1::Cursor;
 use jiyao_proto::journal::v1::event::Kind;
 use jiyao_proto::records::v1::{self as api, get_board_request::By};
 use jiyao_proto::server::records::v1::matters_service_server::MattersService;
 use jiyao_serve::{
-    Answers, Asked, CLERKS, Caller, LEADERS, Late, PageQuery, Principal, READERS, Role, SUPERVISORS, UNITS,
-    cursor_from, cursor_to, list_of, page_size, service, wait_for,
+    Answers, Asked, CLERKS, Caller, LEADERS, Late, Page, PageQuery, Principal, READERS, Role, SUPERVISORS,
+    UNITS, cursor_from, cursor_to, list_of, page_size, service, wait_for,
 };
 use jiyao_wire::{Asks, check_count, light_up, required_date};
 use prost::Message as _;
@@ -126,23 +126,31 @@ impl MattersApi {
         Self { ledger: records.ledger.clone(), records, holidays, stop }
     }
 
-    /// The matter that an answer of the journal names, as it is now.
-    fn now(&self, answer: &[u8]) -> Result<api::Matter> {
-        let stub = api::Matter::decode(answer).map_err(Fault::internal)?;
-        let name = Name::parse(&stub.summary.unwrap_or_default().name, "name")?;
-        self.matter(&name, "", None).map(|(matter, _)| matter)
+    /// The matters that an answer of the journal names, as its record left them.
+    async fn made(&self, answers: &[Vec<u8>], committed: &Committed) -> Result<Vec<api::Matter>> {
+        let read = |view: &Reading<'_>| {
+            let made = |answer: &Vec<u8>| {
+                let stub = api::Matter::decode(answer.as_slice()).map_err(Fault::internal)?;
+                let name = Name::parse(&stub.summary.unwrap_or_default().name, "name")?;
+                self.shown(view, &name, &view.matter(&name, "name")?, "")
+            };
+            answers.iter().map(made).collect()
+        };
+        self.ledger.read_at(committed, read).await
     }
 
-    /// A matter, to show to somebody; without them to whoever has just acted on it.
-    fn matter(&self, name: &Name, as_of: &str, seen_by: Option<&Principal>) -> Result<(api::Matter, u64)> {
+    /// A matter, to show to somebody.
+    fn matter(&self, name: &Name, as_of: &str, seen_by: &Principal) -> Result<(api::Matter, u64)> {
         self.ledger.get()?.read(|view| {
             let matter = view.matter(name, "name")?;
-            if let Some(principal) = seen_by {
-                sight::check_matter(view, principal, (name, &matter), "name")?;
-            }
-            let house = house(view, &name.organ, as_of)?;
-            Ok(jiyao_wire::matter_to(&matter, &house.rules, house.today, &self.holidays))
+            sight::check_matter(view, seen_by, (name, &matter), "name")?;
+            self.shown(view, name, &matter, as_of)
         })
+    }
+
+    fn shown(&self, view: &Reading<'_>, name: &Name, matter: &Matter, as_of: &str) -> Result<api::Matter> {
+        let house = house(view, &name.organ, as_of)?;
+        Ok(jiyao_wire::matter_to(matter, &house.rules, house.today, &self.holidays))
     }
 
     /// Refuses a matter that somebody may not see, as if it were not there.
@@ -169,9 +177,12 @@ impl MattersApi {
         let (unit, act) = (caller.principal.unit.clone(), Box::new(request.act()?));
         let command = FollowUp::Act { matter, etag, unit, act };
         let committed = self.ledger.submit(&caller, asked, Command::FollowUp(command)).await?;
-        let matter = match committed.told {
+        let matter = match &committed.told {
             Some(told) => api::Matter::decode(told.as_slice()).map_err(Fault::internal)?,
-            None => self.now(&committed.answer)?,
+            None => {
+                let made = self.made(std::slice::from_ref(&committed.answer), &committed).await?;
+                made.into_iter().next().unwrap_or_default()
+            }
         };
         Ok((matter, cursor_to(&committed.cursor)))
     }
@@ -194,7 +205,7 @@ impl MattersApi {
     ) -> Result<api::GetMatterResponse> {
         let name = Name::parse(&request.name, "name")?;
         wait_for(self.ledger.get()?, None, request.read_after.as_ref()).await?;
-        let (matter, sequence) = self.matter(&name, &request.as_of, Some(&caller.principal))?;
+        let (matter, sequence) = self.matter(&name, &request.as_of, &caller.principal)?;
         Ok(api::GetMatterResponse { matter: Some(matter), sequence })
     }
 
@@ -224,9 +235,8 @@ impl MattersApi {
         let committed = self.ledger.submit(&caller, asked, Command::FollowUp(command)).await?;
         let mut response =
             api::PickMattersResponse::decode(committed.answer.as_slice()).map_err(Fault::internal)?;
-        for made in &mut response.matters {
-            *made = self.now(&made.encode_to_vec())?;
-        }
+        let stubs: Vec<Vec<u8>> = response.matters.iter().map(prost::Message::encode_to_vec).collect();
+        response.matters = self.made(&stubs, &committed).await?;
         response.position = Some(cursor_to(&committed.cursor));
         Ok(response)
     }
@@ -280,8 +290,9 @@ impl MattersApi {
         }
         let command = FollowUp::Create(Box::new(by_hand));
         let committed = self.ledger.submit(&caller, asked, Command::FollowUp(command)).await?;
-        let matter = self.now(&committed.answer)?;
-        Ok(api::CreateMatterResponse { matter: Some(matter), position: Some(cursor_to(&committed.cursor)) })
+        let made = self.made(std::slice::from_ref(&committed.answer), &committed).await?;
+        let matter = made.into_iter().next();
+        Ok(api::CreateMatterResponse { matter, position: Some(cursor_to(&committed.cursor)) })
     }
 
     async fn list_matters(
@@ -302,34 +313,29 @@ impl MattersApi {
             let prefix = minutes.map_or_else(|| keys::by_due(&organ, lead), |name| keys::by_minutes(&name));
             let house = house(view, &organ, &request.as_of)?;
             let today = house.today.to_string();
-            let (mut found, mut last) = (Vec::new(), Vec::new());
-            for pair in view.scan(&prefix, &after) {
+            let row = |pair: Result<(Vec<u8>, Vec<u8>)>| {
                 let (key, place) = pair?;
                 let summary = listed(view, &place, &house)?;
                 let is_end = jiyao_wire::state_from(summary.state).is_some_and(State::is_end);
                 let is_late = !is_end && !summary.due.is_empty() && summary.due < today;
-                if request.overdue && !is_late && !of_minutes {
-                    // The list is in the order of the days: no later one is overdue.
-                    break;
-                }
-                if (request.overdue && !is_late)
-                    || (request.state != 0 && request.state != summary.state)
-                    || (!request.lead.is_empty() && request.lead != summary.lead)
-                    || !sight.sees(&summary)
-                {
-                    continue;
-                }
-                if found.len() == size {
-                    return Ok((found, Some(last)));
-                }
-                found.push(summary);
-                last = key;
-            }
-            Ok((found, None))
+                Ok((key, (summary, is_late)))
+            };
+            // The list of an organ is in the order of the days: behind one that is not overdue there is none.
+            let goes_on = |row: &Result<(_, (_, bool))>| {
+                !request.overdue || of_minutes || row.as_ref().map_or(true, |(_, (_, is_late))| *is_late)
+            };
+            let take = |(summary, is_late): (api::MatterSummary, bool)| {
+                let is_wanted = (is_late || !request.overdue)
+                    && (request.state == 0 || request.state == summary.state)
+                    && (request.lead.is_empty() || request.lead == summary.lead)
+                    && sight.sees(view, &summary)?;
+                Ok(is_wanted.then_some(summary))
+            };
+            Page::of_rows(view.scan(&prefix, &after).map(row).take_while(goes_on), size, take)
         };
-        let ((matters, next), sequence) = self.ledger.read_much(read).await?;
-        let next_page_token = next.map(|key: Vec<u8>| query.token(&key)).unwrap_or_default();
-        Ok(api::ListMattersResponse { matters, next_page_token, sequence })
+        let (page, sequence) = self.ledger.read_much(read).await?;
+        let next_page_token = page.next.map(|key| query.token(&key)).unwrap_or_default();
+        Ok(api::ListMattersResponse { matters: page.found, next_page_token, sequence })
     }
 
     async fn get_board(
@@ -356,7 +362,7 @@ impl MattersApi {
             let list = keys::by_decision(&name, request.item_index, Some(request.decision_index));
             let found = view.scan(&list, &[]).next().transpose()?;
             let Some((_, place)) = found else {
-                sight.check_minutes(&name, "minutes")?;
+                sight.check_minutes(view, &name, "minutes")?;
                 view.document(&name, "minutes")?;
                 return Err(Fault::new(Reason::MatterNotFound)
                     .at("decision_index")
@@ -364,7 +370,7 @@ impl MattersApi {
             };
             let house = house(view, &name.organ, &request.as_of)?;
             let summary = listed(view, &place, &house)?;
-            if !sight.sees(&summary) {
+            if !sight.sees(view, &summary)? {
                 return Err(no_minutes(&name, "minutes"));
             }
             let matter = view.matter(&Name::parse(&summary.name, "name")?, "name")?;
@@ -391,7 +397,7 @@ impl MattersApi {
     ) -> Result<api::GetBulletinResponse> {
         let name = Minutes::parse(&request.minutes, "minutes")?;
         let read = move |view: &Reading<'_>| {
-            MatterSight::of(view, &caller.principal)?.check_minutes(&name, "minutes")?;
+            MatterSight::of(view, &caller.principal)?.check_minutes(view, &name, "minutes")?;
             view.document(&name, "minutes")?;
             let house = house(view, &name.organ, &request.as_of)?;
             let mut matters = Vec::new();
@@ -426,7 +432,7 @@ impl MattersApi {
             for pair in view.scan(&list_of(&Scope::One(organ)), &[]) {
                 let summary = api::MinutesSummary::decode(pair?.1.as_slice()).map_err(Fault::internal)?;
                 let is_kind = request.meeting_kind.is_empty() || summary.meeting_kind == request.meeting_kind;
-                let is_seen = sight.sees_all_of(&summary.name);
+                let is_seen = sight.sees_all_of(view, &summary.name)?;
                 if is_kind && is_seen && !summary.meeting_date.is_empty() && summary.meeting_date < before {
                     let name = Minutes::parse(&summary.name, "name")?;
                     let matters = summaries(view, &keys::by_minutes(&name), &house)?;
@@ -524,7 +530,7 @@ pub(crate) fn parent(
 ) -> Result<(Organ, Option<Minutes>)> {
     if parent.contains("/minutes/") {
         let name = Minutes::parse(parent, "parent")?;
-        sight.check_minutes(&name, "parent")?;
+        sight.check_minutes(view, &name, "parent")?;
         view.document(&name, "parent")?;
         return Ok((name.organ.clone(), Some(name)));
     }
@@ -579,7 +585,7 @@ fn closure_of_organ(
         if !is_open || summary.due.is_empty() || summary.due >= today {
             break;
         }
-        if sight.sees(&summary) {
+        if sight.sees(view, &summary)? {
             answer.unclosed.push(summary);
         }
     }
@@ -588,7 +594,7 @@ fn closure_of_organ(
         let matter = view.matter(&Name::parse(&name, "name")?, "name")?;
         let mut summary = jiyao_wire::matter_summary(&matter);
         light_up(&mut summary, &house.rules, house.today);
-        if sight.sees(&summary) {
+        if sight.sees(view, &summary)? {
             answer.unanswered.push(summary);
         }
     }
@@ -670,7 +676,7 @@ service! {
                         if !scope.has(&name.organ) {
                             continue;
                         }
-                        match this.matter(&name, "", Some(&caller.principal)) {
+                        match this.matter(&name, "", &caller.principal) {
                             Ok((matter, _)) => matters.push(matter.summary.unwrap_or_default()),
                             Err(fault) if fault.reason() == Reason::MatterNotFound => {}
                             Err(fault) => return Err(fault),

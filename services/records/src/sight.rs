@@ -2,8 +2,6 @@
 //! counts from the draft on (requirement 20). To everybody else they look as if they were not there. Matters that were
 //! made of them are seen also by those who follow matters up, and by the units that act.
 
-use std::collections::BTreeSet;
-
 use jiyao_fault::Result;
 use jiyao_ledger::{Lookup, Overlay, Reading};
 use jiyao_matters::Matter;
@@ -34,13 +32,29 @@ pub(crate) fn check(view: &impl Lookup, principal: &Principal, name: &Minutes, f
     Ok(())
 }
 
-/// Names of all minutes that somebody may not see.
-pub(crate) fn hidden(view: &Reading<'_>, principal: &Principal) -> Result<BTreeSet<String>> {
-    if principal.is_any(CLEARED) {
-        return Ok(BTreeSet::new());
+/// Which minutes of lists somebody sees.
+pub(crate) struct Sight {
+    /// All of them: nothing is looked up.
+    pub(crate) is_all: bool,
+}
+
+impl Sight {
+    pub(crate) fn of(view: &Reading<'_>, principal: &Principal) -> Result<Self> {
+        Self::unless(view, principal.is_any(CLEARED))
     }
-    let name = |pair: Result<(Vec<u8>, Vec<u8>)>| Ok(String::from_utf8_lossy(&pair?.1).into_owned());
-    view.scan(keys::SECRETS, &[]).map(name).collect()
+
+    /// Whoever is cleared sees all; where there are no secrets, everybody does.
+    fn unless(view: &Reading<'_>, is_cleared: bool) -> Result<Self> {
+        let is_all = is_cleared || view.scan(keys::SECRETS, &[]).next().transpose()?.is_none();
+        Ok(Self { is_all })
+    }
+
+    pub(crate) fn sees(&self, view: &Reading<'_>, minutes: &str) -> Result<bool> {
+        if self.is_all {
+            return Ok(true);
+        }
+        Ok(view.value(&keys::secret(&Minutes::parse(minutes, "minutes")?))?.is_none())
+    }
 }
 
 /// Whether somebody sees every matter.
@@ -68,30 +82,31 @@ pub(crate) fn check_matter(
 
 /// What of lists of matters somebody sees.
 pub(crate) struct MatterSight {
-    hidden: BTreeSet<String>,
+    sight: Sight,
     unit: String,
 }
 
 impl MatterSight {
     pub(crate) fn of(view: &Reading<'_>, principal: &Principal) -> Result<Self> {
-        let hidden = if sees_all_matters(principal) { BTreeSet::new() } else { hidden(view, principal)? };
-        Ok(Self { hidden, unit: principal.unit.clone() })
+        let sight = Sight::unless(view, sees_all_matters(principal))?;
+        Ok(Self { sight, unit: principal.unit.clone() })
     }
 
     /// Whether all matters of minutes are seen.
-    pub(crate) fn sees_all_of(&self, minutes: &str) -> bool {
-        !self.hidden.contains(minutes)
+    pub(crate) fn sees_all_of(&self, view: &Reading<'_>, minutes: &str) -> Result<bool> {
+        self.sight.sees(view, minutes)
     }
 
     /// Refuses minutes whose matters are not all seen, as if they were not there.
     ///
     /// # Errors
     /// `MINUTES_NOT_FOUND`.
-    pub(crate) fn check_minutes(&self, name: &Minutes, field: &str) -> Result<()> {
-        if self.sees_all_of(&name.to_string()) { Ok(()) } else { Err(no_minutes(name, field)) }
+    pub(crate) fn check_minutes(&self, view: &Reading<'_>, name: &Minutes, field: &str) -> Result<()> {
+        if self.sees_all_of(view, &name.to_string())? { Ok(()) } else { Err(no_minutes(name, field)) }
     }
 
-    pub(crate) fn sees(&self, matter: &MatterSummary) -> bool {
-        self.sees_all_of(&matter.minutes) || (!self.unit.is_empty() && matter.lead == self.unit)
+    pub(crate) fn sees(&self, view: &Reading<'_>, matter: &MatterSummary) -> Result<bool> {
+        let acts = !self.unit.is_empty() && matter.lead == self.unit;
+        Ok(acts || self.sees_all_of(view, &matter.minutes)?)
     }
 }

@@ -508,6 +508,9 @@ pub struct GetDirectoryChangeRequest {
     /// Which, from 1.
     #[prost(uint64, tag = "2")]
     pub version: u64,
+    /// From the page before; only for the same query.
+    #[prost(string, tag = "3")]
+    pub page_token: ::prost::alloc::string::String,
 }
 /// The organisations that a version of the directory brought, as they were written then: for those who follow: the
 /// answer.
@@ -519,6 +522,9 @@ pub struct GetDirectoryChangeResponse {
     /// Holders of posts, with their principals.
     #[prost(message, repeated, tag = "2")]
     pub holders: ::prost::alloc::vec::Vec<PostHolder>,
+    /// Empty: this was the last page. A large table brings all entries again, in pages of at most 500.
+    #[prost(string, tag = "3")]
+    pub next_page_token: ::prost::alloc::string::String,
 }
 /// Principals that act as the holder of a post.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1010,7 +1016,7 @@ pub mod directory_service_client {
             self
         }
         /// Takes a table of entries, whole or not at all. Errors: TABLE_REFUSED, SOURCE_UNDECODABLE, FIELD_INVALID,
-        /// REQUEST_ID_REUSED, DISK_FULL.
+        /// REQUEST_ID_REUSED, DISK_FULL; BUSY where others change the directory again and again meanwhile.
         pub async fn import_directory(
             &mut self,
             request: impl tonic::IntoRequest<super::ImportDirectoryRequest>,
@@ -1158,7 +1164,7 @@ pub mod directory_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// The organisations that a version of the directory brought, as they were written then: for those who follow.
-        /// Errors: FIELD_INVALID.
+        /// Errors: FIELD_INVALID, PAGE_TOKEN_INVALID.
         pub async fn get_directory_change(
             &mut self,
             request: impl tonic::IntoRequest<super::GetDirectoryChangeRequest>,
@@ -1326,7 +1332,7 @@ pub struct AddSeatsRequest {
     /// `organs/{organ}/meetings/{meeting}`.
     #[prost(string, tag = "1")]
     pub parent: ::prost::alloc::string::String,
-    /// Capacity, kind, person, unit, items; in the printed order. At most 2,000.
+    /// Capacity, kind, person, unit, items; in the printed order. At most 500.
     #[prost(message, repeated, tag = "2")]
     pub seats: ::prost::alloc::vec::Vec<Seat>,
     /// A UUID: a repeat with the same body answers as the first time.

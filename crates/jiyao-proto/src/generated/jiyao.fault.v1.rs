@@ -172,6 +172,9 @@ pub enum Reason {
     /// of a fact, or `clause` and its position from 1. Metadata: {"what": "items\[0\].decisions\[0\].outcome", "before": "…",
     /// "after": "…", "revision": "2"}.
     ContentChanged = 78,
+    /// RESOURCE_EXHAUSTED: the read looked at too much, or took so long that it held up what is recorded: ask for less, or
+    /// once more.
+    ReadTooLong = 79,
 }
 impl Reason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -259,6 +262,7 @@ impl Reason {
             Self::MessageUnreadable => "REASON_MESSAGE_UNREADABLE",
             Self::ClockJumped => "REASON_CLOCK_JUMPED",
             Self::ContentChanged => "REASON_CONTENT_CHANGED",
+            Self::ReadTooLong => "REASON_READ_TOO_LONG",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -343,6 +347,7 @@ impl Reason {
             "REASON_MESSAGE_UNREADABLE" => Some(Self::MessageUnreadable),
             "REASON_CLOCK_JUMPED" => Some(Self::ClockJumped),
             "REASON_CONTENT_CHANGED" => Some(Self::ContentChanged),
+            "REASON_READ_TOO_LONG" => Some(Self::ReadTooLong),
             _ => None,
         }
     }

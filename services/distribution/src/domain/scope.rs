@@ -11,6 +11,7 @@ use jiyao_ledger::{Context, Lookup as _, Overlay, from_json, noted, to_json};
 use jiyao_minutes::{Level, Stage};
 use jiyao_names::{Delivery as DeliveryName, Minutes};
 use jiyao_proto::stored::v1::Event;
+use jiyao_rolls::By;
 
 use super::{DELIVERIES_MADE, DistributionDomain, SCOPE_FROZEN, answer, check_content};
 use crate::documents::{Known, View as _};
@@ -67,7 +68,7 @@ impl DistributionDomain {
         if freeze.copies > MOST_COPIES {
             return Err(Fault::invalid("copies", freeze.copies));
         }
-        let directory = view.directory(&name.organ)?;
+        let version = view.whole_directory_version(&name.organ)?;
         let listed = list.recipients.iter().map(|recipient| Recipient {
             title: recipient.title.clone(),
             kind: if recipient.kind() == jiyao_proto::distribution::v1::RecipientKind::Class {
@@ -81,6 +82,13 @@ impl DistributionDomain {
         let lines: Vec<Recipient> = listed.chain(extra).collect();
         // Those who do not hold it yet, but may by the issue.
         let mut may_follow = 0;
+        let of_lines = lines.iter().map(|line| match line.kind {
+            RecipientKind::Class => By::UnitClass(&line.title),
+            RecipientKind::Unit => By::UnitName(&line.title),
+        });
+        let attending = list.attending_units.iter().map(|name| By::UnitName(name));
+        let wanted: Vec<_> = of_lines.chain(attending).collect();
+        let directory = view.part(&name.organ, &wanted)?;
         let mut targets = expand(&lines, &list.attending_units, &directory, freeze.date)?;
         // Whoever holds what this corrects gets the correction, and must sign for it (requirement 15).
         if let Ok(old) = Minutes::parse(&known.corrects, "corrects") {
@@ -106,7 +114,7 @@ impl DistributionDomain {
             revision: known.revision,
             sha256: known.sha256,
             date: freeze.date,
-            directory: view.directory_version(&name.organ)?,
+            directory: version,
             lines: lines.into_iter().map(|line| line.title).collect(),
             targets: u32::try_from(targets.len()).map_err(Fault::internal)?,
             copies,

@@ -7,7 +7,7 @@ use jiyao_ledger::{Overlay, decode_event, from_json, to_json};
 use jiyao_names::{Delivery as DeliveryName, Minutes, Organ};
 use jiyao_proto::distribution::v1::DistributionList;
 use jiyao_proto::stored::v1::{Event, ListsStated};
-use jiyao_rolls::Unit;
+use jiyao_rolls::{Entry, Unit};
 use jiyao_serve::{document_of, keep, put_listed};
 use prost::Message as _;
 
@@ -32,21 +32,32 @@ pub(super) fn show_lists(view: &mut Overlay<'_>, event: &Event) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn show_units(view: &mut Overlay<'_>, changes: Vec<(String, u64, Vec<Unit>)>) -> Result<()> {
+/// Organisations of a directory, and the version that it has with them; none while others of that version are to come.
+pub(super) fn show_units(
+    view: &mut Overlay<'_>,
+    changes: Vec<(String, Option<u64>, Vec<Unit>)>,
+) -> Result<()> {
     for (organ, version, units) in changes {
         let organ = Organ::parse(&organ, "organ")?;
         for unit in units {
+            let at = |place: &String| [&keys::found_at(&organ, place)[..], unit.id.as_bytes()].concat();
             if let Some(before) = view.get(&keys::unit(&organ, &unit.id))? {
-                for name in from_json::<Unit>(&before)?.names() {
-                    view.remove([keys::called(&organ, name), unit.id.clone().into_bytes()].concat());
+                for place in Entry::Unit(from_json(&before)?).found_by() {
+                    view.remove(at(&place));
                 }
             }
-            for name in unit.names() {
-                view.put([keys::called(&organ, name), unit.id.clone().into_bytes()].concat(), Vec::new());
+            for place in Entry::Unit(unit.clone()).found_by() {
+                view.put(at(&place), Vec::new());
             }
             view.put(keys::unit(&organ, &unit.id), to_json(&unit)?);
         }
-        view.put(keys::directory_version(&organ), version.to_be_bytes().to_vec());
+        match version {
+            Some(version) => {
+                view.put(keys::directory_version(&organ), version.to_be_bytes().to_vec());
+                view.remove(keys::directory_partial(&organ));
+            }
+            None => view.put(keys::directory_partial(&organ), Vec::new()),
+        }
     }
     Ok(())
 }

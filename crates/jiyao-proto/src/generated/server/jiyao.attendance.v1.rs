@@ -318,7 +318,7 @@ pub mod directory_service_server {
     #[async_trait]
     pub trait DirectoryService: std::marker::Send + std::marker::Sync + 'static {
         /// Takes a table of entries, whole or not at all. Errors: TABLE_REFUSED, SOURCE_UNDECODABLE, FIELD_INVALID,
-        /// REQUEST_ID_REUSED, DISK_FULL.
+        /// REQUEST_ID_REUSED, DISK_FULL; BUSY where others change the directory again and again meanwhile.
         async fn import_directory(
             &self,
             request: tonic::Request<crate::attendance::v1::ImportDirectoryRequest>,
@@ -359,7 +359,7 @@ pub mod directory_service_server {
             tonic::Status,
         >;
         /// The organisations that a version of the directory brought, as they were written then: for those who follow.
-        /// Errors: FIELD_INVALID.
+        /// Errors: FIELD_INVALID, PAGE_TOKEN_INVALID.
         async fn get_directory_change(
             &self,
             request: tonic::Request<crate::attendance::v1::GetDirectoryChangeRequest>,
