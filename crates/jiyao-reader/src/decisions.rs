@@ -41,6 +41,8 @@ static NEGATED: LazyLock<Regex> = LazyLock::new(|| {
         r"(?:没有|没能|没|尚未|并未|未能|未获|未予|未|不能|不会|不予|不宜|不是|不|并非|无法|难以|拒绝|反对|否决)(?:一致|全票|完全|立即|再|予以|获得|会议|审议|讨论|表决|研究|并)*$",
     )
 });
+/// Characters of which each of them has one.
+const NEGATING: [char; 9] = ['没', '未', '不', '非', '无', '难', '拒', '反', '否'];
 /// Somebody else's words in a sentence before a verdict: 市财政局表示，.
 static REPORTED: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
@@ -294,12 +296,17 @@ fn doubt_leftovers(flow: &Flow, verdicts: &[Range<usize>], notes: &mut Notes) {
 /// A verdict with the word that turns it into its opposite.
 fn with_negation(plain: &str, verdict: Range<usize>) -> Range<usize> {
     let clause = clause_start(plain, verdict.start);
-    let negation = NEGATED.find(&plain[clause..verdict.start]);
+    let before = &plain[clause..verdict.start];
+    // Every such word has one of these.
+    let negation = if before.contains(NEGATING) { NEGATED.find(before) } else { None };
     negation.map_or(verdict.start, |negation| clause + negation.start())..verdict.end
 }
 
 /// Whether the clause before a verdict gives it as what somebody else says.
 fn is_reported(plain: &str, verdict: usize) -> bool {
+    if !plain[..verdict].ends_with(['，', '：', ':']) {
+        return false;
+    }
     let from =
         plain[..verdict].char_indices().rev().take(LONGEST_CLAUSE).last().map_or(verdict, |(at, _)| at);
     let said = REPORTED.captures(&plain[from..verdict]).and_then(|captures| captures.name("who"));

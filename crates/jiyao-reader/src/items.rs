@@ -13,7 +13,8 @@ use crate::words::Words;
 pub(crate) fn read(text: &str, blocks: &[Block], words: &Words, facts: &mut Facts, notes: &mut Notes) {
     let issuer = facts.issuer.as_ref().map(|issuer| crate::script::folded(&issuer.value));
     let (mut flow, mut titles) = (Flow::default(), Titles::default());
-    let people = people(facts);
+    // Most texts have nobody speak: then nobody's name is looked at.
+    let mut known = None;
     let mut ahead = blocks.iter().enumerate();
     while let Some((at, block)) = ahead.next() {
         let begins = matches!(block.kind, Kind::ItemHeading | Kind::Unnumbered);
@@ -25,7 +26,9 @@ pub(crate) fn read(text: &str, blocks: &[Block], words: &Words, facts: &mut Fact
             continue;
         }
         flow.fill(text, block.content().into_iter());
-        if let Some(speech) = speech(&flow.plain, &people, words) {
+        if let Some(who) = speaker(&flow.plain)
+            && let Some(speech) = speech(who, known.get_or_insert_with(|| people(facts)), words)
+        {
             decisions::leave_all(&flow, &speech, notes);
             continue;
         }
@@ -81,11 +84,14 @@ pub(crate) enum Speech {
 /// Characters of a speaker's name or unit, at most.
 const LONGEST_SPEAKER: usize = 12;
 
-/// `高原：同意更换。`: what somebody said, and no verdict of the meeting.
-fn speech(plain: &str, people: &FxHashSet<String>, words: &Words) -> Option<Speech> {
+/// What stands before a colon where a speaker would: `高原：同意更换。`.
+fn speaker(plain: &str) -> Option<&str> {
     let (at, _) = plain.char_indices().take(LONGEST_SPEAKER + 1).find(|(_, c)| matches!(c, '：' | ':'))?;
-    let who = &plain[..at];
-    let who = who.split(['（', '(']).next().unwrap_or(who);
+    plain[..at].split(['（', '(']).next()
+}
+
+/// What somebody said, and no verdict of the meeting.
+fn speech(who: &str, people: &FxHashSet<String>, words: &Words) -> Option<Speech> {
     if people.contains(who) {
         return Some(Speech::Known);
     }

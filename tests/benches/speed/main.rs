@@ -1,6 +1,7 @@
 //! Where the time goes: each kind of work against the floor that physics or the library sets, in one run, services and
 //! floor in processes of their own. `just bench speed`; `JIYAO_MINUTES` says how many small minutes lie in the store
-//! (100,000), and words behind it which parts are wanted: `reads`, `writes`, `follows`, `starts`. Prints a line for each,
+//! (100,000), and words behind it which parts are wanted: `reads`, `writes`, `beside` (lists and boards while others
+//! import), `follows`, `starts`. Prints a line for each,
 //! and after all parts draws `target/speed.svg`.
 
 use std::path::{Path, PathBuf};
@@ -34,9 +35,13 @@ const REBUILDING: Duration = Duration::from_secs(900);
 const FEW: usize = 10_000;
 const READS: &str = "reads";
 const WRITES: &str = "writes";
+const BESIDE: &str = "beside";
 const FOLLOWS: &str = "follows";
 const STARTS: &str = "starts";
-const PARTS: [&str; 4] = [READS, WRITES, FOLLOWS, STARTS];
+const PARTS: [&str; 5] = [READS, WRITES, BESIDE, FOLLOWS, STARTS];
+/// Lists and boards that are read beside imports, and by how many at once.
+const BESIDE_CALLS: usize = 6_400;
+const BESIDE_AT_ONCE: usize = 8;
 const IMPORT: &str = "/jiyao.records.v1.RecordsService/ImportMinutes";
 const ACCEPT: &str = "/jiyao.records.v1.MattersService/AcceptMatter";
 
@@ -512,6 +517,51 @@ impl Run {
         Ok([import, accept])
     }
 
+    /// Lists and boards while 64 clients import without pause: how many a second, and how many were refused.
+    async fn beside(&self) -> Result<()> {
+        to_accept(&self.service.address, &self.seed).await?;
+        let list =
+            api::ListMinutesRequest { parent: "organs/linlan".into(), page_size: 100, ..Default::default() };
+        let board = api::GetBoardRequest { parent: "organs/linlan".into(), ..Default::default() };
+        let reads = [
+            ("ListMinutes, 100", "/jiyao.records.v1.RecordsService/ListMinutes", list.encode_to_vec()),
+            ("GetBoard", "/jiyao.records.v1.MattersService/GetBoard", board.encode_to_vec()),
+        ];
+        let client = self.client.clone();
+        let importing = tokio::spawn(async move { fill(&client, 5_000_000, 6_000_000).await });
+        for (what, path, message) in reads {
+            let (start, message) = (Instant::now(), Bytes::from(message));
+            let mut tasks = tokio::task::JoinSet::new();
+            for _ in 0..BESIDE_AT_ONCE {
+                let (channel, message) = (channel(&self.service.address).await?, message.clone());
+                tasks.spawn(async move {
+                    let (mut took, mut refused) = (Vec::new(), 0_usize);
+                    for _ in 0..BESIDE_CALLS / BESIDE_AT_ONCE {
+                        let start = Instant::now();
+                        let answer = ask(&channel, path, Request::new(message.clone())).await;
+                        refused += usize::from(answer.is_err());
+                        took.push(start.elapsed());
+                    }
+                    (took, refused)
+                });
+            }
+            let (mut took, mut refused) = (Vec::new(), 0);
+            for (of_one, refused_of_one) in tasks.join_all().await {
+                took.extend(of_one);
+                refused += refused_of_one;
+            }
+            took.sort_unstable();
+            println!(
+                "{what} beside imports: {:.0} a second, p99 {:.1?}, {refused} refused",
+                BESIDE_CALLS as f64 / start.elapsed().as_secs_f64(),
+                took[took.len() * 99 / 100]
+            );
+        }
+        importing.abort();
+        let _ = importing.await;
+        Ok(())
+    }
+
     fn grown(&mut self, what: &str, few: Speed, many: Speed) {
         println!(
             "{what} among many: {:.0} a second, p99 {:.1?}; before {:.1?}",
@@ -620,6 +670,9 @@ async fn main() -> Result<()> {
         few = Some(run.reads("").await?);
     }
     let written = if is_asked(WRITES) { Some(run.writes().await?) } else { None };
+    if is_asked(BESIDE) {
+        run.beside().await?;
+    }
     if is_asked(READS) || is_asked(FOLLOWS) || is_asked(STARTS) {
         println!("filling up to {many}");
         let rate = fill(&run.client, FEW, many).await?;
