@@ -167,8 +167,9 @@ async fn a_broken_state_gives_the_same_answers_and_a_planted_blind_trust_is_foun
 
 /// Flips a bit among the used bytes of a file of a folder. Says which.
 fn flip(folder: &Path, dice: &mut Dice) -> Result<String> {
-    // The lock is empty: there is nothing to flip in it.
-    let all: Vec<_> = files(folder)?.into_iter().filter(|file| !file.ends_with("lock")).collect();
+    // Some are there for their names alone: there is nothing to flip in them.
+    let mut all = files(folder)?;
+    all.retain(|file| file.metadata().is_ok_and(|of| of.len() > 0));
     let file = &all[dice.below(all.len() as u64) as usize];
     let mut bytes = fs_err::read(file)?;
     let used = bytes.iter().rposition(|byte| *byte != 0).map_or(1, |last| last + 1);
