@@ -2,6 +2,8 @@
 //! forms.
 
 use std::collections::BTreeMap;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -163,6 +165,7 @@ fn arguments(folder: &Path) -> Vec<String> {
 }
 
 fn records(program: &Path, folder: &Path) -> Result<Process> {
+    close(folder)?;
     let arguments = arguments(folder);
     Process::start(program, &arguments.iter().map(String::as_str).collect::<Vec<_>>())
 }
@@ -174,9 +177,24 @@ fn records_until(program: &Path, folder: &Path, point: &str, passes: usize) -> R
 
 /// The same, with all that acts.
 fn planted(program: &Path, folder: &Path, points: &str) -> Result<Process> {
+    close(folder)?;
     let mut all = vec![format!("FAILPOINTS={points}"), program.display().to_string()];
     all.extend(arguments(folder));
     Process::start(Path::new("/usr/bin/env"), &all.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+/// Takes away what others may do with a folder that a test made or changed: no service takes it else.
+fn close(folder: &Path) -> Result<()> {
+    let of_its_owner = |path: &Path| {
+        let mode = fs_err::metadata(path)?.permissions().mode() & 0o700;
+        fs_err::set_permissions(path, Permissions::from_mode(mode))
+    };
+    if folder.is_dir() {
+        for entry in fs_err::read_dir(folder)? {
+            close(&entry?.path())?;
+        }
+    }
+    if folder.exists() { Ok(of_its_owner(folder)?) } else { Ok(()) }
 }
 
 /// What a harness found.
