@@ -319,8 +319,8 @@ fn script(readme: &str) -> String {
     commands.replace("cargo test --workspace\n", "")
 }
 
-/// Types what both READMEs tell to type, word for word, in their order, by somebody who has set nothing: one after the
-/// other, the first without a terminal and the second in one.
+/// Types what both READMEs tell to type, word for word, in their order, by somebody who has set nothing: each without a
+/// terminal and then once more in one.
 #[test]
 fn what_the_readmes_tell_to_type_works_in_a_bare_shell() -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
@@ -330,7 +330,8 @@ fn what_the_readmes_tell_to_type_works_in_a_bare_shell() -> Result<()> {
         skip("what the READMEs tell to type", "another program has the ports 7101 to 7103");
         return Ok(());
     }
-    for (name, has_terminal) in [("README.md", false), ("README.zh-CN.md", true)] {
+    let both = ["README.md", "README.zh-CN.md"];
+    for (name, has_terminal) in both.into_iter().flat_map(|name| [(name, false), (name, true)]) {
         let folder = TempDir::new()?;
         let file = folder.path().join("typed.sh");
         fs_err::write(&file, script(&fs_err::read_to_string(root.join(name))?))?;

@@ -3,7 +3,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiyao_fault::{Fault, Reason, Result};
@@ -32,21 +32,27 @@ impl Drop for Waiting {
     }
 }
 
-/// Threads for one kind of work, with a queue of their own.
+/// Threads for one kind of work, with a queue of their own. They begin with the first of it: what nobody asks for takes
+/// no memory.
 #[derive(Clone)]
-pub struct Workers(SyncSender<Work>);
+pub struct Workers {
+    give: SyncSender<Work>,
+    idle: Arc<Mutex<Option<Idle>>>,
+}
 
-impl Workers {
-    /// Starts `at_once` threads before a queue of `waiting` pieces of work.
-    ///
-    /// # Errors
-    /// The error of the system where no thread is left.
-    pub fn start(name: &str, at_once: usize, waiting: usize) -> std::io::Result<Self> {
-        let (give, take) = sync_channel::<Work>(waiting);
-        let take = Arc::new(Mutex::new(take));
-        for _ in 0..at_once {
+/// Threads that have not begun.
+struct Idle {
+    name: &'static str,
+    at_once: usize,
+    take: Receiver<Work>,
+}
+
+impl Idle {
+    fn begin(self) -> std::io::Result<()> {
+        let take = Arc::new(Mutex::new(self.take));
+        for _ in 0..self.at_once {
             let take = Arc::clone(&take);
-            std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+            std::thread::Builder::new().name(self.name.to_owned()).spawn(move || {
                 loop {
                     let next = take.lock().unwrap_or_else(PoisonError::into_inner).recv();
                     let Ok(work) = next else { return };
@@ -55,14 +61,23 @@ impl Workers {
                 }
             })?;
         }
-        Ok(Self(give))
+        Ok(())
+    }
+}
+
+impl Workers {
+    /// `at_once` threads before a queue of `waiting` pieces of work.
+    #[must_use]
+    pub fn new(name: &'static str, at_once: usize, waiting: usize) -> Self {
+        let (give, take) = sync_channel::<Work>(waiting);
+        Self { give, idle: Arc::new(Mutex::new(Some(Idle { name, at_once, take }))) }
     }
 
     /// Has a thread do this, and waits for it. Work that waits when its caller goes is not begun; work that is under way
     /// sees it by its [`Interest`].
     ///
     /// # Errors
-    /// `BUSY` where the queue is full; those of the work.
+    /// `BUSY` where the queue is full; `INTERNAL` where the system has no thread for it; those of the work.
     pub async fn have<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Interest) -> Result<T> + Send + 'static,
@@ -76,7 +91,9 @@ impl Workers {
                 let _ = reply.send(work(&interest));
             }
         };
-        self.0.try_send(Box::new(work)).map_err(|e| match e {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).take();
+        idle.map_or(Ok(()), Idle::begin).map_err(Fault::internal)?;
+        self.give.try_send(Box::new(work)).map_err(|e| match e {
             TrySendError::Full(_) => Fault::new(Reason::Busy),
             TrySendError::Disconnected(_) => Fault::internal("no worker is left"),
         })?;
@@ -100,7 +117,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_queue_says_so_and_work_ends_with_its_caller() {
-        let workers = Workers::start("test", 1, 2).unwrap();
+        let workers = Workers::new("test", 1, 2);
         let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
         let long = |n: u32| {
             let (workers, tell) = (workers.clone(), tell.clone());
@@ -132,7 +149,7 @@ mod tests {
 
     #[tokio::test]
     async fn work_that_panics_takes_no_thread_along() {
-        let workers = Workers::start("test", 1, 1).unwrap();
+        let workers = Workers::new("test", 1, 1);
         let refused = workers.have(|_| -> Result<()> { panic!("a bug") }).await.unwrap_err();
         assert_eq!(refused.reason(), Reason::Internal);
         assert_eq!(workers.have(|_| Ok(1)).await.unwrap(), 1);

@@ -248,7 +248,7 @@ impl State {
     }
 
     /// Takes a batch, and that the state has now reached `applied`: all of it or nothing. Waits while too much waits
-    /// for sled; for a reader no longer than two seconds, and only where 8 MB wait.
+    /// for sled, and for no reader: where 8 MB wait for one, its version is gone.
     ///
     /// # Errors
     /// `Failed`, for this batch or one before: the state must then be opened anew.

@@ -19,6 +19,8 @@ type Stored<'s> = Box<dyn Iterator<Item = Result<Pair, StateError>> + 's>;
 pub(crate) struct Scan<'s> {
     /// The newest first.
     layers: Vec<Peekable<Layered<'s>>>,
+    /// The first key that one of them has.
+    layered: Option<&'s Vec<u8>>,
     stored: Peekable<Stored<'s>>,
 }
 
@@ -36,7 +38,15 @@ impl<'s> Scan<'s> {
             pair.as_ref().map_or(true, |(key, _)| key.starts_with(&within))
         };
         let stored: Stored<'s> = Box::new(store.scan(&from).take_while(is_within));
-        Self { layers: version.layers().map(layered).collect(), stored: stored.peekable() }
+        let layers = version.layers().map(layered).collect();
+        let mut scan = Self { layers, layered: None, stored: stored.peekable() };
+        scan.look();
+        scan
+    }
+
+    fn look(&mut self) {
+        self.layers.retain_mut(|layer| layer.peek().is_some());
+        self.layered = self.layers.iter_mut().filter_map(|layer| layer.peek().map(|(key, _)| *key)).min();
     }
 }
 
@@ -45,20 +55,19 @@ impl Iterator for Scan<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            let mut least =
-                self.layers.iter_mut().filter_map(|layer| layer.peek().map(|(key, _)| *key)).min();
-            match self.stored.peek() {
-                Some(Ok((stored, _))) if least.is_none_or(|least| stored < least) => least = None,
-                Some(Err(_)) => least = None,
-                _ => {}
-            }
-            let Some(key) = least else { return self.stored.next() };
+            // Most pairs are sled's: only what a layer has is looked for in all of them.
+            let key = match (self.layered, self.stored.peek()) {
+                (Some(layered), Some(Ok((stored, _)))) if stored < layered => return self.stored.next(),
+                (None, _) | (_, Some(Err(_))) => return self.stored.next(),
+                (Some(layered), _) => layered,
+            };
             let mut newest = None;
             for layer in &mut self.layers {
                 if let Some((_, value)) = layer.next_if(|(at, _)| *at == key) {
                     newest = newest.or(Some(value));
                 }
             }
+            self.look();
             self.stored.next_if(|pair| pair.as_ref().is_ok_and(|(stored, _)| stored == key));
             if let Some(Some(value)) = newest {
                 return Some(Ok((key.clone(), value.to_vec())));

@@ -17,7 +17,7 @@ use crate::api::Api;
 use crate::documents::View as _;
 use crate::domain::{AttendanceDomain, Command};
 use crate::keys::{self, Generation};
-use crate::staging::{Pages, answer_of, is_large, pages_of};
+use crate::staging::{Pages, answer_of, is_large, page_of};
 
 /// Largest table taken.
 const LARGEST_TABLE: usize = 768 << 10;
@@ -33,24 +33,29 @@ fn required_day(text: &str, field: &str) -> Result<Date> {
     jiyao_wire::required_date(text, field)
 }
 
-/// An organ's directory, whole, and its version: to hold a table against. Read piece by piece: where it changes
-/// meanwhile the writer refuses what comes of it.
-fn whole(ledger: &Ledger<AttendanceDomain>, organ: &Organ) -> Result<(u64, Directory)> {
+/// An organ's directory, whole, and its version: to hold a table against. Read piece by piece; None where it changed
+/// meanwhile.
+fn whole(ledger: &Ledger<AttendanceDomain>, organ: &Organ) -> Result<Option<(u64, Directory)>> {
     let (mut directory, mut last) = (Directory::default(), Some(String::new()));
     let ((base, generation), _) =
         ledger.read(|view| Ok((view.directory_version(organ)?, view.generation(organ)?)))?;
     while let Some(after) = last {
-        (last, _) = ledger.read(|view| {
+        let (read, _) = ledger.read(|view| {
+            if view.directory_version(organ)? != base {
+                return Ok(None);
+            }
             let (mut at_once, mut last) = (0, None);
             for entry in entries_of(view, organ, &generation, "", &after).take(READ_AT_ONCE) {
                 let (key, entry) = entry?;
                 directory.put(entry);
                 (at_once, last) = (at_once + 1, Some(key));
             }
-            Ok(last.filter(|_| at_once == READ_AT_ONCE))
+            Ok(Some(last.filter(|_| at_once == READ_AT_ONCE)))
         })?;
+        let Some(next) = read else { return Ok(None) };
+        last = next;
     }
-    Ok((base, directory))
+    Ok(Some((base, directory)))
 }
 
 /// Entries whose keys begin so, behind a key.
@@ -137,13 +142,14 @@ impl DirectoryApi {
         for _ in 0..TRIES {
             let (of, table, ledger) = (organ.clone(), Arc::clone(&table), self.0.ledger.get()?.clone());
             let look = move || {
-                let (base, directory) = whole(&ledger, &of)?;
+                let Some((base, directory)) = whole(&ledger, &of)? else { return Ok(None) };
                 let found = table.against(&directory);
                 let pages =
                     is_large(&found).then(|| Pages::of(base, directory, &found.entries)).transpose()?;
-                Ok::<_, Fault>((base, Arc::new(found), pages))
+                Ok::<_, Fault>(Some((base, Arc::new(found), pages)))
             };
-            let (base, found, pages) = tokio::task::spawn_blocking(look).await.map_err(Fault::internal)??;
+            let looked = tokio::task::spawn_blocking(look).await.map_err(Fault::internal)??;
+            let Some((base, found, pages)) = looked else { continue };
             if request.preview {
                 return Ok(answer_of(base, &found));
             }
@@ -368,7 +374,7 @@ fn change(
     version: u64,
     page: u32,
 ) -> Result<(api::GetDirectoryChangeResponse, bool)> {
-    let (found, _) = ledger.read(|view| pages_of(view, organ, version, page))?;
+    let (found, _) = ledger.read(|view| page_of(view, organ, version, page))?;
     let (sequence, is_more) = found.ok_or_else(|| Fault::invalid("version", version))?;
     let record = ledger.record(sequence)?.unwrap_or_default();
     let mut entries: Vec<Entry> = Vec::new();

@@ -11,7 +11,7 @@ use jiyao_wire::MOST_AT_ONCE;
 use prost::Message as _;
 use sha2::{Digest as _, Sha256};
 
-use crate::documents::View as _;
+use crate::documents::View;
 use crate::keys::{self, Generation};
 
 /// What was in force before: it waits to be swept.
@@ -251,9 +251,10 @@ fn show_entry(view: &mut Overlay<'_>, organ: &Organ, generation: &Generation, pa
     Ok(())
 }
 
-/// Sequences of the records that hold a change of a directory, page by page; None where there is no such version.
-pub(crate) fn pages_of(
-    view: &impl crate::documents::View,
+/// Sequence of the record that holds a page of a change of a directory, and whether another page follows; None where
+/// there is no such version or page.
+pub(crate) fn page_of(
+    view: &impl View,
     organ: &Organ,
     version: u64,
     page: u32,

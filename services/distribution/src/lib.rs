@@ -207,8 +207,7 @@ impl Program for Distribution {
             receipt_key: receipts.public(),
             time_zone: config.time_zone.as_str().into(),
             unreceived_after: i64::from(config.unreceived_hours) * 3_600_000,
-            searches: Workers::start("search", 1, 16)
-                .map_err(|source| ServeError::Io { what: "start the searches", source })?,
+            searches: Workers::new("search", 1, 16),
             stop: stop.clone(),
         };
         let deliveries = limited!(DeliveriesServiceServer::new(DeliveriesApi(lists.clone())));

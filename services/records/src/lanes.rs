@@ -1,6 +1,5 @@
 //! The threads that work for long, by kind of work: a flood of one kind holds up no other.
 
-use std::io;
 use std::time::Duration;
 
 use jiyao_serve::Workers;
@@ -21,12 +20,12 @@ pub(crate) struct Lanes {
 }
 
 impl Lanes {
-    pub(crate) fn start() -> io::Result<Self> {
-        Ok(Self {
-            imports: Workers::start("import", 2, 256)?,
-            previews: Workers::start("preview", 1, 8)?,
-            comparisons: Workers::start("compare", 1, 4)?,
-            searches: Workers::start("search", 1, 16)?,
-        })
+    pub(crate) fn new() -> Self {
+        Self {
+            imports: Workers::new("import", 2, 256),
+            previews: Workers::new("preview", 1, 8),
+            comparisons: Workers::new("compare", 1, 4),
+            searches: Workers::new("search", 1, 16),
+        }
     }
 }

@@ -164,9 +164,8 @@ impl Program for Records {
                 .map_err(|source| ServeError::Io { what: "find this program", source })?,
             program => Extractor::with(program.into()),
         };
-        let readers =
-            Lanes::start().map_err(|source| ServeError::Io { what: "start the readers", source })?;
-        let records = api::Api::new(ledger.clone(), uploads.clone(), limit, extractor, readers, stop.clone());
+        let lanes = Lanes::new();
+        let records = api::Api::new(ledger.clone(), uploads.clone(), limit, extractor, lanes, stop.clone());
         let api = limited!(RecordsServiceServer::new(records.clone()));
         let (quorums_step, quorums) = Followed::new();
         let (receipts_step, receipts) = Followed::new();
