@@ -551,11 +551,15 @@ impl Unnamed {
         }
         let path = segment_path(held.path(), header.first);
         let temporary = path.with_extension(UNNAMED);
-        let opened = private().create(true).truncate(true).read(true).write(true).open(&temporary);
+        let mut options = private();
+        options.create(true).truncate(true).read(true).write(true);
+        // The error that names the path does not say what the system said.
+        let opened = options.options().open(&temporary);
         let file = opened.map_err(|e| match e.raw_os_error().map(Errno::from_raw_os_error) {
             Some(Errno::MFILE | Errno::NFILE) => AppendError::NoFiles(e),
-            _ => AppendError::Fatal(e),
+            _ => AppendError::Fatal(io::Error::new(e.kind(), format!("{}: {e}", temporary.display()))),
         })?;
+        let file = File::from_parts(file, &temporary);
         let made = fallocate(file.file(), FallocateFlags::empty(), 0, size)
             .map_err(io::Error::from)
             .and_then(|()| file.file().write_all_at(&header.encode(), 0))
