@@ -249,6 +249,8 @@ fn copy(from: &Path, to: &Path) {
 
 impl Real {
     fn reopen(&mut self, without_state: bool) {
+        // What waits for sled would wait for them.
+        self.pins.clear();
         self.runtime.block_on(self.ledger.close());
         if without_state {
             std::fs::remove_dir_all(self.folder.path().join("state")).unwrap();
@@ -257,6 +259,7 @@ impl Real {
     }
 
     fn kill(&mut self) {
+        self.pins.clear();
         let found = TempDir::new().unwrap();
         copy(self.folder.path(), found.path());
         self.runtime.block_on(self.ledger.close());

@@ -98,7 +98,12 @@ fn readers_beside_a_full_load_of_writes_see_one_version_each() {
                 while !stop.load(Ordering::SeqCst) {
                     let pin = state.pin().unwrap();
                     let sequence = pin.applied().sequence;
-                    let found = seen(&pin).unwrap();
+                    let found = match seen(&pin) {
+                        Ok(found) => found,
+                        // The writer does not pause: eight megabytes are soon there.
+                        Err(StateError::Revoked) => continue,
+                        Err(e) => panic!("{e}"),
+                    };
                     let numbers = found.values().all(|value| value[..8] == sequence.to_be_bytes());
                     assert!(numbers, "{sequence}");
                     assert_eq!(found.len() as u64, if sequence == 0 { 0 } else { KEYS });
