@@ -669,6 +669,18 @@ async fn an_import_that_was_withdrawn_does_not_move_the_counter() -> Result<()> 
     client.step(&name, LifeAct::Void { reason: "作废".into() }, None).await?;
     let next = registered(5).await?;
     assert!(next.ends_with("〕33号"), "{next}");
+    // What was withdrawn gives its number back once: whoever got it since keeps it, whatever is set right of the other.
+    let withdrawn = Import::new(&house.organ, numbered_as(34).into_bytes());
+    let withdrawn = client.import_minutes(withdrawn).await?.minutes;
+    client.step(&withdrawn.name, LifeAct::Void { reason: "录入错误".into() }, None).await?;
+    let next = registered(6).await?;
+    assert!(next.ends_with("〕34号"), "{next}");
+    let number = withdrawn.facts.document_number.map(|number| number.value).unwrap_or_default();
+    let settle =
+        Settle { value: number.replace("34号", "3号"), reason: "录入错误".into(), ..Settle::default() };
+    client.correct_fact(&withdrawn.name, "document_number", settle).await?;
+    let next = registered(7).await?;
+    assert!(next.ends_with("〕35号"), "{next}");
     house.services.stop().await
 }
 

@@ -132,6 +132,10 @@ impl Answers {
 pub(crate) struct Unshown(Vec<(Committed, Reply)>);
 
 impl Unshown {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(crate) fn add(&mut self, others: Self) {
         self.0.extend(others.0);
     }

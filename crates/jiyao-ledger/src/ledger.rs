@@ -32,6 +32,8 @@ use crate::writer::{Asked, Job, Writer, end_for};
 const QUEUE: usize = 1024;
 /// Most keys that one read may look at: more goes by pages or kept counters.
 const LOOKED_AT: usize = 20_000;
+/// How often a read after a commit may panic before that is its answer.
+const PANICS: usize = 2;
 /// How long a read after a commit waits for a state that failed before it looks again.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
@@ -332,7 +334,7 @@ impl<D: Domain> Ledger<D> {
         let state = self.inner.state.get().ok_or_else(|| Fault::new(Reason::StateUnavailable))?;
         let read = || {
             let pin = state.pin().map_err(unavailable)?;
-            Ok((answer(&pin, read)?, pin.applied().sequence))
+            Ok((answer(&pin, LOOKED_AT, read)?, pin.applied().sequence))
         };
         // sled may panic on damaged pages that it reads late.
         let answer = catch_unwind(AssertUnwindSafe(read));
@@ -353,9 +355,9 @@ impl<D: Domain> Ledger<D> {
         committed: &Committed,
         read: impl Fn(&Reading<'_>) -> Result<T>,
     ) -> Result<T> {
-        let mut shown = committed.shown.clone();
+        let (mut shown, mut panics) = (committed.shown.clone(), 0);
         loop {
-            if let Some(value) = self.read_shown(shown.take(), &read) {
+            if let Some(value) = self.read_shown(shown.take(), &read, &mut panics) {
                 return value;
             }
             tokio::time::sleep(LOOK_AGAIN).await;
@@ -371,13 +373,18 @@ impl<D: Domain> Ledger<D> {
         committed: &Committed,
         read: impl Fn(&Reading<'_>) -> Result<T> + Send + Sync + 'static,
     ) -> Result<T> {
-        let (mut shown, read) = (committed.shown.clone(), Arc::new(read));
+        let (mut shown, mut panics, read) = (committed.shown.clone(), 0, Arc::new(read));
         loop {
             let (ledger, read, pin) = (self.clone(), Arc::clone(&read), shown.take());
-            let once = move || ledger.read_shown(pin, read.as_ref());
-            if let Some(value) = tokio::task::spawn_blocking(once).await.map_err(Fault::internal)? {
+            let once = move || {
+                let value = ledger.read_shown(pin, read.as_ref(), &mut panics);
+                (value, panics)
+            };
+            let (value, after) = tokio::task::spawn_blocking(once).await.map_err(Fault::internal)?;
+            if let Some(value) = value {
                 return value;
             }
+            panics = after;
             tokio::time::sleep(LOOK_AGAIN).await;
         }
     }
@@ -387,15 +394,30 @@ impl<D: Domain> Ledger<D> {
         &self,
         shown: Option<LoosePin>,
         read: &impl Fn(&Reading<'_>) -> Result<T>,
+        panics: &mut usize,
     ) -> Option<Result<T>> {
-        let value = match shown.and_then(|shown| shown.pin()) {
-            Some(pin) => catch_unwind(AssertUnwindSafe(|| answer(&pin, read)))
-                .unwrap_or_else(|_| Err(Fault::new(Reason::StateUnavailable))),
-            None => self.read(read).map(|(value, _)| value),
+        let unless_stopped =
+            || self.inner.queue.is_closed().then(|| Err(Fault::new(Reason::StateUnavailable)));
+        let Some(state) = self.inner.state.get() else { return unless_stopped() };
+        let Some(pin) = shown.and_then(|shown| shown.pin()).or_else(|| state.pin().ok()) else {
+            self.ask_for_another(&state);
+            return unless_stopped();
         };
-        let passes = [Reason::ReadTooLong, Reason::StateUnavailable];
-        let is_passing = value.as_ref().is_err_and(|fault| passes.contains(&fault.reason()));
-        (!is_passing || self.inner.queue.is_closed()).then_some(value)
+        // However much it is: nobody is told to ask for less of what is recorded.
+        match catch_unwind(AssertUnwindSafe(|| answer(&pin, usize::MAX, read))) {
+            Ok(Err(fault)) if fault.reason() == Reason::ReadTooLong => unless_stopped(),
+            Ok(Err(fault)) if fault.reason() == Reason::StateUnavailable => {
+                self.ask_for_another(&state);
+                unless_stopped()
+            }
+            Ok(value) => Some(value),
+            // sled may panic on damaged pages that it reads late; one that does it again and again is a bug.
+            Err(_) => {
+                *panics += 1;
+                self.ask_for_another(&state);
+                (*panics > PANICS).then(|| Err(Fault::internal("a read after a commit panicked")))
+            }
+        }
     }
 
     pub(crate) fn ask_for_another(&self, failed: &Arc<State>) {
@@ -549,23 +571,25 @@ pub(crate) fn folder_size(folder: &Path) -> u64 {
 }
 
 /// What a read of a version comes to. Once that is gone there is no answer.
-fn answer<T>(pin: &Pin, read: impl FnOnce(&Reading<'_>) -> Result<T>) -> Result<T> {
-    let value = read(&Reading { pin, looked_at: Cell::new(0) })?;
+fn answer<T>(pin: &Pin, most: usize, read: impl FnOnce(&Reading<'_>) -> Result<T>) -> Result<T> {
+    let value = read(&Reading { pin, left: Cell::new(most) });
+    // A refusal too would be of what it saw.
     pin.check().map_err(unavailable)?;
-    Ok(value)
+    value
 }
 
 /// One version of the state while it is read.
 pub struct Reading<'p> {
     pin: &'p Pin,
-    looked_at: Cell<usize>,
+    /// Keys that it may still look at.
+    left: Cell<usize>,
 }
 
 impl Reading<'_> {
     fn look(&self) -> Result<()> {
-        let looked_at = self.looked_at.get() + 1;
-        self.looked_at.set(looked_at);
-        if looked_at > LOOKED_AT { Err(Fault::new(Reason::ReadTooLong)) } else { Ok(()) }
+        let left = self.left.get().checked_sub(1).ok_or_else(|| Fault::new(Reason::ReadTooLong))?;
+        self.left.set(left);
+        Ok(())
     }
 
     /// The value of a key.

@@ -180,7 +180,8 @@ impl<D: Domain> Writer<D> {
         let (mut behind, mut end, mut is_sound) = (None, None, true);
         loop {
             // Nothing more is decided against an overlay that may hold half of a record.
-            is_sound &= !group.state_failed;
+            // Nor while somebody waits for a state that shows what is recorded.
+            is_sound &= !group.state_failed && self.unshown.is_empty();
             let is_closed = end.is_some() || !is_sound;
             // None: nothing is to be waited for.
             let news = match &behind {

@@ -217,6 +217,12 @@ pub(crate) fn show_sweep(view: &mut Overlay<'_>, organ: &Organ, body: &[u8]) -> 
         view.remove(key);
     }
     if is_last {
+        // What was in force is still told of, page by page; what never was is not.
+        if let Some(never) = view.staged(organ, &generation)?.filter(|staged| staged.base != SUPERSEDED) {
+            for page in 0..never.pages {
+                view.remove(keys::staged_page(organ, &generation, page));
+            }
+        }
         view.remove(keys::staged(organ, &generation));
     }
     Ok(())

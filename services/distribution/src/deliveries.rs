@@ -274,6 +274,7 @@ impl DeliveriesApi {
         let is_office = principal.is_any(SENDERS) || principal.is_any(&[Role::Auditor]);
         let today = civil_date(SystemClock.now(), &self.0.time_zone);
         let (ids, _) = self.0.ledger.get()?.read(|view| {
+            view.whole_directory_version(organ)?;
             let mut ids = view.found_by(organ, &By::UnitName(unit))?;
             let mut at = 0;
             // Whoever takes the place of others answers for them.

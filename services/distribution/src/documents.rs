@@ -189,7 +189,11 @@ pub(crate) trait View: Lookup {
     }
 
     /// Those that may act for an organisation on a day: it itself; once it is no more, what took its place.
+    ///
+    /// # Errors
+    /// `NOT_CAUGHT_UP` while the directory is being taken over: who acts may be in what is still to come.
     fn acting_units(&self, organ: &Organ, id: &str, day: Date) -> Result<Vec<Unit>> {
+        self.whole_directory_version(organ)?;
         let (mut acting, mut open, mut seen) = (Vec::new(), vec![id.to_owned()], Vec::new());
         while let Some(id) = open.pop() {
             if seen.contains(&id) {

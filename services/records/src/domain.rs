@@ -374,7 +374,7 @@ fn show(view: &mut Overlay<'_>, encoded: Bytes, sequence: u64) -> Result<()> {
     };
     put_summary(view, &name, before.as_deref(), &minutes, &life);
     view.put(keys::by_digest(&name.organ, &digest), minutes.name.clone().into_bytes());
-    life::count_imported(view, &name, &minutes)?;
+    life::count_imported(view, &name, &minutes, &life)?;
     // The first of an identity keeps it: renditions and corrections point to it.
     let identity = keys::by_identity(&name.organ, &minutes.identity);
     if view.get(&identity)?.is_none() {

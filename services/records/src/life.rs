@@ -356,15 +356,26 @@ fn count_down(view: &mut Overlay<'_>, name: &Minutes, number: &DocumentNumber) -
 
 /// The number that imported minutes no longer have, once it was set right, counts no more.
 pub(crate) fn uncount_imported(view: &mut Overlay<'_>, name: &Minutes, before: &api::Minutes) -> Result<()> {
-    if before.standing != i32::from(api::Standing::IssuedElsewhere) {
+    let life = view.life(name, before)?;
+    if !counts(before, &life) {
         return Ok(());
     }
     printed_number(before).map_or(Ok(()), |number| count_down(view, name, &number))
 }
 
+/// Whether the number that minutes came in with counts: once they were withdrawn it may be others'.
+fn counts(minutes: &api::Minutes, life: &Life) -> bool {
+    minutes.standing == i32::from(api::Standing::IssuedElsewhere) && life.voided.is_none()
+}
+
 /// The number that minutes came in with counts too: the system goes on above it.
-pub(crate) fn count_imported(view: &mut Overlay<'_>, name: &Minutes, minutes: &api::Minutes) -> Result<()> {
-    if minutes.standing != i32::from(api::Standing::IssuedElsewhere) {
+pub(crate) fn count_imported(
+    view: &mut Overlay<'_>,
+    name: &Minutes,
+    minutes: &api::Minutes,
+    life: &Life,
+) -> Result<()> {
+    if !counts(minutes, life) {
         return Ok(());
     }
     printed_number(minutes).map_or(Ok(()), |number| count_up(view, name, &number))

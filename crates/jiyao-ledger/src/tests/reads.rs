@@ -168,6 +168,11 @@ async fn a_read_after_a_commit_is_of_its_version_and_never_refused() {
     assert!(late > Some(2), "{late:?}: its version is gone");
     load.end().await;
     let repeated = ledger.submit(add("c", 1, "id-1")).await.unwrap();
+    let much = |view: &Reading<'_>| (0..20_001).try_for_each(|_| view.get(b"a").map(drop));
+    ledger.read_at(&repeated, much).await.unwrap();
+    let bug = |_: &Reading<'_>| -> jiyao_fault::Result<()> { panic!("a bug") };
+    assert_eq!(ledger.read_much_at(&repeated, bug).await.unwrap_err().reason(), Reason::Internal);
+    assert!(ledger.read_at(&repeated, read).await.unwrap().is_some(), "it goes on");
     ledger.close().await;
     let stopped = ledger.read_at(&repeated, read).await;
     assert_eq!(stopped.unwrap_err().reason(), Reason::StateUnavailable);
