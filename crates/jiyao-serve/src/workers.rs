@@ -32,8 +32,7 @@ impl Drop for Waiting {
     }
 }
 
-/// Threads for one kind of work, with a queue of their own. They begin with the first of it: what nobody asks for takes
-/// no memory.
+/// Threads for one kind of work, with a queue of their own. They begin with the first of it.
 #[derive(Clone)]
 pub struct Workers {
     give: SyncSender<Work>,
