@@ -93,7 +93,9 @@ pub(crate) async fn frozen(client: &Client, freeze: FreezeScope) -> Result<jiyao
     until("freeze", async || match client.freeze_scope(freeze.clone()).await {
         Err(error) => match error.reason().map(|reason| reason.to_string()).as_deref() {
             // The last: it has not heard of the registration yet.
-            Some("NOT_STATED" | "CLASS_EMPTY" | "UNIT_NOT_FOUND" | "STATE_FORBIDS") => Ok(None),
+            Some("NOT_STATED" | "NOT_CAUGHT_UP" | "CLASS_EMPTY" | "UNIT_NOT_FOUND" | "STATE_FORBIDS") => {
+                Ok(None)
+            }
             _ => Err(error.into()),
         },
         Ok(scope) => Ok(Some(scope)),

@@ -168,7 +168,7 @@ impl Client {
     ///
     /// # Errors
     /// `NOT_STATED`, `CLASS_EMPTY`, `UNIT_NOT_FOUND`, `CHANNEL_FORBIDDEN`, `SCOPE_FROZEN`,
-    /// `MINUTES_ERASED`, `FIELD_INVALID`.
+    /// `MINUTES_ERASED`, `FIELD_INVALID`; `BUSY` where the directory or the list changes again and again meanwhile.
     pub async fn freeze_scope(&self, freeze: FreezeScope) -> Result<FrozenScope, Error> {
         let request = wire::FreezeScopeRequest {
             minutes: freeze.minutes,

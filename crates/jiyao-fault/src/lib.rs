@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 
 /// The class of a fault, one to one with the gRPC codes that services send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -157,15 +158,15 @@ impl fmt::Display for Reason {
 }
 
 /// What went wrong, ready to leave the service. Cheap to move: one pointer.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Fault(Box<Inner>);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Inner {
     reason: Reason,
     metadata: BTreeMap<&'static str, String>,
     fields: Vec<String>,
-    source: Option<Box<dyn Error + Send + Sync>>,
+    source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
 /// The result of anything that may be refused.
@@ -223,7 +224,7 @@ impl Fault {
     /// Keeps the cause for the log. It never leaves the service.
     #[must_use]
     pub fn because(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        self.0.source = Some(source.into());
+        self.0.source = Some(Arc::from(source.into()));
         self
     }
 

@@ -1,10 +1,12 @@
 //! Deliveries over gRPC.
 
+use std::sync::Arc;
+
 use futures_util::StreamExt as _;
 use jiyao_calendar::{Clock as _, SystemClock, civil_date};
 use jiyao_deliveries::{Act, Channel, CopyEnd, Delivery, State};
 use jiyao_fault::{Fault, Reason, Result};
-use jiyao_ledger::{Committed, Ledger, Lookup as _, Reading, from_json};
+use jiyao_ledger::{Committed, Ledger, Lookup as _, Reading, Submission, from_json};
 use jiyao_names::{Delivery as Name, Minutes, Organ};
 use jiyao_proto::distribution::v1::{self as api};
 use jiyao_proto::journal::v1::event::Kind;
@@ -21,7 +23,8 @@ use tonic::{Request, Response, Status};
 
 use crate::api::Api;
 use crate::documents::{Address, View as _};
-use crate::domain::{Command, DistributionDomain, Freeze};
+use crate::domain::{Command, DistributionDomain};
+use crate::freezing::{Found, Freeze, look};
 use crate::keys;
 use crate::outbox;
 use crate::sight;
@@ -30,10 +33,10 @@ use crate::sight;
 const SENDERS: &[Role] = &[Role::Clerk, Role::Supervisor];
 /// Targets shown with a scope.
 const SHOWN_TARGETS: u32 = 200;
+/// How often a scope is worked out where others change meanwhile what it hangs on.
+const TRIES: usize = 8;
 /// What is recorded of each that signs, alone or with others.
 const SIGN_DELIVERY: &str = "/jiyao.distribution.v1.DeliveriesService/SignDelivery";
-/// Most signatures in one call.
-const MOST_AT_ONCE: usize = 500;
 
 #[derive(Clone)]
 pub(crate) struct DeliveriesApi(pub(crate) Api);
@@ -55,7 +58,7 @@ fn shown_scope(view: &Reading<'_>, name: &Minutes) -> Result<api::Scope> {
     let scope = view.scope(name)?.ok_or_else(not_frozen)?;
     let mut targets = Vec::new();
     for index in 0..scope.targets.min(SHOWN_TARGETS) {
-        if let Some(target) = view.value(&keys::target(name, index))? {
+        if let Some(target) = view.value(&keys::target(name, &scope.hash, index))? {
             targets.push(from_json(&target)?);
         }
     }
@@ -96,18 +99,51 @@ impl DeliveriesApi {
         let read_after = request.read_after.take();
         let asked = Asked::of(&mut request)?;
         jiyao_wire::check_count(&request.extra, "extra")?;
-        let freeze = Freeze {
+        let freeze = Arc::new(Freeze {
             minutes: minutes.clone(),
             date: jiyao_wire::required_date(&request.date, "date")?,
             copies: request.copies,
             is_paper: request.paper,
             extra: request.extra,
-        };
+        });
         self.wait(read_after.as_ref()).await?;
-        let command = Command::Freeze(Box::new(freeze));
-        let committed = self.0.ledger.submit(&caller, asked, command).await?;
-        let scope = self.0.ledger.read_at(&committed, |view| shown_scope(view, &minutes)).await?;
-        Ok(api::FreezeScopeResponse { scope: Some(scope), position: Some(cursor_to(&committed.cursor)) })
+        for _ in 0..TRIES {
+            let (ledger, of) = (self.0.ledger.get()?.clone(), Arc::clone(&freeze));
+            let look =
+                tokio::task::spawn_blocking(move || look(&ledger, &of).map(|found| found.map(Arc::new)));
+            let found = look.await.map_err(Fault::internal)??;
+            // Decided where it is written: a repeat gets its first answer, whatever was found now.
+            let command = || Command::Freeze { freeze: Arc::clone(&freeze), found: found.clone() };
+            let mut committed = self.0.ledger.submit(&caller, asked.clone(), command()).await?;
+            if committed.answer.is_empty()
+                && let Some(found) = &found
+            {
+                self.stage(&caller, &minutes, found).await?;
+                committed = self.0.ledger.submit(&caller, asked.clone(), command()).await?;
+            }
+            if committed.answer.is_empty() {
+                continue;
+            }
+            let scope = self.0.ledger.read_at(&committed, |view| shown_scope(view, &minutes)).await?;
+            let position = Some(cursor_to(&committed.cursor));
+            return Ok(api::FreezeScopeResponse { scope: Some(scope), position });
+        }
+        Err(Fault::new(Reason::Busy))
+    }
+
+    /// Stages the targets of a scope, page by page, where they are many.
+    async fn stage(&self, caller: &Caller, minutes: &Minutes, found: &Found) -> Result<()> {
+        let Some((hash, pages)) = found.pages() else { return Ok(()) };
+        let mut from = 0;
+        for targets in pages.map(<[_]>::to_vec) {
+            let next = from + u32::try_from(targets.len()).map_err(Fault::internal)?;
+            let (minutes, hash) = (minutes.clone(), hash.to_owned());
+            let command = Command::StageScope { minutes, hash, from, targets };
+            let own = Submission::own(&caller.principal.name, caller.method, command);
+            self.0.ledger.get()?.submit(own).await?;
+            from = next;
+        }
+        Ok(())
     }
 
     async fn get_scope(
@@ -371,9 +407,7 @@ impl DeliveriesApi {
         caller: Caller,
         request: api::SignDeliveriesRequest,
     ) -> Result<api::SignDeliveriesResponse> {
-        if request.requests.len() > MOST_AT_ONCE {
-            return Err(Fault::invalid("requests", request.requests.len()));
-        }
+        jiyao_wire::check_count(&request.requests, "requests")?;
         let signing = request.requests.into_iter().map(|one| {
             // Whoever repeats one of them alone repeats it.
             let caller = Caller { method: SIGN_DELIVERY, ..caller.clone() };
@@ -534,7 +568,7 @@ fn moved(
         }
     }
     let mut deliveries = Vec::new();
-    for some in names.chunks(MOST_AT_ONCE) {
+    for some in names.chunks(jiyao_wire::MOST_AT_ONCE) {
         let read = |view: &Reading<'_>| some.iter().map(|name| view.delivery(name, "delivery")).collect();
         let (found, _): (Vec<_>, _) = ledger.read(read)?;
         deliveries.extend(found);

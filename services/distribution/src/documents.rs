@@ -1,13 +1,13 @@
 //! What lies in the state, decoded.
 
 use jiyao_calendar::Date;
-use jiyao_deliveries::{Channel, Delivery, Request, Scope, Target};
+use jiyao_deliveries::{Channel, Delivery, Request, Scope};
 use jiyao_fault::{Fault, Reason, Result};
 use jiyao_ledger::{Lookup, from_json};
 use jiyao_minutes::{DisclosureClass, Level, Passage, Stage};
 use jiyao_names::{Delivery as DeliveryName, DisclosureRequest, Minutes, Organ};
 use jiyao_proto::distribution::v1::DistributionList;
-use jiyao_rolls::{By, Directory, Entry, Unit};
+use jiyao_rolls::{By, Unit};
 use jiyao_serve::document_of;
 use prost::Message as _;
 use serde::{Deserialize, Serialize};
@@ -72,6 +72,8 @@ impl Known {
 pub(crate) struct Task {
     /// The next place of the scope to make a delivery for; None: nothing is to be delivered.
     pub(crate) deliver: Option<u32>,
+    /// Behind the scope: the next place among the deliveries of what these minutes correct.
+    pub(crate) held: u32,
     /// To be made public.
     pub(crate) publish: bool,
 }
@@ -131,25 +133,6 @@ pub(crate) fn names_of(units: &[Unit]) -> Vec<String> {
 
 /// The documents of this service.
 pub(crate) trait View: Lookup {
-    /// Organisations of an organ's directory that are found by what is wanted, and all that ever took their place.
-    fn part(&self, organ: &Organ, wanted: &[By<'_>]) -> Result<Directory> {
-        let (mut part, mut open) = (Directory::default(), Vec::new());
-        for by in wanted {
-            open.extend(self.found_by(organ, by)?);
-        }
-        while let Some(id) = open.pop() {
-            if part.units.contains_key(&id) {
-                continue;
-            }
-            if let Some(kept) = self.value(&keys::unit(organ, &id))? {
-                let unit: Unit = from_json(&kept)?;
-                open.extend(unit.successors.iter().cloned());
-                part.put(Entry::Unit(unit));
-            }
-        }
-        Ok(part)
-    }
-
     /// Ids of organisations that are found by something.
     fn found_by(&self, organ: &Organ, by: &By<'_>) -> Result<Vec<String>> {
         let place = keys::found_at(organ, &by.place());
@@ -227,8 +210,8 @@ pub(crate) trait View: Lookup {
         self.value(&keys::task(minutes))?.map_or_else(|| Ok(Task::default()), |kept| from_json(&kept))
     }
 
-    /// A scope that was frozen, by its hash, with its targets.
-    fn frozen(&self, minutes: &Minutes, hash: &str) -> Result<Option<(Scope, Vec<Target>)>> {
+    /// A scope that was frozen, by its hash.
+    fn frozen(&self, minutes: &Minutes, hash: &str) -> Result<Option<Scope>> {
         self.value(&keys::frozen(minutes, hash))?.map(|kept| from_json(&kept)).transpose()
     }
 

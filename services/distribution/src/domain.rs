@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use jiyao_calendar::{Date, Holidays, Timestamp, civil_date};
 use jiyao_deliveries::{
-    Act, Channel, Copies, Copy, CopyEnd, Delivery, Request, RequestAct, RequestEntry, Scope, Target,
-    retry_time,
+    Act, Channel, Copies, Copy, CopyEnd, Delivery, Request, RequestAct, RequestEntry, Scope, retry_time,
 };
 use jiyao_fault::{Fault, Reason, Result};
 use jiyao_ledger::{
@@ -26,10 +25,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::documents::{Address, Known, PublicEntry, Task, View as _};
+use crate::freezing::{Found, Freeze};
 use crate::keys;
 use acts::Acted;
-pub(crate) use scope::Freeze;
-use show::{show_delivery, show_known, show_lists, show_made, show_scope, show_task, show_units, withdraw};
+use show::{show_delivery, show_known, show_lists, show_made, show_targets, show_task, show_units, withdraw};
 
 mod acts;
 mod scope;
@@ -42,6 +41,7 @@ const LISTS_STATED: &str = "lists.stated";
 const UNITS_KNOWN: &str = "units.known";
 const MINUTES_KNOWN: &str = "minutes.known";
 const CONTENT_TAKEN: &str = "content.taken";
+const SCOPE_STAGED: &str = "scope.staged";
 const SCOPE_FROZEN: &str = "scope.frozen";
 const DISPATCHED: &str = "minutes.dispatched";
 const DELIVERIES_MADE: &str = "deliveries.made";
@@ -53,10 +53,11 @@ const REASSESSMENT_SET: &str = "reassessment.set";
 const REQUEST_MADE: &str = "disclosure_request.made";
 const REQUEST_ACTED: &str = "disclosure_request.acted";
 const RECEIPT_KEY_USED: &str = "receipt_key.used";
-const KINDS: [&str; 14] = [
+const KINDS: [&str; 15] = [
     UNITS_KNOWN,
     MINUTES_KNOWN,
     CONTENT_TAKEN,
+    SCOPE_STAGED,
     SCOPE_FROZEN,
     DISPATCHED,
     DELIVERIES_MADE,
@@ -93,7 +94,18 @@ pub(crate) enum Command {
         changes: Vec<(Organ, Option<u64>, Vec<Unit>)>,
         source: Option<Cursor>,
     },
-    Freeze(Box<Freeze>),
+    /// Freeze a scope as it was found. The answer is empty where that is not so any more, or its targets are not here.
+    Freeze {
+        freeze: Arc<Freeze>,
+        found: Option<Arc<Found>>,
+    },
+    /// Some of the targets of a scope that is to be frozen, from a place on.
+    StageScope {
+        minutes: Minutes,
+        hash: String,
+        from: u32,
+        targets: Vec<Vec<u8>>,
+    },
     /// Deliver minutes that were issued elsewhere.
     Dispatch {
         minutes: Minutes,
@@ -189,7 +201,7 @@ impl DistributionDomain {
 
 impl Domain for DistributionDomain {
     type Command = Command;
-    const PROJECTION: u32 = 10;
+    const PROJECTION: u32 = 11;
 
     fn decide(&self, view: &Overlay<'_>, command: &Command, context: &mut Context<'_>) -> Result<Decided> {
         let (events, answer) = match command {
@@ -231,7 +243,13 @@ impl Domain for DistributionDomain {
                 };
                 (vec![known], Vec::new())
             }
-            Command::Freeze(freeze) => self.freeze(view, freeze, context.now)?,
+            Command::Freeze { freeze, found } => {
+                self.freeze(view, (freeze, found.as_deref()), context.now)?
+            }
+            Command::StageScope { minutes, hash, from, targets } => {
+                check_content(view, minutes)?;
+                (Self::stage(view, minutes, hash, (*from, targets))?, Vec::new())
+            }
             Command::Dispatch { minutes } => {
                 check_content(view, minutes)?;
                 let known = view.known(minutes, "minutes")?;
@@ -377,12 +395,19 @@ impl Domain for DistributionDomain {
                     sequence.to_be_bytes().to_vec(),
                 );
             }
+            SCOPE_STAGED => {
+                let name = Minutes::parse(&of, "of")?;
+                let hash = String::from_utf8(body).map_err(Fault::internal)?;
+                let from = u32::try_from(version).map_err(Fault::internal)?;
+                let until = show_targets(view, &name, &hash, (from, parts));
+                view.put(keys::staged(&name, &hash), until.to_be_bytes().to_vec());
+            }
             SCOPE_FROZEN => {
                 let name = Minutes::parse(&of, "of")?;
                 let scope: Scope = from_json(&body)?;
-                let targets = parts.iter().map(|part| from_json(part)).collect::<Result<Vec<Target>>>()?;
-                view.put(keys::frozen(&name, &scope.hash), to_json(&(&scope, &targets))?);
-                show_scope(view, &name, &scope, &targets)?;
+                show_targets(view, &name, &scope.hash, (0, parts));
+                view.put(keys::frozen(&name, &scope.hash), body.clone());
+                view.put(keys::scope(&name), body);
             }
             DISPATCHED => {
                 let name = Minutes::parse(&of, "of")?;

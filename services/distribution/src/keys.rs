@@ -62,13 +62,14 @@ pub(crate) fn frozen(minutes: &Minutes, hash: &str) -> Vec<u8> {
     of_minutes(b"F/", minutes, hash.as_bytes())
 }
 
-/// Its targets in order.
-pub(crate) fn targets(minutes: &Minutes) -> Vec<u8> {
-    of_minutes(b"g/", minutes, b"")
+/// A target of a scope, by its hash and the target's place.
+pub(crate) fn target(minutes: &Minutes, hash: &str, index: u32) -> Vec<u8> {
+    of_minutes(b"g/", minutes, &[hash.as_bytes(), &index.to_be_bytes()].concat())
 }
 
-pub(crate) fn target(minutes: &Minutes, index: u32) -> Vec<u8> {
-    of_minutes(b"g/", minutes, &index.to_be_bytes())
+/// How many targets of a scope are here before it is frozen.
+pub(crate) fn staged(minutes: &Minutes, hash: &str) -> Vec<u8> {
+    of_minutes(b"G/", minutes, hash.as_bytes())
 }
 
 pub(crate) fn delivery(delivery: &Delivery) -> Vec<u8> {

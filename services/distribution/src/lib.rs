@@ -7,6 +7,7 @@ mod disclosure;
 mod documents;
 mod domain;
 mod email;
+mod freezing;
 mod intake;
 mod keys;
 mod outbox;

@@ -1113,7 +1113,8 @@ pub mod deliveries_service_client {
         }
         /// Expands the list of minutes as of the planned day of issue and freezes it with a hash: the issue names it.
         /// Freezing again, before the issue, takes the place of the older one. Errors: NOT_STATED, CLASS_EMPTY,
-        /// UNIT_NOT_FOUND, CHANNEL_FORBIDDEN, SCOPE_FROZEN, NOT_ISSUED, MINUTES_ERASED, FIELD_INVALID, NOT_CAUGHT_UP.
+        /// UNIT_NOT_FOUND, CHANNEL_FORBIDDEN, SCOPE_FROZEN, NOT_ISSUED, MINUTES_ERASED, FIELD_INVALID, NOT_CAUGHT_UP; BUSY
+        /// where the directory or the list changes again and again meanwhile.
         pub async fn freeze_scope(
             &mut self,
             request: impl tonic::IntoRequest<super::FreezeScopeRequest>,

@@ -1,43 +1,66 @@
 //! Recipients: frozen before the issue, each with a delivery after it, more by approval.
 
-use std::collections::BTreeSet;
+use std::iter;
 
-use jiyao_calendar::{Date, Timestamp};
-use jiyao_deliveries::{
-    Act, Channel, Delivery, Recipient, RecipientKind, Scope, State, Target, copy_number, expand,
-};
+use jiyao_calendar::Timestamp;
+use jiyao_deliveries::{Act, Channel, Delivery, Scope, State, Target, copy_number};
 use jiyao_fault::{Fault, Reason, Result};
 use jiyao_ledger::{Context, Lookup as _, Overlay, from_json, noted, to_json};
 use jiyao_minutes::{Level, Stage};
 use jiyao_names::{Delivery as DeliveryName, Minutes};
 use jiyao_proto::stored::v1::Event;
-use jiyao_rolls::By;
+use serde::{Deserialize, Serialize};
 
-use super::{DELIVERIES_MADE, DistributionDomain, SCOPE_FROZEN, answer, check_content};
+use super::{DELIVERIES_MADE, DistributionDomain, SCOPE_FROZEN, SCOPE_STAGED, answer, check_content};
 use crate::documents::{Known, View as _};
+use crate::freezing::{Found, Freeze, check_copies, goes_on, is_large};
 use crate::keys;
 
 /// Deliveries made in one commit.
-const SLICE: usize = 200;
+const SLICE: u32 = 200;
+/// Numbered copies of deliveries made in one commit, where each has no more.
+const COPIES_AT_ONCE: u32 = 2000;
 /// Most copies for each recipient.
 const MOST_COPIES: u32 = 1000;
-/// 份号 have six digits.
-const MOST_NUMBERED: usize = 999_999;
 
-/// A scope to freeze.
-pub(crate) struct Freeze {
-    pub(crate) minutes: Minutes,
-    pub(crate) date: Date,
-    pub(crate) copies: u32,
-    pub(crate) is_paper: bool,
-    pub(crate) extra: Vec<String>,
+/// How far the deliveries of minutes are made.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Made {
+    /// The next place of the scope; behind it, of those that get them besides.
+    pub(super) until: u32,
+    /// The next place among the deliveries of what the minutes correct.
+    pub(super) held: u32,
+}
+
+/// What one commit makes.
+#[derive(Default)]
+struct Step {
+    made: Made,
+    deliveries: Vec<Vec<u8>>,
+    recalled: Vec<Event>,
+}
+
+impl Step {
+    fn take(&mut self, (delivery, recalled): (Delivery, Option<Event>)) -> Result<()> {
+        self.deliveries.push(to_json(&delivery)?);
+        self.recalled.extend(recalled);
+        Ok(())
+    }
+}
+
+/// How many deliveries one commit makes: fewer where each has many numbered copies.
+fn at_once(known: &Known, scope: &Scope) -> u32 {
+    match known.secrecy {
+        Some(_) => (COPIES_AT_ONCE / scope.copies.max(1)).clamp(1, SLICE),
+        None => SLICE,
+    }
 }
 
 impl DistributionDomain {
     pub(super) fn freeze(
         &self,
         view: &Overlay<'_>,
-        freeze: &Freeze,
+        (freeze, found): (&Freeze, Option<&Found>),
         now: Timestamp,
     ) -> Result<(Vec<Event>, Vec<u8>)> {
         let name = &freeze.minutes;
@@ -68,62 +91,34 @@ impl DistributionDomain {
         if freeze.copies > MOST_COPIES {
             return Err(Fault::invalid("copies", freeze.copies));
         }
-        let version = view.whole_directory_version(&name.organ)?;
-        let listed = list.recipients.iter().map(|recipient| Recipient {
-            title: recipient.title.clone(),
-            kind: if recipient.kind() == jiyao_proto::distribution::v1::RecipientKind::Class {
-                RecipientKind::Class
-            } else {
-                RecipientKind::Unit
-            },
-        });
-        let extra =
-            freeze.extra.iter().map(|title| Recipient { title: title.clone(), kind: RecipientKind::Unit });
-        let lines: Vec<Recipient> = listed.chain(extra).collect();
-        // Those who do not hold it yet, but may by the issue.
-        let mut may_follow = 0;
-        let of_lines = lines.iter().map(|line| match line.kind {
-            RecipientKind::Class => By::UnitClass(&line.title),
-            RecipientKind::Unit => By::UnitName(&line.title),
-        });
-        let attending = list.attending_units.iter().map(|name| By::UnitName(name));
-        let wanted: Vec<_> = of_lines.chain(attending).collect();
-        let directory = view.part(&name.organ, &wanted)?;
-        let mut targets = expand(&lines, &list.attending_units, &directory, freeze.date)?;
-        // Whoever holds what this corrects gets the correction, and must sign for it (requirement 15).
-        if let Ok(old) = Minutes::parse(&known.corrects, "corrects") {
-            for (_, held) in view.scan_prefix(&keys::by_minutes(&old))? {
-                let held = view.named(&held)?;
-                if targets.iter().any(|target| target.unit == held.unit) {
-                    continue;
-                }
-                if held.may_have_text() {
-                    targets.push(Target { unit: held.unit, title: held.title, via: known.corrects.clone() });
-                } else if !matches!(held.state, State::Returned | State::Recalled) {
-                    may_follow += 1;
-                }
-            }
+        let directory = view.whole_directory_version(&name.organ)?;
+        // Worked out from what is no longer so: whoever asks looks again.
+        let is_so =
+            |found: &&Found| found.directory == directory && found.list == list && found.known == known;
+        let Some(found) = found.filter(is_so) else { return Ok((Vec::new(), Vec::new())) };
+        let (scope, targets) = found.outcome.as_ref().map_err(Fault::clone)?;
+        let mut parts = Vec::new();
+        if !is_large(scope) {
+            parts.clone_from(targets);
+        } else if view.number(&keys::staged(name, &scope.hash))? < scope.targets {
+            return Ok((Vec::new(), Vec::new()));
         }
-        if targets.is_empty() {
-            return Err(Fault::new(Reason::ClassEmpty).with("class", ""));
+        Ok((vec![noted(SCOPE_FROZEN, name, 0, to_json(scope)?, parts)], answer(name)))
+    }
+
+    /// A page of targets, from a place on, that are there when their scope is frozen.
+    pub(super) fn stage(
+        view: &Overlay<'_>,
+        name: &Minutes,
+        hash: &str,
+        (from, targets): (u32, &[Vec<u8>]),
+    ) -> Result<Vec<Event>> {
+        // Another call stages the same.
+        if view.number(&keys::staged(name, hash))? != from {
+            return Ok(Vec::new());
         }
-        let copies = freeze.copies.max(1);
-        check_copies(&known, targets.len() + may_follow, copies, "copies")?;
-        let mut scope = Scope {
-            minutes: name.to_string(),
-            revision: known.revision,
-            sha256: known.sha256,
-            date: freeze.date,
-            directory: version,
-            lines: lines.into_iter().map(|line| line.title).collect(),
-            targets: u32::try_from(targets.len()).map_err(Fault::internal)?,
-            copies,
-            is_paper: freeze.is_paper,
-            hash: String::new(),
-        };
-        scope.hash = scope.hash_with(&targets);
-        let parts = targets.iter().map(to_json).collect::<Result<_>>()?;
-        Ok((vec![noted(SCOPE_FROZEN, name, 0, to_json(&scope)?, parts)], answer(name)))
+        let of = u64::from(from);
+        Ok(vec![noted(SCOPE_STAGED, name, of, hash.as_bytes().to_vec(), targets.to_vec())])
     }
 
     /// A delivery of a scope, and the recall of what it takes the place of.
@@ -166,9 +161,7 @@ impl DistributionDomain {
             let held = view.named(&held)?;
             delivery.replaces.clone_from(&held.name);
             if held.state != State::Recalled {
-                let reason = format!("更正重印件 {name}");
-                let of = DeliveryName::parse(&held.name, "replaces")?;
-                recalled = Some(self.system(view, &of, &held, Act::Recall { reason }, context)?);
+                recalled = Some(self.recall(view, name, &held, context)?);
             }
         }
         Ok((delivery, recalled))
@@ -180,57 +173,86 @@ impl DistributionDomain {
         name: &Minutes,
         context: &mut Context<'_>,
     ) -> Result<(Vec<Event>, Vec<u8>)> {
-        let Some(from) = view.task(name)?.deliver else { return Ok((Vec::new(), Vec::new())) };
+        let task = view.task(name)?;
+        let Some(until) = task.deliver else { return Ok((Vec::new(), Vec::new())) };
         let known = view.known(name, "minutes")?;
         let not_frozen = || Fault::new(Reason::ScopeNotFrozen).with("minutes", name);
         let scope = view.scope(name)?.ok_or_else(not_frozen)?;
-        let (mut parts, mut events) = (Vec::new(), Vec::new());
-        let until = scope.targets.min(from + u32::try_from(SLICE).map_err(Fault::internal)?);
-        for index in from..until {
-            let target = view.value(&keys::target(name, index))?.ok_or_else(not_frozen)?;
-            let (delivery, recalled) =
-                self.made(view, (name, &known, &scope), (index, from_json(&target)?), context)?;
-            parts.push(to_json(&delivery)?);
-            events.extend(recalled);
-        }
-        let is_last = until >= scope.targets;
-        let mut made = until;
-        if is_last {
-            for held in self.left_out(view, name, &known)? {
-                if !held.may_have_text() {
-                    let reason = format!("更正重印件 {name}");
-                    let of = DeliveryName::parse(&held.name, "replaces")?;
-                    events.push(self.system(view, &of, &held, Act::Recall { reason }, context)?);
-                    continue;
-                }
-                let target = Target { unit: held.unit, title: held.title, via: known.corrects.clone() };
-                let (delivery, recalled) =
-                    self.made(view, (name, &known, &scope), (made, target), context)?;
-                parts.push(to_json(&delivery)?);
-                events.extend(recalled);
-                made += 1;
+        let old = Minutes::parse(&known.corrects, "corrects").ok();
+        let of = (name, &known, &scope);
+        let mut step = Step { made: Made { until, held: task.held }, ..Step::default() };
+        let is_last = match old {
+            _ if until < scope.targets => {
+                self.make_next(view, of, &mut step, context)?;
+                step.made.until == scope.targets && old.is_none()
             }
-        }
-        events.insert(0, noted(DELIVERIES_MADE, name, u64::from(is_last), to_json(&made)?, parts));
-        Ok((events, Vec::new()))
+            Some(old) => self.make_for_held(view, (of, &old), &mut step, context)?,
+            None => true,
+        };
+        let made = noted(DELIVERIES_MADE, name, u64::from(is_last), to_json(&step.made)?, step.deliveries);
+        Ok((iter::once(made).chain(step.recalled).collect(), Vec::new()))
     }
 
-    /// Deliveries of what minutes correct, to units that are not in their scope: what went out after the scope was
-    /// frozen, or never arrived. Whoever holds the old text gets the new one (requirement 15), nobody else the old.
-    fn left_out(&self, view: &Overlay<'_>, name: &Minutes, known: &Known) -> Result<Vec<Delivery>> {
-        let Ok(old) = Minutes::parse(&known.corrects, "corrects") else { return Ok(Vec::new()) };
-        let in_scope = view.scan_prefix(&keys::targets(name))?.into_iter();
-        let in_scope: BTreeSet<String> =
-            in_scope.map(|(_, target)| Ok(from_json::<Target>(&target)?.unit)).collect::<Result<_>>()?;
-        let mut found = Vec::new();
-        for (_, held) in view.scan_prefix(&keys::by_minutes(&old))? {
-            let held = view.named(&held)?;
-            let goes_on = !matches!(held.state, State::Returned | State::Recalled);
-            if goes_on && !in_scope.contains(&held.unit) {
-                found.push(held);
+    /// Some more of the scope.
+    fn make_next(
+        &self,
+        view: &Overlay<'_>,
+        of: (&Minutes, &Known, &Scope),
+        step: &mut Step,
+        context: &mut Context<'_>,
+    ) -> Result<()> {
+        let (name, known, scope) = of;
+        let from = step.made.until;
+        step.made.until = scope.targets.min(from + at_once(known, scope));
+        for index in from..step.made.until {
+            let missing = || Fault::internal("a target of a frozen scope is not there");
+            let target = view.value(&keys::target(name, &scope.hash, index))?.ok_or_else(missing)?;
+            step.take(self.made(view, of, (index, from_json(&target)?), context)?)?;
+        }
+        Ok(())
+    }
+
+    /// Deliveries of what minutes correct that went out after the scope was frozen, or never arrived. Whoever holds the
+    /// old text gets the new one (requirement 15), nobody else the old. Answers whether these were the last.
+    fn make_for_held(
+        &self,
+        view: &Overlay<'_>,
+        (of, old): ((&Minutes, &Known, &Scope), &Minutes),
+        step: &mut Step,
+        context: &mut Context<'_>,
+    ) -> Result<bool> {
+        let (name, known, scope) = of;
+        let after = step.made.held.checked_sub(1).map(|last| keys::in_minutes(old, last)).unwrap_or_default();
+        let most = at_once(known, scope) as usize;
+        let some = view.scan_some(&keys::by_minutes(old), &after, most)?;
+        for (_, held) in &some {
+            let held = view.named(held)?;
+            step.made.held = held.index + 1;
+            if !goes_on(&held) || view.value(&keys::by_unit(name, &held.unit))?.is_some() {
+                continue;
+            }
+            if held.may_have_text() {
+                let target = Target { unit: held.unit, title: held.title, via: known.corrects.clone() };
+                step.take(self.made(view, of, (step.made.until, target), context)?)?;
+                step.made.until += 1;
+            } else {
+                step.recalled.push(self.recall(view, name, &held, context)?);
             }
         }
-        Ok(found)
+        Ok(some.len() < most)
+    }
+
+    /// A delivery of what minutes correct is recalled.
+    fn recall(
+        &self,
+        view: &Overlay<'_>,
+        by: &Minutes,
+        held: &Delivery,
+        context: &mut Context<'_>,
+    ) -> Result<Event> {
+        let reason = format!("更正重印件 {by}");
+        let of = DeliveryName::parse(&held.name, "replaces")?;
+        self.system(view, &of, held, Act::Recall { reason }, context)
     }
 
     pub(super) fn add(
@@ -248,7 +270,7 @@ impl DistributionDomain {
         }
         // One more comes behind those of the scope, which must be there.
         let made = view.number(&keys::count_made(name))?;
-        if made < scope.targets {
+        if made < scope.targets || view.task(name)?.deliver.is_some() {
             return Err(Fault::new(Reason::StateForbids)
                 .with("state", "NOT_DELIVERED")
                 .with("act", "ADD_RECIPIENT"));
@@ -263,22 +285,11 @@ impl DistributionDomain {
         let (mut delivery, recalled) = self.made(view, (name, &known, &scope), (index, target), context)?;
         delivery.approved_by = approved_by.to_owned();
         let made = delivery.name.clone();
-        let body = to_json(&(index + 1))?;
+        let body = to_json(&Made { until: index + 1, held: 0 })?;
         let mut events = vec![noted(DELIVERIES_MADE, name, 2, body, vec![to_json(&delivery)?])];
         events.extend(recalled);
         Ok((events, answer(&made)))
     }
-}
-
-/// Copies have numbers of six digits, and those that are numbered were counted at 登记 (requirements 37 and 38).
-fn check_copies(known: &Known, recipients: usize, copies: u32, field: &str) -> Result<()> {
-    let all = recipients * copies as usize;
-    let is_numbered = known.secrecy.is_some() && known.copies > 0;
-    let most = if is_numbered { known.copies as usize } else { MOST_NUMBERED };
-    if all > most {
-        return Err(Fault::invalid(field, format!("{all} copies in all, more than {most}")));
-    }
-    Ok(())
 }
 
 pub(super) fn level_name(level: Option<Level>) -> &'static str {

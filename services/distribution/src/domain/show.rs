@@ -1,7 +1,7 @@
 //! How events show in the state.
 
 use jiyao_calendar::Timestamp;
-use jiyao_deliveries::{Copy, Delivery, Scope, State, Target};
+use jiyao_deliveries::{Copy, Delivery, State};
 use jiyao_fault::{Fault, Result};
 use jiyao_ledger::{Overlay, decode_event, from_json, to_json};
 use jiyao_names::{Delivery as DeliveryName, Minutes, Organ};
@@ -11,6 +11,7 @@ use jiyao_rolls::{Entry, Unit};
 use jiyao_serve::{document_of, keep, put_listed};
 use prost::Message as _;
 
+use super::scope::Made;
 use super::{Move, RECORDS};
 use crate::documents::{Known, PublicEntry, Task, View as _};
 use crate::keys;
@@ -67,8 +68,8 @@ pub(super) fn show_known(view: &mut Overlay<'_>, known: &Known, moved: Move) -> 
     let mut task = view.task(&name)?;
     if moved == Move::Issued && view.number(&keys::count_made(&name))? == 0 {
         // Whatever was frozen since: those get it whom it was issued to.
-        if let Some((scope, targets)) = view.frozen(&name, &known.frozen)? {
-            show_scope(view, &name, &scope, &targets)?;
+        if let Some(scope) = view.frozen(&name, &known.frozen)? {
+            view.put(keys::scope(&name), to_json(&scope)?);
         }
         if view.scope(&name)?.is_some() {
             task.deliver.get_or_insert(0);
@@ -100,21 +101,19 @@ pub(super) fn withdraw(view: &mut Overlay<'_>, name: &Minutes) -> Result<()> {
     Ok(())
 }
 
-/// Shows a scope as the one that goes.
-pub(super) fn show_scope(
+/// Keeps targets of a scope, from a place on; answers the place behind them.
+pub(super) fn show_targets(
     view: &mut Overlay<'_>,
     name: &Minutes,
-    scope: &Scope,
-    targets: &[Target],
-) -> Result<()> {
-    for (key, _) in view.scan_prefix(&keys::targets(name))? {
-        view.remove(key);
+    hash: &str,
+    (from, targets): (u32, Vec<Vec<u8>>),
+) -> u32 {
+    let mut until = from;
+    for target in targets {
+        view.put(keys::target(name, hash, until), target);
+        until += 1;
     }
-    for (index, target) in (0..).zip(targets) {
-        view.put(keys::target(name, index), to_json(target)?);
-    }
-    view.put(keys::scope(name), to_json(scope)?);
-    Ok(())
+    until
 }
 
 pub(super) fn show_task(view: &mut Overlay<'_>, name: &Minutes, task: Task) -> Result<()> {
@@ -130,7 +129,7 @@ pub(super) fn show_made(
     view: &mut Overlay<'_>,
     name: &Minutes,
     end: u64,
-    until: u32,
+    Made { until, held }: Made,
     parts: Vec<Vec<u8>>,
 ) -> Result<()> {
     for part in parts {
@@ -155,7 +154,7 @@ pub(super) fn show_made(
     // 0: more of the scope follow, 1: these were the last, 2: one that was added later.
     if end < 2 {
         let deliver = (end == 0).then_some(until);
-        let task = Task { deliver, ..view.task(name)? };
+        let task = Task { deliver, held, ..view.task(name)? };
         show_task(view, name, task)?;
     }
     Ok(())
