@@ -5,8 +5,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use jiyao_client::{Client, DeliveryAct, DisclosureClass, FreezeScope, Import, Standing};
+use jiyao_client::{Client, DeliveryAct, DeliveryState, DisclosureClass, FreezeScope, Import, Standing};
 use jiyao_journal::{Journal, Options};
+use jiyao_proto::distribution::v1 as wire;
+use jiyao_proto::distribution::v1::deliveries_service_client::DeliveriesServiceClient;
 use jiyao_proto::stored::v1::{Noted, Record};
 use jiyao_testkit::until;
 use prost::Message as _;
@@ -89,12 +91,32 @@ async fn a_scope_of_many_is_staged_in_pages_and_delivered_whole() -> Result<()> 
     let mut calls = tokio::task::JoinSet::new();
     for n in 0..6 {
         let (client, scope) = (client.clone(), FreezeScope { copies: 1 + n % 2, ..freeze(&minutes) });
-        calls.spawn(async move { client.freeze_scope(scope).await });
+        calls.spawn(async move { (scope.copies, client.freeze_scope(scope).await) });
     }
-    for frozen in calls.join_all().await {
-        assert_eq!(frozen?.total as usize, all);
+    let mut hashes = [BTreeSet::new(), BTreeSet::new()];
+    for (copies, frozen) in calls.join_all().await {
+        let frozen = frozen?;
+        assert_eq!(frozen.total as usize, all);
+        hashes[copies as usize - 1].insert(frozen.hash);
     }
+    assert!(
+        hashes.iter().all(|of| of.len() == 1) && hashes[0] != hashes[1],
+        "each is told its own: {hashes:?}"
+    );
+    // A repeat is told what it froze, whatever was frozen since.
+    let mut raw = DeliveriesServiceClient::connect(format!("http://{}", house.services.distribution)).await?;
+    let request = wire::FreezeScopeRequest {
+        minutes: minutes.clone(),
+        date: freeze(&minutes).date,
+        copies: 7,
+        request_id: "6f1f3c4e-7c0e-4f6e-9d0a-3f6b0a7c1d12".to_owned(),
+        ..wire::FreezeScopeRequest::default()
+    };
+    let first = raw.freeze_scope(request.clone()).await?.into_inner();
     let scope = client.freeze_scope(freeze(&minutes)).await?;
+    let repeated = raw.freeze_scope(request).await?.into_inner();
+    assert_eq!(repeated, first);
+    assert_ne!(first.scope.map(|scope| scope.hash), Some(scope.hash.clone()));
     assert_eq!((scope.total as usize, scope.targets.len()), (all, 200));
     assert_eq!(client.frozen_scope(&minutes).await?.hash, scope.hash);
     house.issue(&minutes).await?;
@@ -178,6 +200,7 @@ async fn req_15_all_that_got_the_old_text_since_the_freeze_get_the_correction() 
     let house = House::new().await?;
     let client = &house.client;
     let rows: String = (0..LATE).map(|n| format!("unit,l{n:05},后增第{n}所,其他\n")).collect();
+    let rows = rows + "unit,extra,后增机构,其他\nunit,late,迟来机构,其他\n";
     let table = format!("type,id,title,classes\n{rows}");
     client.import_directory(&house.organ, table.into_bytes(), false).await?;
     let (old, deliveries) = house.issued().await?;
@@ -195,7 +218,7 @@ async fn req_15_all_that_got_the_old_text_since_the_freeze_get_the_correction() 
     for n in 0..LATE {
         client.add_recipient(&old, &format!("l{n:05}"), "市长", "补送").await?;
     }
-    // One of them gave it back: it gets nothing more.
+    // One of them is told that it was sent by mistake, another gave it back: they get nothing more.
     let back = until("the last is out", async || {
         let (mut page, mut found) = (None, None);
         loop {
@@ -209,9 +232,22 @@ async fn req_15_all_that_got_the_old_text_since_the_freeze_get_the_correction() 
     })
     .await?;
     client.deliver(&back.name, DeliveryAct::Recall { reason: "误发".into() }, None).await?;
+    let returned = client.add_recipient(&old, "extra", "市长", "补送").await?;
+    let codes = vec!["99".to_owned()];
+    let give_back = DeliveryAct::Return { attempt: returned.attempt, codes, text: "非我单位".into() };
+    house.as_unit("后增机构")?.deliver(&returned.name, give_back, None).await?;
     house.issue(&new).await?;
     let expected = deliveries.len() + LATE - 1;
     until("all of them get it", async || Ok((count(client, &new).await? == expected).then_some(()))).await?;
+    // The old text goes to nobody any more.
+    let reason =
+        |error: jiyao_client::Error| error.reason().map(|reason| reason.to_string()).unwrap_or_default();
+    assert_eq!(client.delivery(&returned.name).await?.state, DeliveryState::Recalled);
+    let again = DeliveryAct::Resend { reason: "再送".into() };
+    let refused = client.deliver(&returned.name, again, None).await.unwrap_err();
+    assert!(["STATE_FORBIDS", "NOT_ISSUED"].contains(&reason(refused).as_str()));
+    assert_eq!(reason(client.add_recipient(&old, "late", "市长", "补送").await.unwrap_err()), "NOT_ISSUED");
+    assert_eq!(reason(client.freeze_scope(house.freeze(&old)).await.unwrap_err()), "SCOPE_FROZEN");
     // And somebody more behind them, by approval, at a place of its own.
     let made = client.add_recipient(&new, "l00007", "市长", "仍需").await?;
     let titles = all_titles(client, &new).await?;

@@ -115,10 +115,8 @@ pub fn expand(
 fn named<'d>(name: &str, directory: &'d Directory, day: Date) -> Result<Vec<&'d jiyao_rolls::Unit>> {
     let mut found = directory.units_called(name, day);
     if found.is_empty() {
-        let former = directory.units.values().filter(|unit| {
-            let end = unit.span.until.unwrap_or(day);
-            directory.units_called(name, end).iter().any(|called| called.id == unit.id)
-        });
+        let was_there = |unit: &&jiyao_rolls::Unit| unit.span.holds(unit.span.until.unwrap_or(day));
+        let former = directory.units.values().filter(was_there).filter(|unit| unit.is_called(name));
         found = former.flat_map(|unit| directory.standing_for(&unit.id, day)).collect();
     }
     if found.is_empty() {

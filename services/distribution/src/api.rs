@@ -33,6 +33,8 @@ pub(crate) struct Api {
     pub(crate) unreceived_after: i64,
     /// Anybody may search what is public: few at once.
     pub(crate) searches: Workers,
+    /// A scope may be of thousands: few are worked out at once.
+    pub(crate) expansions: Workers,
     pub(crate) stop: CancellationToken,
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures_util::StreamExt as _;
 use jiyao_calendar::{Clock as _, SystemClock, civil_date};
-use jiyao_deliveries::{Act, Channel, CopyEnd, Delivery, State};
+use jiyao_deliveries::{Act, Channel, CopyEnd, Delivery, Scope, State};
 use jiyao_fault::{Fault, Reason, Result};
 use jiyao_ledger::{Committed, Ledger, Lookup as _, Reading, Submission, from_json};
 use jiyao_names::{Delivery as Name, Minutes, Organ};
@@ -15,15 +15,15 @@ use jiyao_proto::server::distribution::v1::deliveries_service_server::Deliveries
 use jiyao_receipts::PublicKey;
 use jiyao_rolls::By;
 use jiyao_serve::{
-    Answers, Asked, CLERKS, Caller, LEADERS, Page, PageQuery, READERS, Role, UNITS, cursor_from, cursor_to,
-    page_size, service,
+    Answers, Asked, CLERKS, Caller, Interest, LEADERS, Page, PageQuery, READERS, Role, UNITS, cursor_from,
+    cursor_to, page_size, service,
 };
 use jiyao_wire::Asks;
 use tonic::{Request, Response, Status};
 
 use crate::api::Api;
 use crate::documents::{Address, View as _};
-use crate::domain::{Command, DistributionDomain};
+use crate::domain::{Command, DistributionDomain, STAGE};
 use crate::freezing::{Found, Freeze, look};
 use crate::keys;
 use crate::outbox;
@@ -53,9 +53,10 @@ fn wanted_state(state: i32) -> Result<Option<State>> {
     }
 }
 
-fn shown_scope(view: &Reading<'_>, name: &Minutes) -> Result<api::Scope> {
+/// A scope with its first targets.
+fn shown_scope(view: &Reading<'_>, name: &Minutes, scope: Option<Scope>) -> Result<api::Scope> {
     let not_frozen = || Fault::new(Reason::ScopeNotFrozen).at("minutes").with("minutes", name);
-    let scope = view.scope(name)?.ok_or_else(not_frozen)?;
+    let scope = scope.ok_or_else(not_frozen)?;
     let mut targets = Vec::new();
     for index in 0..scope.targets.min(SHOWN_TARGETS) {
         if let Some(target) = view.value(&keys::target(name, &scope.hash, index))? {
@@ -109,22 +110,24 @@ impl DeliveriesApi {
         self.wait(read_after.as_ref()).await?;
         for _ in 0..TRIES {
             let (ledger, of) = (self.0.ledger.get()?.clone(), Arc::clone(&freeze));
-            let look =
-                tokio::task::spawn_blocking(move || look(&ledger, &of).map(|found| found.map(Arc::new)));
-            let found = look.await.map_err(Fault::internal)??;
+            let look = move |_: &Interest| look(&ledger, &of).map(|found| found.map(Arc::new));
+            let found = self.0.expansions.have(look).await?;
             // Decided where it is written: a repeat gets its first answer, whatever was found now.
             let command = || Command::Freeze { freeze: Arc::clone(&freeze), found: found.clone() };
             let mut committed = self.0.ledger.submit(&caller, asked.clone(), command()).await?;
-            if committed.answer.is_empty()
+            if committed.answer == STAGE
                 && let Some(found) = &found
             {
                 self.stage(&caller, &minutes, found).await?;
                 committed = self.0.ledger.submit(&caller, asked.clone(), command()).await?;
             }
-            if committed.answer.is_empty() {
+            if committed.answer.is_empty() || committed.answer == STAGE {
                 continue;
             }
-            let scope = self.0.ledger.read_at(&committed, |view| shown_scope(view, &minutes)).await?;
+            let hash = text(committed.answer.clone())?;
+            // The one that this call froze, whatever another froze since.
+            let frozen = |view: &Reading<'_>| shown_scope(view, &minutes, view.frozen(&minutes, &hash)?);
+            let scope = self.0.ledger.read_at(&committed, frozen).await?;
             let position = Some(cursor_to(&committed.cursor));
             return Ok(api::FreezeScopeResponse { scope: Some(scope), position });
         }
@@ -154,7 +157,7 @@ impl DeliveriesApi {
         let minutes = Minutes::parse(&request.minutes, "minutes")?;
         let read = move |view: &Reading<'_>| {
             sight::check(view, &caller.principal, &minutes, "minutes")?;
-            shown_scope(view, &minutes)
+            shown_scope(view, &minutes, view.scope(&minutes)?)
         };
         let (scope, sequence) = self.0.ledger.read_much(read).await?;
         Ok(api::GetScopeResponse { scope: Some(scope), sequence })

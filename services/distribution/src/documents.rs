@@ -34,6 +34,8 @@ pub(crate) struct Known {
     pub(crate) copies: u32,
     /// Revoked or withdrawn.
     pub(crate) is_void: bool,
+    /// Corrected by others that are in force: its text goes out no more (requirement 15).
+    pub(crate) is_replaced: bool,
     pub(crate) number: String,
     pub(crate) title: String,
     pub(crate) issuer: String,
@@ -60,9 +62,14 @@ impl Known {
         self.class == Some(DisclosureClass::Public) && self.secrecy.is_none() && !self.is_void
     }
 
-    /// 印发 or later, and not void since: what may be delivered.
+    /// 印发 or later, and not void since.
     pub(crate) fn is_in_force(&self) -> bool {
         self.stage.is_issued() && !self.is_void
+    }
+
+    /// In force, and not corrected since: what may be delivered.
+    pub(crate) fn may_go_out(&self) -> bool {
+        self.is_in_force() && !self.is_replaced
     }
 }
 

@@ -28,6 +28,7 @@ use crate::documents::{Address, Known, PublicEntry, Task, View as _};
 use crate::freezing::{Found, Freeze};
 use crate::keys;
 use acts::Acted;
+pub(crate) use scope::STAGE;
 use show::{show_delivery, show_known, show_lists, show_made, show_targets, show_task, show_units, withdraw};
 
 mod acts;
@@ -94,7 +95,8 @@ pub(crate) enum Command {
         changes: Vec<(Organ, Option<u64>, Vec<Unit>)>,
         source: Option<Cursor>,
     },
-    /// Freeze a scope as it was found. The answer is empty where that is not so any more, or its targets are not here.
+    /// Freeze a scope as it was found. The answer is its hash; empty where it is not so any more; [`STAGE`] where its
+    /// targets are to be staged first.
     Freeze {
         freeze: Arc<Freeze>,
         found: Option<Arc<Found>>,
@@ -256,7 +258,7 @@ impl Domain for DistributionDomain {
                 if view.scope(minutes)?.is_none() {
                     return Err(Fault::new(Reason::ScopeNotFrozen).with("minutes", minutes));
                 }
-                if !known.is_in_force() {
+                if !known.may_go_out() {
                     return Err(Fault::new(Reason::NotIssued).with("minutes", minutes));
                 }
                 if view.number(&keys::count_made(minutes))? > 0 {

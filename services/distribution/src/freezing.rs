@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use jiyao_calendar::Date;
-use jiyao_deliveries::{Delivery, Recipient, RecipientKind, Scope, State, Target, expand};
+use jiyao_deliveries::{Recipient, RecipientKind, Scope, State, Target, expand};
 use jiyao_fault::{Fault, Reason, Result};
 use jiyao_ledger::{Ledger, Lookup as _, Reading, from_json, to_json};
 use jiyao_names::{Minutes, Organ};
@@ -150,23 +150,23 @@ struct Held {
     may_have_text: bool,
 }
 
-/// Deliveries of minutes that were neither returned nor recalled before they arrived.
+/// Whom minutes went to or go to, without those that gave them back or that they were recalled from.
 fn held(ledger: &Ledger<DistributionDomain>, minutes: &Minutes) -> Result<Vec<Held>> {
     let mut found = Vec::new();
-    each(ledger, &keys::by_minutes(minutes), |view, _, name| {
-        let delivery = view.named(name)?;
-        let may_have_text = delivery.may_have_text();
-        if may_have_text || goes_on(&delivery) {
-            found.push(Held { unit: delivery.unit, title: delivery.title, may_have_text });
-        }
-        Ok(())
-    })?;
+    each(
+        ledger,
+        &keys::by_minutes(minutes),
+        |_| Ok(true),
+        |view, _, name| {
+            let delivery = view.named(name)?;
+            let may_have_text = delivery.may_have_text();
+            if may_have_text || !matches!(delivery.state, State::Returned | State::Recalled) {
+                found.push(Held { unit: delivery.unit, title: delivery.title, may_have_text });
+            }
+            Ok(())
+        },
+    )?;
     Ok(found)
-}
-
-/// Whether a delivery arrives, or has.
-pub(crate) fn goes_on(delivery: &Delivery) -> bool {
-    !matches!(delivery.state, State::Returned | State::Recalled)
 }
 
 /// Organisations of a version of a directory that are found by what is wanted, and all that ever took their place. None
@@ -178,15 +178,26 @@ fn part(
     wanted: &[By<'_>],
 ) -> Result<Option<Directory>> {
     let (mut part, mut open) = (Directory::default(), Vec::new());
+    // While it is being taken over it has no version.
+    let is_same = |view: &Reading<'_>| match view.whole_directory_version(organ) {
+        Err(fault) if fault.reason() == Reason::NotCaughtUp => Ok(false),
+        now => now.map(|now| now == version),
+    };
     for by in wanted {
         let place = keys::found_at(organ, &by.place());
-        each(ledger, &place, |_, key, _| {
+        let was_same = each(ledger, &place, is_same, |_, key, _| {
             open.push(String::from_utf8(key[place.len()..].to_vec()).map_err(Fault::internal)?);
             Ok(())
         })?;
+        if !was_same {
+            return Ok(None);
+        }
     }
     while !open.is_empty() {
-        ledger.read(|view| {
+        let (was_same, _) = ledger.read(|view| {
+            if !is_same(view)? {
+                return Ok(false);
+            }
             for id in open.split_off(open.len().saturating_sub(READ_AT_ONCE)) {
                 if part.units.contains_key(&id) {
                     continue;
@@ -197,31 +208,39 @@ fn part(
                     part.put(Entry::Unit(unit));
                 }
             }
-            Ok(())
+            Ok(true)
         })?;
+        if !was_same {
+            return Ok(None);
+        }
     }
-    let is_same =
-        ledger.read(|view| view.whole_directory_version(organ)).is_ok_and(|(now, _)| now == version);
-    Ok(is_same.then_some(part))
+    Ok(Some(part))
 }
 
-/// Looks at each key under a prefix, some at once. What is written meanwhile may or may not be seen.
+/// Looks at each key under a prefix, some at once, as long as what it goes by is the same; answers whether it was. What
+/// else is written meanwhile may or may not be seen.
 fn each(
     ledger: &Ledger<DistributionDomain>,
     prefix: &[u8],
+    is_same: impl Fn(&Reading<'_>) -> Result<bool>,
     mut look: impl FnMut(&Reading<'_>, &[u8], &[u8]) -> Result<()>,
-) -> Result<()> {
+) -> Result<bool> {
     let mut next = Some(Vec::new());
     while let Some(after) = next {
-        (next, _) = ledger.read(|view| {
+        let (read, _) = ledger.read(|view| {
+            if !is_same(view)? {
+                return Ok(None);
+            }
             let (mut at_once, mut last) = (0, None);
             for pair in view.scan(prefix, &after).take(READ_AT_ONCE) {
                 let (key, value) = pair?;
                 look(view, &key, &value)?;
                 (at_once, last) = (at_once + 1, Some(key));
             }
-            Ok(last.filter(|_| at_once == READ_AT_ONCE))
+            Ok(Some(last.filter(|_| at_once == READ_AT_ONCE)))
         })?;
+        let Some(last) = read else { return Ok(false) };
+        next = last;
     }
-    Ok(())
+    Ok(true)
 }

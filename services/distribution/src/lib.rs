@@ -209,6 +209,7 @@ impl Program for Distribution {
             time_zone: config.time_zone.as_str().into(),
             unreceived_after: i64::from(config.unreceived_hours) * 3_600_000,
             searches: Workers::new("search", 1, 16),
+            expansions: Workers::new("expand", 1, 16),
             stop: stop.clone(),
         };
         let deliveries = limited!(DeliveriesServiceServer::new(DeliveriesApi(lists.clone())));

@@ -181,7 +181,13 @@ impl Outbox {
         if is_erased {
             return Ok(false);
         }
-        let sha256 = match scope.filter(|_| task.deliver.is_some()) {
+        // What others correct waits: it goes on where those are revoked.
+        let delivers = task.deliver.is_some() && !known.is_replaced;
+        let publishes = task.publish && known.published.is_some();
+        if !delivers && !publishes {
+            return Ok(false);
+        }
+        let sha256 = match scope.filter(|_| delivers) {
             Some(scope) => scope.sha256,
             None => known.sha256.clone(),
         };
@@ -189,15 +195,15 @@ impl Outbox {
             Err(fault) if fault.reason() == Reason::MinutesErased => return Ok(false),
             text => text?,
         };
-        if task.deliver.is_some() {
+        if delivers {
             self.submit("make deliveries", Command::Make { minutes: minutes.clone() }).await?;
         }
-        if task.publish && known.published.is_some() {
+        if publishes {
             let text = String::from_utf8_lossy(&text).into_owned();
             let text = public_part(&text, &known.passages);
             self.submit("publish", Command::Publish { minutes: minutes.clone(), text }).await?;
         }
-        Ok(task.deliver.is_some() || task.publish && known.published.is_some())
+        Ok(true)
     }
 
     /// Makes sure that the bytes of a revision lie here; answers their text.
@@ -314,6 +320,9 @@ impl Outbox {
         // Whatever it was sent by before.
         if known.is_void {
             return Ok(Err(Refused::for_good("the minutes are void")));
+        }
+        if known.is_replaced {
+            return Ok(Err(Refused::for_good("the minutes are corrected by others")));
         }
         if known.is_paper_only(self.paper_from) {
             return Ok(Err(Refused::for_good("minutes of that level go on paper")));

@@ -13,9 +13,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{DELIVERIES_MADE, DistributionDomain, SCOPE_FROZEN, SCOPE_STAGED, answer, check_content};
 use crate::documents::{Known, View as _};
-use crate::freezing::{Found, Freeze, check_copies, goes_on, is_large};
+use crate::freezing::{Found, Freeze, check_copies, is_large};
 use crate::keys;
 
+/// The answer where the targets of a scope are to be staged before it is frozen.
+pub(crate) const STAGE: &[u8] = b"stage";
 /// Deliveries made in one commit.
 const SLICE: u32 = 200;
 /// Numbered copies of deliveries made in one commit, where each has no more.
@@ -73,7 +75,7 @@ impl DistributionDomain {
         if view.number(&keys::count_made(name))? > 0 || view.task(name)?.deliver.is_some() || is_issued_here {
             return Err(Fault::new(Reason::ScopeFrozen).with("minutes", name));
         }
-        if known.is_void {
+        if known.is_void || known.is_replaced {
             return Err(Fault::new(Reason::NotIssued).with("minutes", name));
         }
         // Scope and copies are fixed at 登记 (requirement 37): before, the text may still change.
@@ -101,9 +103,9 @@ impl DistributionDomain {
         if !is_large(scope) {
             parts.clone_from(targets);
         } else if view.number(&keys::staged(name, &scope.hash))? < scope.targets {
-            return Ok((Vec::new(), Vec::new()));
+            return Ok((Vec::new(), STAGE.to_vec()));
         }
-        Ok((vec![noted(SCOPE_FROZEN, name, 0, to_json(scope)?, parts)], answer(name)))
+        Ok((vec![noted(SCOPE_FROZEN, name, 0, to_json(scope)?, parts)], answer(&scope.hash)))
     }
 
     /// A page of targets, from a place on, that are there when their scope is frozen.
@@ -213,7 +215,8 @@ impl DistributionDomain {
     }
 
     /// Deliveries of what minutes correct that went out after the scope was frozen, or never arrived. Whoever holds the
-    /// old text gets the new one (requirement 15), nobody else the old. Answers whether these were the last.
+    /// old text gets the new one (requirement 15), nobody else the old, nor any of them the old once more. Answers
+    /// whether these were the last.
     fn make_for_held(
         &self,
         view: &Overlay<'_>,
@@ -228,10 +231,10 @@ impl DistributionDomain {
         for (_, held) in &some {
             let held = view.named(held)?;
             step.made.held = held.index + 1;
-            if !goes_on(&held) || view.value(&keys::by_unit(name, &held.unit))?.is_some() {
+            if held.state == State::Recalled {
                 continue;
             }
-            if held.may_have_text() {
+            if held.may_have_text() && view.value(&keys::by_unit(name, &held.unit))?.is_none() {
                 let target = Target { unit: held.unit, title: held.title, via: known.corrects.clone() };
                 step.take(self.made(view, of, (step.made.until, target), context)?)?;
                 step.made.until += 1;
@@ -265,7 +268,7 @@ impl DistributionDomain {
         let known = view.known(name, "minutes")?;
         let scope = view.scope(name)?;
         let scope = scope.ok_or_else(|| Fault::new(Reason::ScopeNotFrozen).with("minutes", name))?;
-        if !known.is_in_force() {
+        if !known.may_go_out() {
             return Err(Fault::new(Reason::NotIssued).with("minutes", name));
         }
         // One more comes behind those of the scope, which must be there.

@@ -154,6 +154,7 @@ pub(super) fn show_made(
     // 0: more of the scope follow, 1: these were the last, 2: one that was added later.
     if end < 2 {
         let deliver = (end == 0).then_some(until);
+        let held = if end == 0 { held } else { 0 };
         let task = Task { deliver, held, ..view.task(name)? };
         show_task(view, name, task)?;
     }
