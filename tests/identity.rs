@@ -1,14 +1,15 @@
 //! Who asks, and may they.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
 use jiyao_client::{Builder, Client, ErrorKind, Import, ListMinutes, Service};
 use jiyao_fault::Reason;
-use jiyao_proto::DESCRIPTORS;
-use jiyao_testkit::{Authority, Local, Process, SAMPLE, Tokens, binary};
+use jiyao_proto::options::v1::Least;
+use jiyao_proto::{METHODS, Method};
+use jiyao_serve::Role;
+use jiyao_testkit::{Authority, Process, SAMPLE, Tokens, binary};
 use tempfile::TempDir;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig};
 use tonic::{Code, Request};
@@ -154,28 +155,25 @@ async fn three_services_on_three_addresses_with_tls_and_tokens() -> Result<()> {
         let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(fs_err::read(authority.ca())?));
         let channel =
             Channel::from_shared(format!("https://{}", process.address))?.tls_config(tls)?.connect().await?;
-        let mut paths = jiyao_serve::paths_of(DESCRIPTORS, service)?;
-        assert!(!paths.is_empty(), "{address}");
         let package = service.rsplit_once('.').map_or("", |(package, _)| package);
-        for beside in ["Matters", "Lifecycle", "Directory", "Meetings", "Deliveries", "Disclosure", "Public"]
-        {
-            paths.extend(jiyao_serve::paths_of(DESCRIPTORS, &format!("{package}.{beside}Service"))?);
-        }
-        paths.extend(jiyao_serve::paths_of(DESCRIPTORS, "jiyao.journal.v1.JournalService")?);
-        paths.extend(jiyao_serve::paths_of(DESCRIPTORS, "jiyao.operations.v1.OperationsService")?);
-        for path in paths {
-            let status = call(&channel, &path, None).await;
+        let of = [package, "jiyao.journal.v1", "jiyao.operations.v1"];
+        let is_here = |method: &&Method| of.iter().any(|of| method.path.starts_with(&format!("/{of}.")));
+        assert!(METHODS.iter().any(|method| method.path.starts_with(&format!("/{service}/"))), "{address}");
+        for Method { path, least, .. } in METHODS.iter().filter(is_here) {
+            let status = call(&channel, path, None).await;
             // What is public is read by whoever comes, and a token that is wrong is wrong everywhere.
-            let is_public = path.contains("PublicService");
+            let is_public = *least == Least::Anyone;
             assert_eq!(status.code() == Code::Unauthenticated, !is_public, "{path}: {status}");
-            assert_eq!(call(&channel, &path, Some("wrong")).await.code(), Code::Unauthenticated, "{path}");
-            let method = path.rsplit('/').next().unwrap_or_default();
-            let reads = ["Get", "List", "Search", "Watch", "Read", "Check", "What", "Compare"];
-            let is_reading = reads.iter().any(|word| method.starts_with(word));
-            let is_kept = path.contains("JournalService") || path.contains("OperationsService");
-            if is_kept || !is_reading {
-                let token = if is_kept { "clerk-token-of-a-test" } else { "reader-token-of-a-test" };
-                let refused = call(&channel, &path, Some(token)).await;
+            assert_eq!(call(&channel, path, Some("wrong")).await.code(), Code::Unauthenticated, "{path}");
+        }
+        for (token, role) in
+            [("clerk-token-of-a-test", Role::Clerk), ("reader-token-of-a-test", Role::Reader)]
+        {
+            let is_closed = |method: &&Method| {
+                method.least != Least::Anyone && !jiyao_serve::roles_of(method).contains(&role)
+            };
+            for Method { path, .. } in METHODS.iter().filter(is_here).filter(is_closed) {
+                let refused = call(&channel, path, Some(token)).await;
                 assert_eq!(refused.code(), Code::PermissionDenied, "{path} with {token}: {refused}");
             }
         }
@@ -200,18 +198,4 @@ async fn three_services_on_three_addresses_with_tls_and_tokens() -> Result<()> {
     assert_eq!(last, Some(Reason::TokenInvalid));
     assert!(reader.minutes(&imported.minutes.name, None).await.is_ok(), "others go on");
     Ok(())
-}
-
-#[tokio::test]
-async fn every_method_but_health_and_reflection_has_a_row() -> Result<()> {
-    // A service without a row for one of its methods does not start; so starting all three proves the tables.
-    let folder = TempDir::new()?;
-    let services = Local::start(folder.path()).await?;
-    let mut served = BTreeSet::new();
-    let shared = ["jiyao.journal.v1.JournalService", "jiyao.operations.v1.OperationsService"];
-    for service in SERVICES.map(|(_, _, service)| service).into_iter().chain(shared) {
-        served.extend(jiyao_serve::paths_of(DESCRIPTORS, service)?);
-    }
-    assert_eq!(served.len(), 13 + 3 + 2 + 2 + 7, "a new method needs a row, and its number here");
-    services.stop().await
 }

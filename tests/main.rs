@@ -25,6 +25,7 @@ mod matters;
 mod operations;
 mod receipts;
 mod requests;
+mod rights;
 mod scopes;
 mod secrecy;
 mod story;

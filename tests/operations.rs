@@ -1,12 +1,16 @@
 //! Running the services: settings, exit codes, signals, health, reflection, locks, damage.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use jiyao_client::{Client, FreezeScope, Import, ListMinutes};
+use jiyao_proto::DESCRIPTORS;
 use jiyao_testkit::{DIRECTORY, Local, Process, SAMPLE, Tokens, binary, spoil, until};
+use prost::Message as _;
+use prost_types::FileDescriptorProto;
 use tempfile::TempDir;
 use tokio_stream::StreamExt as _;
 use tonic::transport::Channel;
@@ -287,6 +291,26 @@ async fn health_is_told_for_the_whole_and_for_each_service() -> Result<()> {
     services.stop().await
 }
 
+/// What reflection answers in a version.
+macro_rules! reflected {
+    ($version:ident, $channel:expr, $message:ident($asked:expr) => $answer:ident) => {{
+        use tonic_reflection::pb::$version::ServerReflectionRequest;
+        use tonic_reflection::pb::$version::server_reflection_client::ServerReflectionClient;
+        use tonic_reflection::pb::$version::server_reflection_request::MessageRequest;
+        use tonic_reflection::pb::$version::server_reflection_response::MessageResponse;
+        let message_request = Some(MessageRequest::$message($asked.to_owned()));
+        let ask = ServerReflectionRequest { host: String::new(), message_request };
+        let mut answers = ServerReflectionClient::new($channel.clone())
+            .server_reflection_info(tokio_stream::once(ask))
+            .await?
+            .into_inner();
+        match answers.next().await.unwrap()?.message_response.unwrap() {
+            MessageResponse::$answer(answer) => answer,
+            other => panic!("{other:?}"),
+        }
+    }};
+}
+
 #[tokio::test]
 async fn reflection_lists_what_each_service_serves_in_both_versions() -> Result<()> {
     let folder = TempDir::new()?;
@@ -300,52 +324,45 @@ async fn reflection_lists_what_each_service_serves_in_both_versions() -> Result<
         "jiyao.journal.v1.JournalService",
         "jiyao.operations.v1.OperationsService",
     ];
-    let v1 = {
-        use tonic_reflection::pb::v1::ServerReflectionRequest;
-        use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
-        use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
-        use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
-        let ask = ServerReflectionRequest {
-            host: String::new(),
-            message_request: Some(MessageRequest::ListServices(String::new())),
-        };
-        let mut answers = ServerReflectionClient::new(channel.clone())
-            .server_reflection_info(tokio_stream::once(ask))
-            .await?
-            .into_inner();
-        match answers.next().await.unwrap()?.message_response.unwrap() {
-            MessageResponse::ListServicesResponse(list) => {
-                list.service.into_iter().map(|s| s.name).collect::<Vec<_>>()
-            }
-            other => panic!("{other:?}"),
-        }
+    let v1 = reflected!(v1, channel, ListServices("") => ListServicesResponse).service;
+    let v1alpha = reflected!(v1alpha, channel, ListServices("") => ListServicesResponse).service;
+    let sorted = |names: Vec<String>| BTreeSet::from_iter(names).into_iter().collect::<Vec<_>>();
+    assert_eq!(sorted(v1.into_iter().map(|service| service.name).collect()), expected);
+    assert_eq!(sorted(v1alpha.into_iter().map(|service| service.name).collect()), expected);
+    services.stop().await
+}
+
+/// Whoever has nothing but the address is told what a method does, what its fields mean, and what it leaves behind.
+#[tokio::test]
+async fn reflection_explains_methods_and_fields_in_both_versions() -> Result<()> {
+    let folder = TempDir::new()?;
+    let services = Local::start(folder.path()).await?;
+    let channel = Channel::from_shared(format!("http://{}", services.records))?.connect().await?;
+    let symbol = "jiyao.records.v1.LifecycleService.SignMinutes";
+    let v1 = reflected!(v1, channel, FileContainingSymbol(symbol) => FileDescriptorResponse);
+    let v1alpha = reflected!(v1alpha, channel, FileContainingSymbol(symbol) => FileDescriptorResponse);
+    assert_eq!(v1.file_descriptor_proto, v1alpha.file_descriptor_proto);
+    let file = FileDescriptorProto::decode(v1.file_descriptor_proto[0].as_slice())?;
+    let at = |found: Option<usize>| found.and_then(|at| i32::try_from(at).ok()).unwrap();
+    let method = at(file.service[0].method.iter().position(|method| method.name() == "SignMinutes"));
+    let message = file.message_type.iter().position(|message| message.name() == "SignMinutesRequest");
+    let fields = &file.message_type[message.unwrap()].field;
+    let field = at(fields.iter().position(|field| field.name() == "mark"));
+    let said = file.source_code_info.unwrap().location;
+    let comment = |path: &[i32]| {
+        let found = said.iter().find(|location| location.path == path);
+        found.map(|location| location.leading_comments().trim().to_owned()).unwrap_or_default()
     };
-    let v1alpha = {
-        use tonic_reflection::pb::v1alpha::ServerReflectionRequest;
-        use tonic_reflection::pb::v1alpha::server_reflection_client::ServerReflectionClient;
-        use tonic_reflection::pb::v1alpha::server_reflection_request::MessageRequest;
-        use tonic_reflection::pb::v1alpha::server_reflection_response::MessageResponse;
-        let ask = ServerReflectionRequest {
-            host: String::new(),
-            message_request: Some(MessageRequest::ListServices(String::new())),
-        };
-        let mut answers = ServerReflectionClient::new(channel)
-            .server_reflection_info(tokio_stream::once(ask))
-            .await?
-            .into_inner();
-        match answers.next().await.unwrap()?.message_response.unwrap() {
-            MessageResponse::ListServicesResponse(list) => {
-                list.service.into_iter().map(|s| s.name).collect::<Vec<_>>()
-            }
-            other => panic!("{other:?}"),
-        }
-    };
-    let sorted = |mut names: Vec<String>| {
-        names.sort();
-        names
-    };
-    assert_eq!(sorted(v1), expected);
-    assert_eq!(sorted(v1alpha), expected);
+    assert!(comment(&[6, 0, 2, method]).contains("签发"), "{}", comment(&[6, 0, 2, method]));
+    assert!(!comment(&[4, at(message), 2, field]).is_empty());
+
+    // The options are there too, for whoever has what declares them.
+    let imported =
+        reflected!(v1, channel, FileContainingSymbol("jiyao.options.v1.Method") => FileDescriptorResponse);
+    assert!(!imported.file_descriptor_proto.is_empty());
+    let pool = prost_reflect::DescriptorPool::decode(DESCRIPTORS)?;
+    let served = pool.get_file_by_name(file.name.as_deref().unwrap_or_default()).unwrap();
+    assert_eq!(served.encode_to_vec(), v1.file_descriptor_proto[0], "as it was parsed, options and all");
     services.stop().await
 }
 

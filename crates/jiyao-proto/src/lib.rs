@@ -5,6 +5,9 @@
 
 mod encoded;
 #[rustfmt::skip]
+#[path = "generated/methods.rs"]
+mod methods;
+#[rustfmt::skip]
 #[path = "generated/repeatable.rs"]
 mod repeatable;
 #[allow(
@@ -34,7 +37,38 @@ mod generated;
 #[path = "generated/server/mod.rs"]
 mod generated_servers;
 
-pub use generated::jiyao::{attendance, distribution, fault, journal, operations, records, stored};
+pub use generated::jiyao::{attendance, distribution, fault, journal, operations, options, records, stored};
+pub use methods::METHODS;
+
+use options::v1::{Action, Effect, Least};
+
+/// A method of a service, and what its option in proto says of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Method {
+    /// E.g. `/jiyao.records.v1.RecordsService/GetMinutes`.
+    pub path: &'static str,
+    /// What the caller does by it.
+    pub action: Action,
+    /// What it leaves behind.
+    pub effect: Effect,
+    /// Paths of the request's fields that name what it is done to.
+    pub object: &'static [&'static str],
+    /// What a caller must at least have.
+    pub least: Least,
+}
+
+/// The methods of a service by its full name, e.g. `jiyao.records.v1.RecordsService`; none for a name that is not served
+/// here.
+pub fn methods_of(service: &str) -> impl Iterator<Item = &'static Method> {
+    let is_of = move |method: &&Method| {
+        method
+            .path
+            .strip_prefix('/')
+            .and_then(|path| path.split_once('/'))
+            .is_some_and(|(of, _)| of == service)
+    };
+    METHODS.iter().filter(is_of)
+}
 
 /// A request with a `request_id`, by which its repeat is known.
 pub trait Repeatable: prost::Message {
@@ -49,6 +83,6 @@ pub mod server {
     pub use crate::generated_servers::jiyao::{attendance, distribution, journal, operations, records};
 }
 
-/// Descriptors of everything that is served, encoded as a `google.protobuf.FileDescriptorSet`, for reflection and
+/// Descriptors of everything that is served, with their comments and options, encoded as a `google.protobuf.FileDescriptorSet`, for reflection and
 /// for tests that walk all methods.
 pub const DESCRIPTORS: &[u8] = include_bytes!("generated/descriptors.bin");

@@ -12,7 +12,6 @@ use http_body::Frame;
 use jiyao_fault::{Fault, Reason};
 use jiyao_phrases::Lang;
 use jiyao_telemetry::{Counter, Histogram, TRACEPARENT, call_span, counter, histogram};
-use prost::Message as _;
 use prost::bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::body::Body;
@@ -25,32 +24,8 @@ use crate::answer::Caller;
 use crate::identity::{Identities, Principal, Role};
 use crate::incoming::{Share, Traffic};
 
-/// One row of a permission table: a method's full path, and the roles of which one is needed.
-#[derive(Clone, Copy, Debug)]
-pub struct Right {
-    /// E.g. `/jiyao.records.v1.RecordsService/GetMinutes`.
-    pub method: &'static str,
-    /// Any of them.
-    pub roles: &'static [Role],
-}
-
 /// What anyone may call who reaches the port.
 const OPEN: [&str; 2] = ["/grpc.health.v1.Health/", "/grpc.reflection."];
-
-/// Full paths of all methods of a service in a descriptor set.
-///
-/// # Errors
-/// A descriptor set that does not decode.
-pub fn paths_of(descriptors: &[u8], service: &str) -> Result<Vec<String>, prost::DecodeError> {
-    let set = prost_types::FileDescriptorSet::decode(descriptors)?;
-    let mut paths = Vec::new();
-    for file in &set.file {
-        for found in file.service.iter().filter(|s| format!("{}.{}", file.package(), s.name()) == service) {
-            paths.extend(found.method.iter().map(|method| format!("/{service}/{}", method.name())));
-        }
-    }
-    Ok(paths)
-}
 
 pub(crate) struct Gate {
     identities: Identities,

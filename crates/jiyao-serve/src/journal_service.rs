@@ -12,7 +12,6 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use crate::answer::{Answers, answer, stream};
-use crate::guard::Right;
 use crate::server::Late;
 
 /// Serves a ledger's journal.
@@ -22,12 +21,6 @@ pub(crate) struct JournalApi<D: Domain> {
 }
 
 impl<D: Domain> JournalApi<D> {
-    /// Who may call it.
-    pub(crate) const RIGHTS: &'static [Right] = &[
-        Right { method: "/jiyao.journal.v1.JournalService/Follow", roles: crate::FOLLOWERS },
-        Right { method: "/jiyao.journal.v1.JournalService/GetHead", roles: crate::FOLLOWERS },
-    ];
-
     /// Serves the ledger once it is open, until `stop`.
     #[must_use]
     pub(crate) fn new(ledger: Late<Ledger<D>>, stop: CancellationToken) -> Self {

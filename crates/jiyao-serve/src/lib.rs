@@ -15,6 +15,7 @@ mod methods;
 mod operations;
 mod page;
 mod program;
+mod rights;
 mod search;
 mod server;
 mod service;
@@ -24,13 +25,13 @@ mod workers;
 pub use answer::{Answers, Asked, Caller, answer, caller, stream, wait_for};
 pub use config::ServeConfig;
 pub use follower::{FollowConfig, Followed, Link, Setback, Source, Step};
-pub use guard::{Right, paths_of};
 pub use help::{language, translated};
 pub use identity::{Principal, Role, check_tokens};
 pub use journal_service::{cursor_from, cursor_to};
 pub use listing::{Page, document_of, list_of, places_of, put_listed};
 pub use page::{PageQuery, page_size};
 pub use program::{Program, program};
+pub use rights::{CLEARED, SUPERVISORS, roles_of};
 pub use search::Wanted;
 pub use server::{Late, Parts, REQUEST_LIMIT, RESPONSE_LIMIT, Ready, ServeError, Server};
 pub use service::serve_domain;
@@ -39,24 +40,6 @@ pub use takeover::{
     unknown_kind,
 };
 pub use workers::{Interest, Workers};
-
-/// Roles that may follow a journal.
-pub const FOLLOWERS: &[Role] = &[Role::Service, Role::Auditor];
-/// Roles that may read.
-pub const READERS: &[Role] =
-    &[Role::Clerk, Role::Reader, Role::Service, Role::Auditor, Role::Unit, Role::Supervisor, Role::Leader];
-/// Roles that see what is not for every reader: minutes with a level, and what belongs to the record of discussion.
-pub const CLEARED: &[Role] = &[Role::Clerk, Role::Leader, Role::Service, Role::Auditor];
-/// Roles that may record.
-pub const CLERKS: &[Role] = &[Role::Clerk];
-/// Whoever reaches the port: what is public.
-pub const ANYONE: &[Role] = &[Role::Anyone];
-/// Roles that may act for a unit in follow-through.
-pub const UNITS: &[Role] = &[Role::Unit];
-/// Roles that follow up (督查).
-pub const SUPERVISORS: &[Role] = &[Role::Supervisor];
-/// Roles that approve and decide: the 秘书长 and the leaders.
-pub const LEADERS: &[Role] = &[Role::Leader];
 
 /// Services and the command spend much of their time in small allocations from several threads.
 #[global_allocator]

@@ -1,27 +1,17 @@
-/// Implements a service of gRPC and its permission table `RIGHTS`. `api` must be the module of its messages.
+/// Implements a service of gRPC. `api` must be the module of its messages.
 ///
 /// - `acts` are methods that do something with a resource, all alike: `self.$act(caller, request)` answers the
 ///   resource as it is now and where that stands in the journal.
 /// - `calls` are other unary methods: `self.$method(caller, request)`, an inherent method of the same name.
-/// - `others` name further methods for the table; their items follow in braces.
+/// - `others` holds the items of all further methods.
 #[macro_export]
 macro_rules! service {
     (
-        $service:ident for $api:ty, at $path:literal;
-        $(acts $act:ident -> $field:ident {
-            $($method:ident: $request:ident => $response:ident, $name:literal, $roles:expr;)*
-        })*
-        calls { $($call:ident: $asked:ident => $answered:ident, $call_name:literal, $call_roles:expr;)* }
-        others { $($other_name:literal, $other_roles:expr;)* }
-        $({ $($item:item)* })?
+        $service:ident for $api:ty;
+        $(acts $act:ident -> $field:ident { $($method:ident: $request:ident => $response:ident;)* })*
+        calls { $($call:ident: $asked:ident => $answered:ident;)* }
+        $(others { $($item:item)* })?
     ) => {
-        /// Who may call what.
-        pub(crate) const RIGHTS: &[$crate::Right] = &[
-            $($($crate::Right { method: concat!($path, "/", $name), roles: $roles },)*)*
-            $($crate::Right { method: concat!($path, "/", $call_name), roles: $call_roles },)*
-            $($crate::Right { method: concat!($path, "/", $other_name), roles: $other_roles },)*
-        ];
-
         #[tonic::async_trait]
         impl $service for $api {
             $($(async fn $method(

@@ -24,8 +24,6 @@ use tracing::{info, warn};
 
 use crate::answer::{Answers, Asked, answer, stream};
 use crate::follower::{Following, Followings};
-use crate::guard::Right;
-use crate::identity::Role;
 use crate::journal_service::cursor_to;
 use crate::server::Late;
 
@@ -63,24 +61,7 @@ pub(crate) struct OperationsApi<D: Domain> {
     stop: CancellationToken,
 }
 
-macro_rules! path {
-    ($method:literal) => {
-        concat!("/jiyao.operations.v1.OperationsService/", $method)
-    };
-}
-
 impl<D: Domain> OperationsApi<D> {
-    /// Who may call it.
-    pub(crate) const RIGHTS: &'static [Right] = &[
-        Right { method: path!("GetStatus"), roles: &[Role::Operator, Role::Auditor] },
-        Right { method: path!("Backup"), roles: &[Role::Operator] },
-        Right { method: path!("VerifyJournal"), roles: &[Role::Operator, Role::Auditor] },
-        Right { method: path!("AskErasure"), roles: &[Role::Operator] },
-        Right { method: path!("ConfirmErasure"), roles: &[Role::Operator] },
-        Right { method: path!("AcceptClock"), roles: &[Role::Operator] },
-        Right { method: path!("ListErasures"), roles: &[Role::Operator, Role::Auditor] },
-    ];
-
     #[must_use]
     pub(crate) fn new(ledger: Late<Ledger<D>>, about: About, stop: CancellationToken) -> Self {
         Self { ledger, about, stop }

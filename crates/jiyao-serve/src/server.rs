@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use jiyao_fault::{Fault, Reason};
+use jiyao_proto::methods_of;
 use rustix::process::{Resource, getrlimit};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -23,9 +24,10 @@ use tracing::{info, warn};
 use crate::allowance::WINDOW;
 use crate::config::{ServeConfig, path};
 use crate::follower::Followings;
-use crate::guard::{Gate, GuardLayer, Right};
+use crate::guard::{Gate, GuardLayer};
 use crate::identity::{Identities, Role};
 use crate::incoming::incoming;
+use crate::rights::roles_of;
 
 /// Largest message taken. Larger things come in chunks.
 pub const REQUEST_LIMIT: usize = 1 << 20;
@@ -171,9 +173,9 @@ impl Server {
         })
     }
 
-    /// Adds a service with its permission table.
+    /// A server with a service more. Who may call its methods is what their options in proto say.
     #[must_use]
-    pub fn add<S>(mut self, service: S, rights: &'static [Right]) -> Self
+    pub fn with<S>(mut self, service: S) -> Self
     where
         S: Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible>
             + NamedService
@@ -185,20 +187,8 @@ impl Server {
     {
         self.routes.add_service(service);
         self.services.push(S::NAME);
-        self.rights.extend(rights.iter().map(|right| (right.method, right.roles)));
+        self.rights.extend(methods_of(S::NAME).map(|method| (method.path, roles_of(method))));
         self
-    }
-
-    /// A method without a row could never be called: that is a bug, found at start.
-    fn check_rights(&self) -> Result<(), ServeError> {
-        for service in &self.services {
-            let paths = crate::guard::paths_of(jiyao_proto::DESCRIPTORS, service)
-                .map_err(|e| ServeError::Bug(format!("descriptors: {e}")))?;
-            if let Some(path) = paths.iter().find(|path| !self.rights.contains_key(path.as_str())) {
-                return Err(ServeError::Bug(format!("{path} has no row in the permission table")));
-            }
-        }
-        Ok(())
     }
 
     /// Serves: health at once, the rest when `start` has ended well; then `on_ready` is told the address. Ends when
@@ -211,7 +201,6 @@ impl Server {
         start: impl AsyncFnOnce(Ready) -> Result<(), ServeError>,
         on_ready: impl FnOnce(SocketAddr),
     ) -> Result<(), ServeError> {
-        self.check_rights()?;
         let Parts { config, listener, stop, .. } = self.parts;
         let address =
             listener.local_addr().map_err(|source| ServeError::Io { what: "ask for the address", source })?;

@@ -73,8 +73,8 @@ pub async fn serve_domain<D: Domain>(
     tokio::spawn(watch_over(ledger.clone(), stop.clone()));
     let operations = OperationsApi::new(ledger.clone(), about, stop);
     let server = add(server)
-        .add(limited!(JournalServiceServer::new(journal)), JournalApi::<D>::RIGHTS)
-        .add(limited!(OperationsServiceServer::new(operations)), OperationsApi::<D>::RIGHTS);
+        .with(limited!(JournalServiceServer::new(journal)))
+        .with(limited!(OperationsServiceServer::new(operations)));
     let start = async |ready| {
         let open = move || Ledger::open(&places, options, domain, SystemClock, growing_ids());
         let open = tokio::task::spawn_blocking(open).await.map_err(|e| ServeError::Bug(e.to_string()))??;

@@ -21,7 +21,7 @@ use crate::config::ServeConfig;
 use crate::follower::{Absorb as _, Link, Setback, Source};
 use crate::journal_service::JournalApi;
 use crate::operations::verify;
-use crate::server::{Late, Parts, ServeError, Server};
+use crate::server::{Late, Parts, Server};
 use crate::takeover::{Intake, Takeover, fetch_minutes, unknown_kind};
 
 /// A domain in which nothing happens.
@@ -72,8 +72,7 @@ async fn health_is_not_serving_and_calls_are_told_so_until_the_start_has_ended()
     let parts = parts(&folder, &stop).await;
     let address = parts.listener.local_addr().unwrap();
     let journal = JournalApi::<Nothing>::new(Late::default(), stop.clone());
-    let server =
-        Server::new(parts).unwrap().add(JournalServiceServer::new(journal), JournalApi::<Nothing>::RIGHTS);
+    let server = Server::new(parts).unwrap().with(JournalServiceServer::new(journal));
     let (release, released) = oneshot::channel::<()>();
     let start = async move |_| {
         released.await.unwrap();
@@ -101,20 +100,6 @@ async fn health_is_not_serving_and_calls_are_told_so_until_the_start_has_ended()
     drop(health);
     stop.cancel();
     serving.await.unwrap().unwrap();
-}
-
-#[tokio::test]
-async fn a_method_without_a_row_keeps_the_server_from_starting() {
-    let (folder, stop) = (tempfile::tempdir().unwrap(), CancellationToken::new());
-    let journal = JournalApi::<Nothing>::new(Late::default(), stop.clone());
-    let server = Server::new(parts(&folder, &stop).await)
-        .unwrap()
-        .add(JournalServiceServer::new(journal), &JournalApi::<Nothing>::RIGHTS[..1]);
-    let refused = server.run(async |_| Ok(()), |_| {}).await.unwrap_err();
-    assert!(
-        matches!(&refused, ServeError::Bug(what) if what.contains("JournalService/GetHead")),
-        "{refused}"
-    );
 }
 
 /// The record of an erasure stands behind the head that was to be verified: what it took is no damage.

@@ -1,6 +1,7 @@
 //! The project's own chores: `cargo xtask proto [--check]` and `cargo xtask layers`.
 
 mod layers;
+mod methods;
 mod proto;
 
 use std::path::PathBuf;

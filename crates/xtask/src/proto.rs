@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use prost::Message as _;
+use prost_reflect::DescriptorPool;
 use prost_types::FileDescriptorSet;
+
+use crate::methods;
 
 /// Package of what is only on disk: it gets messages, but no place in the descriptor set that reflection serves.
 const PRIVATE: &str = "jiyao.stored.v1";
@@ -33,7 +35,7 @@ fn generate(root: &Path, out: &Path) -> Result<()> {
     let proto = root.join("proto");
     let mut files = Vec::new();
     proto_files(&proto, &mut files)?;
-    let mut set = protox::compile(&files, [&proto]).context("parse proto/")?;
+    let set = protox::compile(&files, [&proto]).context("parse proto/")?;
     let mut builder = tonic_prost_build::configure()
         .out_dir(out)
         .include_file("mod.rs")
@@ -59,12 +61,16 @@ fn generate(root: &Path, out: &Path) -> Result<()> {
         let module = package.trim_start_matches("jiyao.").replace('.', "::");
         builder = builder.extern_path(format!(".{package}"), format!("crate::{module}"));
     }
-    builder.compile_fds(answering_encoded(set.clone())).context("generate servers")?;
-    set.file.retain(|file| file.package() != PRIVATE);
-    for file in &mut set.file {
-        file.source_code_info = None;
-    }
-    fs_err::write(out.join("descriptors.bin"), set.encode_to_vec())?;
+    builder.compile_fds(answering_encoded(set)).context("generate servers")?;
+    // Encoded by the parser, for other encoders drop the options; with comments, which `describe` shows.
+    let mut served = protox::Compiler::new([&proto])?;
+    let private = proto.join(PRIVATE.replace('.', "/"));
+    let is_served = |file: &&PathBuf| !file.starts_with(&private);
+    served.include_imports(true).include_source_info(true).open_files(files.iter().filter(is_served))?;
+    let served = served.encode_file_descriptor_set();
+    let pool = DescriptorPool::decode(served.as_slice())?;
+    fs_err::write(out.join("methods.rs"), methods::table(&pool)?)?;
+    fs_err::write(out.join("descriptors.bin"), served)?;
     Ok(())
 }
 

@@ -8,8 +8,8 @@ use jiyao_proto::attendance::v1::{self as api, Roll};
 use jiyao_proto::journal::v1::event::Kind;
 use jiyao_proto::server::attendance::v1::attendance_service_server::AttendanceService;
 use jiyao_serve::{
-    Answers, Caller, Followed, Late, Page, PageQuery, READERS, cursor_from, cursor_to, list_of, page_size,
-    service, wait_for,
+    Answers, Caller, Followed, Late, Page, PageQuery, cursor_from, cursor_to, list_of, page_size, service,
+    wait_for,
 };
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
@@ -60,15 +60,12 @@ impl Api {
 }
 
 service! {
-    AttendanceService for Api, at "/jiyao.attendance.v1.AttendanceService";
+    AttendanceService for Api;
     calls {
-        get_roll: GetRollRequest => GetRollResponse, "GetRoll", READERS;
-        list_rolls: ListRollsRequest => ListRollsResponse, "ListRolls", READERS;
+        get_roll: GetRollRequest => GetRollResponse;
+        list_rolls: ListRollsRequest => ListRollsResponse;
     }
     others {
-        "WatchRolls", READERS;
-    }
-    {
         type WatchRollsStream = Answers<api::WatchRollsResponse>;
 
         async fn watch_rolls(

@@ -10,7 +10,7 @@ use jiyao_names::Organ;
 use jiyao_proto::attendance::v1::{self as api};
 use jiyao_proto::server::attendance::v1::directory_service_server::DirectoryService;
 use jiyao_rolls::{By, Directory, Entry, Table, Tenure, Unit};
-use jiyao_serve::{Asked, CLERKS, Caller, Page, PageQuery, READERS, cursor_to, page_size, service};
+use jiyao_serve::{Asked, Caller, Page, PageQuery, cursor_to, page_size, service};
 use prost::Message as _;
 
 use crate::api::Api;
@@ -404,16 +404,15 @@ fn change(
 }
 
 service! {
-    DirectoryService for DirectoryApi, at "/jiyao.attendance.v1.DirectoryService";
+    DirectoryService for DirectoryApi;
     calls {
-        import_directory: ImportDirectoryRequest => ImportDirectoryResponse, "ImportDirectory", CLERKS;
-        list_units: ListUnitsRequest => ListUnitsResponse, "ListUnits", READERS;
-        get_standing_units: GetStandingUnitsRequest => GetStandingUnitsResponse, "GetStandingUnits", READERS;
-        list_members: ListMembersRequest => ListMembersResponse, "ListMembers", READERS;
-        list_tenures: ListTenuresRequest => ListTenuresResponse, "ListTenures", READERS;
-        get_directory_change: GetDirectoryChangeRequest => GetDirectoryChangeResponse, "GetDirectoryChange", READERS;
-        set_roll_rules: SetRollRulesRequest => SetRollRulesResponse, "SetRollRules", CLERKS;
-        get_roll_rules: GetRollRulesRequest => GetRollRulesResponse, "GetRollRules", READERS;
+        import_directory: ImportDirectoryRequest => ImportDirectoryResponse;
+        list_units: ListUnitsRequest => ListUnitsResponse;
+        get_standing_units: GetStandingUnitsRequest => GetStandingUnitsResponse;
+        list_members: ListMembersRequest => ListMembersResponse;
+        list_tenures: ListTenuresRequest => ListTenuresResponse;
+        get_directory_change: GetDirectoryChangeRequest => GetDirectoryChangeResponse;
+        set_roll_rules: SetRollRulesRequest => SetRollRulesResponse;
+        get_roll_rules: GetRollRulesRequest => GetRollRulesResponse;
     }
-    others {}
 }

@@ -72,9 +72,7 @@ impl Program for Attendance {
         let directory = limited!(DirectoryServiceServer::new(DirectoryApi(rolls.clone())));
         let meetings = limited!(MeetingsServiceServer::new(MeetingsApi(rolls.clone())));
         let rolls = limited!(AttendanceServiceServer::new(rolls));
-        let add = |server: Server| {
-            server.add(rolls, api::RIGHTS).add(directory, directory::RIGHTS).add(meetings, meetings::RIGHTS)
-        };
+        let add = |server: Server| server.with(rolls).with(directory).with(meetings);
         let parts = Parts { name: Self::NAME, config: config.serve, listener, stop: stop.clone() };
         let opened = |ledger, ready| take_over(source, ledger, Rolls, step, ready, stop);
         serve_domain(parts, AttendanceDomain, ledger, add, opened, on_ready).await

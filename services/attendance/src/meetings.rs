@@ -9,8 +9,7 @@ use jiyao_proto::journal::v1::Cursor;
 use jiyao_proto::server::attendance::v1::meetings_service_server::MeetingsService;
 use jiyao_rolls::{Meeting, MeetingAct, RatesOf, Seat, SeatAct, Stage, rates};
 use jiyao_serve::{
-    Asked, CLEARED, CLERKS, Caller, LEADERS, Page, PageQuery, Principal, READERS, Role, cursor_to, page_size,
-    service, wait_for,
+    Asked, CLEARED, Caller, Page, PageQuery, Principal, Role, cursor_to, page_size, service, wait_for,
 };
 use jiyao_wire::{Asks, instant_from};
 use prost::Message as _;
@@ -21,7 +20,6 @@ use crate::domain::Command;
 use crate::keys;
 
 /// Whoever may answer for a seat.
-const ANSWERERS: &[Role] = &[Role::Clerk, Role::Unit];
 #[derive(Clone)]
 pub(crate) struct MeetingsApi(pub(crate) Api);
 
@@ -426,40 +424,39 @@ impl MeetingsApi {
 }
 
 service! {
-    MeetingsService for MeetingsApi, at "/jiyao.attendance.v1.MeetingsService";
+    MeetingsService for MeetingsApi;
     acts meet -> meeting {
-        notify_meeting: NotifyMeetingRequest => NotifyMeetingResponse, "NotifyMeeting", CLERKS;
-        set_agenda: SetAgendaRequest => SetAgendaResponse, "SetAgenda", CLERKS;
-        refresh_members: RefreshMembersRequest => RefreshMembersResponse, "RefreshMembers", CLERKS;
-        keep_item: KeepItemRequest => KeepItemResponse, "KeepItem", CLERKS;
-        start_item: StartItemRequest => StartItemResponse, "StartItem", CLERKS;
-        end_item: EndItemRequest => EndItemResponse, "EndItem", CLERKS;
-        time_item: TimeItemRequest => TimeItemResponse, "TimeItem", CLERKS;
-        link_minutes: LinkMinutesRequest => LinkMinutesResponse, "LinkMinutes", CLERKS;
+        notify_meeting: NotifyMeetingRequest => NotifyMeetingResponse;
+        set_agenda: SetAgendaRequest => SetAgendaResponse;
+        refresh_members: RefreshMembersRequest => RefreshMembersResponse;
+        keep_item: KeepItemRequest => KeepItemResponse;
+        start_item: StartItemRequest => StartItemResponse;
+        end_item: EndItemRequest => EndItemResponse;
+        time_item: TimeItemRequest => TimeItemResponse;
+        link_minutes: LinkMinutesRequest => LinkMinutesResponse;
     }
     acts sit -> seat {
-        answer_notice: AnswerNoticeRequest => AnswerNoticeResponse, "AnswerNotice", ANSWERERS;
-        decide_leave: DecideLeaveRequest => DecideLeaveResponse, "DecideLeave", LEADERS;
-        decide_substitute: DecideSubstituteRequest => DecideSubstituteResponse, "DecideSubstitute", LEADERS;
-        sign_in: SignInRequest => SignInResponse, "SignIn", CLERKS;
-        sign_out: SignOutRequest => SignOutResponse, "SignOut", CLERKS;
-        record_stay: RecordStayRequest => RecordStayResponse, "RecordStay", CLERKS;
-        recuse_member: RecuseMemberRequest => RecuseMemberResponse, "RecuseMember", CLERKS;
-        move_seat: MoveSeatRequest => MoveSeatResponse, "MoveSeat", CLERKS;
+        answer_notice: AnswerNoticeRequest => AnswerNoticeResponse;
+        decide_leave: DecideLeaveRequest => DecideLeaveResponse;
+        decide_substitute: DecideSubstituteRequest => DecideSubstituteResponse;
+        sign_in: SignInRequest => SignInResponse;
+        sign_out: SignOutRequest => SignOutResponse;
+        record_stay: RecordStayRequest => RecordStayResponse;
+        recuse_member: RecuseMemberRequest => RecuseMemberResponse;
+        move_seat: MoveSeatRequest => MoveSeatResponse;
     }
     calls {
-        create_meeting: CreateMeetingRequest => CreateMeetingResponse, "CreateMeeting", CLERKS;
-        get_meeting: GetMeetingRequest => GetMeetingResponse, "GetMeeting", READERS;
-        list_meetings: ListMeetingsRequest => ListMeetingsResponse, "ListMeetings", READERS;
-        add_seats: AddSeatsRequest => AddSeatsResponse, "AddSeats", CLERKS;
-        list_seats: ListSeatsRequest => ListSeatsResponse, "ListSeats", READERS;
-        get_quorum: GetQuorumRequest => GetQuorumResponse, "GetQuorum", READERS;
-        list_present: ListPresentRequest => ListPresentResponse, "ListPresent", READERS;
-        list_recusals: ListRecusalsRequest => ListRecusalsResponse, "ListRecusals", CLEARED;
-        check_roll: CheckRollRequest => CheckRollResponse, "CheckRoll", READERS;
-        decide_roll_finding: DecideRollFindingRequest => DecideRollFindingResponse, "DecideRollFinding", CLERKS;
-        hold_meeting: HoldMeetingRequest => HoldMeetingResponse, "HoldMeeting", CLERKS;
-        get_attendance_report: GetAttendanceReportRequest => GetAttendanceReportResponse, "GetAttendanceReport", READERS;
+        create_meeting: CreateMeetingRequest => CreateMeetingResponse;
+        get_meeting: GetMeetingRequest => GetMeetingResponse;
+        list_meetings: ListMeetingsRequest => ListMeetingsResponse;
+        add_seats: AddSeatsRequest => AddSeatsResponse;
+        list_seats: ListSeatsRequest => ListSeatsResponse;
+        get_quorum: GetQuorumRequest => GetQuorumResponse;
+        list_present: ListPresentRequest => ListPresentResponse;
+        list_recusals: ListRecusalsRequest => ListRecusalsResponse;
+        check_roll: CheckRollRequest => CheckRollResponse;
+        decide_roll_finding: DecideRollFindingRequest => DecideRollFindingResponse;
+        hold_meeting: HoldMeetingRequest => HoldMeetingResponse;
+        get_attendance_report: GetAttendanceReportRequest => GetAttendanceReportResponse;
     }
-    others {}
 }

@@ -9,9 +9,7 @@ use jiyao_proto::distribution::v1::{self as api, DistributionList};
 use jiyao_proto::journal::v1::Cursor;
 use jiyao_proto::server::distribution::v1::distribution_service_server::DistributionService;
 use jiyao_receipts::PublicKey;
-use jiyao_serve::{
-    Caller, Followed, Late, Page, PageQuery, READERS, Workers, list_of, page_size, service, wait_for,
-};
+use jiyao_serve::{Caller, Followed, Late, Page, PageQuery, Workers, list_of, page_size, service, wait_for};
 use prost::Message as _;
 use tokio_util::sync::CancellationToken;
 
@@ -86,10 +84,9 @@ impl Api {
 }
 
 service! {
-    DistributionService for Api, at "/jiyao.distribution.v1.DistributionService";
+    DistributionService for Api;
     calls {
-        get_distribution_list: GetDistributionListRequest => GetDistributionListResponse, "GetDistributionList", READERS;
-        list_distribution_lists: ListDistributionListsRequest => ListDistributionListsResponse, "ListDistributionLists", READERS;
+        get_distribution_list: GetDistributionListRequest => GetDistributionListResponse;
+        list_distribution_lists: ListDistributionListsRequest => ListDistributionListsResponse;
     }
-    others {}
 }

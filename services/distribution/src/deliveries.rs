@@ -15,8 +15,7 @@ use jiyao_proto::server::distribution::v1::deliveries_service_server::Deliveries
 use jiyao_receipts::PublicKey;
 use jiyao_rolls::By;
 use jiyao_serve::{
-    Answers, Asked, CLERKS, Caller, Interest, LEADERS, Page, PageQuery, READERS, Role, UNITS, cursor_from,
-    cursor_to, page_size, service,
+    Answers, Asked, Caller, Interest, Page, PageQuery, Role, cursor_from, cursor_to, page_size, service,
 };
 use jiyao_wire::Asks;
 use tonic::{Request, Response, Status};
@@ -580,42 +579,38 @@ fn moved(
 }
 
 service! {
-    DeliveriesService for DeliveriesApi, at "/jiyao.distribution.v1.DeliveriesService";
+    DeliveriesService for DeliveriesApi;
     acts act -> delivery {
-        acknowledge_delivery: AcknowledgeDeliveryRequest => AcknowledgeDeliveryResponse, "AcknowledgeDelivery", UNITS;
-        sign_delivery: SignDeliveryRequest => SignDeliveryResponse, "SignDelivery", UNITS;
-        return_delivery: ReturnDeliveryRequest => ReturnDeliveryResponse, "ReturnDelivery", UNITS;
-        hand_over_delivery: HandOverDeliveryRequest => HandOverDeliveryResponse, "HandOverDelivery", CLERKS;
-        remind_delivery: RemindDeliveryRequest => RemindDeliveryResponse, "RemindDelivery", SENDERS;
-        recall_delivery: RecallDeliveryRequest => RecallDeliveryResponse, "RecallDelivery", CLERKS;
-        resend_delivery: ResendDeliveryRequest => ResendDeliveryResponse, "ResendDelivery", CLERKS;
-        redirect_delivery: RedirectDeliveryRequest => RedirectDeliveryResponse, "RedirectDelivery", CLERKS;
-        close_delivery: CloseDeliveryRequest => CloseDeliveryResponse, "CloseDelivery", CLERKS;
+        acknowledge_delivery: AcknowledgeDeliveryRequest => AcknowledgeDeliveryResponse;
+        sign_delivery: SignDeliveryRequest => SignDeliveryResponse;
+        return_delivery: ReturnDeliveryRequest => ReturnDeliveryResponse;
+        hand_over_delivery: HandOverDeliveryRequest => HandOverDeliveryResponse;
+        remind_delivery: RemindDeliveryRequest => RemindDeliveryResponse;
+        recall_delivery: RecallDeliveryRequest => RecallDeliveryResponse;
+        resend_delivery: ResendDeliveryRequest => ResendDeliveryResponse;
+        redirect_delivery: RedirectDeliveryRequest => RedirectDeliveryResponse;
+        close_delivery: CloseDeliveryRequest => CloseDeliveryResponse;
     }
     calls {
-        freeze_scope: FreezeScopeRequest => FreezeScopeResponse, "FreezeScope", CLERKS;
-        get_scope: GetScopeRequest => GetScopeResponse, "GetScope", READERS;
-        add_recipient: AddRecipientRequest => AddRecipientResponse, "AddRecipient", LEADERS;
-        dispatch_minutes: DispatchMinutesRequest => DispatchMinutesResponse, "DispatchMinutes", CLERKS;
-        get_delivery: GetDeliveryRequest => GetDeliveryResponse, "GetDelivery", READERS;
-        list_deliveries: ListDeliveriesRequest => ListDeliveriesResponse, "ListDeliveries", READERS;
-        get_delivery_counts: GetDeliveryCountsRequest => GetDeliveryCountsResponse, "GetDeliveryCounts", READERS;
-        list_silent: ListSilentRequest => ListSilentResponse, "ListSilent", SENDERS;
-        list_inbox: ListInboxRequest => ListInboxResponse, "ListInbox", READERS;
-        open_delivery: OpenDeliveryRequest => OpenDeliveryResponse, "OpenDelivery", UNITS;
-        sign_deliveries: SignDeliveriesRequest => SignDeliveriesResponse, "SignDeliveries", UNITS;
-        list_receipts: ListReceiptsRequest => ListReceiptsResponse, "ListReceipts", READERS;
-        list_keys: ListKeysRequest => ListKeysResponse, "ListKeys", READERS;
-        set_address: SetAddressRequest => SetAddressResponse, "SetAddress", CLERKS;
-        get_address: GetAddressRequest => GetAddressResponse, "GetAddress", SENDERS;
-        list_copies: ListCopiesRequest => ListCopiesResponse, "ListCopies", READERS;
-        end_copy: EndCopyRequest => EndCopyResponse, "EndCopy", CLERKS;
+        freeze_scope: FreezeScopeRequest => FreezeScopeResponse;
+        get_scope: GetScopeRequest => GetScopeResponse;
+        add_recipient: AddRecipientRequest => AddRecipientResponse;
+        dispatch_minutes: DispatchMinutesRequest => DispatchMinutesResponse;
+        get_delivery: GetDeliveryRequest => GetDeliveryResponse;
+        list_deliveries: ListDeliveriesRequest => ListDeliveriesResponse;
+        get_delivery_counts: GetDeliveryCountsRequest => GetDeliveryCountsResponse;
+        list_silent: ListSilentRequest => ListSilentResponse;
+        list_inbox: ListInboxRequest => ListInboxResponse;
+        open_delivery: OpenDeliveryRequest => OpenDeliveryResponse;
+        sign_deliveries: SignDeliveriesRequest => SignDeliveriesResponse;
+        list_receipts: ListReceiptsRequest => ListReceiptsResponse;
+        list_keys: ListKeysRequest => ListKeysResponse;
+        set_address: SetAddressRequest => SetAddressResponse;
+        get_address: GetAddressRequest => GetAddressResponse;
+        list_copies: ListCopiesRequest => ListCopiesResponse;
+        end_copy: EndCopyRequest => EndCopyResponse;
     }
     others {
-        "WatchInbox", READERS;
-        "WatchDeliveries", SENDERS;
-    }
-    {
         type WatchInboxStream = Answers<api::WatchInboxResponse>;
 
         async fn watch_inbox(

@@ -12,9 +12,7 @@ use jiyao_proto::journal::v1::Cursor;
 use jiyao_proto::server::distribution::v1::disclosure_service_server::DisclosureService;
 use jiyao_proto::server::distribution::v1::public_service_server::PublicService;
 use jiyao_proto::stored::v1::Noted;
-use jiyao_serve::{
-    ANYONE, Asked, CLERKS, Caller, Interest, Page, PageQuery, READERS, Wanted, cursor_to, page_size, service,
-};
+use jiyao_serve::{Asked, Caller, Interest, Page, PageQuery, Wanted, cursor_to, page_size, service};
 use jiyao_wire::Asks;
 
 use crate::api::Api;
@@ -141,21 +139,14 @@ impl PublicApi {
     }
 }
 
-/// Everybody, with a token or without.
-mod public {
-    use super::*;
-
-    service! {
-        PublicService for PublicApi, at "/jiyao.distribution.v1.PublicService";
-        calls {
-            list_published: ListPublishedRequest => ListPublishedResponse, "ListPublished", ANYONE;
-            get_published: GetPublishedRequest => GetPublishedResponse, "GetPublished", ANYONE;
-            search_published: SearchPublishedRequest => SearchPublishedResponse, "SearchPublished", ANYONE;
-        }
-        others {}
+service! {
+    PublicService for PublicApi;
+    calls {
+        list_published: ListPublishedRequest => ListPublishedResponse;
+        get_published: GetPublishedRequest => GetPublishedResponse;
+        search_published: SearchPublishedRequest => SearchPublishedResponse;
     }
 }
-pub(crate) use public::RIGHTS as PUBLIC_RIGHTS;
 
 #[derive(Clone)]
 pub(crate) struct DisclosureApi {
@@ -354,22 +345,21 @@ impl DisclosureApi {
 }
 
 service! {
-    DisclosureService for DisclosureApi, at "/jiyao.distribution.v1.DisclosureService";
+    DisclosureService for DisclosureApi;
     acts act -> request {
-        ask_completion: AskCompletionRequest => AskCompletionResponse, "AskCompletion", CLERKS;
-        complete_disclosure_request: CompleteDisclosureRequestRequest => CompleteDisclosureRequestResponse, "CompleteDisclosureRequest", CLERKS;
-        drop_disclosure_request: DropDisclosureRequestRequest => DropDisclosureRequestResponse, "DropDisclosureRequest", CLERKS;
-        ask_third_party: AskThirdPartyRequest => AskThirdPartyResponse, "AskThirdParty", CLERKS;
-        hear_third_party: HearThirdPartyRequest => HearThirdPartyResponse, "HearThirdParty", CLERKS;
-        extend_disclosure_request: ExtendDisclosureRequestRequest => ExtendDisclosureRequestResponse, "ExtendDisclosureRequest", CLERKS;
-        answer_disclosure_request: AnswerDisclosureRequestRequest => AnswerDisclosureRequestResponse, "AnswerDisclosureRequest", CLERKS;
+        ask_completion: AskCompletionRequest => AskCompletionResponse;
+        complete_disclosure_request: CompleteDisclosureRequestRequest => CompleteDisclosureRequestResponse;
+        drop_disclosure_request: DropDisclosureRequestRequest => DropDisclosureRequestResponse;
+        ask_third_party: AskThirdPartyRequest => AskThirdPartyResponse;
+        hear_third_party: HearThirdPartyRequest => HearThirdPartyResponse;
+        extend_disclosure_request: ExtendDisclosureRequestRequest => ExtendDisclosureRequestResponse;
+        answer_disclosure_request: AnswerDisclosureRequestRequest => AnswerDisclosureRequestResponse;
     }
     calls {
-        list_publications: ListPublicationsRequest => ListPublicationsResponse, "ListPublications", READERS;
-        set_reassessment: SetReassessmentRequest => SetReassessmentResponse, "SetReassessment", CLERKS;
-        create_disclosure_request: CreateDisclosureRequestRequest => CreateDisclosureRequestResponse, "CreateDisclosureRequest", CLERKS;
-        get_disclosure_request: GetDisclosureRequestRequest => GetDisclosureRequestResponse, "GetDisclosureRequest", READERS;
-        list_disclosure_requests: ListDisclosureRequestsRequest => ListDisclosureRequestsResponse, "ListDisclosureRequests", READERS;
+        list_publications: ListPublicationsRequest => ListPublicationsResponse;
+        set_reassessment: SetReassessmentRequest => SetReassessmentResponse;
+        create_disclosure_request: CreateDisclosureRequestRequest => CreateDisclosureRequestResponse;
+        get_disclosure_request: GetDisclosureRequestRequest => GetDisclosureRequestResponse;
+        list_disclosure_requests: ListDisclosureRequestsRequest => ListDisclosureRequestsResponse;
     }
-    others {}
 }

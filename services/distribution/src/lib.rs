@@ -221,13 +221,7 @@ impl Program for Distribution {
             rules,
         }));
         let lists = limited!(DistributionServiceServer::new(lists));
-        let add = |server: Server| {
-            server
-                .add(lists, api::RIGHTS)
-                .add(deliveries, deliveries::RIGHTS)
-                .add(public, disclosure::PUBLIC_RIGHTS)
-                .add(disclosure, disclosure::RIGHTS)
-        };
+        let add = |server: Server| server.with(lists).with(deliveries).with(public).with(disclosure);
         let records = config.follow.source();
         let domain =
             DistributionDomain { holidays, key: receipts, time_zone: config.time_zone, paper_from, pauses };

@@ -17,8 +17,8 @@ use jiyao_proto::server::records::v1::records_service_server::RecordsService;
 use jiyao_proto::stored::v1 as stored;
 use jiyao_reader::Words;
 use jiyao_serve::{
-    Answers, Asked, CLEARED, CLERKS, Caller, Interest, Late, Page, PageQuery, Principal, READERS, Wanted,
-    Workers, answer, cursor_from, cursor_to, list_of, page_size, places_of, service, wait_for,
+    Answers, Asked, CLEARED, Caller, Interest, Late, Page, PageQuery, Principal, Wanted, Workers, answer,
+    cursor_from, cursor_to, list_of, page_size, places_of, service, wait_for,
 };
 use jiyao_wire::{Mask, check_count};
 use prost::Message as _;
@@ -672,25 +672,17 @@ fn decisions(document: &stored::MinutesDocument) -> Vec<api::DecisionEntry> {
 }
 
 service! {
-    RecordsService for Api, at "/jiyao.records.v1.RecordsService";
+    RecordsService for Api;
     calls {
-        read_minutes: ReadMinutesRequest => ReadMinutesResponse, "ReadMinutes", READERS;
-        search_minutes: SearchMinutesRequest => SearchMinutesResponse, "SearchMinutes", READERS;
-        list_decisions: ListDecisionsRequest => ListDecisionsResponse, "ListDecisions", READERS;
-        resolve_doubt: ResolveDoubtRequest => ResolveDoubtResponse, "ResolveDoubt", CLERKS;
-        correct_fact: CorrectFactRequest => CorrectFactResponse, "CorrectFact", CLERKS;
-        create_organ: CreateOrganRequest => CreateOrganResponse, "CreateOrgan", CLERKS;
-        list_organs: ListOrgansRequest => ListOrgansResponse, "ListOrgans", READERS;
+        read_minutes: ReadMinutesRequest => ReadMinutesResponse;
+        search_minutes: SearchMinutesRequest => SearchMinutesResponse;
+        list_decisions: ListDecisionsRequest => ListDecisionsResponse;
+        resolve_doubt: ResolveDoubtRequest => ResolveDoubtResponse;
+        correct_fact: CorrectFactRequest => CorrectFactResponse;
+        create_organ: CreateOrganRequest => CreateOrganResponse;
+        list_organs: ListOrgansRequest => ListOrgansResponse;
     }
     others {
-        "ImportMinutes", CLERKS;
-        "GetMinutes", READERS;
-        "GetMinutesText", READERS;
-        "ListMinutes", READERS;
-        "WatchMinutes", READERS;
-        "UploadSource", CLERKS;
-    }
-    {
         async fn import_minutes(
             &self,
             request: Request<api::ImportMinutesRequest>,

@@ -180,9 +180,7 @@ impl Program for Records {
             needs_scope: distribution.is_some(),
         };
         let parts = Parts { name: Self::NAME, config: config.serve, listener, stop: stop.clone() };
-        let add = |server: Server| {
-            server.add(api, api::RIGHTS).add(lifecycle, lifecycle::RIGHTS).add(matters, matters::RIGHTS)
-        };
+        let add = |server: Server| server.with(api).with(lifecycle).with(matters);
         let swept = uploads.clone();
         let opened = move |ledger: Ledger<RecordsDomain>, ready: Ready| {
             // The folder is this process's alone by now.

@@ -13,7 +13,7 @@ use jiyao_proto::journal::v1::Cursor;
 use jiyao_proto::records::v1::{self as api, clause_change, side};
 use jiyao_proto::server::records::v1::lifecycle_service_server::LifecycleService;
 use jiyao_proto::stored::v1::RecusalsKnown;
-use jiyao_serve::{Asked, CLERKS, Caller, Followed, Interest, LEADERS, READERS, cursor_to, service};
+use jiyao_serve::{Asked, Caller, Followed, Interest, cursor_to, service};
 use jiyao_wire::{Asks, check_count};
 use prost::Message as _;
 
@@ -289,36 +289,35 @@ impl LifecycleApi {
 }
 
 service! {
-    LifecycleService for LifecycleApi, at "/jiyao.records.v1.LifecycleService";
+    LifecycleService for LifecycleApi;
     acts step -> minutes {
-        submit_minutes: SubmitMinutesRequest => SubmitMinutesResponse, "SubmitMinutes", CLERKS;
-        review_minutes: ReviewMinutesRequest => ReviewMinutesResponse, "ReviewMinutes", LEADERS;
-        sign_minutes: SignMinutesRequest => SignMinutesResponse, "SignMinutes", LEADERS;
-        proofread_minutes: ProofreadMinutesRequest => ProofreadMinutesResponse, "ProofreadMinutes", CLERKS;
-        register_minutes: RegisterMinutesRequest => RegisterMinutesResponse, "RegisterMinutes", CLERKS;
-        print_minutes: PrintMinutesRequest => PrintMinutesResponse, "PrintMinutes", CLERKS;
-        issue_minutes: IssueMinutesRequest => IssueMinutesResponse, "IssueMinutes", CLERKS;
-        publish_minutes: PublishMinutesRequest => PublishMinutesResponse, "PublishMinutes", CLERKS;
-        mark_passage: MarkPassageRequest => MarkPassageResponse, "MarkPassage", CLERKS;
-        archive_minutes: ArchiveMinutesRequest => ArchiveMinutesResponse, "ArchiveMinutes", CLERKS;
-        record_quorum_outcome: RecordQuorumOutcomeRequest => RecordQuorumOutcomeResponse, "RecordQuorumOutcome", CLERKS;
-        propose_disclosure: ProposeDisclosureRequest => ProposeDisclosureResponse, "ProposeDisclosure", CLERKS;
-        set_secrecy: SetSecrecyRequest => SetSecrecyResponse, "SetSecrecy", CLERKS;
-        flag_major_decision: FlagMajorDecisionRequest => FlagMajorDecisionResponse, "FlagMajorDecision", CLERKS;
-        declassify_minutes: DeclassifyMinutesRequest => DeclassifyMinutesResponse, "DeclassifyMinutes", LEADERS;
-        reclassify_minutes: ReclassifyMinutesRequest => ReclassifyMinutesResponse, "ReclassifyMinutes", LEADERS;
-        revoke_minutes: RevokeMinutesRequest => RevokeMinutesResponse, "RevokeMinutes", LEADERS;
-        repeal_minutes: RepealMinutesRequest => RepealMinutesResponse, "RepealMinutes", LEADERS;
-        void_import: VoidImportRequest => VoidImportResponse, "VoidImport", CLERKS;
+        submit_minutes: SubmitMinutesRequest => SubmitMinutesResponse;
+        review_minutes: ReviewMinutesRequest => ReviewMinutesResponse;
+        sign_minutes: SignMinutesRequest => SignMinutesResponse;
+        proofread_minutes: ProofreadMinutesRequest => ProofreadMinutesResponse;
+        register_minutes: RegisterMinutesRequest => RegisterMinutesResponse;
+        print_minutes: PrintMinutesRequest => PrintMinutesResponse;
+        issue_minutes: IssueMinutesRequest => IssueMinutesResponse;
+        publish_minutes: PublishMinutesRequest => PublishMinutesResponse;
+        mark_passage: MarkPassageRequest => MarkPassageResponse;
+        archive_minutes: ArchiveMinutesRequest => ArchiveMinutesResponse;
+        record_quorum_outcome: RecordQuorumOutcomeRequest => RecordQuorumOutcomeResponse;
+        propose_disclosure: ProposeDisclosureRequest => ProposeDisclosureResponse;
+        set_secrecy: SetSecrecyRequest => SetSecrecyResponse;
+        flag_major_decision: FlagMajorDecisionRequest => FlagMajorDecisionResponse;
+        declassify_minutes: DeclassifyMinutesRequest => DeclassifyMinutesResponse;
+        reclassify_minutes: ReclassifyMinutesRequest => ReclassifyMinutesResponse;
+        revoke_minutes: RevokeMinutesRequest => RevokeMinutesResponse;
+        repeal_minutes: RepealMinutesRequest => RepealMinutesResponse;
+        void_import: VoidImportRequest => VoidImportResponse;
     }
     calls {
-        update_draft: UpdateDraftRequest => UpdateDraftResponse, "UpdateDraft", CLERKS;
-        compare_versions: CompareVersionsRequest => CompareVersionsResponse, "CompareVersions", READERS;
-        get_standing: GetStandingRequest => GetStandingResponse, "GetStanding", READERS;
-        record_proceedings: RecordProceedingsRequest => RecordProceedingsResponse, "RecordProceedings", CLERKS;
-        get_proceedings: GetProceedingsRequest => GetProceedingsResponse, "GetProceedings", READERS;
-        set_sign_off: SetSignOffRequest => SetSignOffResponse, "SetSignOff", CLERKS;
-        get_sign_off: GetSignOffRequest => GetSignOffResponse, "GetSignOff", READERS;
+        update_draft: UpdateDraftRequest => UpdateDraftResponse;
+        compare_versions: CompareVersionsRequest => CompareVersionsResponse;
+        get_standing: GetStandingRequest => GetStandingResponse;
+        record_proceedings: RecordProceedingsRequest => RecordProceedingsResponse;
+        get_proceedings: GetProceedingsRequest => GetProceedingsResponse;
+        set_sign_off: SetSignOffRequest => SetSignOffResponse;
+        get_sign_off: GetSignOffRequest => GetSignOffResponse;
     }
-    others {}
 }

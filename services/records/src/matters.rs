@@ -14,8 +14,8 @@ use jiyao_proto::journal::v1::event::Kind;
 use jiyao_proto::records::v1::{self as api, get_board_request::By};
 use jiyao_proto::server::records::v1::matters_service_server::MattersService;
 use jiyao_serve::{
-    Answers, Asked, CLERKS, Caller, LEADERS, Late, Page, PageQuery, Principal, READERS, Role, SUPERVISORS,
-    UNITS, cursor_from, cursor_to, list_of, page_size, service, wait_for,
+    Answers, Asked, Caller, Late, Page, PageQuery, Principal, cursor_from, cursor_to, list_of, page_size,
+    service, wait_for,
 };
 use jiyao_wire::{Asks, check_count, light_up, required_date};
 use prost::Message as _;
@@ -29,10 +29,6 @@ use crate::domain::{Command, RecordsDomain};
 use crate::follow_up::{AskPick, ByHand, FollowUp, Place};
 use crate::keys;
 use crate::sight::{self, MatterSight};
-
-/// Whoever may say what another body decided, or what was issued.
-const ALL_WHO_ACT: &[Role] = &[Role::Clerk, Role::Unit, Role::Supervisor];
-const THOSE_WHO_PICK: &[Role] = &[Role::Clerk, Role::Supervisor];
 
 /// Longest text of a matter, in bytes.
 const LONGEST_WORDS: usize = 8000;
@@ -602,53 +598,50 @@ fn closure_of_organ(
 }
 
 service! {
-    MattersService for MattersApi, at "/jiyao.records.v1.MattersService";
+    MattersService for MattersApi;
     acts act -> matter {
-        approve_matter: ApproveMatterRequest => ApproveMatterResponse, "ApproveMatter", LEADERS;
-        notify_matter: NotifyMatterRequest => NotifyMatterResponse, "NotifyMatter", SUPERVISORS;
-        accept_matter: AcceptMatterRequest => AcceptMatterResponse, "AcceptMatter", UNITS;
-        record_progress: RecordProgressRequest => RecordProgressResponse, "RecordProgress", UNITS;
-        record_revision: RecordRevisionRequest => RecordRevisionResponse, "RecordRevision", UNITS;
-        dispatch_matter: DispatchMatterRequest => DispatchMatterResponse, "DispatchMatter", UNITS;
-        record_outcome: RecordOutcomeRequest => RecordOutcomeResponse, "RecordOutcome", ALL_WHO_ACT;
-        record_issued_document: RecordIssuedDocumentRequest => RecordIssuedDocumentResponse, "RecordIssuedDocument", ALL_WHO_ACT;
-        reach_milestone: ReachMilestoneRequest => ReachMilestoneResponse, "ReachMilestone", UNITS;
-        report_matter: ReportMatterRequest => ReportMatterResponse, "ReportMatter", UNITS;
-        review_matter: ReviewMatterRequest => ReviewMatterResponse, "ReviewMatter", SUPERVISORS;
-        ask_extension: AskExtensionRequest => AskExtensionResponse, "AskExtension", UNITS;
-        decide_extension: DecideExtensionRequest => DecideExtensionResponse, "DecideExtension", LEADERS;
-        suspend_matter: SuspendMatterRequest => SuspendMatterResponse, "SuspendMatter", LEADERS;
-        resume_matter: ResumeMatterRequest => ResumeMatterResponse, "ResumeMatter", LEADERS;
-        strike_off_matter: StrikeOffMatterRequest => StrikeOffMatterResponse, "StrikeOffMatter", SUPERVISORS;
-        reopen_matter: ReopenMatterRequest => ReopenMatterResponse, "ReopenMatter", SUPERVISORS;
-        list_matter_publicly: ListMatterPubliclyRequest => ListMatterPubliclyResponse, "ListMatterPublicly", SUPERVISORS;
-        extend_listing: ExtendListingRequest => ExtendListingResponse, "ExtendListing", SUPERVISORS;
-        delist_matter: DelistMatterRequest => DelistMatterResponse, "DelistMatter", SUPERVISORS;
-        send_slip: SendSlipRequest => SendSlipResponse, "SendSlip", SUPERVISORS;
-        answer_slip: AnswerSlipRequest => AnswerSlipResponse, "AnswerSlip", UNITS;
-        object_to_conclusion: ObjectToConclusionRequest => ObjectToConclusionResponse, "ObjectToConclusion", UNITS;
-        decide_objection: DecideObjectionRequest => DecideObjectionResponse, "DecideObjection", LEADERS;
-        answer_raiser: AnswerRaiserRequest => AnswerRaiserResponse, "AnswerRaiser", SUPERVISORS;
+        approve_matter: ApproveMatterRequest => ApproveMatterResponse;
+        notify_matter: NotifyMatterRequest => NotifyMatterResponse;
+        accept_matter: AcceptMatterRequest => AcceptMatterResponse;
+        record_progress: RecordProgressRequest => RecordProgressResponse;
+        record_revision: RecordRevisionRequest => RecordRevisionResponse;
+        dispatch_matter: DispatchMatterRequest => DispatchMatterResponse;
+        record_outcome: RecordOutcomeRequest => RecordOutcomeResponse;
+        record_issued_document: RecordIssuedDocumentRequest => RecordIssuedDocumentResponse;
+        reach_milestone: ReachMilestoneRequest => ReachMilestoneResponse;
+        report_matter: ReportMatterRequest => ReportMatterResponse;
+        review_matter: ReviewMatterRequest => ReviewMatterResponse;
+        ask_extension: AskExtensionRequest => AskExtensionResponse;
+        decide_extension: DecideExtensionRequest => DecideExtensionResponse;
+        suspend_matter: SuspendMatterRequest => SuspendMatterResponse;
+        resume_matter: ResumeMatterRequest => ResumeMatterResponse;
+        strike_off_matter: StrikeOffMatterRequest => StrikeOffMatterResponse;
+        reopen_matter: ReopenMatterRequest => ReopenMatterResponse;
+        list_matter_publicly: ListMatterPubliclyRequest => ListMatterPubliclyResponse;
+        extend_listing: ExtendListingRequest => ExtendListingResponse;
+        delist_matter: DelistMatterRequest => DelistMatterResponse;
+        send_slip: SendSlipRequest => SendSlipResponse;
+        answer_slip: AnswerSlipRequest => AnswerSlipResponse;
+        object_to_conclusion: ObjectToConclusionRequest => ObjectToConclusionResponse;
+        decide_objection: DecideObjectionRequest => DecideObjectionResponse;
+        answer_raiser: AnswerRaiserRequest => AnswerRaiserResponse;
     }
     calls {
-        pick_matters: PickMattersRequest => PickMattersResponse, "PickMatters", THOSE_WHO_PICK;
-        create_matter: CreateMatterRequest => CreateMatterResponse, "CreateMatter", THOSE_WHO_PICK;
-        get_matter: GetMatterRequest => GetMatterResponse, "GetMatter", READERS;
-        list_matters: ListMattersRequest => ListMattersResponse, "ListMatters", READERS;
-        get_board: GetBoardRequest => GetBoardResponse, "GetBoard", READERS;
-        what_became_of: WhatBecameOfRequest => WhatBecameOfResponse, "WhatBecameOf", READERS;
-        get_bulletin: GetBulletinRequest => GetBulletinResponse, "GetBulletin", READERS;
-        list_last_meeting_matters: ListLastMeetingMattersRequest => ListLastMeetingMattersResponse, "ListLastMeetingMatters", READERS;
-        check_closure: CheckClosureRequest => CheckClosureResponse, "CheckClosure", READERS;
-        update_measure_list: UpdateMeasureListRequest => UpdateMeasureListResponse, "UpdateMeasureList", ALL_WHO_ACT;
-        get_measure_list: GetMeasureListRequest => GetMeasureListResponse, "GetMeasureList", READERS;
-        set_follow_up_rules: SetFollowUpRulesRequest => SetFollowUpRulesResponse, "SetFollowUpRules", CLERKS;
-        get_follow_up_rules: GetFollowUpRulesRequest => GetFollowUpRulesResponse, "GetFollowUpRules", READERS;
+        pick_matters: PickMattersRequest => PickMattersResponse;
+        create_matter: CreateMatterRequest => CreateMatterResponse;
+        get_matter: GetMatterRequest => GetMatterResponse;
+        list_matters: ListMattersRequest => ListMattersResponse;
+        get_board: GetBoardRequest => GetBoardResponse;
+        what_became_of: WhatBecameOfRequest => WhatBecameOfResponse;
+        get_bulletin: GetBulletinRequest => GetBulletinResponse;
+        list_last_meeting_matters: ListLastMeetingMattersRequest => ListLastMeetingMattersResponse;
+        check_closure: CheckClosureRequest => CheckClosureResponse;
+        update_measure_list: UpdateMeasureListRequest => UpdateMeasureListResponse;
+        get_measure_list: GetMeasureListRequest => GetMeasureListResponse;
+        set_follow_up_rules: SetFollowUpRulesRequest => SetFollowUpRulesResponse;
+        get_follow_up_rules: GetFollowUpRulesRequest => GetFollowUpRulesResponse;
     }
     others {
-        "WatchMatters", READERS;
-    }
-    {
         type WatchMattersStream = Answers<api::WatchMattersResponse>;
 
         async fn watch_matters(

@@ -25,6 +25,11 @@ pub mod jiyao {
             include!("jiyao.operations.v1.rs");
         }
     }
+    pub mod options {
+        pub mod v1 {
+            include!("jiyao.options.v1.rs");
+        }
+    }
     pub mod records {
         pub mod v1 {
             include!("jiyao.records.v1.rs");
