@@ -5,6 +5,7 @@
 //! and after all parts draws `target/speed.svg`.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -42,6 +43,8 @@ const PARTS: [&str; 5] = [READS, WRITES, BESIDE, FOLLOWS, STARTS];
 /// Lists and boards that are read beside imports, and by how many at once.
 const BESIDE_CALLS: usize = 6_400;
 const BESIDE_AT_ONCE: usize = 8;
+/// Imports a second, where they come at their own pace.
+const PACE: u32 = 500;
 const IMPORT: &str = "/jiyao.records.v1.RecordsService/ImportMinutes";
 const ACCEPT: &str = "/jiyao.records.v1.MattersService/AcceptMatter";
 
@@ -214,6 +217,29 @@ async fn fill(client: &Client, from: usize, to: usize) -> Result<f64> {
         ended??;
     }
     Ok((to - from) as f64 / start.elapsed().as_secs_f64())
+}
+
+/// Imports until it is stopped: so many a second, or as many as there is room for.
+async fn import_on(client: Client, from: usize, pace: Option<u32>, imported: Arc<AtomicUsize>) -> Result<()> {
+    let mut ticks = pace.map(|pace| tokio::time::interval(Duration::from_secs(1) / pace));
+    let mut under_way = tokio::task::JoinSet::new();
+    for n in from.. {
+        if let Some(ticks) = &mut ticks {
+            ticks.tick().await;
+        }
+        if under_way.len() == AT_ONCE
+            && let Some(ended) = under_way.join_next().await
+        {
+            ended??;
+        }
+        let (client, imported) = (client.clone(), Arc::clone(&imported));
+        under_way.spawn(async move {
+            client.import_minutes(Import::new("organs/linlan", small(n).into_bytes())).await?;
+            imported.fetch_add(1, Relaxed);
+            anyhow::Ok(())
+        });
+    }
+    Ok(())
 }
 
 /// The same call by so many at once; how many a second.
@@ -527,39 +553,52 @@ impl Run {
             ("ListMinutes, 100", "/jiyao.records.v1.RecordsService/ListMinutes", list.encode_to_vec()),
             ("GetBoard", "/jiyao.records.v1.MattersService/GetBoard", board.encode_to_vec()),
         ];
-        let client = self.client.clone();
-        let importing = tokio::spawn(async move { fill(&client, 5_000_000, 6_000_000).await });
-        for (what, path, message) in reads {
-            let (start, message) = (Instant::now(), Bytes::from(message));
-            let mut tasks = tokio::task::JoinSet::new();
-            for _ in 0..BESIDE_AT_ONCE {
-                let (channel, message) = (channel(&self.service.address).await?, message.clone());
-                tasks.spawn(async move {
-                    let (mut took, mut refused) = (Vec::new(), 0_usize);
-                    for _ in 0..BESIDE_CALLS / BESIDE_AT_ONCE {
-                        let start = Instant::now();
-                        let answer = ask(&channel, path, Request::new(message.clone())).await;
-                        refused += usize::from(answer.is_err());
-                        took.push(start.elapsed());
-                    }
-                    (took, refused)
-                });
+        for (n, pace) in [Some(PACE), None].into_iter().enumerate() {
+            let (client, imported) = (self.client.clone(), Arc::new(AtomicUsize::new(0)));
+            let from = 5_000_000 + n * 500_000;
+            let importing = tokio::spawn(import_on(client, from, pace, Arc::clone(&imported)));
+            for (what, path, message) in &reads {
+                let before = imported.load(Relaxed);
+                let start = Instant::now();
+                let (took, refused) = self.read_on(path, &Bytes::from(message.clone())).await?;
+                let (passed, load) =
+                    (start.elapsed().as_secs_f64(), if pace.is_some() { "paced" } else { "all" });
+                println!(
+                    "{what} beside {load} imports: {:.0} a second, p99 {:.1?}, {refused} refused; {:.0} imports a second",
+                    BESIDE_CALLS as f64 / passed,
+                    took[took.len() * 99 / 100],
+                    (imported.load(Relaxed) - before) as f64 / passed
+                );
             }
-            let (mut took, mut refused) = (Vec::new(), 0);
-            for (of_one, refused_of_one) in tasks.join_all().await {
-                took.extend(of_one);
-                refused += refused_of_one;
-            }
-            took.sort_unstable();
-            println!(
-                "{what} beside imports: {:.0} a second, p99 {:.1?}, {refused} refused",
-                BESIDE_CALLS as f64 / start.elapsed().as_secs_f64(),
-                took[took.len() * 99 / 100]
-            );
+            importing.abort();
+            let _ = importing.await;
         }
-        importing.abort();
-        let _ = importing.await;
         Ok(())
+    }
+
+    /// The same read by some at once; how long each took, the shortest first, and how many were refused.
+    async fn read_on(&self, path: &'static str, message: &Bytes) -> Result<(Vec<Duration>, usize)> {
+        let mut tasks = tokio::task::JoinSet::new();
+        for _ in 0..BESIDE_AT_ONCE {
+            let (channel, message) = (channel(&self.service.address).await?, message.clone());
+            tasks.spawn(async move {
+                let (mut took, mut refused) = (Vec::new(), 0_usize);
+                for _ in 0..BESIDE_CALLS / BESIDE_AT_ONCE {
+                    let start = Instant::now();
+                    let answer = ask(&channel, path, Request::new(message.clone())).await;
+                    refused += usize::from(answer.is_err());
+                    took.push(start.elapsed());
+                }
+                (took, refused)
+            });
+        }
+        let (mut took, mut refused) = (Vec::new(), 0);
+        for (of_one, refused_of_one) in tasks.join_all().await {
+            took.extend(of_one);
+            refused += refused_of_one;
+        }
+        took.sort_unstable();
+        Ok((took, refused))
     }
 
     fn grown(&mut self, what: &str, few: Speed, many: Speed) {
