@@ -8,8 +8,9 @@ use jiyao_client::{Client, Error, Import, ListMinutes, Position};
 use jiyao_fault::Reason;
 use jiyao_proto::journal::v1::GetHeadRequest;
 use jiyao_proto::journal::v1::journal_service_client::JournalServiceClient;
+use jiyao_proto::records::v1::lifecycle_service_client::LifecycleServiceClient;
 use jiyao_proto::records::v1::records_service_client::RecordsServiceClient;
-use jiyao_proto::records::v1::{CreateOrganRequest, GetMinutesRequest};
+use jiyao_proto::records::v1::{self as api, CreateOrganRequest, GetMinutesRequest};
 use jiyao_proto::records::v1::{
     ImportMinutesRequest, ListMinutesRequest, Organ, ReadMinutesRequest, Source, UploadSourceRequest, source,
 };
@@ -294,6 +295,46 @@ async fn cursors_of_another_journal_or_of_a_future() -> Result<()> {
     bench.services.stop().await
 }
 
+/// What is there and what is not are told apart: an organ, minutes, a revision of them.
+#[tokio::test]
+async fn a_text_is_handed_in_as_it_is_and_a_missing_revision_is_named() -> Result<()> {
+    let bench = Bench::new().await?;
+    let mut records = RecordsServiceClient::new(bench.channel().await?);
+    let source = |from| Some(Source { from: Some(from) });
+    let import =
+        |source| ImportMinutesRequest { parent: "organs/linlan".to_owned(), source, ..Default::default() };
+    let of_text = import(source(source::From::Text(SAMPLE.to_owned())));
+    let made = records.import_minutes(of_text).await?.into_inner().minutes.unwrap_or_default();
+    assert_eq!(bench.client.minutes_text(&made.name).await?, SAMPLE.as_bytes(), "byte for byte");
+    // The same bytes are the same minutes.
+    let of_bytes = import(source(source::From::Content(SAMPLE.into())));
+    assert!(records.import_minutes(of_bytes).await?.into_inner().already_recorded);
+    let nothing = import(source(source::From::Text(String::new())));
+    let refused = records.import_minutes(nothing).await.unwrap_err();
+    assert_eq!(of_status(&refused), refusal(Reason::SourceEmpty, "source.text"));
+
+    let revision = |revision| GetMinutesRequest { name: made.name.clone(), revision, ..Default::default() };
+    assert!(records.get_minutes(revision(1)).await.is_ok());
+    let missing = records.get_minutes(revision(99)).await.unwrap_err();
+    assert_eq!(of_status(&missing), refusal(Reason::RevisionNotFound, "revision"));
+    let told = jiyao_wire::from_status(&missing);
+    assert_eq!((told.metadata["revision"].as_str(), told.metadata["newest"].as_str()), ("99", "1"));
+    let side = |revision| {
+        let of = api::RevisionName { name: made.name.clone(), revision };
+        Some(api::Side { of: Some(api::side::Of::Revision(of)) })
+    };
+    let compare = api::CompareVersionsRequest { before: side(1), after: side(7) };
+    let mut life = LifecycleServiceClient::new(bench.channel().await?);
+    let missing = life.compare_versions(compare).await.unwrap_err();
+    assert_eq!(jiyao_wire::from_status(&missing).reason, Some(Reason::RevisionNotFound), "{missing}");
+
+    assert_eq!(bench.client.organ("organs/linlan").await?.name, "organs/linlan");
+    let missing = bench.client.organ("organs/nowhere").await;
+    assert_eq!(said(missing), refusal(Reason::OrganNotFound, "name"));
+    assert_eq!(said(bench.client.organ("linlan").await), refusal(Reason::FieldInvalid, "name"));
+    bench.services.stop().await
+}
+
 #[tokio::test]
 async fn messages_over_the_limit_are_refused_and_the_service_goes_on() -> Result<()> {
     let bench = Bench::new().await?;
@@ -301,7 +342,8 @@ async fn messages_over_the_limit_are_refused_and_the_service_goes_on() -> Result
     let source = Some(Source { from: Some(source::From::Content(vec![b'a'; 2 << 20])) });
     let request = ImportMinutesRequest { parent: "organs/linlan".to_owned(), source, ..Default::default() };
     let status = records.import_minutes(request).await.unwrap_err();
-    assert_eq!(of_status(&status), (Some(Reason::MessageUnreadable), Vec::new()), "{status}");
+    assert_eq!(of_status(&status), (Some(Reason::MessageTooLarge), Vec::new()), "{status}");
+    assert!(status.message().contains("UploadSource"), "{status}");
     let chunk = tokio_stream::iter([UploadSourceRequest { chunk: vec![b'a'; 100 << 10] }]);
     let status = records.upload_source(chunk).await.unwrap_err();
     assert_eq!(of_status(&status), refusal(Reason::SourceTooLarge, "chunk"));

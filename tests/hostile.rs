@@ -404,8 +404,9 @@ async fn messages_and_deadlines_beyond_sense_are_refused_one_by_one() -> Result<
         outer
     });
     let (unreadable, required) = (Some(Reason::MessageUnreadable), Some(Reason::FieldRequired));
+    let too_large = Some(Reason::MessageTooLarge);
     for (what, payload, reason) in [
-        ("a length of 4 GB", message(&[1, 2, 3], u32::MAX as usize), unreadable),
+        ("a length of 4 GB", message(&[1, 2, 3], u32::MAX as usize), too_large),
         ("a length that lies", message(&[1, 2, 3], 3000), unreadable),
         ("10,000 groups in each other", message(&deep, deep.len()), unreadable),
         // What no field has is passed over.

@@ -12,7 +12,7 @@ use prost_reflect::DescriptorPool;
 const RIGHTS: &str = "
 records.v1.RecordsService
   clerk: CorrectFact CreateOrgan ImportMinutes ResolveDoubt UploadSource
-  clerk reader service auditor unit supervisor leader: GetMinutes GetMinutesText ListDecisions ListMinutes
+  clerk reader service auditor unit supervisor leader: GetMinutes GetMinutesText GetOrgan ListDecisions ListMinutes
     ListOrgans ReadMinutes SearchMinutes WatchMinutes
 records.v1.LifecycleService
   clerk: ArchiveMinutes FlagMajorDecision IssueMinutes MarkPassage PrintMinutes ProofreadMinutes

@@ -391,6 +391,17 @@ impl Client {
         answer.into_inner().organ.map(types::organ).ok_or_else(|| self.records.malformed("create an organ"))
     }
 
+    /// An organ by name, `organs/{organ}`.
+    ///
+    /// # Errors
+    /// `ORGAN_NOT_FOUND`, `FIELD_INVALID`.
+    pub async fn organ(&self, name: &str) -> Result<Organ, Error> {
+        let request = wire::GetOrganRequest { name: name.to_owned(), read_after: None };
+        let once = async |channel, request| api(channel).get_organ(request).await;
+        let answer = self.records.call("get an organ", request, once).await?;
+        answer.into_inner().organ.map(types::organ).ok_or_else(|| self.records.malformed("get an organ"))
+    }
+
     /// A page of organs by id; `called`: only the one with this name or alias.
     ///
     /// # Errors

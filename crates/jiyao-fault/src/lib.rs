@@ -141,6 +141,8 @@ reasons! {
     ClockJumped = "CLOCK_JUMPED", FailedPrecondition;
     ContentChanged = "CONTENT_CHANGED", FailedPrecondition;
     ReadTooLong = "READ_TOO_LONG", ResourceExhausted;
+    RevisionNotFound = "REVISION_NOT_FOUND", NotFound;
+    MessageTooLarge = "MESSAGE_TOO_LARGE", InvalidArgument;
 }
 
 impl Reason {

@@ -23,6 +23,7 @@ use crate::allowance::Paid;
 use crate::answer::Caller;
 use crate::identity::{Identities, Principal, Role};
 use crate::incoming::{Share, Traffic};
+use crate::server::REQUEST_LIMIT;
 
 /// What anyone may call who reaches the port.
 const OPEN: [&str; 2] = ["/grpc.health.v1.Health/", "/grpc.reflection."];
@@ -277,7 +278,10 @@ fn with_reason(response: http::Response<Body>, lang: Lang) -> http::Response<Bod
     if !is_of_message || !status.details().is_empty() {
         return response;
     }
-    let fault = Fault::new(Reason::MessageUnreadable).with("detail", status.message());
+    let fault = match status.code() {
+        Code::OutOfRange => Fault::new(Reason::MessageTooLarge).with("limit", REQUEST_LIMIT),
+        _ => Fault::new(Reason::MessageUnreadable).with("detail", status.message()),
+    };
     jiyao_wire::to_status(&fault, lang).into_http()
 }
 

@@ -152,6 +152,7 @@ impl Api {
         let read = move |interest: &Interest| {
             let (original, field) = match from {
                 SourceFrom::Content(bytes) => (bytes, "source.content"),
+                SourceFrom::Text(text) => (text.into_bytes(), "source.text"),
                 SourceFrom::Uploaded(name) => {
                     let field = "source.uploaded";
                     let source = Source::parse(&name, field)?;
@@ -549,6 +550,14 @@ impl Api {
         Ok(api::CreateOrganResponse { position: Some(cursor_to(&committed.cursor)), ..response })
     }
 
+    async fn get_organ(&self, _: Caller, request: api::GetOrganRequest) -> Result<api::GetOrganResponse> {
+        let name = Organ::parse(&request.name, "name")?;
+        let ledger = self.ledger.get()?;
+        wait_for(ledger, None, request.read_after.as_ref()).await?;
+        let (organ, sequence) = ledger.read(|view| view.organ(&name, "name"))?;
+        Ok(api::GetOrganResponse { organ: Some(organ), sequence })
+    }
+
     async fn list_organs(
         &self,
         _: Caller,
@@ -680,6 +689,7 @@ service! {
         resolve_doubt: ResolveDoubtRequest => ResolveDoubtResponse;
         correct_fact: CorrectFactRequest => CorrectFactResponse;
         create_organ: CreateOrganRequest => CreateOrganResponse;
+        get_organ: GetOrganRequest => GetOrganResponse;
         list_organs: ListOrgansRequest => ListOrgansResponse;
     }
     others {

@@ -31,6 +31,12 @@ pub(crate) fn no_minutes(name: &Minutes, field: &str) -> Fault {
     Fault::new(Reason::MinutesNotFound).at(field).with("minutes", name)
 }
 
+/// The refusal where the minutes are there and such a revision of them is not.
+fn no_revision(name: &Minutes, revision: u64, newest: u64) -> Fault {
+    let fault = Fault::new(Reason::RevisionNotFound).at("revision");
+    fault.with("minutes", name).with("revision", revision).with("newest", newest)
+}
+
 /// Minutes whose content was erased.
 pub(crate) fn no_content(name: &Minutes) -> Fault {
     Fault::new(Reason::MinutesErased).with("minutes", name)
@@ -70,25 +76,27 @@ pub(crate) trait View: Lookup {
     /// A revision, 0 the newest.
     fn revision(&self, name: &Minutes, revision: u64) -> Result<MinutesDocument> {
         let newest = self.document(name, "name")?;
-        let is_newest = newest.minutes.as_ref().is_some_and(|minutes| minutes.revision == revision);
-        if revision == 0 || is_newest {
+        let of_newest = newest.minutes.as_ref().map_or(0, |minutes| minutes.revision);
+        if revision == 0 || of_newest == revision {
             return Ok(newest);
         }
         let found = self.value(&keys::revision(name, revision))?;
-        from_proto(&found.ok_or_else(|| no_minutes(name, "revision"))?)
+        from_proto(&found.ok_or_else(|| no_revision(name, revision, of_newest))?)
     }
 
     /// A revision, 0 the newest, as it is encoded.
     fn encoded(&self, name: &Minutes, revision: u64) -> Result<Bytes> {
-        let decoded = |found: Option<Vec<u8>>, field| {
-            let found = Bytes::from(found.ok_or_else(|| no_minutes(name, field))?);
-            EncodedDocument::decode(found).map(|document| document.minutes).map_err(Fault::internal)
+        let decoded = |found: Vec<u8>| {
+            let document = EncodedDocument::decode(Bytes::from(found));
+            document.map(|document| document.minutes).map_err(Fault::internal)
         };
-        let newest = decoded(self.value(&document_of(name))?, "name")?;
-        if revision == 0 || origin(&newest)?.revision == revision {
+        let newest = decoded(self.value(&document_of(name))?.ok_or_else(|| no_minutes(name, "name"))?)?;
+        let of_newest = origin(&newest)?.revision;
+        if revision == 0 || of_newest == revision {
             return Ok(newest);
         }
-        decoded(self.value(&keys::revision(name, revision))?, "revision")
+        let found = self.value(&keys::revision(name, revision))?;
+        decoded(found.ok_or_else(|| no_revision(name, revision, of_newest))?)
     }
 
     /// The life of minutes: kept, or that with which they came in.

@@ -162,7 +162,7 @@ pub enum Reason {
     ErasureNotFound = 74,
     /// FAILED_PRECONDITION: the text prints another class (附注) than is decided. Metadata: {"printed": "…", "note": "…"}.
     DisclosureMismatch = 75,
-    /// INVALID_ARGUMENT: the message is larger than is taken, or not of its method's form. Metadata: {"detail": "…"}.
+    /// INVALID_ARGUMENT: the message is not of its method's form. Metadata: {"detail": "…"}.
     MessageUnreadable = 76,
     /// FAILED_PRECONDITION: the service's clock is far behind its last record, or moved against the time that passed.
     /// Nothing is recorded until it is right, or an operator accepts it (AcceptClock). `why` is BEHIND_LAST_RECORD or
@@ -175,6 +175,11 @@ pub enum Reason {
     /// RESOURCE_EXHAUSTED: the read looked at too much, or took so long that it held up what is recorded: ask for less, or
     /// once more.
     ReadTooLong = 79,
+    /// NOT_FOUND: the minutes are there, such a revision of them is not. Metadata: {"minutes": "…", "revision": "99",
+    /// "newest": "2"}.
+    RevisionNotFound = 80,
+    /// INVALID_ARGUMENT: the message has more bytes than is taken. Metadata: {"limit": "1048576"}.
+    MessageTooLarge = 81,
 }
 impl Reason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -263,6 +268,8 @@ impl Reason {
             Self::ClockJumped => "REASON_CLOCK_JUMPED",
             Self::ContentChanged => "REASON_CONTENT_CHANGED",
             Self::ReadTooLong => "REASON_READ_TOO_LONG",
+            Self::RevisionNotFound => "REASON_REVISION_NOT_FOUND",
+            Self::MessageTooLarge => "REASON_MESSAGE_TOO_LARGE",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -348,6 +355,8 @@ impl Reason {
             "REASON_CLOCK_JUMPED" => Some(Self::ClockJumped),
             "REASON_CONTENT_CHANGED" => Some(Self::ContentChanged),
             "REASON_READ_TOO_LONG" => Some(Self::ReadTooLong),
+            "REASON_REVISION_NOT_FOUND" => Some(Self::RevisionNotFound),
+            "REASON_MESSAGE_TOO_LARGE" => Some(Self::MessageTooLarge),
             _ => None,
         }
     }

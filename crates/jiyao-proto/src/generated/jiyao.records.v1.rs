@@ -1025,7 +1025,7 @@ impl Standing {
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Source {
     /// Exactly one.
-    #[prost(oneof = "source::From", tags = "1, 2")]
+    #[prost(oneof = "source::From", tags = "1, 2, 3")]
     pub from: ::core::option::Option<source::From>,
 }
 /// Nested message and enum types in `Source`.
@@ -1039,6 +1039,9 @@ pub mod source {
         /// `sources/{sha256 in hex}`.
         #[prost(string, tag = "2")]
         Uploaded(::prost::alloc::string::String),
+        /// Text as it is, at most 768 KiB: the same as its bytes in UTF-8 as `content`.
+        #[prost(string, tag = "3")]
+        Text(::prost::alloc::string::String),
     }
 }
 /// A dry run.
@@ -1375,6 +1378,26 @@ pub struct CreateOrganResponse {
     #[prost(message, optional, tag = "2")]
     pub position: ::core::option::Option<super::super::journal::v1::Cursor>,
 }
+/// Which organ.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetOrganRequest {
+    /// `organs/{organ}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Waits until this service shows at least this position of its own journal.
+    #[prost(message, optional, tag = "2")]
+    pub read_after: ::core::option::Option<super::super::journal::v1::Cursor>,
+}
+/// The organ.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetOrganResponse {
+    /// The organ.
+    #[prost(message, optional, tag = "1")]
+    pub organ: ::core::option::Option<Organ>,
+    /// Sequence of the last record that this read saw.
+    #[prost(uint64, tag = "2")]
+    pub sequence: u64,
+}
 /// Which organs.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListOrgansRequest {
@@ -1563,7 +1586,7 @@ pub mod records_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// One minutes with its facts. Errors: MINUTES_NOT_FOUND.
+        /// One minutes with its facts. Errors: MINUTES_NOT_FOUND, REVISION_NOT_FOUND.
         pub async fn get_minutes(
             &mut self,
             request: impl tonic::IntoRequest<super::GetMinutesRequest>,
@@ -1809,6 +1832,31 @@ pub mod records_service_client {
                 .insert(
                     GrpcMethod::new("jiyao.records.v1.RecordsService", "CreateOrgan"),
                 );
+            self.inner.unary(req, path, codec).await
+        }
+        /// An organ. Errors: ORGAN_NOT_FOUND, FIELD_REQUIRED, FIELD_INVALID.
+        pub async fn get_organ(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetOrganRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetOrganResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/jiyao.records.v1.RecordsService/GetOrgan",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("jiyao.records.v1.RecordsService", "GetOrgan"));
             self.inner.unary(req, path, codec).await
         }
         /// Pages through organs by id. Errors: PAGE_TOKEN_INVALID, FIELD_INVALID.
@@ -2864,7 +2912,8 @@ pub mod lifecycle_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// The clauses that differ between two revisions, or between two texts. Errors: MINUTES_NOT_FOUND, MINUTES_ERASED.
+        /// The clauses that differ between two revisions, or between two texts. Errors: MINUTES_NOT_FOUND,
+        /// REVISION_NOT_FOUND, MINUTES_ERASED.
         pub async fn compare_versions(
             &mut self,
             request: impl tonic::IntoRequest<super::CompareVersionsRequest>,

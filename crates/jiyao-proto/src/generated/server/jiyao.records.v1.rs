@@ -30,7 +30,7 @@ pub mod records_service_server {
             tonic::Response<crate::stored::v1::EncodedImportMinutesResponse>,
             tonic::Status,
         >;
-        /// One minutes with its facts. Errors: MINUTES_NOT_FOUND.
+        /// One minutes with its facts. Errors: MINUTES_NOT_FOUND, REVISION_NOT_FOUND.
         async fn get_minutes(
             &self,
             request: tonic::Request<crate::records::v1::GetMinutesRequest>,
@@ -123,6 +123,14 @@ pub mod records_service_server {
             request: tonic::Request<crate::records::v1::CreateOrganRequest>,
         ) -> std::result::Result<
             tonic::Response<crate::records::v1::CreateOrganResponse>,
+            tonic::Status,
+        >;
+        /// An organ. Errors: ORGAN_NOT_FOUND, FIELD_REQUIRED, FIELD_INVALID.
+        async fn get_organ(
+            &self,
+            request: tonic::Request<crate::records::v1::GetOrganRequest>,
+        ) -> std::result::Result<
+            tonic::Response<crate::records::v1::GetOrganResponse>,
             tonic::Status,
         >;
         /// Pages through organs by id. Errors: PAGE_TOKEN_INVALID, FIELD_INVALID.
@@ -748,6 +756,51 @@ pub mod records_service_server {
                     };
                     Box::pin(fut)
                 }
+                "/jiyao.records.v1.RecordsService/GetOrgan" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetOrganSvc<T: RecordsService>(pub Arc<T>);
+                    impl<
+                        T: RecordsService,
+                    > tonic::server::UnaryService<crate::records::v1::GetOrganRequest>
+                    for GetOrganSvc<T> {
+                        type Response = crate::records::v1::GetOrganResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<crate::records::v1::GetOrganRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RecordsService>::get_organ(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetOrganSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
                 "/jiyao.records.v1.RecordsService/ListOrgans" => {
                     #[allow(non_camel_case_types)]
                     struct ListOrgansSvc<T: RecordsService>(pub Arc<T>);
@@ -905,7 +958,8 @@ pub mod lifecycle_service_server {
             tonic::Response<crate::records::v1::UpdateDraftResponse>,
             tonic::Status,
         >;
-        /// The clauses that differ between two revisions, or between two texts. Errors: MINUTES_NOT_FOUND, MINUTES_ERASED.
+        /// The clauses that differ between two revisions, or between two texts. Errors: MINUTES_NOT_FOUND,
+        /// REVISION_NOT_FOUND, MINUTES_ERASED.
         async fn compare_versions(
             &self,
             request: tonic::Request<crate::records::v1::CompareVersionsRequest>,
