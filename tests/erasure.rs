@@ -54,9 +54,7 @@ async fn lived(house: &House) -> Result<(String, String, Vec<Delivery>)> {
     client.update_draft(&minutes, second.into_bytes(), false, "金丝雀按会签意见改", None).await?;
     let path = "meeting.chair";
     let settle =
-        Settle {
-            value: "金丝雀".into(), reason: "金丝雀改名".into(), revision: None, request_id: None
-        };
+        Settle { value: "金丝雀".into(), reason: "金丝雀改名".into(), etag: None, request_id: None };
     client.correct_fact(&minutes, path, settle).await?;
     let misread = Settle { value: "77".into(), reason: "金丝雀看错".into(), ..Settle::default() };
     client.correct_fact(&minutes, "meeting.ordinal", misread).await?;

@@ -107,9 +107,9 @@ async fn what_people_settle_is_on_record_and_the_readers_value_stays() -> Result
     let again = client.resolve_doubt(&name, doubt.number, "", settle("x", "y")).await.expect_err("settled");
     assert_eq!(again.reason(), Some(Reason::DoubtNotFound));
 
-    let stale = Settle { revision: Some(1), ..settle("2025-04-16", "签到表") };
+    let stale = Settle { etag: Some(1), ..settle("2025-04-16", "签到表") };
     let refused = client.correct_fact(&name, "meeting.date", stale).await.expect_err("stale");
-    assert_eq!(refused.reason(), Some(Reason::RevisionStale));
+    assert_eq!(refused.reason(), Some(Reason::EtagStale));
     for (path, value, reason, field) in [
         ("meeting.date", "昨天", "r", "value"),
         ("meeting.nothing", "x", "r", "path"),

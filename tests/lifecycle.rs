@@ -195,7 +195,7 @@ async fn req_14_15_drafts_change_until_issue_and_then_only_by_a_correction() -> 
     assert_eq!(client.compare(one, Side::Revision(name.to_owned(), 4)).await?, [], "the same text again");
     assert_eq!(
         reason(client.compare(Side::Text("甲".into()), Side::Revision(name.to_owned(), 9)).await),
-        "MINUTES_NOT_FOUND"
+        "REVISION_NOT_FOUND"
     );
 
     // 更正重印件: another record that takes its place when it is issued; the old one stays, and says so.

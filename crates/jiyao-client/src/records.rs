@@ -72,7 +72,7 @@ pub struct Settle {
     /// Why.
     pub reason: String,
     /// The revision that was looked at; None: the newest, whichever it is.
-    pub revision: Option<u64>,
+    pub etag: Option<u64>,
     /// A UUID that recognises a repeat; None: one is made, for the repeats of this call.
     pub request_id: Option<String>,
 }
@@ -228,7 +228,7 @@ impl Client {
     /// Settles an open doubt; with a path (not empty) also sets the fact there. Answers the revision that it made.
     ///
     /// # Errors
-    /// `MINUTES_NOT_FOUND`, `MINUTES_ERASED`, `DOUBT_NOT_FOUND`, `REVISION_STALE`, `FIELD_REQUIRED`, `FIELD_INVALID`,
+    /// `MINUTES_NOT_FOUND`, `MINUTES_ERASED`, `DOUBT_NOT_FOUND`, `ETAG_STALE`, `FIELD_REQUIRED`, `FIELD_INVALID`,
     /// `DISK_FULL`.
     pub async fn resolve_doubt(
         &self,
@@ -243,7 +243,7 @@ impl Client {
             value: settle.value,
             reason: settle.reason,
             path: path.to_owned(),
-            revision: settle.revision.unwrap_or(0),
+            etag: settle.etag.unwrap_or(0),
             request_id: request_id(settle.request_id),
         };
         let once = async |channel, request| api(channel).resolve_doubt(request).await;
@@ -255,14 +255,14 @@ impl Client {
     /// Sets a fact to what a person read. Answers the revision that it made.
     ///
     /// # Errors
-    /// `MINUTES_NOT_FOUND`, `MINUTES_ERASED`, `REVISION_STALE`, `FIELD_REQUIRED`, `FIELD_INVALID`, `DISK_FULL`.
+    /// `MINUTES_NOT_FOUND`, `MINUTES_ERASED`, `ETAG_STALE`, `FIELD_REQUIRED`, `FIELD_INVALID`, `DISK_FULL`.
     pub async fn correct_fact(&self, name: &str, path: &str, settle: Settle) -> Result<Settled, Error> {
         let request = wire::CorrectFactRequest {
             name: name.to_owned(),
             path: path.to_owned(),
             value: settle.value,
             reason: settle.reason,
-            revision: settle.revision.unwrap_or(0),
+            etag: settle.etag.unwrap_or(0),
             request_id: request_id(settle.request_id),
         };
         let once = async |channel, request| api(channel).correct_fact(request).await;

@@ -91,7 +91,7 @@ reasons! {
     SourceNoText = "SOURCE_NO_TEXT", InvalidArgument;
     SourceUnreadable = "SOURCE_UNREADABLE", InvalidArgument;
     DoubtNotFound = "DOUBT_NOT_FOUND", NotFound;
-    RevisionStale = "REVISION_STALE", FailedPrecondition;
+    RevisionNotFound = "REVISION_NOT_FOUND", NotFound;
     MatterNotFound = "MATTER_NOT_FOUND", NotFound;
     StateForbids = "STATE_FORBIDS", FailedPrecondition;
     EtagStale = "ETAG_STALE", Aborted;
@@ -141,7 +141,6 @@ reasons! {
     ClockJumped = "CLOCK_JUMPED", FailedPrecondition;
     ContentChanged = "CONTENT_CHANGED", FailedPrecondition;
     ReadTooLong = "READ_TOO_LONG", ResourceExhausted;
-    RevisionNotFound = "REVISION_NOT_FOUND", NotFound;
     MessageTooLarge = "MESSAGE_TOO_LARGE", InvalidArgument;
 }
 
@@ -191,6 +190,12 @@ impl Fault {
     #[must_use]
     pub fn invalid(field: &str, value: impl fmt::Display) -> Self {
         Self::new(Reason::FieldInvalid).at(field).with("field", field).with("value", value)
+    }
+
+    /// A field is not of its form, which the refusal shows, e.g. `organs/{organ}`.
+    #[must_use]
+    pub fn malformed(field: &str, value: impl fmt::Display, form: &str) -> Self {
+        Self::invalid(field, value).with("form", form)
     }
 
     /// A fault of the service itself; `source` is for the log only.

@@ -16,10 +16,14 @@ pub struct Organ {
 impl Organ {
     /// Takes an id chosen by a person. `field` is blamed when it is not of the form.
     pub fn from_id(id: &str, field: &str) -> Result<Self> {
+        Self::of_id(id).ok_or_else(|| Fault::malformed(field, id, "[a-z][a-z0-9-]{1,62}"))
+    }
+
+    fn of_id(id: &str) -> Option<Self> {
         let form = (2..=63).contains(&id.len())
             && id.starts_with(|c: char| c.is_ascii_lowercase())
             && id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-        if form { Ok(Self { id: id.to_owned() }) } else { Err(Fault::invalid(field, id)) }
+        form.then(|| Self { id: id.to_owned() })
     }
 
     /// An id chosen by the system.
@@ -30,8 +34,11 @@ impl Organ {
 
     /// Reads `organs/{organ}`.
     pub fn parse(name: &str, field: &str) -> Result<Self> {
-        let id = required(name, field)?.strip_prefix("organs/");
-        Self::from_id(id.ok_or_else(|| Fault::invalid(field, name))?, field)
+        Self::of_name(required(name, field)?).ok_or_else(|| Fault::malformed(field, name, "organs/{organ}"))
+    }
+
+    fn of_name(name: &str) -> Option<Self> {
+        name.strip_prefix("organs/").and_then(Self::of_id)
     }
 
     /// The last part.
@@ -74,7 +81,7 @@ impl Scope {
 
 /// Names of things that belong to an organ and are told apart by a UUID.
 macro_rules! of_organs {
-    ($($(#[$doc:meta])* $name:ident = $part:literal;)*) => {
+    ($($(#[$doc:meta])* $name:ident = $part:literal, $one:literal;)*) => {
         $($(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name {
@@ -85,10 +92,18 @@ macro_rules! of_organs {
         }
 
         impl $name {
+            const FORM: &str = concat!("organs/{organ}/", $part, "/{", $one, "}");
+
             /// Reads the name.
             pub fn parse(name: &str, field: &str) -> Result<Self> {
-                let (organ, id) = of_organ(name, concat!("/", $part, "/"), field)?;
-                Ok(Self { organ, id })
+                Self::of_name(required(name, field)?).ok_or_else(|| Fault::malformed(field, name, Self::FORM))
+            }
+
+            fn of_name(name: &str) -> Option<Self> {
+                let (organ, id) = name.split_once(concat!("/", $part, "/"))?;
+                let organ = Organ::of_name(organ)?;
+                let id = Uuid::try_parse(id).ok().filter(|uuid| uuid.to_string() == id)?;
+                Some(Self { organ, id })
             }
         }
 
@@ -102,22 +117,23 @@ macro_rules! of_organs {
 
 of_organs! {
     /// `organs/{organ}/minutes/{minutes}`.
-    Minutes = "minutes";
+    Minutes = "minutes", "minutes";
     /// `organs/{organ}/matters/{matter}`.
-    Matter = "matters";
+    Matter = "matters", "matter";
     /// `organs/{organ}/meetings/{meeting}`.
-    Meeting = "meetings";
+    Meeting = "meetings", "meeting";
     /// `organs/{organ}/deliveries/{delivery}`.
-    Delivery = "deliveries";
+    Delivery = "deliveries", "delivery";
     /// `organs/{organ}/disclosureRequests/{request}`.
-    DisclosureRequest = "disclosureRequests";
+    DisclosureRequest = "disclosureRequests", "request";
 }
 
 impl Minutes {
     /// Reads the name of a part of minutes, such as `…/roll`.
     pub fn parse_part(name: &str, part: &str, field: &str) -> Result<Self> {
         let whole = required(name, field)?.strip_suffix(part).and_then(|rest| rest.strip_suffix('/'));
-        Self::parse(whole.ok_or_else(|| Fault::invalid(field, name))?, field)
+        let form = || Fault::malformed(field, name, &format!("{}/{part}", Self::FORM));
+        whole.and_then(Self::of_name).ok_or_else(form)
     }
 }
 
@@ -133,9 +149,9 @@ pub struct Seat {
 impl Seat {
     /// Reads the name.
     pub fn parse(name: &str, field: &str) -> Result<Self> {
-        let bad = || Fault::invalid(field, name);
+        let bad = || Fault::malformed(field, name, &format!("{}/seats/{{seat}}", Meeting::FORM));
         let (meeting, number) = required(name, field)?.split_once("/seats/").ok_or_else(bad)?;
-        let meeting = Meeting::parse(meeting, field).map_err(|_| bad())?;
+        let meeting = Meeting::of_name(meeting).ok_or_else(bad)?;
         let read = number.parse().ok().filter(|read: &u32| *read > 0 && read.to_string() == number);
         Ok(Self { meeting, number: read.ok_or_else(bad)? })
     }
@@ -145,15 +161,6 @@ impl fmt::Display for Seat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/seats/{}", self.meeting, self.number)
     }
-}
-
-/// An organ and the id of something of it.
-fn of_organ(name: &str, kind: &str, field: &str) -> Result<(Organ, Uuid)> {
-    let bad = || Fault::invalid(field, name);
-    let (organ, id) = required(name, field)?.split_once(kind).ok_or_else(bad)?;
-    let organ = Organ::parse(organ, field).map_err(|_| bad())?;
-    let id = Uuid::try_parse(id).ok().filter(|uuid| uuid.to_string() == id).ok_or_else(bad)?;
-    Ok((organ, id))
 }
 
 /// Last part of a roll's name.
@@ -172,7 +179,9 @@ impl Source {
     /// Reads the name.
     pub fn parse(name: &str, field: &str) -> Result<Self> {
         let digest = required(name, field)?.strip_prefix("sources/").and_then(unhex);
-        digest.map(|digest| Self { digest }).ok_or_else(|| Fault::invalid(field, name))
+        digest
+            .map(|digest| Self { digest })
+            .ok_or_else(|| Fault::malformed(field, name, "sources/{sha256 in hex}"))
     }
 }
 
@@ -240,7 +249,14 @@ mod tests {
         ] {
             let fault = Organ::parse(name, "parent").unwrap_err();
             assert_eq!(fault.fields(), ["parent"], "{name}");
+            let form = fault.metadata().get("form").map(String::as_str);
+            assert_eq!(form, (!name.is_empty()).then_some("organs/{organ}"), "{name}");
         }
+        let form = |fault: Fault| fault.metadata()["form"].clone();
+        let roll = Minutes::parse_part("organs/yunxi", ROLL, "name").unwrap_err();
+        assert_eq!(form(roll), "organs/{organ}/minutes/{minutes}/roll");
+        let seat = Seat::parse("organs/yunxi/meetings/7", "name").unwrap_err();
+        assert_eq!(form(seat), "organs/{organ}/meetings/{meeting}/seats/{seat}");
         let upper = "organs/yunxi/minutes/018F2F6E-7C1C-7AAA-8BBB-0123456789AB";
         assert!(Minutes::parse(upper, "name").is_err(), "one name has one spelling");
         assert!(Source::parse("sources/zz", "source").is_err());

@@ -1,13 +1,13 @@
 # Why a call was refused: fault-{reason}. Metadata of the reason are the arguments.
 fault-FIELD_REQUIRED = { $field } is empty: fill it in.
 fault-FIELD_INVALID = { $field } cannot be “{ $value }”: see the field's description for its form.
+    .form = { $field } must look like { $form }, not “{ $value }”.
 fault-SOURCE_EMPTY = There is no text: the file is empty or holds only blanks.
 fault-SOURCE_TOO_LARGE = The file is too large: at most { $limit } bytes are taken.
 fault-SOURCE_UNDECODABLE = The file is neither UTF-8 nor GB18030 text: the first byte that is not UTF-8 is at offset { $offset }. Save it as UTF-8 and try again.
 fault-SOURCE_NO_TEXT = The { $format } file holds no text, only pictures: have it recognised (OCR) and give the text.
 fault-SOURCE_UNREADABLE = The { $format } file cannot be read: { $why }. Save it anew, or give its text.
 fault-DOUBT_NOT_FOUND = These minutes have no open doubt { $doubt }.
-fault-REVISION_STALE = Revision { $revision } is no longer the newest, { $newest } is: read it and decide again.
 fault-MATTER_NOT_FOUND = There is no matter { $matter }.
 fault-STATE_FORBIDS = In the state { $state } it does not take { $act }.
 fault-ETAG_STALE = Version { $etag } is no longer the newest, { $newest } is: read it and decide again.

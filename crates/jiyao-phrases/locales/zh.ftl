@@ -1,13 +1,13 @@
 # 拒绝的原因：fault-{reason}，参数为该原因的元数据。
 fault-FIELD_REQUIRED = { $field } 为空，请填写。
 fault-FIELD_INVALID = { $field } 不能是“{ $value }”，格式见该字段的说明。
+    .form = { $field } 的格式应为 { $form }，不能是“{ $value }”。
 fault-SOURCE_EMPTY = 没有正文：文件为空，或只有空白。
 fault-SOURCE_TOO_LARGE = 文件过大：最多接收 { $limit } 字节。
 fault-SOURCE_UNDECODABLE = 文件既不是 UTF-8 也不是 GB18030 文本：第一个非 UTF-8 字节在 { $offset } 处。请另存为 UTF-8 后再试。
 fault-SOURCE_NO_TEXT = 该 { $format } 文件没有文字层，只有图像：请先识别文字（OCR）再提交。
 fault-SOURCE_UNREADABLE = 无法读取该 { $format } 文件：{ $why }。请重新保存，或直接提交文字。
 fault-DOUBT_NOT_FOUND = 该纪要没有待定的疑点 { $doubt }。
-fault-REVISION_STALE = 版本 { $revision } 已不是最新，最新为 { $newest }：请重新读取后再决定。
 fault-MATTER_NOT_FOUND = 没有督办事项 { $matter }。
 fault-STATE_FORBIDS = 现处 { $state }，不能 { $act }。
 fault-ETAG_STALE = 版本 { $etag } 已不是最新，最新为 { $newest }：请重新读取后再办。

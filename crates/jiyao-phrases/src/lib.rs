@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use fluent_bundle::concurrent::FluentBundle;
 use fluent_bundle::resolver::ResolverError;
 use fluent_bundle::resolver::errors::ReferenceKind;
-use fluent_bundle::{FluentArgs, FluentError, FluentResource};
+use fluent_bundle::{FluentArgs, FluentAttribute, FluentError, FluentMessage, FluentResource};
 use unic_langid::LanguageIdentifier;
 
 /// A language that people are spoken to in.
@@ -65,13 +65,17 @@ fn bundle(lang: Lang) -> Bundle {
     bundle
 }
 
-/// The phrase of an id with its arguments filled in. An id that the catalogue does not have comes back itself.
+/// The phrase of an id with its arguments filled in. An attribute of the phrase is said in its place where the argument of
+/// its name is given. An id that the catalogue does not have comes back itself.
 #[must_use]
 pub fn say(lang: Lang, id: &str, arguments: &[(&str, &str)]) -> String {
     let bundle = &BUNDLES[usize::from(lang == Lang::En)];
-    let Some(pattern) = bundle.get_message(id).and_then(|message| message.value()) else {
-        return id.to_owned();
+    let fitting = |message: FluentMessage<'static>| {
+        let is_given =
+            |attribute: &FluentAttribute<'_>| arguments.iter().any(|(name, _)| *name == attribute.id());
+        message.attributes().find(is_given).map(|attribute| attribute.value()).or(message.value())
     };
+    let Some(pattern) = bundle.get_message(id).and_then(fitting) else { return id.to_owned() };
     let mut values = FluentArgs::new();
     for (name, value) in arguments {
         values.set(*name, *value);
@@ -108,7 +112,7 @@ mod tests {
     use super::*;
 
     fn ids(lang: Lang) -> Vec<&'static str> {
-        let lines = lang.source().lines().filter(|line| !line.starts_with('#'));
+        let lines = lang.source().lines().filter(|line| !line.starts_with(['#', ' ']));
         lines.filter_map(|line| Some(line.split_once(" = ")?.0)).collect()
     }
 
@@ -159,6 +163,18 @@ mod tests {
             say_fault(Lang::Zh, "ORGAN_EXISTS", [("existing", "organs/a")]),
             "该机关已存在：organs/a。"
         );
+    }
+
+    #[test]
+    fn a_form_is_said_where_there_is_one() {
+        let given = [("field", "parent"), ("value", "linlan")];
+        let without = say_fault(Lang::En, "FIELD_INVALID", given);
+        assert_eq!(without, "parent cannot be “linlan”: see the field's description for its form.");
+        let with = [given[0], given[1], ("form", "organs/{organ}")];
+        let said = say_fault(Lang::En, "FIELD_INVALID", with);
+        assert_eq!(said, "parent must look like organs/{organ}, not “linlan”.");
+        let said = say_fault(Lang::Zh, "FIELD_INVALID", with);
+        assert_eq!(said, "parent 的格式应为 organs/{organ}，不能是“linlan”。");
     }
 
     #[test]

@@ -83,7 +83,7 @@ impl Asked {
     pub fn of(request: &mut impl Repeatable) -> jiyao_fault::Result<Self> {
         let request_id = request.take_request_id();
         if !request_id.is_empty() && Uuid::try_parse(&request_id).is_err() {
-            return Err(Fault::invalid("request_id", request_id));
+            return Err(Fault::malformed("request_id", request_id, "018f2f6e-7c1c-7aaa-8bbb-0123456789ab"));
         }
         Ok(Self { request_id, digest: Sha256::digest(request.encode_to_vec()).into() })
     }

@@ -44,7 +44,9 @@ fn date_to(date: Option<Date>) -> String {
 pub fn date_from(text: &str, field: &str) -> Result<Option<Date>> {
     match text {
         "" => Ok(None),
-        text => parse_iso(text).map(Some).ok_or_else(|| Fault::invalid(field, text.escape_debug())),
+        text => parse_iso(text)
+            .map(Some)
+            .ok_or_else(|| Fault::malformed(field, text.escape_debug(), "YYYY-MM-DD")),
     }
 }
 

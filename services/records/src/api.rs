@@ -328,7 +328,7 @@ impl Api {
         }
         let command = Settle {
             minutes: Minutes::parse(&request.name, "name")?,
-            revision: request.revision,
+            etag: request.etag,
             settlement: api::Settlement {
                 doubt: request.doubt,
                 path: request.path,
@@ -352,7 +352,7 @@ impl Api {
         }
         let command = Settle {
             minutes: Minutes::parse(&request.name, "name")?,
-            revision: request.revision,
+            etag: request.etag,
             settlement: api::Settlement {
                 path: request.path,
                 value: request.value,
@@ -374,7 +374,7 @@ impl Api {
         let size = page_size(request.page_size)?;
         for (date, field) in [(&request.date_from, "date_from"), (&request.date_to, "date_to")] {
             if !date.is_empty() && jiyao_calendar::parse_iso(date).is_none() {
-                return Err(Fault::invalid(field, date));
+                return Err(Fault::malformed(field, date, "YYYY-MM-DD"));
             }
         }
         let year = request.year.to_string();
@@ -529,7 +529,7 @@ impl Api {
         }
         let time_zone = if organ.time_zone.is_empty() { "Asia/Shanghai".to_owned() } else { organ.time_zone };
         if !jiyao_calendar::is_time_zone(&time_zone) {
-            return Err(Fault::invalid("organ.time_zone", time_zone));
+            return Err(Fault::malformed("organ.time_zone", time_zone, "Asia/Shanghai"));
         }
         let id = match request.organ_id.as_str() {
             "" => None,

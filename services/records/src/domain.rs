@@ -7,7 +7,7 @@ use jiyao_calendar::Holidays;
 use jiyao_fault::{Fault, Reason, Result};
 use jiyao_journal::Attachments;
 use jiyao_ledger::{
-    Context, Decided, Domain, Erasing, Overlay, decode_event, event, from_json, unknown_event,
+    Context, Decided, Domain, Erasing, Overlay, check_etag, decode_event, event, from_json, unknown_event,
 };
 use jiyao_minutes::{Identity, Life};
 use jiyao_names::{Minutes, Organ};
@@ -56,8 +56,8 @@ pub(crate) enum Command {
 /// What a person decided of minutes; revision, time, principal and the value before are decided here.
 pub(crate) struct Settle {
     pub(crate) minutes: Minutes,
-    /// 0: the newest.
-    pub(crate) revision: u64,
+    /// The revision that was looked at; 0: any.
+    pub(crate) etag: u64,
     pub(crate) settlement: api::Settlement,
 }
 
@@ -315,12 +315,7 @@ fn record(view: &Overlay<'_>, import: &Import, context: &mut Context<'_>, policy
 
 fn settled(view: &Overlay<'_>, command: &Settle, context: &mut Context<'_>) -> Result<Decided> {
     let mut minutes = view.document(&command.minutes, "name")?.minutes.unwrap_or_default();
-    if ![0, minutes.revision].contains(&command.revision) {
-        return Err(Fault::new(Reason::RevisionStale)
-            .at("revision")
-            .with("revision", command.revision)
-            .with("newest", minutes.revision));
-    }
+    check_etag(command.etag, minutes.revision)?;
     if minutes.erase_time.is_some() {
         return Err(no_content(&command.minutes));
     }

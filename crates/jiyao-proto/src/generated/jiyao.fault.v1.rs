@@ -8,7 +8,8 @@ pub enum Reason {
     Unspecified = 0,
     /// INVALID_ARGUMENT: a required field is empty. Metadata: {"field": "parent"}.
     FieldRequired = 1,
-    /// INVALID_ARGUMENT: a field is not of its form. Metadata: {"field": "page_size", "value": "-1"}.
+    /// INVALID_ARGUMENT: a field is not of its form. Metadata: {"field": "page_size", "value": "-1"}; where a name, date, id or
+    /// hash is meant, its form too: {"field": "parent", "value": "linlan", "form": "organs/{organ}"}.
     FieldInvalid = 2,
     /// INVALID_ARGUMENT: the source has no bytes, or only blanks.
     SourceEmpty = 3,
@@ -66,8 +67,9 @@ pub enum Reason {
     SourceUnreadable = 28,
     /// NOT_FOUND: the minutes have no such doubt, or it is settled. Metadata: {"doubt": "3"}.
     DoubtNotFound = 29,
-    /// FAILED_PRECONDITION: the revision is not the newest: somebody was faster. Metadata: {"revision": "2", "newest": "3"}.
-    RevisionStale = 30,
+    /// NOT_FOUND: the minutes are there, such a revision of them is not. Metadata: {"minutes": "…", "revision": "99",
+    /// "newest": "2"}.
+    RevisionNotFound = 30,
     /// NOT_FOUND: no such matter. Metadata: {"matter": "organs/…/matters/…"}.
     MatterNotFound = 31,
     /// FAILED_PRECONDITION: the record's state does not allow the act. Metadata: {"state": "ASSIGNED", "act": "REPORT"}.
@@ -175,11 +177,8 @@ pub enum Reason {
     /// RESOURCE_EXHAUSTED: the read looked at too much, or took so long that it held up what is recorded: ask for less, or
     /// once more.
     ReadTooLong = 79,
-    /// NOT_FOUND: the minutes are there, such a revision of them is not. Metadata: {"minutes": "…", "revision": "99",
-    /// "newest": "2"}.
-    RevisionNotFound = 80,
     /// INVALID_ARGUMENT: the message has more bytes than is taken. Metadata: {"limit": "1048576"}.
-    MessageTooLarge = 81,
+    MessageTooLarge = 80,
 }
 impl Reason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -218,7 +217,7 @@ impl Reason {
             Self::SourceNoText => "REASON_SOURCE_NO_TEXT",
             Self::SourceUnreadable => "REASON_SOURCE_UNREADABLE",
             Self::DoubtNotFound => "REASON_DOUBT_NOT_FOUND",
-            Self::RevisionStale => "REASON_REVISION_STALE",
+            Self::RevisionNotFound => "REASON_REVISION_NOT_FOUND",
             Self::MatterNotFound => "REASON_MATTER_NOT_FOUND",
             Self::StateForbids => "REASON_STATE_FORBIDS",
             Self::EtagStale => "REASON_ETAG_STALE",
@@ -268,7 +267,6 @@ impl Reason {
             Self::ClockJumped => "REASON_CLOCK_JUMPED",
             Self::ContentChanged => "REASON_CONTENT_CHANGED",
             Self::ReadTooLong => "REASON_READ_TOO_LONG",
-            Self::RevisionNotFound => "REASON_REVISION_NOT_FOUND",
             Self::MessageTooLarge => "REASON_MESSAGE_TOO_LARGE",
         }
     }
@@ -305,7 +303,7 @@ impl Reason {
             "REASON_SOURCE_NO_TEXT" => Some(Self::SourceNoText),
             "REASON_SOURCE_UNREADABLE" => Some(Self::SourceUnreadable),
             "REASON_DOUBT_NOT_FOUND" => Some(Self::DoubtNotFound),
-            "REASON_REVISION_STALE" => Some(Self::RevisionStale),
+            "REASON_REVISION_NOT_FOUND" => Some(Self::RevisionNotFound),
             "REASON_MATTER_NOT_FOUND" => Some(Self::MatterNotFound),
             "REASON_STATE_FORBIDS" => Some(Self::StateForbids),
             "REASON_ETAG_STALE" => Some(Self::EtagStale),
@@ -355,7 +353,6 @@ impl Reason {
             "REASON_CLOCK_JUMPED" => Some(Self::ClockJumped),
             "REASON_CONTENT_CHANGED" => Some(Self::ContentChanged),
             "REASON_READ_TOO_LONG" => Some(Self::ReadTooLong),
-            "REASON_REVISION_NOT_FOUND" => Some(Self::RevisionNotFound),
             "REASON_MESSAGE_TOO_LARGE" => Some(Self::MessageTooLarge),
             _ => None,
         }

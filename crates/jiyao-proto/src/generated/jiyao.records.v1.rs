@@ -1306,9 +1306,9 @@ pub struct ResolveDoubtRequest {
     /// The fact to set to the value; empty: none changes.
     #[prost(string, tag = "5")]
     pub path: ::prost::alloc::string::String,
-    /// The revision that was looked at; 0 is the newest, whichever it is.
+    /// The revision that was looked at: refused with ETAG_STALE if it is no longer the newest; 0: any.
     #[prost(uint64, tag = "6")]
-    pub revision: u64,
+    pub etag: u64,
     /// A UUID: a repeat with the same body answers as the first time.
     #[prost(string, tag = "7")]
     pub request_id: ::prost::alloc::string::String,
@@ -1338,9 +1338,9 @@ pub struct CorrectFactRequest {
     /// Why.
     #[prost(string, tag = "4")]
     pub reason: ::prost::alloc::string::String,
-    /// The revision that was looked at; 0 is the newest, whichever it is.
+    /// The revision that was looked at: refused with ETAG_STALE if it is no longer the newest; 0: any.
     #[prost(uint64, tag = "5")]
-    pub revision: u64,
+    pub etag: u64,
     /// A UUID: a repeat with the same body answers as the first time.
     #[prost(string, tag = "6")]
     pub request_id: ::prost::alloc::string::String,
@@ -1752,7 +1752,7 @@ pub mod records_service_client {
             self.inner.server_streaming(req, path, codec).await
         }
         /// Settles an open doubt: what was decided and why; with a path also sets the fact there. Makes a revision. Errors:
-        /// MINUTES_NOT_FOUND, MINUTES_ERASED, DOUBT_NOT_FOUND, REVISION_STALE, FIELD_REQUIRED, FIELD_INVALID,
+        /// MINUTES_NOT_FOUND, MINUTES_ERASED, DOUBT_NOT_FOUND, ETAG_STALE, FIELD_REQUIRED, FIELD_INVALID,
         /// REQUEST_ID_REUSED, DISK_FULL.
         pub async fn resolve_doubt(
             &mut self,

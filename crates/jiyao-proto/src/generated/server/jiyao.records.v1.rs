@@ -100,7 +100,7 @@ pub mod records_service_server {
             tonic::Status,
         >;
         /// Settles an open doubt: what was decided and why; with a path also sets the fact there. Makes a revision. Errors:
-        /// MINUTES_NOT_FOUND, MINUTES_ERASED, DOUBT_NOT_FOUND, REVISION_STALE, FIELD_REQUIRED, FIELD_INVALID,
+        /// MINUTES_NOT_FOUND, MINUTES_ERASED, DOUBT_NOT_FOUND, ETAG_STALE, FIELD_REQUIRED, FIELD_INVALID,
         /// REQUEST_ID_REUSED, DISK_FULL.
         async fn resolve_doubt(
             &self,
