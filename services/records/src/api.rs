@@ -58,11 +58,14 @@ pub(crate) struct Api {
     pub(crate) words: Arc<Words>,
     extractor: Extractor,
     pub(crate) lanes: Lanes,
-    pages: Pages,
+    pages: Pages<stored::EncodedListMinutesResponse>,
     /// Texts that are read at once.
     texts: Arc<Semaphore>,
     stop: CancellationToken,
 }
+
+/// Most pages that are kept: with 200 summaries each, some 2 MB.
+const MOST_PAGES: usize = 64;
 
 /// Which text is sent: that of a revision, as it was or as it was extracted.
 #[derive(Clone)]
@@ -132,7 +135,7 @@ impl Api {
         lanes: Lanes,
         stop: CancellationToken,
     ) -> Self {
-        let (words, pages) = (Arc::new(Words::default()), Pages::default());
+        let (words, pages) = (Arc::new(Words::default()), Pages::new(MOST_PAGES));
         let texts = Arc::new(Semaphore::new(TEXTS));
         Self { ledger, uploads, upload_limit, words, extractor, lanes, pages, texts, stop }
     }
@@ -426,7 +429,7 @@ impl Api {
         };
         let next_page_token = page.next.map(|key| query.token(&key)).unwrap_or_default();
         let answer = stored::EncodedListMinutesResponse { minutes: page.found, next_page_token, sequence };
-        self.pages.keep(question, &answer);
+        self.pages.keep(sequence, question, &answer);
         Ok(answer)
     }
 
