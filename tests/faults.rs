@@ -311,7 +311,7 @@ pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
             fs_err::copy(entry.path(), target)?;
         }
     }
-    Ok(())
+    close(to)
 }
 
 fn files(folder: &Path) -> Result<Vec<PathBuf>> {

@@ -25,8 +25,10 @@ async fn a_failed_sync_ends_the_process_and_nothing_acknowledged_is_lost() -> Re
     let program = binary("jiyao-records", "jiyao-records", None)?;
     // With many at once the next group is in hand when a sync fails.
     for (nth, at_once) in [(2, 1), (5, 1), (9, 1), (4, 16), (9, 16)] {
-        let folder = TempDir::new()?;
-        let data = folder.path().display().to_string();
+        let temporary = TempDir::new()?;
+        // The service makes it, closed to others.
+        let folder = temporary.path().join("data");
+        let data = folder.display().to_string();
         let inject = format!("inject=fdatasync:error=EIO:when={nth}");
         let program_name = program.display().to_string();
         let traced = ["-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync", "-e", &inject, &program_name];
@@ -64,7 +66,7 @@ async fn a_failed_sync_ends_the_process_and_nothing_acknowledged_is_lost() -> Re
         }
         println!("fdatasync {nth} failed under {at_once}: {} acknowledged", acknowledged.len());
         assert_eq!(service.ended()?.code(), Some(74));
-        let again = records(&program, folder.path())?;
+        let again = records(&program, &folder)?;
         assert_eq!(lost(Kind::Records, &again.address, &acknowledged).await?, 0);
     }
     Ok(())
