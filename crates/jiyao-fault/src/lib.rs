@@ -142,6 +142,7 @@ reasons! {
     ContentChanged = "CONTENT_CHANGED", FailedPrecondition;
     ReadTooLong = "READ_TOO_LONG", ResourceExhausted;
     MessageTooLarge = "MESSAGE_TOO_LARGE", InvalidArgument;
+    MinutesReplaced = "MINUTES_REPLACED", FailedPrecondition;
 }
 
 impl Reason {

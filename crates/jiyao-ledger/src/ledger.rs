@@ -32,6 +32,8 @@ use crate::writer::{Asked, Job, Writer, end_for};
 const QUEUE: usize = 1024;
 /// Most keys that one read may look at: more goes by pages or kept counters.
 const LOOKED_AT: usize = 20_000;
+/// Pairs of one read among those that look through many: each may need another key.
+const AT_ONCE: usize = 5000;
 /// How often a read after a commit may panic before that is its answer.
 const PANICS: usize = 2;
 /// How long a read after a commit waits for a state that failed before it looks again.
@@ -343,6 +345,37 @@ impl<D: Domain> Ledger<D> {
             self.ask_for_another(&state);
         }
         answer
+    }
+
+    /// Looks at each pair under a prefix, in reads of some thousands, as long as `goes_on` holds at the beginning of each;
+    /// answers whether it did to the end. A pair that is written meanwhile may be seen or not.
+    ///
+    /// # Errors
+    /// Those of [`Ledger::read`] and of the closures.
+    pub fn look_through(
+        &self,
+        prefix: &[u8],
+        goes_on: impl Fn(&Reading<'_>) -> Result<bool>,
+        mut look: impl FnMut(&Reading<'_>, &[u8], &[u8]) -> Result<()>,
+    ) -> Result<bool> {
+        let mut next = Some(Vec::new());
+        while let Some(after) = next {
+            let (read, _) = self.read(|view| {
+                if !goes_on(view)? {
+                    return Ok(None);
+                }
+                let (mut at_once, mut last) = (0, None);
+                for pair in view.scan(prefix, &after).take(AT_ONCE) {
+                    let (key, value) = pair?;
+                    look(view, &key, &value)?;
+                    (at_once, last) = (at_once + 1, Some(key));
+                }
+                Ok(Some(last.filter(|_| at_once == AT_ONCE)))
+            })?;
+            let Some(last) = read else { return Ok(false) };
+            next = last;
+        }
+        Ok(true)
     }
 
     /// Reads the version that shows what was committed. Where that is gone it reads a newer one, and where the state has

@@ -5,6 +5,7 @@
 //! records are 1 to 20.
 
 mod clauses;
+mod disclosure;
 mod formatting;
 mod identity;
 mod life;
@@ -12,11 +13,9 @@ mod sign_off;
 mod words;
 
 pub use clauses::{Change, ChangeKind, compare};
+pub use disclosure::{Disclosure, DisclosureClass, Level, Passage, Secrecy};
 pub use formatting::{Difference, Filled, Version, content_change};
 pub use identity::Identity;
-pub use life::{
-    Act, Context, Disclosure, DisclosureClass, Entry, FrozenScope, Level, Life, Major, Mark, Passage, Quorum,
-    Secrecy, Stage, Standing,
-};
+pub use life::{Act, Context, Entry, FrozenScope, Life, Major, Mark, Quorum, Stage, Standing};
 pub use sign_off::{Chain, Delegation, SignOff};
 pub use words::{DOCUMENT_KINDS, ItemKind, MINUTES_KIND, Verdict};

@@ -47,13 +47,13 @@ use options::v1::{Action, Effect, Least};
 pub struct Method {
     /// E.g. `/jiyao.records.v1.RecordsService/GetMinutes`.
     pub path: &'static str,
-    /// What the caller does by it.
+    /// The caller's deed.
     pub action: Action,
-    /// What it leaves behind.
+    /// Its trace.
     pub effect: Effect,
     /// Paths of the request's fields that name what it is done to.
     pub object: &'static [&'static str],
-    /// What a caller must at least have.
+    /// The least that a caller must have.
     pub least: Least,
 }
 
@@ -83,6 +83,6 @@ pub mod server {
     pub use crate::generated_servers::jiyao::{attendance, distribution, journal, operations, records};
 }
 
-/// Descriptors of everything that is served, with their comments and options, encoded as a `google.protobuf.FileDescriptorSet`, for reflection and
-/// for tests that walk all methods.
+/// Descriptors of everything that is served, with comments and options, encoded as a `google.protobuf.FileDescriptorSet`:
+/// for reflection, and for tests that walk all methods.
 pub const DESCRIPTORS: &[u8] = include_bytes!("generated/descriptors.bin");

@@ -5,10 +5,10 @@ use std::ops::Range;
 use rustc_hash::FxHashSet;
 
 use crate::blocks::{Block, Kind};
-use crate::decisions;
 use crate::facts::{Attendance, Attendee, Fact, Facts, Item};
 use crate::flow::{Flow, Notes};
 use crate::words::Words;
+use crate::{decisions, verdicts};
 
 pub(crate) fn read(text: &str, blocks: &[Block], words: &Words, facts: &mut Facts, notes: &mut Notes) {
     let issuer = facts.issuer.as_ref().map(|issuer| crate::script::folded(&issuer.value));
@@ -21,7 +21,7 @@ pub(crate) fn read(text: &str, blocks: &[Block], words: &Words, facts: &mut Fact
         if !begins && (block.kind != Kind::Paragraph || facts.items.is_empty()) {
             if matches!(block.kind, Kind::Opening | Kind::Paragraph | Kind::Other) {
                 flow.fill(text, block.content().into_iter());
-                decisions::doubt_all(&flow, notes);
+                verdicts::doubt_all(&flow, notes);
             }
             continue;
         }
@@ -29,18 +29,18 @@ pub(crate) fn read(text: &str, blocks: &[Block], words: &Words, facts: &mut Fact
         if let Some(who) = speaker(&flow.plain)
             && let Some(speech) = speech(who, known.get_or_insert_with(|| people(facts)), words)
         {
-            decisions::leave_all(&flow, &speech, notes);
+            verdicts::leave_all(&flow, &speech, notes);
             continue;
         }
         // 会议同意：, and what it agrees to in the paragraphs below: one decision.
-        if decisions::opens_list(&flow.plain) {
+        if verdicts::opens_list(&flow.plain) {
             let below = blocks[at + 1..].iter().take_while(|next| is_listed(text, next)).count();
             let parts = || blocks[at..=at + below].iter().enumerate();
             let marked =
                 |(n, block): (usize, &Block)| if n == 0 { block.content() } else { block.lines.clone() };
             let content: Vec<_> = parts().flat_map(marked).collect();
             let whole = Flow::join(text, &content);
-            if below > 0 && decisions::is_one(&whole, flow.plain.len()) {
+            if below > 0 && verdicts::is_one(&whole, flow.plain.len()) {
                 flow = whole;
                 ahead.nth(below - 1);
             }
@@ -102,7 +102,7 @@ fn speech(who: &str, people: &FxHashSet<String>, words: &Words) -> Option<Speech
 /// Whether a paragraph is a part of a list below another one: `（一）`, `1.`, `一是`.
 fn is_listed(text: &str, block: &Block) -> bool {
     block.kind == Kind::Paragraph
-        && block.lines.first().is_some_and(|line| decisions::part_mark(&text[line.clone()]).is_some())
+        && block.lines.first().is_some_and(|line| verdicts::part_mark(&text[line.clone()]).is_some())
 }
 
 fn number(text: &str, block: &Block, notes: &mut Notes) -> Option<Fact> {

@@ -20,6 +20,7 @@ mod items;
 mod roll;
 mod script;
 mod tree;
+mod verdicts;
 mod words;
 mod write;
 

@@ -152,7 +152,7 @@ fn roles_for(action: Action) -> &'static [Role] {
             &[Role::Operator]
         }
         Action::ErasureRead | Action::JournalVerify | Action::StatusRead => &[Role::Operator, Role::Auditor],
-        // What is public is not granted: whoever comes may read it.
+        // Nobody needs a grant to read what is public: see `Least`.
         Action::PublishedRead | Action::Unspecified => &[],
     }
 }

@@ -21,8 +21,6 @@ use crate::staging::{Pages, answer_of, is_large, page_of};
 
 /// Largest table taken.
 const LARGEST_TABLE: usize = 768 << 10;
-/// Entries of a directory that are read at once.
-const READ_AT_ONCE: usize = 5000;
 /// How often a table is held against the directory where others change that meanwhile.
 const TRIES: usize = 8;
 
@@ -36,26 +34,15 @@ fn required_day(text: &str, field: &str) -> Result<Date> {
 /// An organ's directory, whole, and its version: to hold a table against. Read piece by piece; None where it changed
 /// meanwhile.
 fn whole(ledger: &Ledger<AttendanceDomain>, organ: &Organ) -> Result<Option<(u64, Directory)>> {
-    let (mut directory, mut last) = (Directory::default(), Some(String::new()));
     let ((base, generation), _) =
         ledger.read(|view| Ok((view.directory_version(organ)?, view.generation(organ)?)))?;
-    while let Some(after) = last {
-        let (read, _) = ledger.read(|view| {
-            if view.directory_version(organ)? != base {
-                return Ok(None);
-            }
-            let (mut at_once, mut last) = (0, None);
-            for entry in entries_of(view, organ, &generation, "", &after).take(READ_AT_ONCE) {
-                let (key, entry) = entry?;
-                directory.put(entry);
-                (at_once, last) = (at_once + 1, Some(key));
-            }
-            Ok(Some(last.filter(|_| at_once == READ_AT_ONCE)))
-        })?;
-        let Some(next) = read else { return Ok(None) };
-        last = next;
-    }
-    Ok(Some((base, directory)))
+    let mut directory = Directory::default();
+    let is_same = |view: &Reading<'_>| Ok(view.directory_version(organ)? == base);
+    let was_same = ledger.look_through(&keys::entries(organ, &generation), is_same, |_, _, entry| {
+        directory.put(from_json(entry)?);
+        Ok(())
+    })?;
+    Ok(was_same.then_some((base, directory)))
 }
 
 /// Entries whose keys begin so, behind a key.

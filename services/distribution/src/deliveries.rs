@@ -109,7 +109,7 @@ impl DeliveriesApi {
         self.wait(read_after.as_ref()).await?;
         for _ in 0..TRIES {
             let (ledger, of) = (self.0.ledger.get()?.clone(), Arc::clone(&freeze));
-            let look = move |_: &Interest| look(&ledger, &of).map(|found| found.map(Arc::new));
+            let look = move |interest: &Interest| Ok(look(&ledger, &of, interest)?.map(Arc::new));
             let found = self.0.expansions.have(look).await?;
             // Decided where it is written: a repeat gets its first answer, whatever was found now.
             let command = || Command::Freeze { freeze: Arc::clone(&freeze), found: found.clone() };

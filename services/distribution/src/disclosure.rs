@@ -189,7 +189,9 @@ impl DisclosureApi {
             reclassified: known.reclassified,
             reassess: reassess.map(|date| from_json(&date)).transpose()?,
         };
-        let standing = of.standing(self.rules, &self.holidays, today).filter(|_| known.is_in_force());
+        // Corrected minutes are not to be made public any more; those that were stay on the list.
+        let is_listed = known.is_in_force() && (known.replaced_by.is_empty() || known.published.is_some());
+        let standing = of.standing(self.rules, &self.holidays, today).filter(|_| is_listed);
         let Some(standing) = standing else { return Ok(None) };
         let named = STANDINGS.iter().find(|(known, _)| *known == standing).map_or("", |(_, name)| name);
         let date = |date: Option<Date>| date.map(|date| date.to_string()).unwrap_or_default();

@@ -34,8 +34,8 @@ pub(crate) struct Known {
     pub(crate) copies: u32,
     /// Revoked or withdrawn.
     pub(crate) is_void: bool,
-    /// Corrected by others that are in force: its text goes out no more (requirement 15).
-    pub(crate) is_replaced: bool,
+    /// Minutes that correct it, while they are in force; empty: none. Its text goes out no more (requirement 15).
+    pub(crate) replaced_by: String,
     pub(crate) number: String,
     pub(crate) title: String,
     pub(crate) issuer: String,
@@ -62,14 +62,40 @@ impl Known {
         self.class == Some(DisclosureClass::Public) && self.secrecy.is_none() && !self.is_void
     }
 
+    /// May be made public: what is corrected no more, while what was public before stays so.
+    pub(crate) fn may_be_published(&self) -> bool {
+        self.published.is_some() && self.is_public() && self.replaced_by.is_empty()
+    }
+
     /// 印发 or later, and not void since.
     pub(crate) fn is_in_force(&self) -> bool {
         self.stage.is_issued() && !self.is_void
     }
 
-    /// In force, and not corrected since: what may be delivered.
-    pub(crate) fn may_go_out(&self) -> bool {
-        self.is_in_force() && !self.is_replaced
+    /// Refuses to send what is void, or corrected by others that are in force.
+    ///
+    /// # Errors
+    /// `NOT_ISSUED`, `MINUTES_REPLACED`.
+    pub(crate) fn check_not_over(&self) -> Result<()> {
+        if self.is_void {
+            return Err(Fault::new(Reason::NotIssued).with("minutes", &self.minutes));
+        }
+        if !self.replaced_by.is_empty() {
+            let fault = Fault::new(Reason::MinutesReplaced).with("minutes", &self.minutes);
+            return Err(fault.with("by", &self.replaced_by));
+        }
+        Ok(())
+    }
+
+    /// Refuses to deliver what is not in force, or corrected.
+    ///
+    /// # Errors
+    /// `NOT_ISSUED`, `MINUTES_REPLACED`.
+    pub(crate) fn check_deliverable(&self) -> Result<()> {
+        if self.stage.is_issued() {
+            return self.check_not_over();
+        }
+        Err(Fault::new(Reason::NotIssued).with("minutes", &self.minutes))
     }
 }
 

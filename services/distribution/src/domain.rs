@@ -258,9 +258,7 @@ impl Domain for DistributionDomain {
                 if view.scope(minutes)?.is_none() {
                     return Err(Fault::new(Reason::ScopeNotFrozen).with("minutes", minutes));
                 }
-                if !known.may_go_out() {
-                    return Err(Fault::new(Reason::NotIssued).with("minutes", minutes));
-                }
+                known.check_deliverable()?;
                 if view.number(&keys::count_made(minutes))? > 0 {
                     return Ok(Decided { events: Vec::new(), answer: answer(minutes) });
                 }
@@ -281,7 +279,7 @@ impl Domain for DistributionDomain {
             Command::Publish { minutes, text } => {
                 check_content(view, minutes)?;
                 let known = view.known(minutes, "minutes")?;
-                if !view.task(minutes)?.publish || !known.is_public() {
+                if !view.task(minutes)?.publish || !known.may_be_published() {
                     return Ok(Decided::default());
                 }
                 let is_separable = known

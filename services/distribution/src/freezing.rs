@@ -10,13 +10,14 @@ use jiyao_ledger::{Ledger, Lookup as _, Reading, from_json, to_json};
 use jiyao_names::{Minutes, Organ};
 use jiyao_proto::distribution::v1::{self as api, DistributionList};
 use jiyao_rolls::{By, Directory, Entry, Unit};
+use jiyao_serve::Interest;
 use jiyao_wire::MOST_AT_ONCE;
 
 use crate::documents::{Known, View as _};
 use crate::domain::DistributionDomain;
 use crate::keys;
 
-/// Keys that are read at once.
+/// Organisations that are read at once.
 const READ_AT_ONCE: usize = 5000;
 /// 份号 have six digits.
 const MOST_NUMBERED: usize = 999_999;
@@ -52,12 +53,16 @@ pub(crate) fn is_large(scope: &Scope) -> bool {
     scope.targets as usize > MOST_AT_ONCE
 }
 
-/// The scope that minutes would have now. None where it cannot be told; freezing it says why, or that one must look
-/// again.
+/// The scope that minutes would have now. None where it cannot be told, or nobody waits for it any more; freezing it
+/// says why, or that one must look again.
 ///
 /// # Errors
 /// `STATE_UNAVAILABLE`.
-pub(crate) fn look(ledger: &Ledger<DistributionDomain>, freeze: &Freeze) -> Result<Option<Found>> {
+pub(crate) fn look(
+    ledger: &Ledger<DistributionDomain>,
+    freeze: &Freeze,
+    interest: &Interest,
+) -> Result<Option<Found>> {
     let name = &freeze.minutes;
     let read = |view: &Reading<'_>| {
         let (list, known) = (view.list(name, "minutes")?, view.known(name, "minutes")?);
@@ -71,11 +76,12 @@ pub(crate) fn look(ledger: &Ledger<DistributionDomain>, freeze: &Freeze) -> Resu
     });
     let attending = list.attending_units.iter().map(|name| By::UnitName(name));
     let wanted: Vec<_> = of_lines.chain(attending).collect();
-    let Some(directory) = part(ledger, &name.organ, version, &wanted)? else { return Ok(None) };
+    let Some(directory) = part(ledger, (&name.organ, version), &wanted, interest)? else { return Ok(None) };
     let held = match Minutes::parse(&known.corrects, "corrects") {
-        Ok(old) => held(ledger, &old)?,
-        Err(_) => Vec::new(),
+        Ok(old) => held(ledger, &old, interest)?,
+        Err(_) => Some(Vec::new()),
     };
+    let Some(held) = held else { return Ok(None) };
     let outcome = expand(&lines, &list.attending_units, &directory, freeze.date)
         .and_then(|targets| scope(freeze, (&known, version), lines, (targets, held)));
     Ok(Some(Found { list, known, directory: version, outcome }))
@@ -150,13 +156,17 @@ struct Held {
     may_have_text: bool,
 }
 
-/// Whom minutes went to or go to, without those that gave them back or that they were recalled from.
-fn held(ledger: &Ledger<DistributionDomain>, minutes: &Minutes) -> Result<Vec<Held>> {
+/// Recipients of minutes, without those that gave them back or that they were recalled from. None where nobody waits for
+/// them any more.
+fn held(
+    ledger: &Ledger<DistributionDomain>,
+    minutes: &Minutes,
+    interest: &Interest,
+) -> Result<Option<Vec<Held>>> {
     let mut found = Vec::new();
-    each(
-        ledger,
+    let is_whole = ledger.look_through(
         &keys::by_minutes(minutes),
-        |_| Ok(true),
+        |_| Ok(!interest.is_over()),
         |view, _, name| {
             let delivery = view.named(name)?;
             let may_have_text = delivery.may_have_text();
@@ -166,26 +176,26 @@ fn held(ledger: &Ledger<DistributionDomain>, minutes: &Minutes) -> Result<Vec<He
             Ok(())
         },
     )?;
-    Ok(found)
+    Ok(is_whole.then_some(found))
 }
 
 /// Organisations of a version of a directory that are found by what is wanted, and all that ever took their place. None
-/// where the directory changed meanwhile.
+/// where the directory changed meanwhile, or nobody waits for them any more.
 fn part(
     ledger: &Ledger<DistributionDomain>,
-    organ: &Organ,
-    version: u64,
+    (organ, version): (&Organ, u64),
     wanted: &[By<'_>],
+    interest: &Interest,
 ) -> Result<Option<Directory>> {
     let (mut part, mut open) = (Directory::default(), Vec::new());
     // While it is being taken over it has no version.
     let is_same = |view: &Reading<'_>| match view.whole_directory_version(organ) {
         Err(fault) if fault.reason() == Reason::NotCaughtUp => Ok(false),
-        now => now.map(|now| now == version),
+        now => now.map(|now| now == version && !interest.is_over()),
     };
     for by in wanted {
         let place = keys::found_at(organ, &by.place());
-        let was_same = each(ledger, &place, is_same, |_, key, _| {
+        let was_same = ledger.look_through(&place, is_same, |_, key, _| {
             open.push(String::from_utf8(key[place.len()..].to_vec()).map_err(Fault::internal)?);
             Ok(())
         })?;
@@ -215,32 +225,4 @@ fn part(
         }
     }
     Ok(Some(part))
-}
-
-/// Looks at each key under a prefix, some at once, as long as what it goes by is the same; answers whether it was. What
-/// else is written meanwhile may or may not be seen.
-fn each(
-    ledger: &Ledger<DistributionDomain>,
-    prefix: &[u8],
-    is_same: impl Fn(&Reading<'_>) -> Result<bool>,
-    mut look: impl FnMut(&Reading<'_>, &[u8], &[u8]) -> Result<()>,
-) -> Result<bool> {
-    let mut next = Some(Vec::new());
-    while let Some(after) = next {
-        let (read, _) = ledger.read(|view| {
-            if !is_same(view)? {
-                return Ok(None);
-            }
-            let (mut at_once, mut last) = (0, None);
-            for pair in view.scan(prefix, &after).take(READ_AT_ONCE) {
-                let (key, value) = pair?;
-                look(view, &key, &value)?;
-                (at_once, last) = (at_once + 1, Some(key));
-            }
-            Ok(Some(last.filter(|_| at_once == READ_AT_ONCE)))
-        })?;
-        let Some(last) = read else { return Ok(false) };
-        next = last;
-    }
-    Ok(true)
 }

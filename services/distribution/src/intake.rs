@@ -152,7 +152,7 @@ fn known_of(minutes: &records::Minutes) -> Result<Known, Fault> {
         is_foreign,
         copies: life.copies,
         is_void: !life.revoked_date.is_empty() || !life.voided_date.is_empty(),
-        is_replaced: !life.replaced_by.is_empty(),
+        replaced_by: life.replaced_by,
         number,
         title,
         issuer: said(&facts.issuer),

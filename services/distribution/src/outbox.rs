@@ -27,7 +27,7 @@ use crate::webhook::{Refused, Webhooks};
 const EVERY: Duration = Duration::from_millis(200);
 /// Deliveries that are to go out, read at once.
 const LOOKED_AT: usize = 2000;
-/// Tasks looked at in one round: those that cannot go on, as where records is away, must not hide the others.
+/// Tasks looked at in one round; the next one looks behind them, so those that cannot go on hide no others.
 const TASKS_AT_ONCE: usize = 1000;
 /// Attempts under way at the same time.
 const AT_ONCE: usize = 32;
@@ -82,9 +82,10 @@ impl Outbox {
 
     /// Makes deliveries and what is public, as minutes are issued and published.
     async fn make(self, stop: CancellationToken) {
+        let mut after = Vec::new();
         loop {
             let went_on = async {
-                let has_more = self.tasks().await.unwrap_or_else(|fault| {
+                let has_more = self.tasks(&mut after).await.unwrap_or_else(|fault| {
                     warn!(cause = %jiyao_fault::chain(&fault), "what is to be done is not read");
                     false
                 });
@@ -143,12 +144,14 @@ impl Outbox {
         self.ledger.submit(Submission::own("distribution", method, command)).await.map(|_| ())
     }
 
-    /// Delivers and publishes what is to be delivered and published; whether any of it went on.
-    async fn tasks(&self) -> Result<bool> {
+    /// Delivers and publishes some of what is to be delivered and published, behind the key `after`, which it moves on;
+    /// whether any of it went on.
+    async fn tasks(&self, after: &mut Vec<u8>) -> Result<bool> {
         let read = |view: &Reading<'_>| {
-            let mut found = Vec::new();
-            for pair in view.scan(keys::TASKS, &[]).take(TASKS_AT_ONCE) {
+            let (mut found, mut last) = (Vec::new(), Vec::new());
+            for pair in view.scan(keys::TASKS, after).take(TASKS_AT_ONCE) {
                 let (key, task) = pair?;
+                last.clone_from(&key);
                 // `t/{organ}/{16 bytes}/`.
                 let rest = &key[keys::TASKS.len()..];
                 let parts = rest.iter().position(|byte| *byte == b'/').map(|at| rest.split_at(at));
@@ -159,9 +162,11 @@ impl Outbox {
                 let minutes = Minutes { organ: jiyao_names::Organ::from_id(organ, "organ")?, id };
                 found.push((minutes, from_json::<Task>(&task)?));
             }
-            Ok(found)
+            Ok((found, last))
         };
-        let (tasks, _) = self.ledger.read(read)?;
+        let ((tasks, last), _) = self.ledger.read(read)?;
+        // Behind the last of all it begins anew.
+        *after = if tasks.len() == TASKS_AT_ONCE { last } else { Vec::new() };
         let mut went_on = false;
         for (minutes, task) in tasks {
             match self.task(&minutes, task).await {
@@ -181,9 +186,9 @@ impl Outbox {
         if is_erased {
             return Ok(false);
         }
-        // What others correct waits: it goes on where those are revoked.
-        let delivers = task.deliver.is_some() && !known.is_replaced;
-        let publishes = task.publish && known.published.is_some();
+        // Minutes that others correct wait: they go on where those are revoked.
+        let delivers = task.deliver.is_some() && known.replaced_by.is_empty();
+        let publishes = task.publish && known.may_be_published();
         if !delivers && !publishes {
             return Ok(false);
         }
@@ -239,11 +244,16 @@ impl Outbox {
                     if which == Due::ByNow && (!is_by_now || due.len() == most) {
                         return Ok(None);
                     }
+                    last = Some(key);
                     let delivery = view.named(&name)?;
+                    // Minutes that others correct wait, or are recalled by their correction.
+                    let minutes = Minutes::parse(&delivery.minutes, "minutes")?;
+                    if !view.known(&minutes, "minutes")?.replaced_by.is_empty() {
+                        continue;
+                    }
                     if which == Due::ByNow || delivery.state == State::Sent {
                         due.push(delivery);
                     }
-                    last = Some(key);
                 }
                 Ok(last)
             })?;
@@ -318,11 +328,8 @@ impl Outbox {
             return Ok(Err(Refused::for_good(Reason::MinutesErased.as_str())));
         }
         // Whatever it was sent by before.
-        if known.is_void {
-            return Ok(Err(Refused::for_good("the minutes are void")));
-        }
-        if known.is_replaced {
-            return Ok(Err(Refused::for_good("the minutes are corrected by others")));
+        if let Err(fault) = known.check_not_over() {
+            return Ok(Err(Refused::for_good(fault.reason().as_str())));
         }
         if known.is_paper_only(self.paper_from) {
             return Ok(Err(Refused::for_good("minutes of that level go on paper")));

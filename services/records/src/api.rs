@@ -376,9 +376,7 @@ impl Api {
         let scope = Scope::parse(&request.parent, "parent")?;
         let size = page_size(request.page_size)?;
         for (date, field) in [(&request.date_from, "date_from"), (&request.date_to, "date_to")] {
-            if !date.is_empty() && jiyao_calendar::parse_iso(date).is_none() {
-                return Err(Fault::malformed(field, date, "YYYY-MM-DD"));
-            }
+            jiyao_wire::date_from(date, field)?;
         }
         let year = request.year.to_string();
         let query = PageQuery::of(&[

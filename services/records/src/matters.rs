@@ -350,7 +350,7 @@ impl MattersApi {
         let ledger = self.ledger.get()?;
         wait_for(ledger, None, request.read_after.as_ref()).await?;
         let by = By::try_from(request.by).map_err(|_| Fault::invalid("by", request.by))?;
-        // Whoever sees all matters has other boards than a unit, and a day other lights than the day before.
+        // A unit has other boards than those who see all matters, and a day other lights than the day before.
         let quarter = SystemClock.now().as_second().div_euclid(QUARTER);
         let who = (sight::sees_all_matters(&caller.principal), caller.principal.unit.len());
         let mut question = format!("{quarter} {who:?} {}", caller.principal.unit).into_bytes();

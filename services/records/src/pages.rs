@@ -19,7 +19,7 @@ impl<A: Clone> Pages<A> {
         Self(Arc::new(Mutex::new(Kept { most, sequence: 0, answers: HashMap::new() })))
     }
 
-    /// What was answered to the same question, where the state is still that of `sequence`.
+    /// The answer to the same question, where the state is still that of `sequence`.
     pub(crate) fn of(&self, sequence: u64, question: &[u8]) -> Option<A> {
         let kept = self.lock();
         if kept.sequence == sequence { kept.answers.get(question).cloned() } else { None }

@@ -2,6 +2,7 @@ use jiyao_calendar::parse_iso;
 use proptest::prelude::*;
 
 use super::*;
+use crate::Level;
 use crate::sign_off::{Chain, Delegation};
 
 fn day(text: &str) -> Date {

@@ -94,7 +94,7 @@ pub enum Reason {
     ListIncomplete = 41,
     /// FAILED_PRECONDITION: rows of a final list stay. Metadata: {"version": "2"}.
     ListFinal = 42,
-    /// FAILED_PRECONDITION: the minutes are not issued. Metadata: {"minutes": "…"}.
+    /// FAILED_PRECONDITION: the minutes are not issued, or void. Metadata: {"minutes": "…"}.
     NotIssued = 43,
     /// PERMISSION_DENIED: the post is not the one whose turn it is, or the caller does not hold it. Metadata: {"post": "…",
     /// "wanted": "…"} or {"post": "…", "principal": "…"}.
@@ -179,6 +179,9 @@ pub enum Reason {
     ReadTooLong = 79,
     /// INVALID_ARGUMENT: the message has more bytes than is taken. Metadata: {"limit": "1048576"}.
     MessageTooLarge = 80,
+    /// FAILED_PRECONDITION: others correct the minutes and are in force, so their text goes out no more. Metadata:
+    /// {"minutes": "…", "by": "organs/…/minutes/…"}.
+    MinutesReplaced = 81,
 }
 impl Reason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -268,6 +271,7 @@ impl Reason {
             Self::ContentChanged => "REASON_CONTENT_CHANGED",
             Self::ReadTooLong => "REASON_READ_TOO_LONG",
             Self::MessageTooLarge => "REASON_MESSAGE_TOO_LARGE",
+            Self::MinutesReplaced => "REASON_MINUTES_REPLACED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -354,6 +358,7 @@ impl Reason {
             "REASON_CONTENT_CHANGED" => Some(Self::ContentChanged),
             "REASON_READ_TOO_LONG" => Some(Self::ReadTooLong),
             "REASON_MESSAGE_TOO_LARGE" => Some(Self::MessageTooLarge),
+            "REASON_MINUTES_REPLACED" => Some(Self::MinutesReplaced),
             _ => None,
         }
     }

@@ -1033,13 +1033,13 @@ pub mod source {
     /// Exactly one.
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
     pub enum From {
-        /// The bytes, at most 768 KiB; larger ones go through UploadSource.
+        /// The bytes. With all else a message has at most 1 MiB; larger ones go through UploadSource.
         #[prost(bytes, tag = "1")]
         Content(::prost::alloc::vec::Vec<u8>),
         /// `sources/{sha256 in hex}`.
         #[prost(string, tag = "2")]
         Uploaded(::prost::alloc::string::String),
-        /// Text as it is, at most 768 KiB: the same as its bytes in UTF-8 as `content`.
+        /// Text as it is: the same as its bytes in UTF-8 as `content`.
         #[prost(string, tag = "3")]
         Text(::prost::alloc::string::String),
     }

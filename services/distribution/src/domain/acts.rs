@@ -119,15 +119,12 @@ impl DistributionDomain {
         self.check_way(view, delivery, channel)
     }
 
-    /// What became secret since it was sent, or void, or was corrected or erased, does not go out any more (requirements 15
-    /// and 43).
+    /// Refuses to send what became secret since it was sent, or void, or was corrected or erased (requirements 15 and 43).
     fn check_way(&self, view: &Overlay<'_>, delivery: &Delivery, channel: Channel) -> Result<()> {
         let minutes = Minutes::parse(&delivery.minutes, "minutes")?;
         check_content(view, &minutes)?;
         let known = view.known(&minutes, "minutes")?;
-        if known.is_void || known.is_replaced {
-            return Err(Fault::new(Reason::NotIssued).with("minutes", minutes));
-        }
+        known.check_not_over()?;
         if channel != Channel::Paper && known.is_paper_only(self.paper_from) {
             return Err(Fault::new(Reason::ChannelForbidden)
                 .at("channel")

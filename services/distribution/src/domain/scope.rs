@@ -34,7 +34,7 @@ pub(super) struct Made {
     pub(super) held: u32,
 }
 
-/// What one commit makes.
+/// Deliveries and recalls of one commit.
 #[derive(Default)]
 struct Step {
     made: Made,
@@ -75,9 +75,7 @@ impl DistributionDomain {
         if view.number(&keys::count_made(name))? > 0 || view.task(name)?.deliver.is_some() || is_issued_here {
             return Err(Fault::new(Reason::ScopeFrozen).with("minutes", name));
         }
-        if known.is_void || known.is_replaced {
-            return Err(Fault::new(Reason::NotIssued).with("minutes", name));
-        }
+        known.check_not_over()?;
         // Scope and copies are fixed at 登记 (requirement 37): before, the text may still change.
         if known.stage < Stage::Registered {
             return Err(Fault::new(Reason::StateForbids)
@@ -178,6 +176,9 @@ impl DistributionDomain {
         let task = view.task(name)?;
         let Some(until) = task.deliver else { return Ok((Vec::new(), Vec::new())) };
         let known = view.known(name, "minutes")?;
+        if !known.replaced_by.is_empty() {
+            return Ok((Vec::new(), Vec::new()));
+        }
         let not_frozen = || Fault::new(Reason::ScopeNotFrozen).with("minutes", name);
         let scope = view.scope(name)?.ok_or_else(not_frozen)?;
         let old = Minutes::parse(&known.corrects, "corrects").ok();
@@ -268,9 +269,7 @@ impl DistributionDomain {
         let known = view.known(name, "minutes")?;
         let scope = view.scope(name)?;
         let scope = scope.ok_or_else(|| Fault::new(Reason::ScopeNotFrozen).with("minutes", name))?;
-        if !known.may_go_out() {
-            return Err(Fault::new(Reason::NotIssued).with("minutes", name));
-        }
+        known.check_deliverable()?;
         // One more comes behind those of the scope, which must be there.
         let made = view.number(&keys::count_made(name))?;
         if made < scope.targets || view.task(name)?.deliver.is_some() {
@@ -279,7 +278,10 @@ impl DistributionDomain {
                 .with("act", "ADD_RECIPIENT"));
         }
         let found = view.unit(&name.organ, unit, "unit")?;
-        if view.value(&keys::by_unit(name, unit))?.is_some() {
+        // A unit that it was recalled from may get it anew, as where the correction that took its place is revoked.
+        if let Some(held) = view.value(&keys::by_unit(name, unit))?
+            && view.named(&held)?.state != State::Recalled
+        {
             return Err(Fault::invalid("unit", unit));
         }
         let index = made;
