@@ -3,8 +3,8 @@
 use anyhow::Result;
 use jiyao_calendar::{Clock as _, SystemClock};
 use jiyao_client::{
-    AgendaItem, Client, Error, Ground, Import, MeetingAct, NewMeeting, NewSeat, NoticeReply, ObserverKind,
-    Page, SeatAct,
+    AgendaItem, Client, Error, Ground, Import, MeetingAct, NewMatter, NewMeeting, NewSeat, NoticeReply,
+    ObserverKind, Page, SeatAct,
 };
 use jiyao_testkit::{Local, SAMPLE, until};
 use tempfile::TempDir;
@@ -59,6 +59,10 @@ impl House {
     async fn new() -> Result<Self> {
         let folder = TempDir::new()?;
         let services = Local::start(folder.path()).await?;
+        Self::of(services, folder).await
+    }
+
+    async fn of(services: Local, folder: TempDir) -> Result<Self> {
         let client = services.client()?;
         let organ = client.create_organ(Some("linlan"), "临岚市人民政府", &[]).await?.name;
         Ok(Self { services, client, organ, _folder: folder })
@@ -647,5 +651,71 @@ async fn req_23_28_an_organs_rules_of_the_room_are_set_and_read() -> Result<()> 
     house.as_of("秘书长", "").await?.sit(&seat, decide("秘书长"), None).await?;
     client.set_roll_rules(&house.organ, &usual).await?;
     assert_ne!(client.quorum(&meeting, None).await?.outcome, "NO_RULE");
+    house.services.stop().await
+}
+
+/// Planned twice, or given to nobody: both are taken, and both are said.
+#[tokio::test]
+async fn a_meeting_that_is_there_already_and_a_lead_that_nobody_is_called_are_findings() -> Result<()> {
+    let folder = TempDir::new()?;
+    let services = Local::start_joined(folder.path(), |_| {}).await?;
+    let house = House::of(services, folder).await?;
+    let first = house.meeting(Vec::new()).await?;
+    let codes = async |name: &str| -> Result<Vec<(String, String)>> {
+        Ok(house
+            .client
+            .meeting(name)
+            .await?
+            .findings
+            .into_iter()
+            .filter(|(code, _)| code == "MEETING_TWICE")
+            .collect())
+    };
+    assert_eq!(codes(&first).await?, []);
+    let second = house.meeting(Vec::new()).await?;
+    assert_eq!(codes(&first).await?, [("MEETING_TWICE".to_owned(), second.clone())]);
+    assert_eq!(codes(&second).await?, [("MEETING_TWICE".to_owned(), first.clone())]);
+    let other = NewMeeting {
+        kind: "常务会议".into(),
+        title: "市政府第8次常务会议".into(),
+        date: "2020-06-02".into(),
+        ..NewMeeting::default()
+    };
+    let other = house.client.create_meeting(&house.organ, other).await?.name;
+    assert_eq!(codes(&other).await?, []);
+    // The directory that was taken in has no unit of either name; a later one has the second.
+    let imported =
+        house.client.import_minutes(Import::new(&house.organ, SAMPLE.as_bytes().to_vec())).await?.minutes;
+    let new = |lead: &str| NewMatter {
+        minutes: imported.name.clone(),
+        text: "临岚市城市更新三年行动方案".into(),
+        content: "公布城市更新项目清单".into(),
+        lead: lead.into(),
+        due: "2099-06-30".into(),
+        ..NewMatter::default()
+    };
+    let (lost, found) = (
+        house.client.create_matter(new("不存在局")).await?,
+        house.client.create_matter(new("市住建局")).await?,
+    );
+    let table = "type,id,title,short\nunit,u901,临岚市住房和城乡建设局,市住建局\n";
+    house.client.import_directory(&house.organ, table.as_bytes().to_vec(), false).await?;
+    let unknown = async |name: &str| -> Result<Vec<String>> {
+        let findings = house.client.matter(name).await?.findings;
+        Ok(findings
+            .into_iter()
+            .filter(|(code, ..)| code == "LEAD_UNKNOWN")
+            .map(|(.., about)| about)
+            .collect())
+    };
+    until("the units are known", async || Ok((!unknown(&lost.summary.name).await?.is_empty()).then_some(())))
+        .await?;
+    assert_eq!(unknown(&lost.summary.name).await?, ["不存在局"]);
+    until("the unit is known", async || Ok(unknown(&found.summary.name).await?.is_empty().then_some(())))
+        .await?;
+    // The answer of an act says it too.
+    let approve = jiyao_client::Act::Approve { opinion: "同意".into() };
+    let approved = house.client.act(&lost.summary.name, approve, None).await?;
+    assert!(approved.findings.iter().any(|(code, ..)| code == "LEAD_UNKNOWN"), "{:?}", approved.findings);
     house.services.stop().await
 }

@@ -6,10 +6,10 @@ use std::time::Duration;
 use anyhow::Result;
 use jiyao_client::{Client, Error, Import, ListMinutes, Position};
 use jiyao_fault::Reason;
+use jiyao_proto::client::journal::v1::journal_service_client::JournalServiceClient;
+use jiyao_proto::client::records::v1::lifecycle_service_client::LifecycleServiceClient;
+use jiyao_proto::client::records::v1::records_service_client::RecordsServiceClient;
 use jiyao_proto::journal::v1::GetHeadRequest;
-use jiyao_proto::journal::v1::journal_service_client::JournalServiceClient;
-use jiyao_proto::records::v1::lifecycle_service_client::LifecycleServiceClient;
-use jiyao_proto::records::v1::records_service_client::RecordsServiceClient;
 use jiyao_proto::records::v1::{self as api, CreateOrganRequest, GetMinutesRequest};
 use jiyao_proto::records::v1::{
     ImportMinutesRequest, ListMinutesRequest, Organ, ReadMinutesRequest, Source, UploadSourceRequest, source,
@@ -287,11 +287,55 @@ async fn cursors_of_another_journal_or_of_a_future() -> Result<()> {
     let half = jiyao_proto::journal::v1::Cursor { journal: "x".to_owned(), sequence: 1, hash: vec![1] };
     let request = GetMinutesRequest { name: name.to_owned(), read_after: Some(half), ..Default::default() };
     let status = records.get_minutes(request).await.unwrap_err();
-    assert_eq!(of_status(&status), refusal(Reason::FieldInvalid, "read_after.journal"));
+    let both = vec!["read_after.journal".to_owned(), "read_after.hash".to_owned()];
+    assert_eq!(of_status(&status), (Some(Reason::FieldInvalid), both));
     let read_mask = Some(prost_types::FieldMask { paths: vec!["facts.nothing".to_owned()] });
     let request = GetMinutesRequest { name: name.to_owned(), read_mask, ..Default::default() };
     let status = records.get_minutes(request).await.unwrap_err();
     assert_eq!(of_status(&status), refusal(Reason::FieldInvalid, "read_mask.paths[0]"));
+    bench.services.stop().await
+}
+
+/// Whoever sends a form that is wrong in many places hears of all of them, and of what each must look like.
+#[tokio::test]
+async fn every_field_that_is_wrong_is_refused_at_once() -> Result<()> {
+    use jiyao_client::messages::records::{CreateMatterRequest, Milestone, ReviewMinutesRequest};
+    let bench = Bench::new().await?;
+    let before = bench.head().await?;
+    let request = CreateMatterRequest {
+        minutes: "organs/linlan/minutes/七".to_owned(),
+        content: "修缮".to_owned(),
+        lead: " ".to_owned(),
+        due: "2025年6月".to_owned(),
+        milestones: vec![Milestone {
+            what: "开工".to_owned(),
+            due: "六月底".to_owned(),
+            ..Default::default()
+        }],
+        next_act: 42,
+        ..Default::default()
+    };
+    let wrong = bench.client.call(request.clone()).request_id("一").await.unwrap_err();
+    let paths = ["minutes", "text", "lead", "due", "milestones[0].due", "next_act", "request_id"];
+    assert_eq!((wrong.reason(), wrong.fields()), (Some(Reason::FieldInvalid), &paths.map(str::to_owned)[..]));
+    for said in ["organs/{organ}/minutes/{minutes}", "YYYY-MM-DD", "text is empty", "lead is empty"] {
+        assert!(wrong.message().contains(said), "{said} is not in {}", wrong.message());
+    }
+    let wrong = bench.client.call(request).lang(jiyao_client::Lang::Zh).await.unwrap_err();
+    assert_eq!(wrong.message().lines().count(), 5, "{}", wrong.message());
+    assert!(wrong.message().contains("YYYY-MM-DD"), "{}", wrong.message());
+    // An answer that nobody knows is none, and one that was not given is not a no.
+    let name = "organs/linlan/minutes/018f2f6e-7c1c-7aaa-8bbb-0123456789ab".to_owned();
+    let review = |decision, mark| {
+        let post = "秘书长".to_owned();
+        ReviewMinutesRequest { name: name.clone(), post, decision, mark, ..Default::default() }
+    };
+    let unset = bench.client.call(review(0, 0)).await;
+    assert_eq!(said(unset.map(drop)), refusal(Reason::FieldRequired, "decision"));
+    let unknown = bench.client.call(review(7, -3)).await;
+    let both = vec!["mark".to_owned(), "decision".to_owned()];
+    assert_eq!(said(unknown.map(drop)), (Some(Reason::FieldInvalid), both));
+    assert_eq!(bench.head().await?, before, "nothing was recorded");
     bench.services.stop().await
 }
 

@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use jiyao_client::{Client, Import, Standing};
+use jiyao_proto::client::records::v1::lifecycle_service_client::LifecycleServiceClient;
+use jiyao_proto::client::records::v1::matters_service_client::MattersServiceClient;
+use jiyao_proto::client::records::v1::records_service_client::RecordsServiceClient;
 use jiyao_proto::records::v1 as wire;
-use jiyao_proto::records::v1::lifecycle_service_client::LifecycleServiceClient;
-use jiyao_proto::records::v1::matters_service_client::MattersServiceClient;
-use jiyao_proto::records::v1::records_service_client::RecordsServiceClient;
 use jiyao_testkit::{Process, binary, numbered, repeated_pdf, until};
 use tempfile::TempDir;
 use tokio::task::JoinSet;

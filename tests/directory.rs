@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use jiyao_client::{Capacity, Client, NewMeeting, NewSeat, ObserverKind, SeatAct};
 use jiyao_proto::attendance::v1 as wire;
-use jiyao_proto::attendance::v1::directory_service_client::DirectoryServiceClient;
+use jiyao_proto::client::attendance::v1::directory_service_client::DirectoryServiceClient;
 use jiyao_testkit::{Local, Process, binary, until};
 use tempfile::TempDir;
 use tonic::transport::Channel;

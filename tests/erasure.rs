@@ -7,8 +7,8 @@ use jiyao_client::{
     Act, Client, Delivery, DeliveryAct, DisclosureClass, Import, LifeAct, ListMinutes, NewMatter, Service,
     Settle, Standing,
 };
+use jiyao_proto::client::records::v1::lifecycle_service_client::LifecycleServiceClient;
 use jiyao_proto::records::v1 as api;
-use jiyao_proto::records::v1::lifecycle_service_client::LifecycleServiceClient;
 use jiyao_testkit::{Local, numbered, until};
 
 use crate::distribution::{House, UNIT, draft, of, sign, to_registered};
@@ -281,8 +281,8 @@ async fn an_erased_draft_is_not_written_again() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_follower_erases_goes_no_further() -> Result<()> {
+    use jiyao_proto::client::operations::v1::operations_service_client::OperationsServiceClient;
     use jiyao_proto::operations::v1 as wire;
-    use jiyao_proto::operations::v1::operations_service_client::OperationsServiceClient;
     let house = House::new().await?;
     let text = numbered(7);
     let import = Import::new(&house.organ, text.clone().into_bytes());

@@ -11,10 +11,10 @@ use jiyao_client::{
     Client, Difference, DisclosureClass, Import, LifeAct, ListMinutes, MeetingAct, NewMeeting, Service,
 };
 use jiyao_fault::Reason;
+use jiyao_proto::client::journal::v1::journal_service_client::JournalServiceClient;
+use jiyao_proto::client::records::v1::records_service_client::RecordsServiceClient;
 use jiyao_proto::journal::v1::FollowRequest;
-use jiyao_proto::journal::v1::journal_service_client::JournalServiceClient;
 use jiyao_proto::records::v1::GetMinutesRequest;
-use jiyao_proto::records::v1::records_service_client::RecordsServiceClient;
 use jiyao_testkit::{DIRECTORY, Local, Process, binary, hold_posts, numbered, spoil, until};
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
     TraceService, TraceServiceServer,

@@ -5,9 +5,9 @@ use jiyao_client::{
     Client, Disclosure, DisclosureClass, Error, Import, LifeAct, ListMinutes, Mark, Minutes, Quorum, Settle,
     Side, Stage, Standing,
 };
+use jiyao_proto::client::records::v1::lifecycle_service_client::LifecycleServiceClient;
+use jiyao_proto::client::records::v1::matters_service_client::MattersServiceClient;
 use jiyao_proto::records::v1 as wire;
-use jiyao_proto::records::v1::lifecycle_service_client::LifecycleServiceClient;
-use jiyao_proto::records::v1::matters_service_client::MattersServiceClient;
 use jiyao_testkit::{DIRECTORY, Local, SAMPLE, numbered, until};
 use tempfile::TempDir;
 use tonic::transport::Channel;
@@ -489,10 +489,9 @@ async fn req_17_the_record_of_discussion_is_apart_and_dissent_never_shows_in_the
 async fn req_05_06_07_items_documents_and_verdicts_are_kept_apart_and_named() -> Result<()> {
     let house = House::new().await?;
     let made = house.draft(&draft()).await?;
-    let mut raw = jiyao_proto::records::v1::records_service_client::RecordsServiceClient::connect(format!(
-        "http://{}",
-        house.services.records
-    ))
+    let mut raw = jiyao_proto::client::records::v1::records_service_client::RecordsServiceClient::connect(
+        format!("http://{}", house.services.records),
+    )
     .await?;
     let request = wire::GetMinutesRequest { name: made.name, ..Default::default() };
     let minutes = raw.get_minutes(request).await?.into_inner().minutes.unwrap();

@@ -6,6 +6,7 @@ mod attendance;
 mod bad_input;
 mod between;
 mod bounded;
+mod calls;
 mod channels;
 mod cli;
 mod corpus;

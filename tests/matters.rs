@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 use jiyao_client::{Act, BoardBy, Client, Error, Evidence, Import, NewMatter, State};
+use jiyao_proto::client::records::v1::matters_service_client::MattersServiceClient;
 use jiyao_proto::records::v1 as wire;
-use jiyao_proto::records::v1::matters_service_client::MattersServiceClient;
 use jiyao_testkit::{Local, SAMPLE, corpus};
 use tempfile::TempDir;
 use tonic::Request;

@@ -11,7 +11,7 @@ use prost_reflect::DescriptorPool;
 /// Each service, and below it the roles of which one is needed, with the methods that they are needed for.
 const RIGHTS: &str = "
 records.v1.RecordsService
-  clerk: CorrectFact CreateOrgan ImportMinutes ResolveDoubt UploadSource
+  clerk: CorrectFact CreateOrgan ImportMinutes ResolveDoubt UpdateOrgan UploadSource
   clerk reader service auditor unit supervisor leader: GetMinutes GetMinutesText GetOrgan ListDecisions ListMinutes
     ListOrgans ReadMinutes SearchMinutes WatchMinutes
 records.v1.LifecycleService

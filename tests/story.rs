@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use jiyao_client::{Client, Import, ListMinutes, Position, Presence};
-use jiyao_proto::records::v1::records_service_client::RecordsServiceClient;
+use jiyao_proto::client::records::v1::records_service_client::RecordsServiceClient;
 use jiyao_proto::records::v1::{self as wire, GetMinutesRequest, Minutes};
 use jiyao_reader::Facts;
 use jiyao_testkit::{Local, SAMPLE, corpus, numbered};

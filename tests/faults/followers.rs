@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use jiyao_client::{Client, Import, Page, Service};
+use jiyao_proto::client::journal::v1::journal_service_client::JournalServiceClient;
 use jiyao_proto::journal::v1::FollowRequest;
 use jiyao_proto::journal::v1::event::Kind;
-use jiyao_proto::journal::v1::journal_service_client::JournalServiceClient;
 use jiyao_testkit::{Dice, Process, binary, numbered, until};
 use tempfile::TempDir;
 

@@ -1,15 +1,10 @@
 use jiyao_proto::attendance::v1 as wire;
-use jiyao_proto::attendance::v1::attendance_service_client::AttendanceServiceClient;
-use tonic::transport::Channel;
+use jiyao_proto::calls::watch;
 
 use crate::connection::{Connection, RESPONSE_LIMIT};
 use crate::types::{self, Position};
 use crate::watch::{Opening, Watch, Watched, answers};
 use crate::{Client, Error, Page, Roll};
-
-fn api(channel: Channel) -> AttendanceServiceClient<Channel> {
-    AttendanceServiceClient::new(channel).max_decoding_message_size(RESPONSE_LIMIT)
-}
 
 impl Client {
     /// The roll that minutes state. `read_after`: waits until attendance has come to this position of records.
@@ -19,9 +14,8 @@ impl Client {
     pub async fn roll(&self, minutes: &str, read_after: Option<&Position>) -> Result<Roll, Error> {
         let read_after = read_after.map(Position::to_wire);
         let request = wire::GetRollRequest { name: format!("{minutes}/roll"), read_after };
-        let once = async |channel, request| api(channel).get_roll(request).await;
-        let answer = self.attendance.call("get a roll", request, once).await?;
-        answer.into_inner().roll.map(types::roll).ok_or_else(|| self.attendance.malformed("get a roll"))
+        let answer = self.attendance.call(request).await?;
+        answer.roll.map(types::roll).ok_or_else(|| self.attendance.malformed("get a roll"))
     }
 
     /// A page of rolls without their entries, newest meeting first.
@@ -31,8 +25,7 @@ impl Client {
     pub async fn list_rolls(&self, parent: &str, page: Option<&str>) -> Result<Page<Roll>, Error> {
         let page_token = page.unwrap_or_default().to_owned();
         let request = wire::ListRollsRequest { parent: parent.to_owned(), page_token, ..Default::default() };
-        let once = async |channel, request| api(channel).list_rolls(request).await;
-        let answer = self.attendance.call("list rolls", request, once).await?.into_inner();
+        let answer = self.attendance.call(request).await?;
         Ok(Page::of(answer.rolls, answer.next_page_token, |roll| Some(types::roll(roll))))
     }
 
@@ -45,9 +38,9 @@ impl Client {
             let after = after.as_ref().map(Position::to_wire);
             let request = connection.request(wire::WatchRollsRequest { parent: parent.clone(), after }, None);
             let channel = connection.channel();
-            Box::pin(
-                async move { Ok(answers(api(channel).watch_rolls(request).await?.into_inner(), watched)) },
-            )
+            Box::pin(async move {
+                Ok(answers(watch(channel, request, RESPONSE_LIMIT).await?.into_inner(), watched))
+            })
         };
         Watch::new(self.attendance.clone(), "watch rolls", after, Box::new(open))
     }

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use jiyao_fault::{Reason, chain};
 use jiyao_phrases::Lang;
+use jiyao_proto::Method;
+use jiyao_proto::calls::{self, Call};
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 use tonic::{Code, Request, Status};
 use uuid::Uuid;
@@ -20,7 +22,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Largest answer taken.
 pub(crate) const RESPONSE_LIMIT: usize = 4 << 20;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) ca: Option<Vec<u8>>,
     pub(crate) token: Option<String>,
@@ -72,6 +74,13 @@ impl Connection {
         Ok(Self { channel: endpoint.connect_lazy(), url, settings: Arc::clone(settings), authorization })
     }
 
+    /// The same connection, of which some settings are others.
+    pub(crate) fn with(&self, change: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = Settings::clone(&self.settings);
+        change(&mut settings);
+        Self { settings: Arc::new(settings), ..self.clone() }
+    }
+
     pub(crate) fn channel(&self) -> Channel {
         self.channel.clone()
     }
@@ -105,8 +114,20 @@ impl Connection {
         self.settings.lang
     }
 
-    /// Calls until there is an answer, a refusal, or the deadline is over. Only for calls that may run twice.
-    pub(crate) async fn call<M: Clone, R, F>(
+    /// Calls until there is an answer, a refusal, or the deadline is over. A call that changes something gets a
+    /// `request_id`, where it has none, so that its repeats have no second effect.
+    pub(crate) async fn call<Q: Call>(&self, mut request: Q) -> Result<Q::Answer, Error> {
+        if let Some(id) = request.request_id()
+            && id.is_empty()
+        {
+            *id = new_request_id();
+        }
+        let once = async |channel, request| calls::call(channel, request, RESPONSE_LIMIT).await;
+        Ok(self.repeated(name_of(Q::METHOD), request, once).await?.into_inner())
+    }
+
+    /// Tries until there is an answer, a refusal, or the deadline is over. Only for what may run twice.
+    pub(crate) async fn repeated<M: Clone, R, F>(
         &self,
         what: &'static str,
         message: M,
@@ -169,6 +190,11 @@ pub(crate) fn longer(pause: Duration) -> Duration {
 }
 
 /// A UUID for a call that changes something. It grows with time, for a service keeps ids in their order.
-pub(crate) fn request_id(given: Option<String>) -> String {
-    given.unwrap_or_else(|| Uuid::now_v7().to_string())
+pub(crate) fn new_request_id() -> String {
+    Uuid::now_v7().to_string()
+}
+
+/// A method as errors call it, e.g. `ImportMinutes`.
+pub(crate) fn name_of(method: &'static Method) -> &'static str {
+    method.path.rsplit('/').next().unwrap_or(method.path)
 }

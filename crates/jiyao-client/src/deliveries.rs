@@ -1,19 +1,13 @@
 use jiyao_deliveries::{Act, Channel, State};
+use jiyao_proto::calls::watch;
 use jiyao_proto::distribution::v1 as wire;
-use jiyao_proto::distribution::v1::deliveries_service_client::DeliveriesServiceClient;
 use jiyao_proto::journal::v1::Cursor;
 use jiyao_receipts::PublicKey;
-use tonic::transport::Channel as Link;
 
-use crate::acts::calls;
-use crate::connection::{Connection, RESPONSE_LIMIT, request_id};
+use crate::connection::{Connection, RESPONSE_LIMIT, new_request_id};
 use crate::types::Position;
 use crate::watch::{Opening, Watch, Watched, answers};
 use crate::{Client, Error, Page};
-
-fn api(channel: Link) -> DeliveriesServiceClient<Link> {
-    DeliveriesServiceClient::new(channel).max_decoding_message_size(RESPONSE_LIMIT)
-}
 
 /// Who gets minutes, frozen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -177,10 +171,9 @@ impl Client {
             paper: freeze.is_paper,
             extra: freeze.extra,
             read_after: freeze.read_after.as_ref().map(Position::to_wire),
-            request_id: request_id(None),
+            request_id: String::new(),
         };
-        let once = async |channel, request| api(channel).freeze_scope(request).await;
-        let answer = self.distribution.call("freeze a scope", request, once).await?.into_inner();
+        let answer = self.distribution.call(request).await?;
         let scope = answer.scope.ok_or_else(|| self.distribution.malformed("freeze a scope"))?;
         Ok(frozen(scope, Position::of_wire(answer.position)))
     }
@@ -191,8 +184,7 @@ impl Client {
     /// `SCOPE_NOT_FROZEN`, `NOT_STATED`.
     pub async fn frozen_scope(&self, minutes: &str) -> Result<FrozenScope, Error> {
         let request = wire::GetScopeRequest { minutes: minutes.to_owned() };
-        let once = async |channel, request| api(channel).get_scope(request).await;
-        let answer = self.distribution.call("get a scope", request, once).await?.into_inner();
+        let answer = self.distribution.call(request).await?;
         let scope = answer.scope.ok_or_else(|| self.distribution.malformed("get a scope"))?;
         Ok(frozen(scope, None))
     }
@@ -202,10 +194,8 @@ impl Client {
     /// # Errors
     /// `SCOPE_NOT_FROZEN`, `NOT_ISSUED`, `MINUTES_ERASED`.
     pub async fn dispatch_minutes(&self, minutes: &str) -> Result<(), Error> {
-        let request =
-            wire::DispatchMinutesRequest { minutes: minutes.to_owned(), request_id: request_id(None) };
-        let once = async |channel, request| api(channel).dispatch_minutes(request).await;
-        self.distribution.call("dispatch minutes", request, once).await.map(|_| ())
+        let request = wire::DispatchMinutesRequest { minutes: minutes.to_owned(), request_id: String::new() };
+        self.distribution.call(request).await.map(|_| ())
     }
 
     /// Adds a recipient after the issue, with the issuer's approval.
@@ -224,10 +214,9 @@ impl Client {
             unit: unit.to_owned(),
             approved_by: approved_by.to_owned(),
             reason: reason.to_owned(),
-            request_id: request_id(None),
+            request_id: String::new(),
         };
-        let once = async |channel, request| api(channel).add_recipient(request).await;
-        let answer = self.distribution.call("add a recipient", request, once).await?.into_inner();
+        let answer = self.distribution.call(request).await?;
         answer.delivery.map(delivery).ok_or_else(|| self.distribution.malformed("add a recipient"))
     }
 
@@ -237,8 +226,7 @@ impl Client {
     /// `DELIVERY_NOT_FOUND`.
     pub async fn delivery(&self, name: &str) -> Result<Delivery, Error> {
         let request = wire::GetDeliveryRequest { name: name.to_owned(), read_after: None };
-        let once = async |channel, request| api(channel).get_delivery(request).await;
-        let answer = self.distribution.call("get a delivery", request, once).await?.into_inner();
+        let answer = self.distribution.call(request).await?;
         answer.delivery.map(delivery).ok_or_else(|| self.distribution.malformed("get a delivery"))
     }
 
@@ -259,8 +247,7 @@ impl Client {
             page_token: page.unwrap_or_default().to_owned(),
             ..Default::default()
         };
-        let once = async |channel, request| api(channel).list_deliveries(request).await;
-        let answer = self.distribution.call("list deliveries", request, once).await?.into_inner();
+        let answer = self.distribution.call(request).await?;
         Ok(Page::of(answer.deliveries, answer.next_page_token, |of| Some(delivery(of))))
     }
 
@@ -281,8 +268,7 @@ impl Client {
             page_size: 200,
             page_token: page.unwrap_or_default().to_owned(),
         };
-        let once = async |channel, request| api(channel).list_silent(request).await;
-        let answer = self.distribution.call("list who is silent", request, once).await?.into_inner();
+        let answer = self.distribution.call(request).await?;
         Ok(Page::of(answer.deliveries, answer.next_page_token, |of| Some(delivery(of))))
     }
 
@@ -292,8 +278,7 @@ impl Client {
     /// `NOT_STATED`.
     pub async fn delivery_counts(&self, minutes: &str) -> Result<Vec<(State, u32)>, Error> {
         let request = wire::GetDeliveryCountsRequest { minutes: minutes.to_owned(), read_after: None };
-        let once = async |channel, request| api(channel).get_delivery_counts(request).await;
-        let answer = self.distribution.call("count deliveries", request, once).await?.into_inner();
+        let answer = self.distribution.call(request).await?;
         let count = |count: wire::DeliveryCount| {
             (jiyao_wire::delivery_state_from(count.state).unwrap_or_default(), count.count)
         };
@@ -312,8 +297,7 @@ impl Client {
             page_token: page.unwrap_or_default().to_owned(),
             read_after: None,
         };
-        let once = async |channel, request| api(channel).list_inbox(request).await;
-        let answer = self.distribution.call("list an inbox", request, once).await?.into_inner();
+        let answer = self.distribution.call(request).await?;
         Ok(Page::of(answer.deliveries, answer.next_page_token, |of| Some(delivery(of))))
     }
 
@@ -326,7 +310,7 @@ impl Client {
             let request = wire::WatchInboxRequest { parent: organ.clone(), unit: unit.clone(), after };
             let (request, channel) = (connection.request(request, None), connection.channel());
             Box::pin(async move {
-                let answering = api(channel).watch_inbox(request).await?.into_inner();
+                let answering = watch(channel, request, RESPONSE_LIMIT).await?.into_inner();
                 Ok(answers(answering, |answer: wire::WatchInboxResponse| {
                     watched(answer.deliveries, answer.through)
                 }))
@@ -352,7 +336,7 @@ impl Client {
             let request = wire::WatchDeliveriesRequest { parent: organ.clone(), state, after };
             let (request, channel) = (connection.request(request, None), connection.channel());
             Box::pin(async move {
-                let answering = api(channel).watch_deliveries(request).await?.into_inner();
+                let answering = watch(channel, request, RESPONSE_LIMIT).await?.into_inner();
                 Ok(answers(answering, |answer: wire::WatchDeliveriesResponse| {
                     watched(answer.deliveries, answer.through)
                 }))
@@ -367,9 +351,8 @@ impl Client {
     /// `DELIVERY_NOT_FOUND`, `UNIT_FOREIGN`, `STATE_FORBIDS`.
     pub async fn open_delivery(&self, name: &str) -> Result<(Vec<u8>, Delivery), Error> {
         let request =
-            wire::OpenDeliveryRequest { name: name.to_owned(), attempt: 0, request_id: request_id(None) };
-        let once = async |channel, request| api(channel).open_delivery(request).await;
-        let answer = self.distribution.call("open a delivery", request, once).await?.into_inner();
+            wire::OpenDeliveryRequest { name: name.to_owned(), attempt: 0, request_id: String::new() };
+        let answer = self.distribution.call(request).await?;
         let opened = answer.delivery.map(delivery);
         Ok((answer.content, opened.ok_or_else(|| self.distribution.malformed("open a delivery"))?))
     }
@@ -380,21 +363,93 @@ impl Client {
     /// # Errors
     /// `DELIVERY_NOT_FOUND`, `STATE_FORBIDS`, `ETAG_STALE`, and those of the act.
     pub async fn deliver(&self, name: &str, act: Act, etag: Option<u64>) -> Result<Delivery, Error> {
-        let (name, etag, id) = (name.to_owned(), etag.unwrap_or(0), request_id(None));
+        let (name, etag) = (name.to_owned(), etag.unwrap_or(0));
         let what = "act on a delivery";
-        let done = calls! { self.distribution, what, act, name, etag, id, delivery;
-            Act::Receive { attempt } => acknowledge_delivery, AcknowledgeDeliveryRequest { attempt };
-            Act::Sign { attempt, sha256, signer, claim_signature } => sign_delivery, SignDeliveryRequest { attempt, sha256, signer, claim_signature };
-            Act::Return { attempt, codes, text } => return_delivery, ReturnDeliveryRequest { attempt, codes, text };
-            Act::HandOver { signer, note } => hand_over_delivery, HandOverDeliveryRequest { signer, note };
-            Act::Remind { text } => remind_delivery, RemindDeliveryRequest { text };
-            Act::Recall { reason } => recall_delivery, RecallDeliveryRequest { reason };
-            Act::Resend { reason } => resend_delivery, ResendDeliveryRequest { reason };
-            Act::Redirect { channel, reason } => redirect_delivery, RedirectDeliveryRequest { channel: jiyao_wire::channel_to(channel).into(), reason };
-            Act::Close { reason } => close_delivery, CloseDeliveryRequest { reason };
-            { Act::Send { .. } | Act::Fail { .. } | Act::Transit { .. } | Act::ReportDelivered { .. } | Act::Open { .. } | Act::Reminding | Act::Reminded { .. } => {
+        let done = match act {
+            Act::Receive { attempt } => {
+                self.distribution
+                    .call(wire::AcknowledgeDeliveryRequest { name, etag, attempt, ..Default::default() })
+                    .await?
+                    .delivery
+            }
+            Act::Sign { attempt, sha256, signer, claim_signature } => {
+                self.distribution
+                    .call(wire::SignDeliveryRequest {
+                        name,
+                        etag,
+                        attempt,
+                        sha256,
+                        signer,
+                        claim_signature,
+                        ..Default::default()
+                    })
+                    .await?
+                    .delivery
+            }
+            Act::Return { attempt, codes, text } => {
+                self.distribution
+                    .call(wire::ReturnDeliveryRequest {
+                        name,
+                        etag,
+                        attempt,
+                        codes,
+                        text,
+                        ..Default::default()
+                    })
+                    .await?
+                    .delivery
+            }
+            Act::HandOver { signer, note } => {
+                self.distribution
+                    .call(wire::HandOverDeliveryRequest { name, etag, signer, note, ..Default::default() })
+                    .await?
+                    .delivery
+            }
+            Act::Remind { text } => {
+                self.distribution
+                    .call(wire::RemindDeliveryRequest { name, etag, text, ..Default::default() })
+                    .await?
+                    .delivery
+            }
+            Act::Recall { reason } => {
+                self.distribution
+                    .call(wire::RecallDeliveryRequest { name, etag, reason, ..Default::default() })
+                    .await?
+                    .delivery
+            }
+            Act::Resend { reason } => {
+                self.distribution
+                    .call(wire::ResendDeliveryRequest { name, etag, reason, ..Default::default() })
+                    .await?
+                    .delivery
+            }
+            Act::Redirect { channel, reason } => {
+                self.distribution
+                    .call(wire::RedirectDeliveryRequest {
+                        name,
+                        etag,
+                        channel: jiyao_wire::channel_to(channel).into(),
+                        reason,
+                        ..Default::default()
+                    })
+                    .await?
+                    .delivery
+            }
+            Act::Close { reason } => {
+                self.distribution
+                    .call(wire::CloseDeliveryRequest { name, etag, reason, ..Default::default() })
+                    .await?
+                    .delivery
+            }
+            Act::Send { .. }
+            | Act::Fail { .. }
+            | Act::Transit { .. }
+            | Act::ReportDelivered { .. }
+            | Act::Open { .. }
+            | Act::Reminding
+            | Act::Reminded { .. } => {
                 return Err(Error::settings(what, "the service makes this act by itself"));
-            } }
+            }
         };
         done.map(delivery).ok_or_else(|| self.distribution.malformed(what))
     }
@@ -413,12 +468,11 @@ impl Client {
                 attempt: *attempt,
                 sha256: sha256.clone(),
                 signer: signer.clone(),
-                request_id: request_id(None),
+                request_id: new_request_id(),
                 ..Default::default()
             };
         let request = wire::SignDeliveriesRequest { requests: signing.iter().map(one).collect() };
-        let once = async |channel, request| api(channel).sign_deliveries(request).await;
-        let answer = self.distribution.call("sign for deliveries", request, once).await?.into_inner();
+        let answer = self.distribution.call(request).await?;
         let outcome = |outcome: wire::SignedDelivery| match outcome.delivery {
             Some(of) => Ok(delivery(of)),
             None => Err(outcome.reason),
@@ -432,8 +486,7 @@ impl Client {
     /// `DELIVERY_NOT_FOUND`.
     pub async fn receipts(&self, name: &str) -> Result<Vec<String>, Error> {
         let request = wire::ListReceiptsRequest { name: name.to_owned() };
-        let once = async |channel, request| api(channel).list_receipts(request).await;
-        Ok(self.distribution.call("list receipts", request, once).await?.into_inner().receipts)
+        Ok(self.distribution.call(request).await?.receipts)
     }
 
     /// Public keys of distribution, for receipts or for webhooks.
@@ -441,8 +494,7 @@ impl Client {
     /// # Errors
     /// None of its own.
     pub async fn public_keys(&self, purpose: &str) -> Result<Vec<PublicKey>, Error> {
-        let once = async |channel, request| api(channel).list_keys(request).await;
-        let answer = self.distribution.call("list keys", wire::ListKeysRequest {}, once).await?.into_inner();
+        let answer = self.distribution.call(wire::ListKeysRequest {}).await?;
         let of_purpose = answer.keys.into_iter().filter(|key| key.purpose == purpose);
         Ok(of_purpose.filter_map(|key| PublicKey::parse(&key.key).ok()).collect())
     }
@@ -462,10 +514,9 @@ impl Client {
         let request = wire::SetAddressRequest {
             parent: organ.to_owned(),
             address: Some(address),
-            request_id: request_id(None),
+            request_id: String::new(),
         };
-        let once = async |channel, request| api(channel).set_address(request).await;
-        self.distribution.call("set an address", request, once).await.map(|_| ())
+        self.distribution.call(request).await.map(|_| ())
     }
 
     /// By what way an organisation gets deliveries.
@@ -474,9 +525,8 @@ impl Client {
     /// `UNIT_NOT_FOUND`.
     pub async fn address(&self, organ: &str, unit: &str) -> Result<DeliveryAddress, Error> {
         let request = wire::GetAddressRequest { parent: organ.to_owned(), unit: unit.to_owned() };
-        let once = async |channel, request| api(channel).get_address(request).await;
         let malformed = || self.distribution.malformed("get an address");
-        let answer = self.distribution.call("get an address", request, once).await?.into_inner();
+        let answer = self.distribution.call(request).await?;
         let wire::Address { unit, channel, email, url, key } = answer.address.ok_or_else(malformed)?;
         let channel = jiyao_wire::channel_from(channel, "channel").map_err(|_| malformed())?;
         Ok(DeliveryAddress { unit, channel, email, url, key })
@@ -492,8 +542,7 @@ impl Client {
             page_size: 200,
             page_token: page.unwrap_or_default().to_owned(),
         };
-        let once = async |channel, request| api(channel).list_copies(request).await;
-        let answer = self.distribution.call("list copies", request, once).await?.into_inner();
+        let answer = self.distribution.call(request).await?;
         Ok(Page::of(answer.copies, answer.next_page_token, |of| Some(copy(of))))
     }
 
@@ -513,10 +562,9 @@ impl Client {
             number: number.to_owned(),
             approved_by,
             witnesses,
-            request_id: request_id(None),
+            request_id: String::new(),
         };
-        let once = async |channel, request| api(channel).end_copy(request).await;
-        let answer = self.distribution.call("end a copy", request, once).await?.into_inner();
+        let answer = self.distribution.call(request).await?;
         answer.copy.map(copy).ok_or_else(|| self.distribution.malformed("end a copy"))
     }
 }

@@ -1,15 +1,8 @@
 use jiyao_proto::attendance::v1 as wire;
-use jiyao_proto::attendance::v1::directory_service_client::DirectoryServiceClient;
 use jiyao_rolls::{RollRules, Unit};
-use tonic::transport::Channel;
 
-use crate::connection::{RESPONSE_LIMIT, request_id};
 use crate::types::Position;
 use crate::{Client, Error, Page};
-
-fn api(channel: Channel) -> DirectoryServiceClient<Channel> {
-    DirectoryServiceClient::new(channel).max_decoding_message_size(RESPONSE_LIMIT)
-}
 
 /// What a table of the directory did, or would do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -67,10 +60,9 @@ impl Client {
             parent: organ.to_owned(),
             table,
             preview,
-            request_id: request_id(None),
+            request_id: String::new(),
         };
-        let once = async |channel, request| api(channel).import_directory(request).await;
-        let answer = self.attendance.call("import a directory", request, once).await?.into_inner();
+        let answer = self.attendance.call(request).await?;
         let error = |error: wire::RowError| (error.line, error.column, error.code, error.value);
         Ok(DirectoryImport {
             version: answer.version,
@@ -105,8 +97,7 @@ impl Client {
                 page_token,
             };
             async move {
-                let once = async |channel, request| api(channel).list_units(request).await;
-                let answer = self.attendance.call("list organisations", request, once).await?.into_inner();
+                let answer = self.attendance.call(request).await?;
                 Ok(Page::of(answer.units, answer.next_page_token, |unit| jiyao_wire::unit_from(unit).ok()))
             }
         };
@@ -123,8 +114,7 @@ impl Client {
             unit: unit.to_owned(),
             as_of: as_of.to_owned(),
         };
-        let once = async |channel, request| api(channel).get_standing_units(request).await;
-        let answer = self.attendance.call("get standing organisations", request, once).await?.into_inner();
+        let answer = self.attendance.call(request).await?;
         Ok(answer.units.into_iter().filter_map(|unit| jiyao_wire::unit_from(unit).ok()).collect())
     }
 
@@ -153,8 +143,7 @@ impl Client {
                 page_token,
             };
             async move {
-                let once = async |channel, request| api(channel).list_tenures(request).await;
-                let answer = self.attendance.call("list tenures", request, once).await?.into_inner();
+                let answer = self.attendance.call(request).await?;
                 Ok(Page::of(answer.tenures, answer.next_page_token, tenure))
             }
         };
@@ -167,8 +156,7 @@ impl Client {
     /// None of its own.
     pub async fn roll_rules(&self, organ: &str) -> Result<RollRules, Error> {
         let request = wire::GetRollRulesRequest { organ: organ.to_owned() };
-        let once = async |channel, request| api(channel).get_roll_rules(request).await;
-        let answer = self.attendance.call("get rules", request, once).await?.into_inner();
+        let answer = self.attendance.call(request).await?;
         let rules = answer.rules.and_then(|rules| jiyao_wire::roll_rules_from(rules).ok());
         rules.ok_or_else(|| self.attendance.malformed("get rules"))
     }
@@ -181,10 +169,9 @@ impl Client {
         let request = wire::SetRollRulesRequest {
             organ: organ.to_owned(),
             rules: Some(jiyao_wire::roll_rules_to(rules)),
-            request_id: request_id(None),
+            request_id: String::new(),
         };
-        let once = async |channel, request| api(channel).set_roll_rules(request).await;
-        self.attendance.call("set rules", request, once).await.map(|_| ())
+        self.attendance.call(request).await.map(|_| ())
     }
 
     /// Members of a kind of meeting on an ISO date, in the order of rank.
@@ -197,8 +184,7 @@ impl Client {
             meeting_kind: kind.to_owned(),
             as_of: as_of.to_owned(),
         };
-        let once = async |channel, request| api(channel).list_members(request).await;
-        let answer = self.attendance.call("list members", request, once).await?.into_inner();
+        let answer = self.attendance.call(request).await?;
         let member = |member: wire::Member| Member { person: member.person, post: member.post };
         Ok(answer.members.into_iter().map(member).collect())
     }

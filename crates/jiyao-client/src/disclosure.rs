@@ -1,20 +1,7 @@
 use jiyao_deliveries::RequestAct;
 use jiyao_proto::distribution::v1 as wire;
-use jiyao_proto::distribution::v1::disclosure_service_client::DisclosureServiceClient;
-use jiyao_proto::distribution::v1::public_service_client::PublicServiceClient;
-use tonic::transport::Channel;
 
-use crate::acts::calls;
-use crate::connection::{RESPONSE_LIMIT, request_id};
 use crate::{Client, Error, Page};
-
-fn public(channel: Channel) -> PublicServiceClient<Channel> {
-    PublicServiceClient::new(channel).max_decoding_message_size(RESPONSE_LIMIT)
-}
-
-fn api(channel: Channel) -> DisclosureServiceClient<Channel> {
-    DisclosureServiceClient::new(channel).max_decoding_message_size(RESPONSE_LIMIT)
-}
 
 /// Minutes that are public.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -127,8 +114,7 @@ impl Client {
             page_size: 0,
             page_token: page.unwrap_or_default().to_owned(),
         };
-        let once = async |channel, request| api(channel).list_publications(request).await;
-        let answer = self.distribution.call("list publications", request, once).await?.into_inner();
+        let answer = self.distribution.call(request).await?;
         Ok(Page::of(answer.publications, answer.next_page_token, |of| Some(publication(of))))
     }
 
@@ -141,10 +127,9 @@ impl Client {
         let request = wire::SetReassessmentRequest {
             minutes: minutes.to_owned(),
             date: date.to_owned(),
-            request_id: request_id(None),
+            request_id: String::new(),
         };
-        let once = async |channel, request| api(channel).set_reassessment(request).await;
-        let answer = self.distribution.call(what, request, once).await?.into_inner();
+        let answer = self.distribution.call(request).await?;
         answer.publication.map(publication).ok_or_else(|| self.distribution.malformed(what))
     }
 
@@ -164,10 +149,9 @@ impl Client {
             subject: request.subject,
             minutes: request.minutes,
             received: request.received,
-            request_id: request_id(None),
+            request_id: String::new(),
         };
-        let once = async |channel, request| api(channel).create_disclosure_request(request).await;
-        let answer = self.distribution.call(what, request, once).await?.into_inner();
+        let answer = self.distribution.call(request).await?;
         answer.request.map(disclosure_request).ok_or_else(|| self.distribution.malformed(what))
     }
 
@@ -178,8 +162,7 @@ impl Client {
     pub async fn disclosure_request(&self, name: &str, as_of: &str) -> Result<DisclosureRequest, Error> {
         let what = "get a request";
         let request = wire::GetDisclosureRequestRequest { name: name.to_owned(), as_of: as_of.to_owned() };
-        let once = async |channel, request| api(channel).get_disclosure_request(request).await;
-        let answer = self.distribution.call(what, request, once).await?.into_inner();
+        let answer = self.distribution.call(request).await?;
         answer.request.map(disclosure_request).ok_or_else(|| self.distribution.malformed(what))
     }
 
@@ -201,8 +184,7 @@ impl Client {
             page_size: 0,
             page_token: page.unwrap_or_default().to_owned(),
         };
-        let once = async |channel, request| api(channel).list_disclosure_requests(request).await;
-        let answer = self.distribution.call("list requests", request, once).await?.into_inner();
+        let answer = self.distribution.call(request).await?;
         Ok(Page::of(answer.requests, answer.next_page_token, |of| Some(disclosure_request(of))))
     }
 
@@ -217,16 +199,63 @@ impl Client {
         act: RequestAct,
         etag: Option<u64>,
     ) -> Result<DisclosureRequest, Error> {
-        let (name, etag, id) = (name.to_owned(), etag.unwrap_or(0), request_id(None));
+        let (name, etag) = (name.to_owned(), etag.unwrap_or(0));
         let doing = "act on a request";
-        let done = calls! { self.distribution, doing, act, name, etag, id, request;
-            RequestAct::AskCompletion { what } => ask_completion, AskCompletionRequest { what };
-            RequestAct::Complete => complete_disclosure_request, CompleteDisclosureRequestRequest {};
-            RequestAct::Drop { reason } => drop_disclosure_request, DropDisclosureRequestRequest { reason };
-            RequestAct::AskThirdParty { party } => ask_third_party, AskThirdPartyRequest { party };
-            RequestAct::HearThirdParty { text } => hear_third_party, HearThirdPartyRequest { text };
-            RequestAct::Extend { working_days, reason } => extend_disclosure_request, ExtendDisclosureRequestRequest { working_days, reason };
-            RequestAct::Answer { kind, text } => answer_disclosure_request, AnswerDisclosureRequestRequest { kind, text };
+        let done = match act {
+            RequestAct::AskCompletion { what } => {
+                self.distribution
+                    .call(wire::AskCompletionRequest { name, etag, what, ..Default::default() })
+                    .await?
+                    .request
+            }
+            RequestAct::Complete => {
+                self.distribution
+                    .call(wire::CompleteDisclosureRequestRequest { name, etag, ..Default::default() })
+                    .await?
+                    .request
+            }
+            RequestAct::Drop { reason } => {
+                self.distribution
+                    .call(wire::DropDisclosureRequestRequest { name, etag, reason, ..Default::default() })
+                    .await?
+                    .request
+            }
+            RequestAct::AskThirdParty { party } => {
+                self.distribution
+                    .call(wire::AskThirdPartyRequest { name, etag, party, ..Default::default() })
+                    .await?
+                    .request
+            }
+            RequestAct::HearThirdParty { text } => {
+                self.distribution
+                    .call(wire::HearThirdPartyRequest { name, etag, text, ..Default::default() })
+                    .await?
+                    .request
+            }
+            RequestAct::Extend { working_days, reason } => {
+                self.distribution
+                    .call(wire::ExtendDisclosureRequestRequest {
+                        name,
+                        etag,
+                        working_days,
+                        reason,
+                        ..Default::default()
+                    })
+                    .await?
+                    .request
+            }
+            RequestAct::Answer { kind, text } => {
+                self.distribution
+                    .call(wire::AnswerDisclosureRequestRequest {
+                        name,
+                        etag,
+                        kind,
+                        text,
+                        ..Default::default()
+                    })
+                    .await?
+                    .request
+            }
         };
         done.map(disclosure_request).ok_or_else(|| self.distribution.malformed(doing))
     }
@@ -238,8 +267,7 @@ impl Client {
     pub async fn list_published(&self, parent: &str, page: Option<&str>) -> Result<Page<Published>, Error> {
         let page_token = page.unwrap_or_default().to_owned();
         let request = wire::ListPublishedRequest { parent: parent.to_owned(), page_size: 0, page_token };
-        let once = async |channel, request| public(channel).list_published(request).await;
-        let answer = self.distribution.call("list public minutes", request, once).await?.into_inner();
+        let answer = self.distribution.call(request).await?;
         Ok(Page::of(answer.published, answer.next_page_token, |of| Some(published(of))))
     }
 
@@ -249,8 +277,7 @@ impl Client {
     /// `MINUTES_NOT_FOUND`, also for what is not public.
     pub async fn published(&self, name: &str) -> Result<(Published, String), Error> {
         let request = wire::GetPublishedRequest { name: name.to_owned() };
-        let once = async |channel, request| public(channel).get_published(request).await;
-        let answer = self.distribution.call("get public minutes", request, once).await?.into_inner();
+        let answer = self.distribution.call(request).await?;
         let found = answer.published.map(published);
         Ok((found.ok_or_else(|| self.distribution.malformed("get public minutes"))?, answer.text))
     }
@@ -271,8 +298,7 @@ impl Client {
             page_size: 0,
             page_token: page.unwrap_or_default().to_owned(),
         };
-        let once = async |channel, request| public(channel).search_published(request).await;
-        let answer = self.distribution.call("search public minutes", request, once).await?.into_inner();
+        let answer = self.distribution.call(request).await?;
         let hit = |hit: wire::Hit| Some((published(hit.published?), hit.excerpt));
         Ok(Page::of(answer.hits, answer.next_page_token, hit))
     }

@@ -1,14 +1,7 @@
 use jiyao_proto::distribution::v1 as wire;
-use jiyao_proto::distribution::v1::distribution_service_client::DistributionServiceClient;
-use tonic::transport::Channel;
 
-use crate::connection::RESPONSE_LIMIT;
 use crate::types::{self, Position};
 use crate::{Client, DistributionList, Error, Page};
-
-fn api(channel: Channel) -> DistributionServiceClient<Channel> {
-    DistributionServiceClient::new(channel).max_decoding_message_size(RESPONSE_LIMIT)
-}
 
 impl Client {
     /// The distribution list that minutes state. `read_after`: waits until distribution has come to this position of
@@ -24,10 +17,9 @@ impl Client {
         let read_after = read_after.map(Position::to_wire);
         let name = format!("{minutes}/distributionList");
         let request = wire::GetDistributionListRequest { name, read_after };
-        let once = async |channel, request| api(channel).get_distribution_list(request).await;
         let what = "get a distribution list";
-        let answer = self.distribution.call(what, request, once).await?;
-        answer.into_inner().list.map(types::list).ok_or_else(|| self.distribution.malformed(what))
+        let answer = self.distribution.call(request).await?;
+        answer.list.map(types::list).ok_or_else(|| self.distribution.malformed(what))
     }
 
     /// A page of distribution lists, newest meeting first.
@@ -45,8 +37,7 @@ impl Client {
             page_token,
             ..Default::default()
         };
-        let once = async |channel, request| api(channel).list_distribution_lists(request).await;
-        let answer = self.distribution.call("list distribution lists", request, once).await?.into_inner();
+        let answer = self.distribution.call(request).await?;
         Ok(Page::of(answer.lists, answer.next_page_token, |list| Some(types::list(list))))
     }
 }

@@ -22,10 +22,12 @@
 //! - Every call sends a deadline.
 //! - A watch resumes by itself behind the last change that it gave out.
 //! - An [`Error`] says what was called, where, and why, with the chain of causes.
-//! - No type of tonic, prost or http is in this API.
+//! - [`Client::call`] makes any call by the message that asks for it, of [`messages`]; the other methods are for what is
+//!   called most, in the words of the domain.
+//! - No type of tonic or http is in this API.
 
-mod acts;
 mod attendance;
+mod call;
 mod connection;
 mod deliveries;
 mod directory;
@@ -45,6 +47,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use call::Calling;
 use connection::Connection;
 pub use deliveries::{Delivery, DeliveryAddress, FreezeScope, FrozenScope, NumberedCopy};
 pub use directory::{DirectoryImport, Member, Tenure};
@@ -56,6 +59,7 @@ pub use jiyao_minutes::{
     Act as LifeAct, Disclosure, DisclosureClass, Level, Major, Mark, Passage, Quorum, Secrecy, Stage,
 };
 pub use jiyao_phrases::Lang;
+pub use jiyao_proto::calls::{Call, Homed};
 pub use jiyao_receipts::{
     Claim, Key, Kind as ReceiptKind, PublicKey, Rejected, Statement, WebhookRejected, check_webhook,
     verify as verify_receipt,
@@ -80,6 +84,15 @@ pub use types::{
     Position, Presence, ReadMinutes, Recipient, Roll, RollEntry, Settlement, Standing,
 };
 pub use watch::{Watch, Watched};
+
+/// The messages of every call, as the services have them: what each field means stands with it.
+pub mod messages {
+    pub use jiyao_proto::attendance::v1 as attendance;
+    pub use jiyao_proto::distribution::v1 as distribution;
+    pub use jiyao_proto::journal::v1 as journal;
+    pub use jiyao_proto::operations::v1 as operations;
+    pub use jiyao_proto::records::v1 as records;
+}
 
 /// Address of records, unless said otherwise.
 pub const RECORDS: &str = "http://127.0.0.1:7101";

@@ -1,17 +1,9 @@
 use jiyao_minutes::{Act as LifeAct, Mark, Quorum, Stage};
 use jiyao_proto::records::v1 as wire;
-use jiyao_proto::records::v1::lifecycle_service_client::LifecycleServiceClient;
-use tonic::transport::Channel;
 
-use crate::acts::calls;
-use crate::connection::{RESPONSE_LIMIT, request_id};
 use crate::meetings::Recusal;
 use crate::types;
 use crate::{Client, Error, Minutes};
-
-fn api(channel: Channel) -> LifecycleServiceClient<Channel> {
-    LifecycleServiceClient::new(channel).max_decoding_message_size(RESPONSE_LIMIT)
-}
 
 /// The record of discussion (会议记录) of minutes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -137,31 +129,205 @@ impl Client {
     /// # Errors
     /// `MINUTES_NOT_FOUND`, `STATE_FORBIDS`, `ETAG_STALE`, `MINUTES_ERASED`, and those of the act.
     pub async fn step(&self, name: &str, act: LifeAct, etag: Option<u64>) -> Result<Minutes, Error> {
-        let (name, etag, id) = (name.to_owned(), etag.unwrap_or(0), request_id(None));
+        let (name, etag) = (name.to_owned(), etag.unwrap_or(0));
         let what = "act on minutes";
-        let done = calls! { self.records, what, act, name, etag, id, minutes;
-            LifeAct::Submit { opinion } => submit_minutes, SubmitMinutesRequest { opinion };
-            LifeAct::Review { post, mark, opinion, approve } => review_minutes, ReviewMinutesRequest { post, mark: jiyao_wire::mark_to(mark).into(), opinion, decision: jiyao_wire::ruling_to(approve).into() };
-            LifeAct::Sign { post, mark, opinion, date, disclosure } => sign_minutes, SignMinutesRequest { post, mark: jiyao_wire::mark_to(mark).into(), opinion, date: date.map(|date| date.to_string()).unwrap_or_default(), disclosure: disclosure.as_ref().map(jiyao_wire::disclosure_to) };
-            LifeAct::Proofread { opinion } => proofread_minutes, ProofreadMinutesRequest { opinion };
-            LifeAct::Register { series, copies, scope, .. } => register_minutes, RegisterMinutesRequest { series, copies, scope };
-            LifeAct::Print { copies } => print_minutes, PrintMinutesRequest { copies };
-            LifeAct::Issue => issue_minutes, IssueMinutesRequest {  };
-            LifeAct::Publish { place, separable } => publish_minutes, PublishMinutesRequest { place, separable };
-            LifeAct::MarkPassage { passage } => mark_passage, MarkPassageRequest { quote: passage.quote, class: jiyao_wire::class_to(passage.class).into(), reason: passage.reason };
-            LifeAct::Archive { file } => archive_minutes, ArchiveMinutesRequest { file };
-            LifeAct::RecordQuorum { outcome, reason } => record_quorum_outcome, RecordQuorumOutcomeRequest { outcome: jiyao_wire::quorum_to(outcome).into(), reason };
-            LifeAct::ProposeDisclosure { disclosure } => propose_disclosure, ProposeDisclosureRequest { disclosure: Some(jiyao_wire::disclosure_to(&disclosure)) };
-            LifeAct::SetSecrecy { secrecy, reason } => set_secrecy, SetSecrecyRequest { secrecy: secrecy.as_ref().map(jiyao_wire::secrecy_to), reason };
-            LifeAct::Declassify { document, reason } => declassify_minutes, DeclassifyMinutesRequest { document, reason };
-            LifeAct::Reclassify { disclosure, reason } => reclassify_minutes, ReclassifyMinutesRequest { disclosure: Some(jiyao_wire::disclosure_to(&disclosure)), reason };
-            LifeAct::FlagMajor { major } => flag_major_decision, FlagMajorDecisionRequest { item_index: major.item, review: major.review, review_date: major.review_date.to_string(), differs: major.differs, reason: major.reason };
-            LifeAct::Revoke { document, reason } => revoke_minutes, RevokeMinutesRequest { document, reason };
-            LifeAct::Repeal { from, document, reason } => repeal_minutes, RepealMinutesRequest { from: from.to_string(), document, reason };
-            LifeAct::Void { reason } => void_import, VoidImportRequest { reason };
-            { LifeAct::Amend { .. } | LifeAct::Replace { .. } | LifeAct::Reinstate { .. } | LifeAct::RecordScope { .. } => {
+        let done = match act {
+            LifeAct::Submit { opinion } => {
+                self.records
+                    .call(wire::SubmitMinutesRequest { name, etag, opinion, ..Default::default() })
+                    .await?
+                    .minutes
+            }
+            LifeAct::Review { post, mark, opinion, approve } => {
+                self.records
+                    .call(wire::ReviewMinutesRequest {
+                        name,
+                        etag,
+                        post,
+                        mark: jiyao_wire::mark_to(mark).into(),
+                        opinion,
+                        decision: jiyao_wire::ruling_to(approve).into(),
+                        ..Default::default()
+                    })
+                    .await?
+                    .minutes
+            }
+            LifeAct::Sign { post, mark, opinion, date, disclosure } => {
+                self.records
+                    .call(wire::SignMinutesRequest {
+                        name,
+                        etag,
+                        post,
+                        mark: jiyao_wire::mark_to(mark).into(),
+                        opinion,
+                        date: date.map(|date| date.to_string()).unwrap_or_default(),
+                        disclosure: disclosure.as_ref().map(jiyao_wire::disclosure_to),
+                        ..Default::default()
+                    })
+                    .await?
+                    .minutes
+            }
+            LifeAct::Proofread { opinion } => {
+                self.records
+                    .call(wire::ProofreadMinutesRequest { name, etag, opinion, ..Default::default() })
+                    .await?
+                    .minutes
+            }
+            LifeAct::Register { series, copies, scope, .. } => {
+                self.records
+                    .call(wire::RegisterMinutesRequest {
+                        name,
+                        etag,
+                        series,
+                        copies,
+                        scope,
+                        ..Default::default()
+                    })
+                    .await?
+                    .minutes
+            }
+            LifeAct::Print { copies } => {
+                self.records
+                    .call(wire::PrintMinutesRequest { name, etag, copies, ..Default::default() })
+                    .await?
+                    .minutes
+            }
+            LifeAct::Issue => {
+                self.records
+                    .call(wire::IssueMinutesRequest { name, etag, ..Default::default() })
+                    .await?
+                    .minutes
+            }
+            LifeAct::Publish { place, separable } => {
+                self.records
+                    .call(wire::PublishMinutesRequest { name, etag, place, separable, ..Default::default() })
+                    .await?
+                    .minutes
+            }
+            LifeAct::MarkPassage { passage } => {
+                self.records
+                    .call(wire::MarkPassageRequest {
+                        name,
+                        etag,
+                        quote: passage.quote,
+                        class: jiyao_wire::class_to(passage.class).into(),
+                        reason: passage.reason,
+                        ..Default::default()
+                    })
+                    .await?
+                    .minutes
+            }
+            LifeAct::Archive { file } => {
+                self.records
+                    .call(wire::ArchiveMinutesRequest { name, etag, file, ..Default::default() })
+                    .await?
+                    .minutes
+            }
+            LifeAct::RecordQuorum { outcome, reason } => {
+                self.records
+                    .call(wire::RecordQuorumOutcomeRequest {
+                        name,
+                        etag,
+                        outcome: jiyao_wire::quorum_to(outcome).into(),
+                        reason,
+                        ..Default::default()
+                    })
+                    .await?
+                    .minutes
+            }
+            LifeAct::ProposeDisclosure { disclosure } => {
+                self.records
+                    .call(wire::ProposeDisclosureRequest {
+                        name,
+                        etag,
+                        disclosure: Some(jiyao_wire::disclosure_to(&disclosure)),
+                        ..Default::default()
+                    })
+                    .await?
+                    .minutes
+            }
+            LifeAct::SetSecrecy { secrecy, reason } => {
+                self.records
+                    .call(wire::SetSecrecyRequest {
+                        name,
+                        etag,
+                        secrecy: secrecy.as_ref().map(jiyao_wire::secrecy_to),
+                        reason,
+                        ..Default::default()
+                    })
+                    .await?
+                    .minutes
+            }
+            LifeAct::Declassify { document, reason } => {
+                self.records
+                    .call(wire::DeclassifyMinutesRequest {
+                        name,
+                        etag,
+                        document,
+                        reason,
+                        ..Default::default()
+                    })
+                    .await?
+                    .minutes
+            }
+            LifeAct::Reclassify { disclosure, reason } => {
+                self.records
+                    .call(wire::ReclassifyMinutesRequest {
+                        name,
+                        etag,
+                        disclosure: Some(jiyao_wire::disclosure_to(&disclosure)),
+                        reason,
+                        ..Default::default()
+                    })
+                    .await?
+                    .minutes
+            }
+            LifeAct::FlagMajor { major } => {
+                self.records
+                    .call(wire::FlagMajorDecisionRequest {
+                        name,
+                        etag,
+                        item_index: major.item,
+                        review: major.review,
+                        review_date: major.review_date.to_string(),
+                        differs: major.differs,
+                        reason: major.reason,
+                        ..Default::default()
+                    })
+                    .await?
+                    .minutes
+            }
+            LifeAct::Revoke { document, reason } => {
+                self.records
+                    .call(wire::RevokeMinutesRequest { name, etag, document, reason, ..Default::default() })
+                    .await?
+                    .minutes
+            }
+            LifeAct::Repeal { from, document, reason } => {
+                self.records
+                    .call(wire::RepealMinutesRequest {
+                        name,
+                        etag,
+                        from: from.to_string(),
+                        document,
+                        reason,
+                        ..Default::default()
+                    })
+                    .await?
+                    .minutes
+            }
+            LifeAct::Void { reason } => {
+                self.records
+                    .call(wire::VoidImportRequest { name, etag, reason, ..Default::default() })
+                    .await?
+                    .minutes
+            }
+            LifeAct::Amend { .. }
+            | LifeAct::Replace { .. }
+            | LifeAct::Reinstate { .. }
+            | LifeAct::RecordScope { .. } => {
                 return Err(Error::settings(what, "a service makes this act by itself"));
-            } }
+            }
         };
         done.map(types::minutes).ok_or_else(|| self.records.malformed(what))
     }
@@ -184,10 +350,9 @@ impl Client {
             text: text.to_owned(),
             dissents: dissents.into_iter().map(dissent).collect(),
             readers,
-            request_id: request_id(None),
+            request_id: String::new(),
         };
-        let once = async |channel, request| api(channel).record_proceedings(request).await;
-        Ok(self.records.call("keep a record of discussion", request, once).await?.into_inner().version)
+        Ok(self.records.call(request).await?.version)
     }
 
     /// The record of discussion of minutes, for whom it names; with who took no part in what, as attendance says.
@@ -196,9 +361,8 @@ impl Client {
     /// `MINUTES_NOT_FOUND`, `PROCEEDINGS_CLOSED`.
     pub async fn proceedings(&self, minutes: &str) -> Result<Proceedings, Error> {
         let request = wire::GetProceedingsRequest { minutes: minutes.to_owned() };
-        let once = async |channel, request| api(channel).get_proceedings(request).await;
         let what = "get a record of discussion";
-        let answer = self.records.call(what, request, once).await?.into_inner();
+        let answer = self.records.call(request).await?;
         let of = answer.proceedings.ok_or_else(|| self.records.malformed(what))?;
         let dissent = |of: wire::Dissent| (of.item_index, of.person, of.words);
         let recusal = |of: wire::RecordedRecusal| Recusal {
@@ -236,10 +400,9 @@ impl Client {
             formatting,
             note: note.to_owned(),
             etag: etag.unwrap_or(0),
-            request_id: request_id(None),
+            request_id: String::new(),
         };
-        let once = async |channel, request| api(channel).update_draft(request).await;
-        let answer = self.records.call("update a draft", request, once).await?.into_inner();
+        let answer = self.records.call(request).await?;
         answer.minutes.map(types::minutes).ok_or_else(|| self.records.malformed("update a draft"))
     }
 
@@ -257,8 +420,7 @@ impl Client {
             }),
         };
         let request = wire::CompareVersionsRequest { before: Some(side(before)), after: Some(side(after)) };
-        let once = async |channel, request| api(channel).compare_versions(request).await;
-        let answer = self.records.call("compare versions", request, once).await?.into_inner();
+        let answer = self.records.call(request).await?;
         let change = |change: wire::ClauseChange| ClauseChange { before: change.before, after: change.after };
         Ok(answer.changes.into_iter().map(change).collect())
     }
@@ -271,8 +433,7 @@ impl Client {
     pub async fn standing(&self, name: &str, as_of: Option<&str>) -> Result<(String, String), Error> {
         let as_of = as_of.unwrap_or_default().to_owned();
         let request = wire::GetStandingRequest { name: name.to_owned(), as_of };
-        let once = async |channel, request| api(channel).get_standing(request).await;
-        let answer = self.records.call("get the standing of minutes", request, once).await?.into_inner();
+        let answer = self.records.call(request).await?;
         let standing = answer.standing().as_str_name().trim_start_matches("LEGAL_STANDING_").to_owned();
         Ok((standing, answer.replaced_by))
     }

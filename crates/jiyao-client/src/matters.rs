@@ -1,17 +1,11 @@
 use jiyao_matters::{Act, Bulletin, State};
+use jiyao_proto::calls::watch;
 use jiyao_proto::records::v1 as wire;
-use jiyao_proto::records::v1::matters_service_client::MattersServiceClient;
-use tonic::transport::Channel;
 
-use crate::acts::calls;
-use crate::connection::{Connection, RESPONSE_LIMIT, request_id};
+use crate::connection::{Connection, RESPONSE_LIMIT};
 use crate::types::Position;
 use crate::watch::{Opening, Watch, Watched, answers};
 use crate::{Client, Error, Page};
-
-fn api(channel: Channel) -> MattersServiceClient<Channel> {
-    MattersServiceClient::new(channel).max_decoding_message_size(RESPONSE_LIMIT)
-}
 
 /// A matter of follow-through (督办事项) in short.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -236,10 +230,9 @@ impl Client {
         let left_out = |left: wire::LeftOut| (left.item_index, left.decision_index, left.code);
         let (mut picked, mut page_token) = (Picked::default(), String::new());
         loop {
-            let (minutes, request_id) = (minutes.to_owned(), request_id(None));
+            let (minutes, request_id) = (minutes.to_owned(), String::new());
             let request = wire::PickMattersRequest { minutes, page_token, request_id };
-            let once = async |channel, request| api(channel).pick_matters(request).await;
-            let answer = self.records.call("pick matters", request, once).await?.into_inner();
+            let answer = self.records.call(request).await?;
             picked.matters.extend(answer.matters.into_iter().filter_map(matter));
             picked.left_out.extend(answer.left_out.into_iter().map(left_out));
             page_token = answer.next_page_token;
@@ -263,11 +256,10 @@ impl Client {
             helpers: new.helpers,
             due: new.due,
             raised_by: new.raised_by,
-            request_id: request_id(None),
+            request_id: String::new(),
             ..wire::CreateMatterRequest::default()
         };
-        let once = async |channel, request| api(channel).create_matter(request).await;
-        let answer = self.records.call("make a matter", request, once).await?.into_inner();
+        let answer = self.records.call(request).await?;
         answer.matter.and_then(matter).ok_or_else(|| self.records.malformed("make a matter"))
     }
 
@@ -276,35 +268,230 @@ impl Client {
     /// # Errors
     /// `MATTER_NOT_FOUND`, `STATE_FORBIDS`, `ETAG_STALE`, and those of the act.
     pub async fn act(&self, name: &str, act: Act, etag: Option<u64>) -> Result<Matter, Error> {
-        let (name, etag, id) = (name.to_owned(), etag.unwrap_or(0), request_id(None));
+        let (name, etag) = (name.to_owned(), etag.unwrap_or(0));
         let what = "act on a matter";
-        let done = calls! { self.records, what, act, name, etag, id, matter;
-        Act::Approve { opinion } => approve_matter, ApproveMatterRequest { opinion };
-        Act::Notify { notice } => notify_matter, NotifyMatterRequest { notice };
-        Act::Accept => accept_matter, AcceptMatterRequest {  };
-        Act::Progress { text } => record_progress, RecordProgressRequest { text };
-        Act::Revise { title } => record_revision, RecordRevisionRequest { title };
-        Act::Dispatch { paper } => dispatch_matter, DispatchMatterRequest { paper };
-        Act::RecordOutcome { text, approved, document } => record_outcome, RecordOutcomeRequest { text, decision: jiyao_wire::ruling_to(approved).into(), document };
-        Act::RecordIssued { number, date } => record_issued_document, RecordIssuedDocumentRequest { number, date: date.to_string() };
-        Act::Reach { milestone, text } => reach_milestone, ReachMilestoneRequest { milestone, text };
-        Act::Report { text, approver } => report_matter, ReportMatterRequest { text, approver };
-        Act::Review { accept, reason } => review_matter, ReviewMatterRequest { decision: jiyao_wire::ruling_to(accept).into(), reason };
-        Act::AskExtension { due, reason, progress } => ask_extension, AskExtensionRequest { due: due.to_string(), reason, progress };
-        Act::DecideExtension { grant, reason } => decide_extension, DecideExtensionRequest { decision: jiyao_wire::ruling_to(grant).into(), reason };
-        Act::Suspend { decision, reason } => suspend_matter, SuspendMatterRequest { decision, reason };
-        Act::Resume { reason } => resume_matter, ResumeMatterRequest { reason };
-        Act::StrikeOff { evidence, reason } => strike_off_matter, StrikeOffMatterRequest { evidence: evidence.into_iter().map(|file| wire::Evidence { title: file.title, sha256: file.sha256 }).collect(), reason };
-        Act::Reopen { reason } => reopen_matter, ReopenMatterRequest { reason };
-        Act::ListPublicly { level, deadline, notice } => list_matter_publicly, ListMatterPubliclyRequest { level, deadline: deadline.to_string(), notice };
-        Act::ExtendListing { deadline, reason } => extend_listing, ExtendListingRequest { deadline: deadline.to_string(), reason };
-        Act::Delist { notice } => delist_matter, DelistMatterRequest { notice };
-        Act::SendSlip { level, requirement, due, grave } => send_slip, SendSlipRequest { level, requirement, due: due.to_string(), grave };
-        Act::AnswerSlip { text, excused } => answer_slip, AnswerSlipRequest { text, excused };
-        Act::Object { text } => object_to_conclusion, ObjectToConclusionRequest { text };
-        Act::DecideObjection { upheld, reason } => decide_objection, DecideObjectionRequest { decision: jiyao_wire::ruling_to(upheld).into(), reason };
-        Act::Answer { to, text } => answer_raiser, AnswerRaiserRequest { to, text };
-        { Act::SignFor { .. } => return Err(Error::settings(what, "distribution says who signed for minutes")), }
+        let done = match act {
+            Act::Approve { opinion } => {
+                self.records
+                    .call(wire::ApproveMatterRequest { name, etag, opinion, ..Default::default() })
+                    .await?
+                    .matter
+            }
+            Act::Notify { notice } => {
+                self.records
+                    .call(wire::NotifyMatterRequest { name, etag, notice, ..Default::default() })
+                    .await?
+                    .matter
+            }
+            Act::Accept => {
+                self.records
+                    .call(wire::AcceptMatterRequest { name, etag, ..Default::default() })
+                    .await?
+                    .matter
+            }
+            Act::Progress { text } => {
+                self.records
+                    .call(wire::RecordProgressRequest { name, etag, text, ..Default::default() })
+                    .await?
+                    .matter
+            }
+            Act::Revise { title } => {
+                self.records
+                    .call(wire::RecordRevisionRequest { name, etag, title, ..Default::default() })
+                    .await?
+                    .matter
+            }
+            Act::Dispatch { paper } => {
+                self.records
+                    .call(wire::DispatchMatterRequest { name, etag, paper, ..Default::default() })
+                    .await?
+                    .matter
+            }
+            Act::RecordOutcome { text, approved, document } => {
+                self.records
+                    .call(wire::RecordOutcomeRequest {
+                        name,
+                        etag,
+                        text,
+                        decision: jiyao_wire::ruling_to(approved).into(),
+                        document,
+                        ..Default::default()
+                    })
+                    .await?
+                    .matter
+            }
+            Act::RecordIssued { number, date } => {
+                self.records
+                    .call(wire::RecordIssuedDocumentRequest {
+                        name,
+                        etag,
+                        number,
+                        date: date.to_string(),
+                        ..Default::default()
+                    })
+                    .await?
+                    .matter
+            }
+            Act::Reach { milestone, text } => {
+                self.records
+                    .call(wire::ReachMilestoneRequest { name, etag, milestone, text, ..Default::default() })
+                    .await?
+                    .matter
+            }
+            Act::Report { text, approver } => {
+                self.records
+                    .call(wire::ReportMatterRequest { name, etag, text, approver, ..Default::default() })
+                    .await?
+                    .matter
+            }
+            Act::Review { accept, reason } => {
+                self.records
+                    .call(wire::ReviewMatterRequest {
+                        name,
+                        etag,
+                        decision: jiyao_wire::ruling_to(accept).into(),
+                        reason,
+                        ..Default::default()
+                    })
+                    .await?
+                    .matter
+            }
+            Act::AskExtension { due, reason, progress } => {
+                self.records
+                    .call(wire::AskExtensionRequest {
+                        name,
+                        etag,
+                        due: due.to_string(),
+                        reason,
+                        progress,
+                        ..Default::default()
+                    })
+                    .await?
+                    .matter
+            }
+            Act::DecideExtension { grant, reason } => {
+                self.records
+                    .call(wire::DecideExtensionRequest {
+                        name,
+                        etag,
+                        decision: jiyao_wire::ruling_to(grant).into(),
+                        reason,
+                        ..Default::default()
+                    })
+                    .await?
+                    .matter
+            }
+            Act::Suspend { decision, reason } => {
+                self.records
+                    .call(wire::SuspendMatterRequest { name, etag, decision, reason, ..Default::default() })
+                    .await?
+                    .matter
+            }
+            Act::Resume { reason } => {
+                self.records
+                    .call(wire::ResumeMatterRequest { name, etag, reason, ..Default::default() })
+                    .await?
+                    .matter
+            }
+            Act::StrikeOff { evidence, reason } => {
+                self.records
+                    .call(wire::StrikeOffMatterRequest {
+                        name,
+                        etag,
+                        evidence: evidence
+                            .into_iter()
+                            .map(|file| wire::Evidence { title: file.title, sha256: file.sha256 })
+                            .collect(),
+                        reason,
+                        ..Default::default()
+                    })
+                    .await?
+                    .matter
+            }
+            Act::Reopen { reason } => {
+                self.records
+                    .call(wire::ReopenMatterRequest { name, etag, reason, ..Default::default() })
+                    .await?
+                    .matter
+            }
+            Act::ListPublicly { level, deadline, notice } => {
+                self.records
+                    .call(wire::ListMatterPubliclyRequest {
+                        name,
+                        etag,
+                        level,
+                        deadline: deadline.to_string(),
+                        notice,
+                        ..Default::default()
+                    })
+                    .await?
+                    .matter
+            }
+            Act::ExtendListing { deadline, reason } => {
+                self.records
+                    .call(wire::ExtendListingRequest {
+                        name,
+                        etag,
+                        deadline: deadline.to_string(),
+                        reason,
+                        ..Default::default()
+                    })
+                    .await?
+                    .matter
+            }
+            Act::Delist { notice } => {
+                self.records
+                    .call(wire::DelistMatterRequest { name, etag, notice, ..Default::default() })
+                    .await?
+                    .matter
+            }
+            Act::SendSlip { level, requirement, due, grave } => {
+                self.records
+                    .call(wire::SendSlipRequest {
+                        name,
+                        etag,
+                        level,
+                        requirement,
+                        due: due.to_string(),
+                        grave,
+                        ..Default::default()
+                    })
+                    .await?
+                    .matter
+            }
+            Act::AnswerSlip { text, excused } => {
+                self.records
+                    .call(wire::AnswerSlipRequest { name, etag, text, excused, ..Default::default() })
+                    .await?
+                    .matter
+            }
+            Act::Object { text } => {
+                self.records
+                    .call(wire::ObjectToConclusionRequest { name, etag, text, ..Default::default() })
+                    .await?
+                    .matter
+            }
+            Act::DecideObjection { upheld, reason } => {
+                self.records
+                    .call(wire::DecideObjectionRequest {
+                        name,
+                        etag,
+                        decision: jiyao_wire::ruling_to(upheld).into(),
+                        reason,
+                        ..Default::default()
+                    })
+                    .await?
+                    .matter
+            }
+            Act::Answer { to, text } => {
+                self.records
+                    .call(wire::AnswerRaiserRequest { name, etag, to, text, ..Default::default() })
+                    .await?
+                    .matter
+            }
+            Act::SignFor { .. } => {
+                return Err(Error::settings(what, "distribution says who signed for minutes"));
+            }
         };
         done.and_then(matter).ok_or_else(|| self.records.malformed(what))
     }
@@ -315,8 +502,7 @@ impl Client {
     /// `MATTER_NOT_FOUND`.
     pub async fn matter(&self, name: &str) -> Result<Matter, Error> {
         let request = wire::GetMatterRequest { name: name.to_owned(), ..Default::default() };
-        let once = async |channel, request| api(channel).get_matter(request).await;
-        let answer = self.records.call("get a matter", request, once).await?.into_inner();
+        let answer = self.records.call(request).await?;
         answer.matter.and_then(matter).ok_or_else(|| self.records.malformed("get a matter"))
     }
 
@@ -341,8 +527,7 @@ impl Client {
                 ..Default::default()
             };
             async move {
-                let once = async |channel, request| api(channel).list_matters(request).await;
-                let answer = self.records.call("list matters", request, once).await?.into_inner();
+                let answer = self.records.call(request).await?;
                 Ok(Page::of(answer.matters, answer.next_page_token, |of| Some(summary(of))))
             }
         };
@@ -362,8 +547,7 @@ impl Client {
         };
         let request =
             wire::GetBoardRequest { parent: parent.to_owned(), by: by.into(), ..Default::default() };
-        let once = async |channel, request| api(channel).get_board(request).await;
-        let answer = self.records.call("get the board", request, once).await?.into_inner();
+        let answer = self.records.call(request).await?;
         Ok(Board {
             rows: answer.rows.into_iter().map(row).collect(),
             total: row(answer.total.unwrap_or_default()),
@@ -382,8 +566,7 @@ impl Client {
             decision_index: decision,
             ..Default::default()
         };
-        let once = async |channel, request| api(channel).what_became_of(request).await;
-        let answer = self.records.call("ask what became of a decision", request, once).await?.into_inner();
+        let answer = self.records.call(request).await?;
         let matter = answer.matter.map(summary);
         Ok(Became {
             verdict: answer.verdict,
@@ -400,8 +583,7 @@ impl Client {
     /// `MINUTES_NOT_FOUND`.
     pub async fn bulletin(&self, minutes: &str) -> Result<Bulletin, Error> {
         let request = wire::GetBulletinRequest { minutes: minutes.to_owned(), as_of: String::new() };
-        let once = async |channel, request| api(channel).get_bulletin(request).await;
-        let of = self.records.call("get a bulletin", request, once).await?.into_inner();
+        let of = self.records.call(request).await?;
         Ok(Bulletin {
             total: of.total,
             closed: of.closed,
@@ -418,8 +600,7 @@ impl Client {
     /// `ORGAN_NOT_FOUND`, `MINUTES_NOT_FOUND`.
     pub async fn closure(&self, parent: &str) -> Result<Closure, Error> {
         let request = wire::CheckClosureRequest { parent: parent.to_owned(), as_of: String::new() };
-        let once = async |channel, request| api(channel).check_closure(request).await;
-        let of = self.records.call("check the closure", request, once).await?.into_inner();
+        let of = self.records.call(request).await?;
         let summaries = |matters: Vec<wire::MatterSummary>| matters.into_iter().map(summary).collect();
         Ok(Closure { unclosed: summaries(of.unclosed), unanswered: summaries(of.unanswered) })
     }
@@ -438,8 +619,7 @@ impl Client {
             before: before.unwrap_or_default().to_owned(),
             meeting_kind: String::new(),
         };
-        let once = async |channel, request| api(channel).list_last_meeting_matters(request).await;
-        let answer = self.records.call("list the last meeting's matters", request, once).await?.into_inner();
+        let answer = self.records.call(request).await?;
         Ok((answer.minutes, answer.matters.into_iter().map(summary).collect()))
     }
 
@@ -453,7 +633,7 @@ impl Client {
                 connection.request(wire::WatchMattersRequest { parent: parent.clone(), after }, None);
             let channel = connection.channel();
             Box::pin(async move {
-                let opened = api(channel).watch_matters(request).await?;
+                let opened = watch(channel, request, RESPONSE_LIMIT).await?;
                 Ok(answers(opened.into_inner(), watched))
             })
         };

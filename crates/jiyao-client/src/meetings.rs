@@ -1,17 +1,9 @@
 use jiyao_calendar::Timestamp;
 use jiyao_proto::attendance::v1 as wire;
-use jiyao_proto::attendance::v1::meetings_service_client::MeetingsServiceClient;
 use jiyao_rolls::{MeetingAct, Reply, SeatAct};
-use tonic::transport::Channel;
 
-use crate::acts::calls;
-use crate::connection::{RESPONSE_LIMIT, request_id};
 use crate::types::Position;
 use crate::{Client, Error, Page};
-
-fn api(channel: Channel) -> MeetingsServiceClient<Channel> {
-    MeetingsServiceClient::new(channel).max_decoding_message_size(RESPONSE_LIMIT)
-}
 
 /// A meeting to plan.
 #[derive(Clone, Debug, Default)]
@@ -319,10 +311,9 @@ impl Client {
         let request = wire::CreateMeetingRequest {
             parent: organ.to_owned(),
             meeting: Some(planned),
-            request_id: request_id(None),
+            request_id: String::new(),
         };
-        let once = async |channel, request| api(channel).create_meeting(request).await;
-        let answer = self.attendance.call("plan a meeting", request, once).await?.into_inner();
+        let answer = self.attendance.call(request).await?;
         answer.meeting.map(meeting).ok_or_else(|| self.attendance.malformed("plan a meeting"))
     }
 
@@ -332,8 +323,7 @@ impl Client {
     /// `MEETING_NOT_FOUND`.
     pub async fn meeting(&self, name: &str) -> Result<Meeting, Error> {
         let request = wire::GetMeetingRequest { name: name.to_owned(), read_after: None };
-        let once = async |channel, request| api(channel).get_meeting(request).await;
-        let answer = self.attendance.call("get a meeting", request, once).await?.into_inner();
+        let answer = self.attendance.call(request).await?;
         answer.meeting.map(meeting).ok_or_else(|| self.attendance.malformed("get a meeting"))
     }
 
@@ -344,8 +334,7 @@ impl Client {
     pub async fn list_meetings(&self, organ: &str, page: Option<&str>) -> Result<Page<Meeting>, Error> {
         let page_token = page.unwrap_or_default().to_owned();
         let request = wire::ListMeetingsRequest { parent: organ.to_owned(), page_size: 0, page_token };
-        let once = async |channel, request| api(channel).list_meetings(request).await;
-        let answer = self.attendance.call("list meetings", request, once).await?.into_inner();
+        let answer = self.attendance.call(request).await?;
         Ok(Page::of(answer.meetings, answer.next_page_token, |of| Some(meeting(of))))
     }
 
@@ -355,18 +344,72 @@ impl Client {
     /// # Errors
     /// `MEETING_NOT_FOUND`, `STATE_FORBIDS`, `ETAG_STALE`, and those of the act.
     pub async fn meet(&self, name: &str, act: MeetingAct, etag: Option<u64>) -> Result<Meeting, Error> {
-        let (name, etag, id) = (name.to_owned(), etag.unwrap_or(0), request_id(None));
+        let (name, etag) = (name.to_owned(), etag.unwrap_or(0));
         let what = "act on a meeting";
-        let done = calls! { self.attendance, what, act, name, etag, id, meeting;
-            MeetingAct::Notify { reply_by } => notify_meeting, NotifyMeetingRequest { reply_by: instant(reply_by.map(Timestamp::as_millisecond)) };
-            MeetingAct::SetAgenda { items } => set_agenda, SetAgendaRequest { items: items_to(items) };
-            MeetingAct::RefreshMembers { .. } => refresh_members, RefreshMembersRequest {};
-            MeetingAct::KeepItem { item, by } => keep_item, KeepItemRequest { item_index: item, by };
-            MeetingAct::StartItem { item } => start_item, StartItemRequest { item_index: item };
-            MeetingAct::EndItem { item } => end_item, EndItemRequest { item_index: item };
-            MeetingAct::TimeItem { item, from, until } => time_item, TimeItemRequest { item_index: item, from: instant(Some(from)), until: instant(Some(until)) };
-            MeetingAct::LinkMinutes { minutes } => link_minutes, LinkMinutesRequest { minutes };
-            { MeetingAct::Hold { .. } => return Err(Error::settings(what, "attendance counts the quorum by itself")), }
+        let done = match act {
+            MeetingAct::Notify { reply_by } => {
+                self.attendance
+                    .call(wire::NotifyMeetingRequest {
+                        name,
+                        etag,
+                        reply_by: instant(reply_by.map(Timestamp::as_millisecond)),
+                        ..Default::default()
+                    })
+                    .await?
+                    .meeting
+            }
+            MeetingAct::SetAgenda { items } => {
+                self.attendance
+                    .call(wire::SetAgendaRequest { name, etag, items: items_to(items), ..Default::default() })
+                    .await?
+                    .meeting
+            }
+            MeetingAct::RefreshMembers { .. } => {
+                self.attendance
+                    .call(wire::RefreshMembersRequest { name, etag, ..Default::default() })
+                    .await?
+                    .meeting
+            }
+            MeetingAct::KeepItem { item, by } => {
+                self.attendance
+                    .call(wire::KeepItemRequest { name, etag, item_index: item, by, ..Default::default() })
+                    .await?
+                    .meeting
+            }
+            MeetingAct::StartItem { item } => {
+                self.attendance
+                    .call(wire::StartItemRequest { name, etag, item_index: item, ..Default::default() })
+                    .await?
+                    .meeting
+            }
+            MeetingAct::EndItem { item } => {
+                self.attendance
+                    .call(wire::EndItemRequest { name, etag, item_index: item, ..Default::default() })
+                    .await?
+                    .meeting
+            }
+            MeetingAct::TimeItem { item, from, until } => {
+                self.attendance
+                    .call(wire::TimeItemRequest {
+                        name,
+                        etag,
+                        item_index: item,
+                        from: instant(Some(from)),
+                        until: instant(Some(until)),
+                        ..Default::default()
+                    })
+                    .await?
+                    .meeting
+            }
+            MeetingAct::LinkMinutes { minutes } => {
+                self.attendance
+                    .call(wire::LinkMinutesRequest { name, etag, minutes, ..Default::default() })
+                    .await?
+                    .meeting
+            }
+            MeetingAct::Hold { .. } => {
+                return Err(Error::settings(what, "attendance counts the quorum by itself"));
+            }
         };
         done.map(meeting).ok_or_else(|| self.attendance.malformed(what))
     }
@@ -389,10 +432,9 @@ impl Client {
             override_by,
             override_reason,
             etag: 0,
-            request_id: request_id(None),
+            request_id: String::new(),
         };
-        let once = async |channel, request| api(channel).hold_meeting(request).await;
-        let answer = self.attendance.call("hold a meeting", request, once).await?.into_inner();
+        let answer = self.attendance.call(request).await?;
         answer.meeting.map(meeting).ok_or_else(|| self.attendance.malformed("hold a meeting"))
     }
 
@@ -404,10 +446,9 @@ impl Client {
         let request = wire::AddSeatsRequest {
             parent: name.to_owned(),
             seats: seats.into_iter().map(new_seat_to).collect(),
-            request_id: request_id(None),
+            request_id: String::new(),
         };
-        let once = async |channel, request| api(channel).add_seats(request).await;
-        let answer = self.attendance.call("add seats", request, once).await?.into_inner();
+        let answer = self.attendance.call(request).await?;
         Ok(answer.seats.into_iter().map(seat).collect())
     }
 
@@ -418,8 +459,7 @@ impl Client {
     pub async fn list_seats(&self, name: &str, page: Option<&str>) -> Result<Page<Seat>, Error> {
         let page_token = page.unwrap_or_default().to_owned();
         let request = wire::ListSeatsRequest { parent: name.to_owned(), page_size: 200, page_token };
-        let once = async |channel, request| api(channel).list_seats(request).await;
-        let answer = self.attendance.call("list seats", request, once).await?.into_inner();
+        let answer = self.attendance.call(request).await?;
         Ok(Page::of(answer.seats, answer.next_page_token, |of| Some(seat(of))))
     }
 
@@ -428,19 +468,117 @@ impl Client {
     /// # Errors
     /// `SEAT_NOT_FOUND`, `STATE_FORBIDS`, `ETAG_STALE`, and those of the act.
     pub async fn sit(&self, name: &str, act: SeatAct, etag: Option<u64>) -> Result<Seat, Error> {
-        let (name, etag, id) = (name.to_owned(), etag.unwrap_or(0), request_id(None));
+        let (name, etag) = (name.to_owned(), etag.unwrap_or(0));
         let what = "act on a seat";
-        let done = calls! { self.attendance, what, act, name, etag, id, seat;
-            SeatAct::Answer { reply: Reply::Comes } => answer_notice, AnswerNoticeRequest { kind: wire::ReplyKind::Comes.into(), substitute: String::new(), reason: String::new() };
-            SeatAct::Answer { reply: Reply::Sends { person } } => answer_notice, AnswerNoticeRequest { kind: wire::ReplyKind::Sends.into(), substitute: person, reason: String::new() };
-            SeatAct::Answer { reply: Reply::Leave { reason } } => answer_notice, AnswerNoticeRequest { kind: wire::ReplyKind::Leave.into(), substitute: String::new(), reason };
-            SeatAct::DecideLeave { post, grant } => decide_leave, DecideLeaveRequest { post, decision: jiyao_wire::ruling_to(grant).into() };
-            SeatAct::DecideSubstitute { post, approve } => decide_substitute, DecideSubstituteRequest { post, decision: jiyao_wire::ruling_to(approve).into() };
-            SeatAct::SignIn { terminal, person } => sign_in, SignInRequest { terminal, person };
-            SeatAct::SignOut { terminal } => sign_out, SignOutRequest { terminal };
-            SeatAct::RecordStay { from, until, person } => record_stay, RecordStayRequest { from: instant(Some(from)), until: instant(Some(until)), person };
-            SeatAct::Recuse { item, ground, reason, decided_by } => recuse_member, RecuseMemberRequest { item_index: item, ground: ground_to(ground), reason, decided_by };
-            SeatAct::Move { order } => move_seat, MoveSeatRequest { order };
+        let done = match act {
+            SeatAct::Answer { reply: Reply::Comes } => {
+                self.attendance
+                    .call(wire::AnswerNoticeRequest {
+                        name,
+                        etag,
+                        kind: wire::ReplyKind::Comes.into(),
+                        substitute: String::new(),
+                        reason: String::new(),
+                        ..Default::default()
+                    })
+                    .await?
+                    .seat
+            }
+            SeatAct::Answer { reply: Reply::Sends { person } } => {
+                self.attendance
+                    .call(wire::AnswerNoticeRequest {
+                        name,
+                        etag,
+                        kind: wire::ReplyKind::Sends.into(),
+                        substitute: person,
+                        reason: String::new(),
+                        ..Default::default()
+                    })
+                    .await?
+                    .seat
+            }
+            SeatAct::Answer { reply: Reply::Leave { reason } } => {
+                self.attendance
+                    .call(wire::AnswerNoticeRequest {
+                        name,
+                        etag,
+                        kind: wire::ReplyKind::Leave.into(),
+                        substitute: String::new(),
+                        reason,
+                        ..Default::default()
+                    })
+                    .await?
+                    .seat
+            }
+            SeatAct::DecideLeave { post, grant } => {
+                self.attendance
+                    .call(wire::DecideLeaveRequest {
+                        name,
+                        etag,
+                        post,
+                        decision: jiyao_wire::ruling_to(grant).into(),
+                        ..Default::default()
+                    })
+                    .await?
+                    .seat
+            }
+            SeatAct::DecideSubstitute { post, approve } => {
+                self.attendance
+                    .call(wire::DecideSubstituteRequest {
+                        name,
+                        etag,
+                        post,
+                        decision: jiyao_wire::ruling_to(approve).into(),
+                        ..Default::default()
+                    })
+                    .await?
+                    .seat
+            }
+            SeatAct::SignIn { terminal, person } => {
+                self.attendance
+                    .call(wire::SignInRequest { name, etag, terminal, person, ..Default::default() })
+                    .await?
+                    .seat
+            }
+            SeatAct::SignOut { terminal } => {
+                self.attendance
+                    .call(wire::SignOutRequest { name, etag, terminal, ..Default::default() })
+                    .await?
+                    .seat
+            }
+            SeatAct::RecordStay { from, until, person } => {
+                self.attendance
+                    .call(wire::RecordStayRequest {
+                        name,
+                        etag,
+                        from: instant(Some(from)),
+                        until: instant(Some(until)),
+                        person,
+                        ..Default::default()
+                    })
+                    .await?
+                    .seat
+            }
+            SeatAct::Recuse { item, ground, reason, decided_by } => {
+                self.attendance
+                    .call(wire::RecuseMemberRequest {
+                        name,
+                        etag,
+                        item_index: item,
+                        ground: ground_to(ground),
+                        reason,
+                        decided_by,
+                        ..Default::default()
+                    })
+                    .await?
+                    .seat
+            }
+            SeatAct::Move { order } => {
+                self.attendance
+                    .call(wire::MoveSeatRequest { name, etag, order, ..Default::default() })
+                    .await?
+                    .seat
+            }
         };
         done.map(seat).ok_or_else(|| self.attendance.malformed(what))
     }
@@ -451,8 +589,7 @@ impl Client {
     /// `MEETING_NOT_FOUND`.
     pub async fn quorum(&self, name: &str, at: Option<i64>) -> Result<Quorum, Error> {
         let request = wire::GetQuorumRequest { name: name.to_owned(), at: instant(at), read_after: None };
-        let once = async |channel, request| api(channel).get_quorum(request).await;
-        let answer = self.attendance.call("count a quorum", request, once).await?.into_inner();
+        let answer = self.attendance.call(request).await?;
         let result = answer.result.ok_or_else(|| self.attendance.malformed("count a quorum"))?;
         Ok(quorum(result, answer.stored))
     }
@@ -463,8 +600,7 @@ impl Client {
     /// `MEETING_NOT_FOUND`, `FIELD_INVALID`.
     pub async fn present_for(&self, name: &str, item: u32) -> Result<Vec<Seat>, Error> {
         let request = wire::ListPresentRequest { name: name.to_owned(), item_index: item };
-        let once = async |channel, request| api(channel).list_present(request).await;
-        let answer = self.attendance.call("list who was present", request, once).await?.into_inner();
+        let answer = self.attendance.call(request).await?;
         Ok(answer.seats.into_iter().map(seat).collect())
     }
 
@@ -474,8 +610,7 @@ impl Client {
     /// `MEETING_NOT_FOUND`.
     pub async fn recusals(&self, name: &str) -> Result<Vec<Recusal>, Error> {
         let request = wire::ListRecusalsRequest { name: name.to_owned() };
-        let once = async |channel, request| api(channel).list_recusals(request).await;
-        let answer = self.attendance.call("list recusals", request, once).await?.into_inner();
+        let answer = self.attendance.call(request).await?;
         let recusal = |of: wire::MemberRecusal| {
             let recusal = of.recusal.unwrap_or_default();
             Recusal {
@@ -495,8 +630,7 @@ impl Client {
     pub async fn check_roll(&self, minutes: &str, read_after: Option<&Position>) -> Result<RollCheck, Error> {
         let read_after = read_after.map(Position::to_wire);
         let request = wire::CheckRollRequest { minutes: minutes.to_owned(), read_after };
-        let once = async |channel, request| api(channel).check_roll(request).await;
-        let answer = self.attendance.call("check a roll", request, once).await?.into_inner();
+        let answer = self.attendance.call(request).await?;
         let finding = |finding: wire::RollFinding| RollFinding {
             key: finding.key,
             code: finding.code,
@@ -522,10 +656,9 @@ impl Client {
             minutes: minutes.to_owned(),
             finding: finding.to_owned(),
             reason: reason.to_owned(),
-            request_id: request_id(None),
+            request_id: String::new(),
         };
-        let once = async |channel, request| api(channel).decide_roll_finding(request).await;
-        self.attendance.call("decide on a difference", request, once).await.map(|_| ())
+        self.attendance.call(request).await.map(|_| ())
     }
 
     /// How often people (or units) came between two ISO dates, and each absence without leave.
@@ -545,8 +678,7 @@ impl Client {
             until: until.to_owned(),
             by_unit,
         };
-        let once = async |channel, request| api(channel).get_attendance_report(request).await;
-        let answer = self.attendance.call("report attendance", request, once).await?.into_inner();
+        let answer = self.attendance.call(request).await?;
         let rate = |rate: wire::AttendanceRate| AttendanceRate {
             of: rate.of,
             counts: [rate.asked, rate.came, rate.on_leave, rate.absent],

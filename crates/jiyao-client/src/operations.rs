@@ -1,16 +1,11 @@
 use std::io::Write;
 
+use jiyao_proto::calls::{call, watch};
 use jiyao_proto::operations::v1 as wire;
-use jiyao_proto::operations::v1::operations_service_client::OperationsServiceClient;
-use tonic::transport::Channel;
 
-use crate::connection::{Connection, RESPONSE_LIMIT, request_id};
+use crate::connection::{Connection, RESPONSE_LIMIT};
 use crate::types::Position;
 use crate::{Client, Error};
-
-fn api(channel: Channel) -> OperationsServiceClient<Channel> {
-    OperationsServiceClient::new(channel).max_decoding_message_size(RESPONSE_LIMIT)
-}
 
 /// One of the three services.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -171,7 +166,7 @@ fn status(of: wire::GetStatusResponse) -> Status {
 }
 
 impl Client {
-    fn of_service(&self, service: Service) -> &Connection {
+    pub(crate) fn of_service(&self, service: Service) -> &Connection {
         match service {
             Service::Records => &self.records,
             Service::Attendance => &self.attendance,
@@ -184,9 +179,8 @@ impl Client {
     /// # Errors
     /// `STARTING`.
     pub async fn status(&self, service: Service) -> Result<Status, Error> {
-        let once = async |channel, request| api(channel).get_status(request).await;
-        let answer = self.of_service(service).call("get a status", wire::GetStatusRequest {}, once).await?;
-        Ok(status(answer.into_inner()))
+        let answer = self.of_service(service).call(wire::GetStatusRequest {}).await?;
+        Ok(status(answer))
     }
 
     /// Accepts the clock of a service that refuses it (CLOCK_JUMPED), on record: it is right. Needs the role operator.
@@ -195,9 +189,8 @@ impl Client {
     /// # Errors
     /// `STATE_FORBIDS` where it is trusted; `FIELD_REQUIRED`, `FIELD_INVALID`.
     pub async fn accept_clock(&self, service: Service, reason: &str) -> Result<(String, String), Error> {
-        let request = wire::AcceptClockRequest { reason: reason.to_owned(), request_id: request_id(None) };
-        let once = async |channel, request| api(channel).accept_clock(request).await;
-        let answer = self.of_service(service).call("accept a clock", request, once).await?.into_inner();
+        let request = wire::AcceptClockRequest { reason: reason.to_owned(), request_id: String::new() };
+        let answer = self.of_service(service).call(request).await?;
         Ok((time(answer.clock_time), time(answer.expected_time)))
     }
 
@@ -209,7 +202,7 @@ impl Client {
     pub async fn backup(&self, service: Service, mut to: impl Write) -> Result<Position, Error> {
         let (what, connection) = ("take a backup", self.of_service(service));
         let request = connection.request(wire::BackupRequest {}, None);
-        let replies = api(connection.channel()).backup(request).await;
+        let replies = watch(connection.channel(), request, RESPONSE_LIMIT).await;
         let mut replies = replies.map_err(|status| connection.failed(what, &status))?.into_inner();
         let mut reached = None;
         while let Some(reply) = replies.message().await.map_err(|status| connection.failed(what, &status))? {
@@ -229,11 +222,10 @@ impl Client {
         let request = wire::AskErasureRequest {
             minutes: minutes.to_owned(),
             basis: basis.to_owned(),
-            request_id: request_id(None),
+            request_id: String::new(),
         };
-        let once = async |channel, request| api(channel).ask_erasure(request).await;
-        let answer = self.records.call("ask for an erasure", request, once).await?;
-        Ok(erasure(answer.into_inner().erasure))
+        let answer = self.records.call(request).await?;
+        Ok(erasure(answer.erasure))
     }
 
     /// Has an erasure carried out in records; whoever follows them does the same. Needs the role operator, and another
@@ -245,9 +237,9 @@ impl Client {
         let (what, connection) = ("confirm an erasure", &self.records);
         // Without the deadline of ordinary calls, as for backups.
         let request = connection.request(wire::ConfirmErasureRequest { id: id.to_owned() }, None);
-        let answer = api(connection.channel()).confirm_erasure(request).await;
-        let answer = answer.map_err(|status| connection.failed(what, &status))?;
-        Ok(erasure(answer.into_inner().erasure))
+        let answer = call(connection.channel(), request, RESPONSE_LIMIT).await;
+        let answer = answer.map_err(|status| connection.failed(what, &status))?.into_inner();
+        Ok(erasure(answer.erasure))
     }
 
     /// Every erasure that was asked for or carried out in a service, the oldest first. Needs the role operator or
@@ -256,10 +248,8 @@ impl Client {
     /// # Errors
     /// `STARTING`.
     pub async fn erasures(&self, service: Service) -> Result<Vec<Erasure>, Error> {
-        let once = async |channel, request| api(channel).list_erasures(request).await;
-        let answer =
-            self.of_service(service).call("list erasures", wire::ListErasuresRequest {}, once).await?;
-        Ok(answer.into_inner().erasures.into_iter().map(|one| erasure(Some(one))).collect())
+        let answer = self.of_service(service).call(wire::ListErasuresRequest {}).await?;
+        Ok(answer.erasures.into_iter().map(|one| erasure(Some(one))).collect())
     }
 
     /// Has a service verify every record of its journal; `told` hears how far it has come. Needs the role operator or
@@ -274,7 +264,7 @@ impl Client {
     ) -> Result<Verified, Error> {
         let (what, connection) = ("verify a journal", self.of_service(service));
         let request = connection.request(wire::VerifyJournalRequest {}, None);
-        let replies = api(connection.channel()).verify_journal(request).await;
+        let replies = watch(connection.channel(), request, RESPONSE_LIMIT).await;
         let mut replies = replies.map_err(|status| connection.failed(what, &status))?.into_inner();
         while let Some(reply) = replies.message().await.map_err(|status| connection.failed(what, &status))? {
             let verified = Verified { records: reply.records, erased: reply.erased, damaged: reply.damaged };

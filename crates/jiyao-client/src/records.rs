@@ -1,8 +1,8 @@
+use jiyao_proto::calls::watch;
+use jiyao_proto::client::records::v1::records_service_client::RecordsServiceClient;
 use jiyao_proto::records::v1 as wire;
-use jiyao_proto::records::v1::records_service_client::RecordsServiceClient;
-use tonic::transport::Channel;
 
-use crate::connection::{Connection, RESPONSE_LIMIT, request_id};
+use crate::connection::{Connection, RESPONSE_LIMIT};
 use crate::types::{self, Position};
 use crate::watch::{Opening, Watch, Watched, answers};
 use crate::{
@@ -13,10 +13,6 @@ use crate::{
 const INLINE: usize = 512 << 10;
 /// Size of the pieces of an upload.
 const CHUNK: usize = 64 << 10;
-
-fn api(channel: Channel) -> RecordsServiceClient<Channel> {
-    RecordsServiceClient::new(channel).max_decoding_message_size(RESPONSE_LIMIT)
-}
 
 /// Minutes to record.
 #[derive(Clone, Debug)]
@@ -129,9 +125,8 @@ impl Client {
     /// `SOURCE_EMPTY`, `SOURCE_TOO_LARGE`, `SOURCE_UNDECODABLE`, `NO_FACT_FOUND`.
     pub async fn read_minutes(&self, bytes: Vec<u8>) -> Result<ReadMinutes, Error> {
         let request = wire::ReadMinutesRequest { source: Some(self.source(bytes).await?) };
-        let once = async |channel, request| api(channel).read_minutes(request).await;
-        let answer = self.records.call("read minutes", request, once).await?;
-        Ok(types::read_minutes(answer.get_ref()))
+        let answer = self.records.call(request).await?;
+        Ok(types::read_minutes(&answer))
     }
 
     /// Records minutes. Returns when they are on disk.
@@ -152,10 +147,9 @@ impl Client {
             keep_anyway: import.keep_anyway,
             rendition_of: import.rendition_of.unwrap_or_default(),
             corrects: import.corrects.unwrap_or_default(),
-            request_id: request_id(import.request_id),
+            request_id: import.request_id.unwrap_or_default(),
         };
-        let once = async |channel, request| api(channel).import_minutes(request).await;
-        let answer = self.records.call(what, request, once).await?.into_inner();
+        let answer = self.records.call(request).await?;
         let minutes = answer.minutes.map(types::minutes);
         let position = Position::of_wire(answer.position);
         match (minutes, position) {
@@ -176,9 +170,9 @@ impl Client {
             bytes.chunks(CHUNK).map(|chunk| wire::UploadSourceRequest { chunk: chunk.to_vec() }).collect();
         let once = async |channel, request: tonic::Request<Vec<wire::UploadSourceRequest>>| {
             let request = request.map(futures_util::stream::iter);
-            api(channel).upload_source(request).await
+            RecordsServiceClient::new(channel).upload_source(request).await
         };
-        let answer = self.records.call("upload a file", chunks, once).await?;
+        let answer = self.records.repeated("UploadSource", chunks, once).await?;
         Ok(wire::Source { from: Some(From::Uploaded(answer.into_inner().source)) })
     }
 
@@ -189,9 +183,8 @@ impl Client {
     pub async fn minutes(&self, name: &str, read_after: Option<&Position>) -> Result<Minutes, Error> {
         let read_after = read_after.map(Position::to_wire);
         let request = wire::GetMinutesRequest { name: name.to_owned(), read_after, ..Default::default() };
-        let once = async |channel, request| api(channel).get_minutes(request).await;
-        let answer = self.records.call("get minutes", request, once).await?;
-        answer.into_inner().minutes.map(types::minutes).ok_or_else(|| self.records.malformed("get minutes"))
+        let answer = self.records.call(request).await?;
+        answer.minutes.map(types::minutes).ok_or_else(|| self.records.malformed("get minutes"))
     }
 
     /// The original, byte for byte as imported.
@@ -214,15 +207,15 @@ impl Client {
 
     async fn chunks(&self, name: &str, extracted: bool) -> Result<Vec<u8>, Error> {
         let request = wire::GetMinutesTextRequest { name: name.to_owned(), extracted };
-        let once = async |channel, request| {
-            let mut chunks = api(channel).get_minutes_text(request).await?.into_inner();
+        let once = async |channel, request: tonic::Request<wire::GetMinutesTextRequest>| {
+            let mut chunks = watch(channel, request, RESPONSE_LIMIT).await?.into_inner();
             let mut bytes = Vec::new();
             while let Some(answer) = chunks.message().await? {
                 bytes.extend(answer.chunk);
             }
             Ok(bytes)
         };
-        self.records.call("get the text of minutes", request, once).await
+        self.records.repeated("GetMinutesText", request, once).await
     }
 
     /// Settles an open doubt; with a path (not empty) also sets the fact there. Answers the revision that it made.
@@ -244,10 +237,9 @@ impl Client {
             reason: settle.reason,
             path: path.to_owned(),
             etag: settle.etag.unwrap_or(0),
-            request_id: request_id(settle.request_id),
+            request_id: settle.request_id.unwrap_or_default(),
         };
-        let once = async |channel, request| api(channel).resolve_doubt(request).await;
-        let answer = self.records.call("resolve a doubt", request, once).await?.into_inner();
+        let answer = self.records.call(request).await?;
         let settled = settled(answer.minutes, answer.position);
         settled.ok_or_else(|| self.records.malformed("resolve a doubt"))
     }
@@ -263,10 +255,9 @@ impl Client {
             value: settle.value,
             reason: settle.reason,
             etag: settle.etag.unwrap_or(0),
-            request_id: request_id(settle.request_id),
+            request_id: settle.request_id.unwrap_or_default(),
         };
-        let once = async |channel, request| api(channel).correct_fact(request).await;
-        let answer = self.records.call("correct a fact", request, once).await?.into_inner();
+        let answer = self.records.call(request).await?;
         let settled = settled(answer.minutes, answer.position);
         settled.ok_or_else(|| self.records.malformed("correct a fact"))
     }
@@ -289,8 +280,7 @@ impl Client {
         let read = |page_token| {
             let request = wire::ListMinutesRequest { page_token, ..asked.clone() };
             async move {
-                let once = async |channel, request| api(channel).list_minutes(request).await;
-                let answer = self.records.call("list minutes", request, once).await?.into_inner();
+                let answer = self.records.call(request).await?;
                 Ok(Page::of(answer.minutes, answer.next_page_token, |summary| Some(types::summary(summary))))
             }
         };
@@ -324,8 +314,7 @@ impl Client {
             let (parent, query) = (parent.to_owned(), query.to_owned());
             let request = wire::SearchMinutesRequest { parent, query, page_token };
             async move {
-                let once = async |channel, request| api(channel).search_minutes(request).await;
-                let answer = self.records.call("search minutes", request, once).await?.into_inner();
+                let answer = self.records.call(request).await?;
                 let hit = |hit: wire::MinutesHit| Some((types::summary(hit.minutes?), hit.excerpt));
                 Ok(Page::of(answer.hits, answer.next_page_token, hit))
             }
@@ -345,8 +334,7 @@ impl Client {
         let page_token = page.unwrap_or_default().to_owned();
         let request =
             wire::ListDecisionsRequest { parent: parent.to_owned(), page_token, ..Default::default() };
-        let once = async |channel, request| api(channel).list_decisions(request).await;
-        let answer = self.records.call("list decisions", request, once).await?.into_inner();
+        let answer = self.records.call(request).await?;
         Ok(Page::of(answer.decisions, answer.next_page_token, types::decision_entry))
     }
 
@@ -359,9 +347,9 @@ impl Client {
             let request =
                 connection.request(wire::WatchMinutesRequest { parent: parent.clone(), after }, None);
             let channel = connection.channel();
-            Box::pin(
-                async move { Ok(answers(api(channel).watch_minutes(request).await?.into_inner(), watched)) },
-            )
+            Box::pin(async move {
+                Ok(answers(watch(channel, request, RESPONSE_LIMIT).await?.into_inner(), watched))
+            })
         };
         Watch::new(self.records.clone(), "watch minutes", after, Box::new(open))
     }
@@ -384,11 +372,10 @@ impl Client {
         let request = wire::CreateOrganRequest {
             organ_id: id.unwrap_or_default().to_owned(),
             organ: Some(organ),
-            request_id: request_id(None),
+            request_id: String::new(),
         };
-        let once = async |channel, request| api(channel).create_organ(request).await;
-        let answer = self.records.call("create an organ", request, once).await?;
-        answer.into_inner().organ.map(types::organ).ok_or_else(|| self.records.malformed("create an organ"))
+        let answer = self.records.call(request).await?;
+        answer.organ.map(types::organ).ok_or_else(|| self.records.malformed("create an organ"))
     }
 
     /// An organ by name, `organs/{organ}`.
@@ -397,9 +384,8 @@ impl Client {
     /// `ORGAN_NOT_FOUND`, `FIELD_INVALID`.
     pub async fn organ(&self, name: &str) -> Result<Organ, Error> {
         let request = wire::GetOrganRequest { name: name.to_owned(), read_after: None };
-        let once = async |channel, request| api(channel).get_organ(request).await;
-        let answer = self.records.call("get an organ", request, once).await?;
-        answer.into_inner().organ.map(types::organ).ok_or_else(|| self.records.malformed("get an organ"))
+        let answer = self.records.call(request).await?;
+        answer.organ.map(types::organ).ok_or_else(|| self.records.malformed("get an organ"))
     }
 
     /// A page of organs by id; `called`: only the one with this name or alias.
@@ -412,8 +398,7 @@ impl Client {
             page_token: page.unwrap_or_default().to_owned(),
             called: called.unwrap_or_default().to_owned(),
         };
-        let once = async |channel, request| api(channel).list_organs(request).await;
-        let answer = self.records.call("list organs", request, once).await?.into_inner();
+        let answer = self.records.call(request).await?;
         Ok(Page::of(answer.organs, answer.next_page_token, |organ| Some(types::organ(organ))))
     }
 }

@@ -168,6 +168,7 @@ struct Inner {
     reason: Reason,
     metadata: BTreeMap<&'static str, String>,
     fields: Vec<String>,
+    others: Vec<Fault>,
     source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
@@ -178,7 +179,13 @@ impl Fault {
     /// A fault for this reason, without particulars.
     #[must_use]
     pub fn new(reason: Reason) -> Self {
-        Self(Box::new(Inner { reason, metadata: BTreeMap::new(), fields: Vec::new(), source: None }))
+        Self(Box::new(Inner {
+            reason,
+            metadata: BTreeMap::new(),
+            fields: Vec::new(),
+            others: Vec::new(),
+            source: None,
+        }))
     }
 
     /// A required field is empty.
@@ -229,6 +236,13 @@ impl Fault {
         self
     }
 
+    /// Adds another fault of the same request. Reason and particulars stay those of the first.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.0.others.push(other);
+        self
+    }
+
     /// Keeps the cause for the log. It never leaves the service.
     #[must_use]
     pub fn because(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
@@ -260,6 +274,11 @@ impl Fault {
     #[must_use]
     pub fn fields(&self) -> &[String] {
         &self.0.fields
+    }
+
+    /// This fault and those that were added to it.
+    pub fn violations(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(&self.0.others)
     }
 }
 

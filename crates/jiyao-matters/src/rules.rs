@@ -82,6 +82,8 @@ pub enum FindingCode {
     ListingLate,
     /// Whoever raised it has no answer.
     Unanswered,
+    /// The directory has nobody who is called like the lead.
+    LeadUnknown,
     /// A year that a count of working days needs has no holiday table.
     HolidaysUnknown,
 }
@@ -102,6 +104,7 @@ impl FindingCode {
             Self::EvidenceRepeated => "EVIDENCE_REPEATED",
             Self::ListingLate => "LISTING_LATE",
             Self::Unanswered => "UNANSWERED",
+            Self::LeadUnknown => "LEAD_UNKNOWN",
             Self::HolidaysUnknown => "HOLIDAYS_UNKNOWN",
         }
     }
@@ -145,15 +148,25 @@ impl Rules {
         holidays.after(from, self.feedback_days).ok()
     }
 
-    /// What is to be looked at on a day.
+    /// What is to be looked at on a day. `is_lead_known`: whether somebody who can act is called like the lead, as far as
+    /// anybody can tell.
     #[must_use]
-    pub fn findings(&self, matter: &Matter, today: Date, holidays: &Holidays) -> Vec<Finding> {
+    pub fn findings(
+        &self,
+        matter: &Matter,
+        today: Date,
+        holidays: &Holidays,
+        is_lead_known: bool,
+    ) -> Vec<Finding> {
         let mut found = Vec::new();
         let mut find = |code, day: Option<Date>, about: &str| {
             found.push(Finding { code, day, about: about.to_owned() });
         };
         let open = !matter.state.is_end();
         let past = |day: Date| today > day;
+        if open && !matter.lead.is_empty() && !is_lead_known {
+            find(FindingCode::LeadUnknown, None, &matter.lead);
+        }
         let unknown =
             |from: Option<Date>, days: u32| from.is_some_and(|from| holidays.after(from, days).is_err());
         if matter.noticed.is_none()

@@ -3,7 +3,15 @@
 //!
 //! What the messages and fields mean stands in the proto files, whose comments the generated code carries.
 
+pub mod calls;
+pub mod checks;
 mod encoded;
+#[rustfmt::skip]
+#[path = "generated/calls.rs"]
+mod generated_calls;
+#[rustfmt::skip]
+#[path = "generated/checks.rs"]
+mod generated_checks;
 #[rustfmt::skip]
 #[path = "generated/methods.rs"]
 mod methods;
@@ -36,6 +44,20 @@ mod generated;
 #[rustfmt::skip]
 #[path = "generated/server/mod.rs"]
 mod generated_servers;
+
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::all,
+    clippy::pedantic,
+    clippy::unwrap_used,
+    clippy::needless_pass_by_value,
+    rust_2018_idioms,
+    rustdoc::all
+)]
+#[rustfmt::skip]
+#[path = "generated/client/mod.rs"]
+mod generated_clients;
 
 pub use generated::jiyao::{attendance, distribution, fault, journal, operations, options, records, stored};
 pub use methods::METHODS;
@@ -74,6 +96,11 @@ pub fn methods_of(service: &str) -> impl Iterator<Item = &'static Method> {
 pub trait Repeatable: prost::Message {
     /// Takes the `request_id` out: what is left is what was asked.
     fn take_request_id(&mut self) -> String;
+}
+
+/// Clients with a method for each call, where those of [`calls`] do not fit.
+pub mod client {
+    pub use crate::generated_clients::jiyao::{attendance, distribution, journal, operations, records};
 }
 
 /// What a service implements. Apart from the messages, because a server may send what it has encoded already where a

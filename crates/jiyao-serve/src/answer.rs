@@ -9,6 +9,7 @@ use jiyao_fault::{Fault, Kind, Reason, chain};
 use jiyao_ledger::{Committed, Domain, Ledger, Reading, Submission};
 use jiyao_phrases::Lang;
 use jiyao_proto::Repeatable;
+use jiyao_proto::checks::Checked;
 use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
@@ -40,11 +41,30 @@ pub fn caller<Q>(request: &Request<Q>) -> Caller {
     })
 }
 
-/// Answers a unary call: the handler gets who asks and what, and a fault becomes a status in their language.
+/// Answers a unary call: the handler gets who asks and what, which has its form, and a fault becomes a status in their
+/// language.
+///
+/// # Errors
+/// `FIELD_REQUIRED`, `FIELD_INVALID`, or the handler's fault, as a status.
+pub async fn answer<Q: Checked, R, F>(
+    request: Request<Q>,
+    handle: impl FnOnce(Caller, Q) -> F,
+) -> Result<Response<R>, Status>
+where
+    F: Future<Output = jiyao_fault::Result<R>>,
+{
+    receive(request, async |caller, request| {
+        jiyao_wire::check(&request)?;
+        handle(caller, request).await
+    })
+    .await
+}
+
+/// The same for what comes in pieces: the handler looks at their form.
 ///
 /// # Errors
 /// The handler's fault as a status.
-pub async fn answer<Q, R, F>(
+pub async fn receive<Q, R, F>(
     request: Request<Q>,
     handle: impl FnOnce(Caller, Q) -> F,
 ) -> Result<Response<R>, Status>
@@ -187,8 +207,8 @@ pub type Answers<R> = Pin<Box<dyn Stream<Item = Result<R, Status>> + Send>>;
 /// at once or on the way, becomes a status in their language.
 ///
 /// # Errors
-/// The handler's fault as a status.
-pub async fn stream<Q, R, S, F>(
+/// `FIELD_REQUIRED`, `FIELD_INVALID`, or the handler's fault, as a status.
+pub async fn stream<Q: Checked, R, S, F>(
     request: Request<Q>,
     stop: &CancellationToken,
     handle: impl FnOnce(Caller, Q) -> F,
@@ -199,7 +219,9 @@ where
 {
     let caller = caller(&request);
     let lang = caller.lang;
-    let items = handle(caller, request.into_inner()).await.map_err(|fault| status(fault, lang))?;
+    let request = request.into_inner();
+    jiyao_wire::check(&request).map_err(|fault| status(fault, lang))?;
+    let items = handle(caller, request).await.map_err(|fault| status(fault, lang))?;
     let items = items.map(move |item| item.map_err(|fault| status(fault, lang)));
     Ok(Response::new(Box::pin(items.take_until(stop.clone().cancelled_owned()))))
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use jiyao_fault::{Fault, Reason, chain};
 use jiyao_journal::Cursor;
-use jiyao_proto::journal::v1::journal_service_client::JournalServiceClient;
+use jiyao_proto::client::journal::v1::journal_service_client::JournalServiceClient;
 use jiyao_proto::journal::v1::{Event, FollowRequest};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;

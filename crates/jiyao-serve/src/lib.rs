@@ -22,7 +22,7 @@ mod service;
 mod takeover;
 mod workers;
 
-pub use answer::{Answers, Asked, Caller, answer, caller, stream, wait_for};
+pub use answer::{Answers, Asked, Caller, answer, caller, receive, stream, wait_for};
 pub use config::ServeConfig;
 pub use follower::{FollowConfig, Followed, Link, Setback, Source, Step};
 pub use help::{language, translated};

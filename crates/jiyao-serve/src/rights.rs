@@ -68,6 +68,7 @@ fn roles_for(action: Action) -> &'static [Role] {
         | Action::MinutesRegister
         | Action::MinutesSubmit
         | Action::OrganCreate
+        | Action::OrganUpdate
         | Action::PassageMark
         | Action::ProceedingsRecord
         | Action::QuorumOutcomeRecord

@@ -2,8 +2,8 @@ use std::collections::BTreeMap;
 
 use jiyao_fault::Reason;
 use jiyao_ledger::{Context, Decided, Domain, Erasing, Ledger, Overlay, Places};
+use jiyao_proto::client::journal::v1::journal_service_client::JournalServiceClient;
 use jiyao_proto::journal::v1::event::Kind;
-use jiyao_proto::journal::v1::journal_service_client::JournalServiceClient;
 use jiyao_proto::journal::v1::{GetHeadRequest, OrganCreated};
 use jiyao_proto::server::journal::v1::journal_service_server::JournalServiceServer;
 use jiyao_proto::stored::v1::{ErasedRecord, Erasure, Event, Record};

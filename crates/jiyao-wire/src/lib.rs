@@ -2,6 +2,7 @@
 //! place that does; services and SDK both stand on it.
 
 mod asks;
+mod check;
 mod deliveries;
 mod facts;
 mod life;
@@ -11,6 +12,7 @@ mod rolls;
 mod status;
 
 pub use asks::Asks;
+pub use check::check;
 pub use deliveries::{
     channel_from, channel_to, copy_to, delivery_state_from, delivery_state_to, delivery_to,
     disclosure_request_to, scope_to,

@@ -300,16 +300,15 @@ pub fn sign_off_to(sign_off: &domain::SignOff) -> wire::SignOff {
 /// Those of a message.
 ///
 /// # Errors
-/// `FIELD_REQUIRED` for a chain without a signer or a delegation without posts, days or document; `FIELD_INVALID` for
-/// days that are none or run backwards.
+/// `FIELD_REQUIRED` for a reviewer without a post; `FIELD_INVALID` for days that are none or run backwards.
 pub fn sign_off_from(sign_off: wire::SignOff) -> Result<domain::SignOff> {
     crate::check_count(&sign_off.chains, "sign_off.chains")?;
     crate::check_count(&sign_off.holders, "sign_off.holders")?;
     crate::check_count(&sign_off.delegations, "sign_off.delegations")?;
     let mut found = domain::SignOff { chains: Vec::new(), ..domain::SignOff::default() };
     for (at, chain) in sign_off.chains.into_iter().enumerate() {
-        if chain.signer.trim().is_empty() || chain.reviewers.iter().any(|post| post.trim().is_empty()) {
-            return Err(Fault::required(&format!("sign_off.chains[{at}].signer")));
+        if let Some(blank) = chain.reviewers.iter().position(|post| post.trim().is_empty()) {
+            return Err(Fault::required(&format!("sign_off.chains[{at}].reviewers[{blank}]")));
         }
         let wire::Chain { meeting_kind, reviewers, signer } = chain;
         found.chains.push(domain::Chain { meeting_kind, reviewers, signer });
@@ -319,11 +318,6 @@ pub fn sign_off_from(sign_off: wire::SignOff) -> Result<domain::SignOff> {
     }
     for (at, one) in sign_off.delegations.into_iter().enumerate() {
         let field = |name: &str| format!("sign_off.delegations[{at}].{name}");
-        for (text, name) in [(&one.of, "of"), (&one.to, "to"), (&one.document, "document")] {
-            if text.trim().is_empty() {
-                return Err(Fault::required(&field(name)));
-            }
-        }
         let (from, until) =
             (required_date(&one.from, &field("from"))?, required_date(&one.until, &field("until"))?);
         if until < from {

@@ -102,6 +102,7 @@ pub fn matter_to(
     rules: &domain::Rules,
     today: Date,
     holidays: &Holidays,
+    is_lead_known: bool,
 ) -> wire::Matter {
     let mut summary = matter_summary(matter);
     light_up(&mut summary, rules, today);
@@ -110,7 +111,7 @@ pub fn matter_to(
         Next::Issue => (wire::NextAct::Issue, String::new()),
         Next::Submit { body } => (wire::NextAct::Submit, body.clone()),
     };
-    let findings = rules.findings(matter, today, holidays);
+    let findings = rules.findings(matter, today, holidays, is_lead_known);
     let listing = matter.listing.as_ref();
     wire::Matter {
         summary: Some(summary),
@@ -234,15 +235,11 @@ pub fn rules_to(rules: &domain::Rules) -> wire::FollowUpRules {
 /// The rules of a message.
 ///
 /// # Errors
-/// `FIELD_REQUIRED` for a colour without a name; `FIELD_INVALID` for thresholds that do not rise, or days beyond a
-/// year.
+/// `FIELD_INVALID` for thresholds that do not rise, or days beyond a year.
 pub fn rules_from(rules: &wire::FollowUpRules) -> Result<domain::Rules> {
     let mut last = i64::MIN;
     let mut lights = Vec::new();
     for (at, light) in rules.lights.iter().enumerate() {
-        if light.colour.trim().is_empty() {
-            return Err(Fault::required(&format!("rules.lights[{at}].colour")));
-        }
         if light.days_left <= last || !(-366..=366).contains(&light.days_left) {
             return Err(Fault::invalid(&format!("rules.lights[{at}].days_left"), light.days_left));
         }

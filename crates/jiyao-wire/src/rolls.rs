@@ -169,7 +169,7 @@ pub fn roll_rules_to(rules: &domain::RollRules) -> wire::RollRules {
 /// The rules of a message.
 ///
 /// # Errors
-/// `FIELD_REQUIRED` for a rule without its words or leave without an authority; `FIELD_INVALID`.
+/// `FIELD_INVALID`.
 pub fn roll_rules_from(rules: wire::RollRules) -> Result<domain::RollRules> {
     crate::check_count(&rules.quorums, "rules.quorums")?;
     crate::check_count(&rules.members_ask, "rules.members_ask")?;
@@ -177,9 +177,6 @@ pub fn roll_rules_from(rules: wire::RollRules) -> Result<domain::RollRules> {
     let mut quorums = Vec::new();
     for (at, rule) in rules.quorums.into_iter().enumerate() {
         let field = |name: &str| format!("rules.quorums[{at}].{name}");
-        if rule.text.trim().is_empty() {
-            return Err(Fault::required(&field("text")));
-        }
         if quorums.iter().any(|known: &domain::QuorumRule| known.meeting_kind == rule.meeting_kind) {
             return Err(Fault::invalid(&field("meeting_kind"), rule.meeting_kind));
         }
@@ -190,13 +187,6 @@ pub fn roll_rules_from(rules: wire::RollRules) -> Result<domain::RollRules> {
             meeting_kind: rule.meeting_kind,
             text: rule.text,
         });
-    }
-    for (asked, field) in
-        [(&rules.members_ask, "rules.members_ask"), (&rules.observers_ask, "rules.observers_ask")]
-    {
-        if asked.is_empty() || asked.iter().any(|post| post.trim().is_empty()) {
-            return Err(Fault::required(field));
-        }
     }
     Ok(domain::RollRules {
         level: level_from(rules.level, "rules.level")?,

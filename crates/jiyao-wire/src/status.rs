@@ -10,6 +10,8 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 const LONGEST_VALUE: usize = 200;
 const LONGEST_PATH: usize = 60;
 const MOST_FIELDS: usize = 20;
+/// Of several faults of one request the first are said in full.
+const MOST_SAID: usize = 5;
 
 fn cut(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
@@ -42,21 +44,33 @@ fn code(kind: Kind) -> Code {
 #[must_use]
 pub fn to_status(fault: &Fault, lang: Lang) -> Status {
     let reason = fault.reason();
-    let values: BTreeMap<&str, String> =
-        fault.metadata().iter().map(|(k, v)| (*k, cut(v, LONGEST_VALUE))).collect();
-    let metadata = || values.iter().map(|(key, value)| (*key, value.as_str()));
     let mut details = ErrorDetails::new();
-    let owned: HashMap<String, String> = metadata().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
+    let owned: HashMap<String, String> =
+        metadata(fault).into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
     details.set_error_info(reason.as_str(), DOMAIN, owned);
-    let message = say_fault(Lang::En, reason.as_str(), metadata());
-    for (at, field) in fault.fields().iter().take(MOST_FIELDS).enumerate() {
-        details.add_bad_request_violation(
-            cut(field, LONGEST_PATH),
-            if at == 0 { message.as_str() } else { reason.as_str() },
-        );
+    let fields = fault.violations().enumerate().flat_map(|(nth, violation)| {
+        let fields = violation.fields().iter().enumerate();
+        fields.map(move |(at, field)| (violation, at == 0 && nth < MOST_SAID, field))
+    });
+    for (violation, in_full, field) in fields.take(MOST_FIELDS) {
+        let said = if in_full { said(violation, Lang::En) } else { violation.reason().as_str().to_owned() };
+        details.add_bad_request_violation(cut(field, LONGEST_PATH), said);
     }
-    details.set_localized_message(lang.tag(), say_fault(lang, reason.as_str(), metadata()));
-    Status::with_error_details(code(reason.kind()), message, details)
+    let in_lang = |lang| {
+        let sentences = fault.violations().take(MOST_SAID).map(|violation| said(violation, lang));
+        sentences.collect::<Vec<_>>().join("\n")
+    };
+    details.set_localized_message(lang.tag(), in_lang(lang));
+    Status::with_error_details(code(reason.kind()), in_lang(Lang::En), details)
+}
+
+fn metadata(fault: &Fault) -> BTreeMap<&str, String> {
+    fault.metadata().iter().map(|(key, value)| (*key, cut(value, LONGEST_VALUE))).collect()
+}
+
+fn said(fault: &Fault, lang: Lang) -> String {
+    let values = metadata(fault);
+    say_fault(lang, fault.reason().as_str(), values.iter().map(|(key, value)| (*key, value.as_str())))
 }
 
 /// What a status says to those who received it.

@@ -1,5 +1,7 @@
 //! The project's own chores: `cargo xtask proto [--check]` and `cargo xtask layers`.
 
+mod calls;
+mod checks;
 mod layers;
 mod methods;
 mod proto;

@@ -80,9 +80,9 @@ fn value(told: &DynamicMessage, field: &str, is_required: bool) -> Result<String
     Ok(name.trim_start_matches(&prefix).split('_').map(capitalised).collect())
 }
 
-fn capitalised(word: &str) -> String {
+pub(crate) fn capitalised(word: &str) -> String {
     let (first, rest) = word.split_at(1);
-    first.to_owned() + &rest.to_lowercase()
+    first.to_uppercase() + &rest.to_lowercase()
 }
 
 fn texts(told: &DynamicMessage, field: &str) -> Vec<String> {
@@ -119,14 +119,10 @@ fn is_repeatable(request: &MessageDescriptor, object: &[String]) -> bool {
 mod tests {
     use super::*;
 
-    const OPTIONS: &str = include_str!("../../../proto/jiyao/options/v1/options.proto");
-
     /// A service with one method, whose request has these fields and whose option says so.
     fn table_of(fields: &str, option: &str) -> Result<String> {
         let folder = tempfile::tempdir()?;
-        let options = folder.path().join("jiyao/options/v1");
-        fs_err::create_dir_all(&options)?;
-        fs_err::write(options.join("options.proto"), OPTIONS)?;
+        let proto = concat!(env!("CARGO_MANIFEST_DIR"), "/../../proto");
         let file = folder.path().join("one.proto");
         let text = format!(
             "syntax = \"proto3\"; package one; import \"jiyao/options/v1/options.proto\";
@@ -135,7 +131,7 @@ mod tests {
              service S {{ rpc Do(Asked) returns (Answered) {{ {option} }} }}"
         );
         fs_err::write(&file, text)?;
-        let mut compiler = protox::Compiler::new([folder.path()])?;
+        let mut compiler = protox::Compiler::new([folder.path(), proto.as_ref()])?;
         compiler.include_imports(true).open_file(&file)?;
         let pool = DescriptorPool::decode(compiler.encode_file_descriptor_set().as_slice())?;
         table(&pool)

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use prost_reflect::DescriptorPool;
-use prost_types::FileDescriptorSet;
+use prost_types::{FileDescriptorProto, FileDescriptorSet};
 
-use crate::methods;
+use crate::{calls, checks, methods};
 
 /// Package of what is only on disk: it gets messages, but no place in the descriptor set that reflection serves.
 const PRIVATE: &str = "jiyao.stored.v1";
@@ -34,34 +34,32 @@ fn proto_files(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
 fn generate(root: &Path, out: &Path) -> Result<()> {
     let proto = root.join("proto");
     let mut files = Vec::new();
-    proto_files(&proto, &mut files)?;
-    let set = protox::compile(&files, [&proto]).context("parse proto/")?;
+    proto_files(&proto.join("jiyao"), &mut files)?;
+    let mut set = protox::compile(&files, [&proto]).context("parse proto/")?;
+    // Their options are read from the descriptors; no code is made of them.
+    set.file.retain(|file| !file.package().starts_with("google.api"));
     let mut builder = tonic_prost_build::configure()
         .out_dir(out)
         .include_file("mod.rs")
         .emit_rerun_if_changed(false)
         .build_server(false)
+        .build_client(false)
         .bytes(format!(".{PRIVATE}.EncodedDocument"))
         .bytes(format!(".{PRIVATE}.EncodedMinutesImported.minutes"));
     for method in ENCODED {
         builder = builder.bytes(encoded(method));
     }
-    builder.compile_fds(set.clone()).context("generate messages and clients")?;
+    builder.compile_fds(set.clone()).context("generate messages")?;
     fs_err::write(out.join("repeatable.rs"), repeatable(&set))?;
-    let servers = out.join("server");
-    fs_err::create_dir_all(&servers)?;
-    let packages: BTreeSet<_> = set.file.iter().map(|file| file.package().to_owned()).collect();
-    let mut builder = tonic_prost_build::configure()
-        .out_dir(servers)
-        .include_file("mod.rs")
-        .emit_rerun_if_changed(false)
+    of_services(&set, &out.join("client"))?
+        .build_server(false)
+        .compile_fds(set.clone())
+        .context("generate clients")?;
+    of_services(&set, &out.join("server"))?
         .build_client(false)
-        .extern_path(encoded(FOLLOW), "crate::encoded::EncodedFollowResponse");
-    for package in packages.iter().filter(|package| package.starts_with("jiyao.")) {
-        let module = package.trim_start_matches("jiyao.").replace('.', "::");
-        builder = builder.extern_path(format!(".{package}"), format!("crate::{module}"));
-    }
-    builder.compile_fds(answering_encoded(set)).context("generate servers")?;
+        .extern_path(encoded(FOLLOW), "crate::encoded::EncodedFollowResponse")
+        .compile_fds(answering_encoded(set))
+        .context("generate servers")?;
     // Encoded by the parser, for other encoders drop the options; with comments, which `describe` shows.
     let mut served = protox::Compiler::new([&proto])?;
     let private = proto.join(PRIVATE.replace('.', "/"));
@@ -70,8 +68,23 @@ fn generate(root: &Path, out: &Path) -> Result<()> {
     let served = served.encode_file_descriptor_set();
     let pool = DescriptorPool::decode(served.as_slice())?;
     fs_err::write(out.join("methods.rs"), methods::table(&pool)?)?;
+    fs_err::write(out.join("calls.rs"), calls::calls(&pool)?)?;
+    fs_err::write(out.join("checks.rs"), checks::checks(&pool)?)?;
     fs_err::write(out.join("descriptors.bin"), served)?;
     Ok(())
+}
+
+/// A builder of what stands beside the messages.
+fn of_services(set: &FileDescriptorSet, out: &Path) -> Result<tonic_prost_build::Builder> {
+    fs_err::create_dir_all(out)?;
+    let mut builder =
+        tonic_prost_build::configure().out_dir(out).include_file("mod.rs").emit_rerun_if_changed(false);
+    let packages: BTreeSet<_> = set.file.iter().map(FileDescriptorProto::package).collect();
+    for package in packages.into_iter().filter(|package| package.starts_with("jiyao.")) {
+        let module = package.trim_start_matches("jiyao.").replace('.', "::");
+        builder = builder.extern_path(format!(".{package}"), format!("crate::{module}"));
+    }
+    Ok(builder)
 }
 
 /// `jiyao_proto::Repeatable` for each message that has a `request_id`.
@@ -129,7 +142,11 @@ pub(crate) fn write(root: &Path) -> Result<()> {
 
 fn contents(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
     let mut found = BTreeMap::new();
-    for entry in [folder.to_owned(), folder.join("server")].iter().flat_map(fs_err::read_dir).flatten() {
+    for entry in [folder.to_owned(), folder.join("client"), folder.join("server")]
+        .iter()
+        .flat_map(fs_err::read_dir)
+        .flatten()
+    {
         let path = entry?.path();
         if path.is_file() {
             let name = path.strip_prefix(folder)?.display().to_string();

@@ -116,9 +116,6 @@ impl DirectoryApi {
         mut request: api::ImportDirectoryRequest,
     ) -> Result<api::ImportDirectoryResponse> {
         let organ = Organ::parse(&request.parent, "parent")?;
-        if request.table.is_empty() {
-            return Err(Fault::required("table"));
-        }
         if request.table.len() > LARGEST_TABLE {
             return Err(jiyao_extract::too_large(LARGEST_TABLE, "table"));
         }
@@ -256,9 +253,6 @@ impl DirectoryApi {
     ) -> Result<api::ListMembersResponse> {
         let organ = Organ::parse(&request.parent, "parent")?;
         let day = required_day(&request.as_of, "as_of")?;
-        if request.meeting_kind.is_empty() {
-            return Err(Fault::required("meeting_kind"));
-        }
         let read = move |view: &Reading<'_>| {
             let directory = view.part(&organ, &[By::MemberOf(&request.meeting_kind)])?;
             let members = directory.members_on(&request.meeting_kind, day);

@@ -71,10 +71,15 @@ pub(crate) fn by_day(organ: &Organ) -> Vec<u8> {
     of(b"h/", organ, &[])
 }
 
+/// Those of one day.
+pub(crate) fn on_day(organ: &Organ, date: &str) -> Vec<u8> {
+    let newest_first: Vec<u8> = date.bytes().map(|byte| 0xff - byte).collect();
+    [by_day(organ), newest_first].concat()
+}
+
 /// A meeting's place among them.
 pub(crate) fn day_of(meeting: &Meeting, date: &str) -> Vec<u8> {
-    let newest_first: Vec<u8> = date.bytes().map(|byte| 0xff - byte).collect();
-    [by_day(&meeting.organ), newest_first, meeting.id.as_bytes().to_vec()].concat()
+    [on_day(&meeting.organ, date), meeting.id.as_bytes().to_vec()].concat()
 }
 
 /// Seats of a meeting; members first.

@@ -23,6 +23,9 @@ use crate::keys;
 #[derive(Clone)]
 pub(crate) struct MeetingsApi(pub(crate) Api);
 
+/// Most meetings of one day that are held against another.
+const MOST_OF_A_DAY: usize = 100;
+
 fn shown(
     view: &Reading<'_>,
     principal: &Principal,
@@ -36,7 +39,24 @@ fn shown(
         let directory = view.part(&name.organ, &meeting.looked_up(&rules))?;
         findings.extend(meeting.member_changes(&seats, &directory));
     }
+    findings.extend(twins(view, name, meeting)?.into_iter().map(|twin| ("MEETING_TWICE", twin)));
     Ok(meeting_for(principal, jiyao_wire::meeting_to(meeting, &findings)))
+}
+
+/// Meetings of the same kind, day and title: one may have been planned twice.
+fn twins(view: &Reading<'_>, name: &MeetingName, meeting: &Meeting) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for pair in view.scan(&keys::on_day(&name.organ, &meeting.date.to_string()), &[]).take(MOST_OF_A_DAY) {
+        let other = String::from_utf8(pair?.1).map_err(Fault::internal)?;
+        if other == meeting.name {
+            continue;
+        }
+        let of_day = view.meeting(&MeetingName::parse(&other, "name")?, "name")?;
+        if (&of_day.kind, &of_day.title) == (&meeting.kind, &meeting.title) {
+            found.push(other);
+        }
+    }
+    Ok(found)
 }
 
 /// A meeting as somebody may see it: who took no part in what is for those who see the record of discussion.
@@ -186,9 +206,6 @@ impl MeetingsApi {
         mut request: api::AddSeatsRequest,
     ) -> Result<api::AddSeatsResponse> {
         let meeting = MeetingName::parse(&request.parent, "parent")?;
-        if request.seats.is_empty() {
-            return Err(Fault::required("seats"));
-        }
         jiyao_wire::check_count(&request.seats, "seats")?;
         let asked = Asked::of(&mut request)?;
         let seats = request.seats.into_iter().enumerate();
@@ -348,9 +365,6 @@ impl MeetingsApi {
     ) -> Result<api::DecideRollFindingResponse> {
         let minutes = Minutes::parse(&request.minutes, "minutes")?;
         let asked = Asked::of(&mut request)?;
-        if request.reason.trim().is_empty() {
-            return Err(Fault::required("reason"));
-        }
         let command = Command::DecideFinding { minutes, finding: request.finding, reason: request.reason };
         let committed = self.0.ledger.submit(&caller, asked, command).await?;
         let finding = api::RollFinding::decode(committed.answer.as_slice()).map_err(Fault::internal)?;

@@ -168,11 +168,6 @@ impl DeliveriesApi {
         mut request: api::AddRecipientRequest,
     ) -> Result<api::AddRecipientResponse> {
         let asked = Asked::of(&mut request)?;
-        for (value, field) in [(&request.approved_by, "approved_by"), (&request.reason, "reason")] {
-            if value.trim().is_empty() {
-                return Err(Fault::required(field));
-            }
-        }
         let command = Command::Add {
             minutes: Minutes::parse(&request.minutes, "minutes")?,
             unit: request.unit,
@@ -305,9 +300,6 @@ impl DeliveriesApi {
 
     /// Ids of the units that a caller reads the inbox of: those called so, and those that they have taken the place of.
     fn inbox_of(&self, caller: &Caller, organ: &Organ, unit: &str) -> Result<Vec<String>> {
-        if unit.is_empty() {
-            return Err(Fault::required("unit"));
-        }
         let principal = &caller.principal;
         let is_office = principal.is_any(SENDERS) || principal.is_any(&[Role::Auditor]);
         let today = civil_date(SystemClock.now(), &self.0.time_zone);

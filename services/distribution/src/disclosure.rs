@@ -255,14 +255,6 @@ impl DisclosureApi {
     ) -> Result<api::CreateDisclosureRequestResponse> {
         let organ = Organ::parse(&request.parent, "parent")?;
         let asked = Asked::of(&mut request)?;
-        for (value, field) in [(&request.applicant, "applicant"), (&request.subject, "subject")] {
-            if value.trim().is_empty() {
-                return Err(Fault::required(field));
-            }
-        }
-        if !request.minutes.is_empty() {
-            Minutes::parse(&request.minutes, "minutes")?;
-        }
         let received = jiyao_wire::date_from(&request.received, "received")?;
         let received = received.map_or_else(|| self.day(""), Ok)?;
         let opened = Request {

@@ -4,11 +4,11 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiyao_fault::Fault;
 use jiyao_minutes::Act;
 use jiyao_names::{DISTRIBUTION_LIST, Minutes, Organ, hex};
+use jiyao_proto::client::records::v1::records_service_client::RecordsServiceClient;
 use jiyao_proto::distribution::v1::{DistributionList, Recipient, RecipientKind};
 use jiyao_proto::journal::v1::event::Kind;
 use jiyao_proto::journal::v1::{Cursor, Event};
 use jiyao_proto::records::v1 as records;
-use jiyao_proto::records::v1::records_service_client::RecordsServiceClient;
 use jiyao_serve::{
     FETCHED_AT_ONCE, Intake, Link, RESPONSE_LIMIT, Setback, directory_change, fetch_minutes, fetch_newest,
     unknown_kind,

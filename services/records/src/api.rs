@@ -18,7 +18,7 @@ use jiyao_proto::stored::v1 as stored;
 use jiyao_reader::Words;
 use jiyao_serve::{
     Answers, Asked, CLEARED, Caller, Interest, Late, Page, PageQuery, Principal, Wanted, Workers, answer,
-    cursor_from, cursor_to, list_of, page_size, places_of, service, wait_for,
+    cursor_from, cursor_to, list_of, page_size, places_of, receive, service, wait_for,
 };
 use jiyao_wire::{Mask, check_count};
 use prost::Message as _;
@@ -47,8 +47,6 @@ const PIECE: usize = 256 << 10;
 const CHUNK: usize = 64 << 10;
 /// Largest text of an organ's name.
 const LONGEST_NAME: usize = 200;
-/// Largest reason or value that a person gives.
-const LONGEST_WORD: usize = 4000;
 
 #[derive(Clone)]
 pub(crate) struct Api {
@@ -302,17 +300,6 @@ impl Api {
         asked: Asked,
         command: Settle,
     ) -> Result<(api::Minutes, jiyao_proto::journal::v1::Cursor)> {
-        let settlement = &command.settlement;
-        if settlement.reason.trim().is_empty() {
-            return Err(Fault::required("reason"));
-        }
-        for (field, word) in
-            [("reason", &settlement.reason), ("value", &settlement.value), ("path", &settlement.path)]
-        {
-            if word.len() > LONGEST_WORD {
-                return Err(Fault::invalid(field, format!("{} bytes, more than {LONGEST_WORD}", word.len())));
-            }
-        }
         let committed = self.ledger.submit(caller, asked, Command::Settle(command)).await?;
         let made = api::Minutes::decode(committed.answer.as_slice()).map_err(Fault::internal)?;
         let name = Minutes::parse(&made.name, "name")?;
@@ -326,9 +313,6 @@ impl Api {
         mut request: api::ResolveDoubtRequest,
     ) -> Result<api::ResolveDoubtResponse> {
         let asked = Asked::of(&mut request)?;
-        if request.doubt == 0 {
-            return Err(Fault::required("doubt"));
-        }
         let command = Settle {
             minutes: Minutes::parse(&request.name, "name")?,
             etag: request.etag,
@@ -350,9 +334,6 @@ impl Api {
         mut request: api::CorrectFactRequest,
     ) -> Result<api::CorrectFactResponse> {
         let asked = Asked::of(&mut request)?;
-        if request.path.is_empty() {
-            return Err(Fault::required("path"));
-        }
         let command = Settle {
             minutes: Minutes::parse(&request.name, "name")?,
             etag: request.etag,
@@ -511,44 +492,32 @@ impl Api {
         caller: Caller,
         mut request: api::CreateOrganRequest,
     ) -> Result<api::CreateOrganResponse> {
-        let organ = request.organ.clone().ok_or_else(|| Fault::required("organ"))?;
-        if organ.display_name.trim().is_empty() {
-            return Err(Fault::required("organ.display_name"));
-        }
-        check_count(&organ.aliases, "organ.aliases")?;
-        let names = std::iter::once(("organ.display_name".to_owned(), &organ.display_name)).chain(
-            organ.aliases.iter().enumerate().map(|(at, alias)| (format!("organ.aliases[{at}]"), alias)),
-        );
-        for (field, name) in names {
-            if name.trim() != name
-                || name.is_empty()
-                || name.len() > LONGEST_NAME
-                || name.contains(char::is_control)
-            {
-                return Err(Fault::invalid(&field, name.escape_debug()));
-            }
-        }
-        let time_zone = if organ.time_zone.is_empty() { "Asia/Shanghai".to_owned() } else { organ.time_zone };
-        if !jiyao_calendar::is_time_zone(&time_zone) {
-            return Err(Fault::malformed("organ.time_zone", time_zone, "Asia/Shanghai"));
-        }
+        let organ = called(request.organ.clone())?;
         let id = match request.organ_id.as_str() {
             "" => None,
             id => Some(Organ::from_id(id, "organ_id")?),
         };
         let asked = Asked::of(&mut request)?;
-        let organ = api::Organ {
-            display_name: organ.display_name,
-            aliases: organ.aliases,
-            time_zone,
-            name: String::new(),
-            create_time: None,
-        };
         let command = Command::CreateOrgan { id, organ };
         let committed = self.ledger.submit(&caller, asked, command).await?;
         let response =
             api::CreateOrganResponse::decode(committed.answer.as_slice()).map_err(Fault::internal)?;
         Ok(api::CreateOrganResponse { position: Some(cursor_to(&committed.cursor)), ..response })
+    }
+
+    async fn update_organ(
+        &self,
+        caller: Caller,
+        mut request: api::UpdateOrganRequest,
+    ) -> Result<api::UpdateOrganResponse> {
+        let name = Organ::parse(&request.name, "name")?;
+        let organ = called(request.organ.clone())?;
+        let asked = Asked::of(&mut request)?;
+        let command = Command::UpdateOrgan { name, etag: request.etag, organ };
+        let committed = self.ledger.submit(&caller, asked, command).await?;
+        let response =
+            api::UpdateOrganResponse::decode(committed.answer.as_slice()).map_err(Fault::internal)?;
+        Ok(api::UpdateOrganResponse { position: Some(cursor_to(&committed.cursor)), ..response })
     }
 
     async fn get_organ(&self, _: Caller, request: api::GetOrganRequest) -> Result<api::GetOrganResponse> {
@@ -613,6 +582,26 @@ impl Api {
         let source = Source { digest: digest.map_err(full)? };
         Ok(api::UploadSourceResponse { source: source.to_string(), size })
     }
+}
+
+/// What an organ is to be called, and its time zone.
+fn called(organ: Option<api::Organ>) -> Result<api::Organ> {
+    let api::Organ { display_name, aliases, time_zone, .. } =
+        organ.ok_or_else(|| Fault::required("organ"))?;
+    check_count(&aliases, "organ.aliases")?;
+    let alias = |(at, alias)| (format!("organ.aliases[{at}]"), alias);
+    let names = std::iter::once(("organ.display_name".to_owned(), &display_name));
+    for (field, name) in names.chain(aliases.iter().enumerate().map(alias)) {
+        let is_plain = name.trim() == name && !name.is_empty() && !name.contains(char::is_control);
+        if !is_plain || name.len() > LONGEST_NAME {
+            return Err(Fault::invalid(&field, name.escape_debug()));
+        }
+    }
+    let time_zone = if time_zone.is_empty() { "Asia/Shanghai".to_owned() } else { time_zone };
+    if !jiyao_calendar::is_time_zone(&time_zone) {
+        return Err(Fault::malformed("organ.time_zone", time_zone, "Asia/Shanghai"));
+    }
+    Ok(api::Organ { display_name, aliases, time_zone, ..api::Organ::default() })
 }
 
 /// Original and extracted text of a revision of minutes, 0 the newest, from the journal. Blocks on the disk.
@@ -690,6 +679,7 @@ service! {
         resolve_doubt: ResolveDoubtRequest => ResolveDoubtResponse;
         correct_fact: CorrectFactRequest => CorrectFactResponse;
         create_organ: CreateOrganRequest => CreateOrganResponse;
+        update_organ: UpdateOrganRequest => UpdateOrganResponse;
         get_organ: GetOrganRequest => GetOrganResponse;
         list_organs: ListOrgansRequest => ListOrgansResponse;
     }
@@ -790,7 +780,7 @@ service! {
             &self,
             request: Request<Streaming<api::UploadSourceRequest>>,
         ) -> Result<Response<api::UploadSourceResponse>, Status> {
-            answer(request, |_, chunks| self.upload(chunks)).await
+            receive(request, |_, chunks| self.upload(chunks)).await
         }
     }
 }

@@ -118,6 +118,12 @@ pub(crate) trait View: Lookup {
         Ok(life_at_first(standing, &importer))
     }
 
+    /// Whether a unit is called so, or the directory that could tell is not known.
+    fn may_be_unit(&self, organ: &Organ, name: &str) -> Result<bool> {
+        let is_unit = self.value(&keys::unit_called(organ, name))?.is_some();
+        Ok(is_unit || self.value(&keys::units(organ))?.is_none())
+    }
+
     /// Chains, posts and delegations of an organ, or the usual ones.
     fn sign_off(&self, organ: &Organ) -> Result<SignOff> {
         self.value(&keys::sign_off(organ))?.map_or_else(|| Ok(SignOff::default()), |kept| from_json(&kept))

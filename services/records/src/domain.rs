@@ -24,12 +24,13 @@ use prost_types::FieldMask;
 use crate::documents::{View as _, life_at_first, no_content, no_minutes};
 use crate::erasure;
 use crate::follow_up::{self, Desk, FollowUp, MATTER_ACTED, MATTER_ESTABLISHED, MATTER_LISTED, RULES_SET};
-use crate::intake::{self, Followed, HOLDERS_KNOWN, RECUSALS_KNOWN, SOURCE_FOLLOWED};
+use crate::intake::{self, Followed, HOLDERS_KNOWN, RECUSALS_KNOWN, SOURCE_FOLLOWED, UNITS_KNOWN};
 use crate::keys;
 use crate::life::{self, MINUTES_ACTED, MINUTES_AMENDED, PROCEEDINGS_KEPT, Policy, SIGN_OFF_SET, Step};
 use crate::settling::settle;
 
 const ORGAN_CREATED: &str = "organ.created";
+const ORGAN_UPDATED: &str = "organ.updated";
 pub(crate) const MINUTES_IMPORTED: &str = "minutes.imported";
 pub(crate) const MINUTES_SETTLED: &str = "minutes.settled";
 /// Facts, doubts and repairs together: more comes of no real minutes, and would not fit an answer.
@@ -46,6 +47,7 @@ pub(crate) struct RecordsDomain {
 
 pub(crate) enum Command {
     CreateOrgan { id: Option<Organ>, organ: api::Organ },
+    UpdateOrgan { name: Organ, etag: u64, organ: api::Organ },
     Import(Box<Import>),
     Settle(Settle),
     FollowUp(FollowUp),
@@ -78,11 +80,12 @@ pub(crate) struct Import {
 
 impl Domain for RecordsDomain {
     type Command = Command;
-    const PROJECTION: u32 = 10;
+    const PROJECTION: u32 = 11;
 
     fn decide(&self, view: &Overlay<'_>, command: &Command, context: &mut Context<'_>) -> Result<Decided> {
         match command {
             Command::CreateOrgan { id, organ } => create_organ(view, id.as_ref(), organ, context),
+            Command::UpdateOrgan { name, etag, organ } => update_organ(view, name, *etag, organ),
             Command::Import(import) => record(view, import, context, self.policy),
             Command::Step(step) => life::decide(view, step, context, self.policy),
             Command::Settle(command) => settled(view, command, context),
@@ -97,13 +100,15 @@ impl Domain for RecordsDomain {
     fn apply(&self, view: &mut Overlay<'_>, event: &Event, sequence: u64) -> Result<()> {
         match (event.r#type.as_str(), event.version) {
             (ORGAN_CREATED, 1) => {
-                let organ = decode_event::<stored::OrganCreated>(event)?.organ.unwrap_or_default();
-                let name = Organ::parse(&organ.name, "organ.name")?;
-                for called in std::iter::once(&organ.display_name).chain(&organ.aliases) {
-                    view.put(keys::called(called), name.to_string().into_bytes());
+                show_organ(view, &decode_event::<stored::OrganCreated>(event)?.organ.unwrap_or_default())
+            }
+            (ORGAN_UPDATED, 1) => {
+                let organ = decode_event::<stored::OrganUpdated>(event)?.organ.unwrap_or_default();
+                let before = view.organ(&Organ::parse(&organ.name, "organ.name")?, "organ.name")?;
+                for called in names_of(&before) {
+                    view.remove(keys::called(called));
                 }
-                view.put(keys::organ(&name), organ.encode_to_vec());
-                Ok(())
+                show_organ(view, &organ)
             }
             (MINUTES_IMPORTED, 1) => {
                 show(view, decode_event::<stored::EncodedMinutesImported>(event)?.minutes, sequence)
@@ -145,6 +150,7 @@ impl Domain for RecordsDomain {
             }
             (SOURCE_FOLLOWED, 1) => intake::show(view, &decode_event(event)?),
             (RECUSALS_KNOWN, 1) => intake::show_recusals(view, &decode_event(event)?),
+            (UNITS_KNOWN, 1) => intake::show_units(view, &decode_event(event)?),
             (HOLDERS_KNOWN, 1) => intake::show_holders(view, decode_event(event)?),
             (SIGN_OFF_SET, 1) => life::show_sign_off(view, &decode_event(event)?),
             (PROCEEDINGS_KEPT, 1) => life::show_proceedings(view, decode_event(event)?),
@@ -191,8 +197,8 @@ impl Domain for RecordsDomain {
                 Ok(vec![Kind::MinutesMoved(MinutesMoved { minutes, act, version })])
             }
             (
-                MATTER_LISTED | RULES_SET | SIGN_OFF_SET | PROCEEDINGS_KEPT | SOURCE_FOLLOWED
-                | RECUSALS_KNOWN | HOLDERS_KNOWN,
+                ORGAN_UPDATED | MATTER_LISTED | RULES_SET | SIGN_OFF_SET | PROCEEDINGS_KEPT | SOURCE_FOLLOWED
+                | RECUSALS_KNOWN | HOLDERS_KNOWN | UNITS_KNOWN,
                 1,
             ) => Ok(Vec::new()),
             _ => Err(unknown_event(event)),
@@ -221,26 +227,60 @@ fn create_organ(
     context: &mut Context<'_>,
 ) -> Result<Decided> {
     let name = id.cloned().unwrap_or_else(|| Organ::from_uuid(context.new_id()));
-    let exists = |existing: &str| Fault::new(Reason::OrganExists).with("existing", existing);
     if view.get(&keys::organ(&name))?.is_some() {
-        return Err(exists(&name.to_string()).at("organ_id"));
+        return Err(Fault::new(Reason::OrganExists).with("existing", &name).at("organ_id"));
     }
-    if let Some(taken) = view.get(&keys::called(&organ.display_name))? {
-        return Err(exists(&String::from_utf8_lossy(&taken)).at("organ.display_name"));
-    }
-    for (at, alias) in organ.aliases.iter().enumerate() {
-        if let Some(taken) = view.get(&keys::called(alias))? {
-            return Err(exists(&String::from_utf8_lossy(&taken)).at(format!("organ.aliases[{at}]")));
-        }
-    }
+    check_names(view, &name, organ)?;
     let created = api::Organ {
         name: name.to_string(),
         create_time: Some(jiyao_wire::timestamp(context.now.as_millisecond())),
+        version: 1,
         ..organ.clone()
     };
     let answer = api::CreateOrganResponse { organ: Some(created.clone()), position: None };
     let happened = event(ORGAN_CREATED, 1, &stored::OrganCreated { organ: Some(created) });
     Ok(Decided { events: vec![happened], answer: answer.encode_to_vec() })
+}
+
+/// What an organ is called.
+fn names_of(organ: &api::Organ) -> impl Iterator<Item = &String> {
+    std::iter::once(&organ.display_name).chain(&organ.aliases)
+}
+
+/// Refuses names that another organ has.
+fn check_names(view: &Overlay<'_>, name: &Organ, organ: &api::Organ) -> Result<()> {
+    for (at, called) in names_of(organ).enumerate() {
+        let taken = view.get(&keys::called(called))?;
+        if let Some(taken) = taken.filter(|taken| *taken != name.to_string().into_bytes()) {
+            let field = match at.checked_sub(1) {
+                Some(alias) => format!("organ.aliases[{alias}]"),
+                None => "organ.display_name".to_owned(),
+            };
+            let existing = String::from_utf8_lossy(&taken).into_owned();
+            return Err(Fault::new(Reason::OrganExists).with("existing", existing).at(field));
+        }
+    }
+    Ok(())
+}
+
+fn update_organ(view: &Overlay<'_>, name: &Organ, etag: u64, organ: &api::Organ) -> Result<Decided> {
+    let before = view.organ(name, "name")?;
+    check_etag(etag, before.version)?;
+    check_names(view, name, organ)?;
+    let version = before.version + 1;
+    let updated = api::Organ { name: before.name, create_time: before.create_time, version, ..organ.clone() };
+    let answer = api::UpdateOrganResponse { organ: Some(updated.clone()), position: None };
+    let happened = event(ORGAN_UPDATED, 1, &stored::OrganUpdated { organ: Some(updated) });
+    Ok(Decided { events: vec![happened], answer: answer.encode_to_vec() })
+}
+
+fn show_organ(view: &mut Overlay<'_>, organ: &api::Organ) -> Result<()> {
+    let name = Organ::parse(&organ.name, "organ.name")?;
+    for called in names_of(organ) {
+        view.put(keys::called(called), name.to_string().into_bytes());
+    }
+    view.put(keys::organ(&name), organ.encode_to_vec());
+    Ok(())
 }
 
 /// The revision that an import makes.

@@ -337,7 +337,9 @@ impl Desk<'_> {
         let happened = acted(name, version, &entry)?;
         matter.apply(entry);
         let (rules, today) = house;
-        context.tell(jiyao_wire::matter_to(&matter, &rules, today, self.holidays).encode_to_vec());
+        let is_lead_known = self.view.may_be_unit(&name.organ, &matter.lead)?;
+        let told = jiyao_wire::matter_to(&matter, &rules, today, self.holidays, is_lead_known);
+        context.tell(told.encode_to_vec());
         let answer = api::Matter {
             summary: Some(api::MatterSummary { name: name.to_string(), ..Default::default() }),
             version,

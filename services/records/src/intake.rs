@@ -8,8 +8,8 @@ use jiyao_ledger::{Context, Decided, Lookup as _, Overlay, event};
 use jiyao_matters::Act as MatterAct;
 use jiyao_minutes::{Act, FrozenScope, Quorum};
 use jiyao_names::{Matter as MatterName, Minutes, Organ, hex};
-use jiyao_proto::attendance::v1::meetings_service_client::MeetingsServiceClient;
 use jiyao_proto::attendance::v1::{ListRecusalsRequest, MemberRecusal, PostHolder};
+use jiyao_proto::client::attendance::v1::meetings_service_client::MeetingsServiceClient;
 use jiyao_proto::journal::v1::event::Kind;
 use jiyao_proto::journal::v1::{Cursor, Event};
 use jiyao_proto::records::v1 as api;
@@ -27,6 +27,7 @@ use crate::life::{Case, Policy};
 pub(crate) const SOURCE_FOLLOWED: &str = "source.followed";
 pub(crate) const RECUSALS_KNOWN: &str = "recusals.known";
 pub(crate) const HOLDERS_KNOWN: &str = "holders.known";
+pub(crate) const UNITS_KNOWN: &str = "units.known";
 pub(crate) const ATTENDANCE: &str = "attendance";
 pub(crate) const DISTRIBUTION: &str = "distribution";
 
@@ -40,8 +41,8 @@ pub(crate) enum Settled {
         /// Who took no part in what: it belongs to the record of discussion (requirement 33).
         recusals: Vec<api::RecordedRecusal>,
     },
-    /// A directory says who holds which post.
-    Holders { organ: Organ, holders: Vec<PostHolder> },
+    /// A directory says what its units are called, and who holds which post.
+    Directory { organ: Organ, names: Vec<String>, holders: Vec<PostHolder> },
     /// Recipients were frozen.
     Scope { minutes: Minutes, scope: FrozenScope },
     /// A recipient signed for minutes.
@@ -52,6 +53,16 @@ pub(crate) enum Settled {
         delivery: String,
         day: Date,
     },
+}
+
+impl Settled {
+    /// How many things it brings.
+    fn size(&self) -> usize {
+        match self {
+            Self::Directory { names, holders, .. } => names.len() + holders.len(),
+            Self::Quorum { .. } | Self::Scope { .. } | Self::Signed { .. } => 1,
+        }
+    }
 }
 
 /// What others settled, up to a place in their journal; where more of it comes before that is reached, None.
@@ -74,7 +85,7 @@ impl Intake<RecordsDomain> for Quorums {
         events: Vec<Event>,
         through: Cursor,
     ) -> Result<Vec<Command>, Setback> {
-        let (mut settled, mut holders) = (Vec::new(), Vec::new());
+        let (mut settled, mut pages) = (Vec::new(), Vec::new());
         for event in events {
             match &event.kind {
                 Some(Kind::QuorumSettled(said)) => {
@@ -96,20 +107,25 @@ impl Intake<RecordsDomain> for Quorums {
                 Some(Kind::DirectoryChanged(changed)) => {
                     let organ = Organ::parse(&changed.organ, "organ")?;
                     for page in directory_change(link, &changed.organ, changed.version).await? {
-                        holders.push((organ.clone(), page.holders));
+                        let names = page
+                            .units
+                            .into_iter()
+                            .flat_map(|unit| [unit.title, unit.short].into_iter().chain(unit.aliases));
+                        let names = names.filter(|name| !name.is_empty()).collect();
+                        let (organ, holders) = (organ.clone(), page.holders);
+                        pages.push(Settled::Directory { organ, names, holders });
                     }
                 }
                 Some(Kind::RollStated(_)) => {}
                 _ => return Err(unknown_kind(&event)),
             }
         }
-        let of = |(organ, holders)| Settled::Holders { organ, holders };
         let mut commands = Vec::new();
-        if holders.iter().map(|(_, holders)| holders.len()).sum::<usize>() > MOST_AT_ONCE {
-            let page = |page| followed(ATTENDANCE, None, vec![of(page)]);
-            commands.extend(std::mem::take(&mut holders).into_iter().map(page));
+        if pages.iter().map(Settled::size).sum::<usize>() > MOST_AT_ONCE {
+            let page = |page| followed(ATTENDANCE, None, vec![page]);
+            commands.extend(std::mem::take(&mut pages).into_iter().map(page));
         }
-        settled.extend(holders.into_iter().map(of));
+        settled.extend(pages);
         if !settled.is_empty() || !commands.is_empty() {
             commands.push(followed(ATTENDANCE, Some(through), settled));
         }
@@ -219,7 +235,11 @@ pub(crate) fn decide(
                 }
                 (minutes, Act::RecordQuorum { outcome: *outcome, reason: meeting.clone() })
             }
-            Settled::Holders { organ, holders } => {
+            Settled::Directory { organ, names, holders } => {
+                if !names.is_empty() {
+                    let known = stored::UnitsKnown { organ: organ.to_string(), names: names.clone() };
+                    events.push(event(UNITS_KNOWN, 1, &known));
+                }
                 if !holders.is_empty() {
                     let known = stored::HoldersKnown { organ: organ.to_string(), holders: holders.clone() };
                     events.push(event(HOLDERS_KNOWN, 1, &known));
@@ -270,6 +290,16 @@ pub(crate) fn decide(
         events.push(event(SOURCE_FOLLOWED, 1, &body));
     }
     Ok(Decided { events, answer: Vec::new() })
+}
+
+/// Shows what units are called.
+pub(crate) fn show_units(view: &mut Overlay<'_>, known: &stored::UnitsKnown) -> Result<()> {
+    let organ = Organ::parse(&known.organ, "organ")?;
+    view.put(keys::units(&organ), Vec::new());
+    for name in &known.names {
+        view.put(keys::unit_called(&organ, name), Vec::new());
+    }
+    Ok(())
 }
 
 /// Shows who holds which post.

@@ -2,6 +2,7 @@
 //! `jiyao-serve` says.
 
 use jiyao_names::{Matter, Minutes, Organ};
+use jiyao_rolls::By;
 
 pub(crate) const ORGANS: &[u8] = b"o/";
 
@@ -117,6 +118,16 @@ pub(crate) fn secret(minutes: &Minutes) -> Vec<u8> {
 /// Chains, posts and delegations of an organ.
 pub(crate) fn sign_off(organ: &Organ) -> Vec<u8> {
     of(b"p/", organ, &[])
+}
+
+/// The directory of an organ is known.
+pub(crate) fn units(organ: &Organ) -> Vec<u8> {
+    of(b"U/", organ, &[])
+}
+
+/// A unit is called so, as far as the directory tells names apart.
+pub(crate) fn unit_called(organ: &Organ, name: &str) -> Vec<u8> {
+    of(b"U/", organ, &[By::UnitName(name).place().as_bytes()])
 }
 
 /// Holders of a post, by its title.

@@ -211,9 +211,6 @@ impl LifecycleApi {
         mut request: api::RecordProceedingsRequest,
     ) -> Result<api::RecordProceedingsResponse> {
         let asked = Asked::of(&mut request)?;
-        if request.text.trim().is_empty() {
-            return Err(Fault::required("text"));
-        }
         check_count(&request.dissents, "dissents")?;
         check_count(&request.readers, "readers")?;
         if request.text.len() > LARGEST_TEXT {

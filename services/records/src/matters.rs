@@ -31,8 +31,6 @@ use crate::keys;
 use crate::pages::Pages;
 use crate::sight::{self, MatterSight};
 
-/// Longest text of a matter, in bytes.
-const LONGEST_WORDS: usize = 8000;
 /// Most matters of each kind that a check of closure names.
 const MOST_FOUND: usize = 200;
 
@@ -75,12 +73,8 @@ pub(crate) fn summaries(view: &Reading<'_>, prefix: &[u8], house: &House) -> Res
     view.scan(prefix, &[]).map(|pair| listed(view, &pair?.1, house)).collect()
 }
 
-fn words(value: &str, field: &str) -> Result<String> {
-    match value.trim() {
-        "" => Err(Fault::required(field)),
-        value if value.len() > LONGEST_WORDS => Err(Fault::invalid(field, format!("{} bytes", value.len()))),
-        value => Ok(value.to_owned()),
-    }
+fn trimmed(value: &str) -> String {
+    value.trim().to_owned()
 }
 
 fn without_blanks(text: &str) -> String {
@@ -154,7 +148,8 @@ impl MattersApi {
 
     fn shown(&self, view: &Reading<'_>, name: &Name, matter: &Matter, as_of: &str) -> Result<api::Matter> {
         let house = house(view, &name.organ, as_of)?;
-        Ok(jiyao_wire::matter_to(matter, &house.rules, house.today, &self.holidays))
+        let is_lead_known = view.may_be_unit(&name.organ, &matter.lead)?;
+        Ok(jiyao_wire::matter_to(matter, &house.rules, house.today, &self.holidays, is_lead_known))
     }
 
     /// Refuses a matter that somebody may not see, as if it were not there.
@@ -252,7 +247,7 @@ impl MattersApi {
     ) -> Result<api::CreateMatterResponse> {
         let name = Minutes::parse(&request.minutes, "minutes")?;
         let asked = Asked::of(&mut request)?;
-        let lead = words(&request.lead, "lead")?;
+        let lead = trimmed(&request.lead);
         if lead.contains(['、', '，', ',', '；', ';']) {
             return Err(Fault::invalid("lead", lead));
         }
@@ -261,7 +256,7 @@ impl MattersApi {
         let due = required_date(&request.due, "due")?;
         let milestone = |(at, milestone): (usize, &api::Milestone)| {
             Ok(Milestone {
-                what: words(&milestone.what, &format!("milestones[{at}].what"))?,
+                what: trimmed(&milestone.what),
                 due: required_date(&milestone.due, &format!("milestones[{at}].due"))?,
                 reached: None,
             })
@@ -269,14 +264,17 @@ impl MattersApi {
         let next = match api::NextAct::try_from(request.next_act) {
             Ok(api::NextAct::Unspecified | api::NextAct::Carry) => Next::Carry,
             Ok(api::NextAct::Issue) => Next::Issue,
-            Ok(api::NextAct::Submit) => Next::Submit { body: words(&request.next_body, "next_body")? },
+            Ok(api::NextAct::Submit) if request.next_body.trim().is_empty() => {
+                return Err(Fault::required("next_body"));
+            }
+            Ok(api::NextAct::Submit) => Next::Submit { body: trimmed(&request.next_body) },
             Err(_) => return Err(Fault::invalid("next_act", request.next_act)),
         };
         let by_hand = ByHand {
             minutes: name.clone(),
             item: request.item_index,
-            text: words(&request.text, "text")?,
-            content: words(&request.content, "content")?,
+            text: trimmed(&request.text),
+            content: trimmed(&request.content),
             lead,
             helpers: request.helpers.clone(),
             leader: request.leader.clone(),

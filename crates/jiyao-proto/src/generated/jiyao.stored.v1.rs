@@ -41,6 +41,13 @@ pub struct OrganCreated {
     #[prost(message, optional, tag = "1")]
     pub organ: ::core::option::Option<super::super::records::v1::Organ>,
 }
+/// Body of `organ.updated` version 1.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OrganUpdated {
+    /// The organ as it is from then on.
+    #[prost(message, optional, tag = "1")]
+    pub organ: ::core::option::Option<super::super::records::v1::Organ>,
+}
 /// Body of `minutes.imported` version 1.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct MinutesImported {
@@ -438,6 +445,17 @@ pub struct ClockAccepted {
     /// The operator.
     #[prost(string, tag = "5")]
     pub accepted_by: ::prost::alloc::string::String,
+}
+/// Body of `units.known` version 1: what the units of an organ are called, as its directory says. Names stay known when
+/// units end.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UnitsKnown {
+    /// `organs/{organ}`.
+    #[prost(string, tag = "1")]
+    pub organ: ::prost::alloc::string::String,
+    /// Titles, short forms and other names.
+    #[prost(string, repeated, tag = "2")]
+    pub names: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// Body of `holders.known` version 1: who holds which post of an organ, by which principals, as its directory says.
 #[derive(Clone, PartialEq, ::prost::Message)]

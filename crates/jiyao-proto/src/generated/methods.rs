@@ -109,6 +109,7 @@ pub static METHODS: &[Method] = &[
     Method { path: "/jiyao.records.v1.RecordsService/ResolveDoubt", action: Action::DoubtResolve, effect: Effect::Act, object: &["name"], least: Least::Unspecified },
     Method { path: "/jiyao.records.v1.RecordsService/CorrectFact", action: Action::FactCorrect, effect: Effect::Act, object: &["name"], least: Least::Unspecified },
     Method { path: "/jiyao.records.v1.RecordsService/CreateOrgan", action: Action::OrganCreate, effect: Effect::Act, object: &[], least: Least::Unspecified },
+    Method { path: "/jiyao.records.v1.RecordsService/UpdateOrgan", action: Action::OrganUpdate, effect: Effect::Act, object: &["name"], least: Least::Unspecified },
     Method { path: "/jiyao.records.v1.RecordsService/GetOrgan", action: Action::OrganRead, effect: Effect::Read, object: &["name"], least: Least::Unspecified },
     Method { path: "/jiyao.records.v1.RecordsService/ListOrgans", action: Action::OrganRead, effect: Effect::Read, object: &[], least: Least::Unspecified },
     Method { path: "/jiyao.records.v1.RecordsService/UploadSource", action: Action::SourceUpload, effect: Effect::Work, object: &[], least: Least::Unspecified },

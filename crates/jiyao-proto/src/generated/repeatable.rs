@@ -312,6 +312,12 @@ impl crate::Repeatable for crate::records::v1::CreateOrganRequest {
     }
 }
 
+impl crate::Repeatable for crate::records::v1::UpdateOrganRequest {
+    fn take_request_id(&mut self) -> String {
+        std::mem::take(&mut self.request_id)
+    }
+}
+
 impl crate::Repeatable for crate::records::v1::UpdateDraftRequest {
     fn take_request_id(&mut self) -> String {
         std::mem::take(&mut self.request_id)

@@ -125,6 +125,16 @@ pub mod records_service_server {
             tonic::Response<crate::records::v1::CreateOrganResponse>,
             tonic::Status,
         >;
+        /// Changes what an organ is called, its other names or its time zone. What was recorded keeps its words and days; a name
+        /// that it gives up is free for another organ. Errors: ORGAN_NOT_FOUND, ORGAN_EXISTS, ETAG_STALE, FIELD_REQUIRED,
+        /// FIELD_INVALID, REQUEST_ID_REUSED, DISK_FULL.
+        async fn update_organ(
+            &self,
+            request: tonic::Request<crate::records::v1::UpdateOrganRequest>,
+        ) -> std::result::Result<
+            tonic::Response<crate::records::v1::UpdateOrganResponse>,
+            tonic::Status,
+        >;
         /// An organ. Errors: ORGAN_NOT_FOUND, FIELD_REQUIRED, FIELD_INVALID.
         async fn get_organ(
             &self,
@@ -741,6 +751,53 @@ pub mod records_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = CreateOrganSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/jiyao.records.v1.RecordsService/UpdateOrgan" => {
+                    #[allow(non_camel_case_types)]
+                    struct UpdateOrganSvc<T: RecordsService>(pub Arc<T>);
+                    impl<
+                        T: RecordsService,
+                    > tonic::server::UnaryService<crate::records::v1::UpdateOrganRequest>
+                    for UpdateOrganSvc<T> {
+                        type Response = crate::records::v1::UpdateOrganResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                crate::records::v1::UpdateOrganRequest,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RecordsService>::update_organ(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = UpdateOrganSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -1,0 +1,120 @@
+//! Calls of the SDK by the messages of the services.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use jiyao_client::messages::operations::GetStatusRequest;
+use jiyao_client::messages::records::{
+    CreateOrganRequest, GetMinutesRequest, GetOrganRequest, ImportMinutesRequest, ListOrgansRequest, Organ,
+    Source, UpdateOrganRequest, source,
+};
+use jiyao_client::{ErrorKind, Lang, Service};
+use jiyao_fault::Reason;
+use jiyao_testkit::{Local, SAMPLE};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+#[tokio::test]
+async fn any_method_is_called_by_its_message() -> Result<()> {
+    let folder = TempDir::new()?;
+    let services = Local::start(folder.path()).await?;
+    let client = services.client()?;
+    let organ = Organ { display_name: "临岚市人民政府".to_owned(), ..Default::default() };
+    let create =
+        CreateOrganRequest { organ_id: "linlan".to_owned(), organ: Some(organ), ..Default::default() };
+    let id = Uuid::now_v7().to_string();
+    let made = client.call(create.clone()).request_id(&id).await?;
+    // The same id is the same call; without one it is another, which finds the organ there.
+    assert_eq!(client.call(create.clone()).request_id(&id).await?, made);
+    let again = client.call(create.clone()).lang(Lang::Zh).await.unwrap_err();
+    assert_eq!((again.reason(), again.kind()), (Some(Reason::OrganExists), ErrorKind::Refused));
+    assert!(again.to_string().starts_with("CreateOrgan at http://"), "{again}");
+    assert!(again.message().contains('。') || again.message().contains('：'), "{again}");
+    let other = Organ { display_name: "临岚市委".to_owned(), ..Default::default() };
+    let other = CreateOrganRequest { organ: Some(other), ..create };
+    let reused = client.call(other).request_id(&id).await.unwrap_err();
+    assert_eq!(reused.reason(), Some(Reason::RequestIdReused));
+    // The message comes back whole: nothing of it is left out on the way.
+    let import = ImportMinutesRequest {
+        parent: "organs/linlan".to_owned(),
+        source: Some(Source { from: Some(source::From::Text(SAMPLE.to_owned())) }),
+        ..Default::default()
+    };
+    let imported = client.call(import).within(Duration::from_secs(60)).await?;
+    let minutes = imported.minutes.clone().unwrap_or_default();
+    let read = GetMinutesRequest {
+        name: minutes.name.clone(),
+        read_after: imported.position.clone(),
+        ..Default::default()
+    };
+    assert_eq!(client.call(read).await?.minutes, imported.minutes);
+    assert!(minutes.facts.is_some_and(|facts| !facts.items.is_empty()));
+    assert_eq!(client.call(ListOrgansRequest::default()).await?.organs, [made.organ.unwrap_or_default()]);
+    // Each service is operated: which one is said.
+    for service in Service::ALL {
+        assert_eq!(
+            client.call_at(service, GetStatusRequest {}).await?.service,
+            format!("jiyao-{}", service.as_str())
+        );
+    }
+    services.stop().await?;
+    // What does not answer is asked again for as long as the call may take.
+    let late =
+        client.call(ListOrgansRequest::default()).within(Duration::from_millis(200)).await.unwrap_err();
+    assert!(late.is_unavailable(), "{late}");
+    Ok(())
+}
+
+/// An organ gets another name: what it gives up is free, what another has is not, and who looked at an older state is told.
+#[tokio::test]
+async fn an_organ_changes_what_it_is_called() -> Result<()> {
+    let folder = TempDir::new()?;
+    let services = Local::start(folder.path()).await?;
+    let client = services.client()?;
+    let organ = |display_name: &str, aliases: &[&str]| {
+        let aliases = aliases.iter().map(|alias| (*alias).to_owned()).collect();
+        Organ { display_name: display_name.to_owned(), aliases, ..Default::default() }
+    };
+    let create = |id: &str, organ| CreateOrganRequest {
+        organ_id: id.to_owned(),
+        organ: Some(organ),
+        ..Default::default()
+    };
+    let made = client
+        .call(create("linlan", organ("临岚市人民政府", &["临岚市政府"])))
+        .await?
+        .organ
+        .unwrap_or_default();
+    client.call(create("yunxi", organ("云溪市人民政府", &[]))).await?;
+    let update = |organ, etag| UpdateOrganRequest {
+        name: "organs/linlan".to_owned(),
+        organ: Some(organ),
+        etag,
+        ..Default::default()
+    };
+    let reason = |refused: jiyao_client::Error| (refused.reason(), refused.fields().to_vec());
+    let taken = client.call(update(organ("临岚市人民政府", &["云溪市人民政府"]), 0)).await.unwrap_err();
+    assert_eq!(reason(taken), (Some(Reason::OrganExists), vec!["organ.aliases[0]".to_owned()]));
+    let id = Uuid::now_v7().to_string();
+    let renamed = update(organ("临岚区人民政府", &["临岚区政府", "临岚市政府"]), made.version);
+    let after = client.call(renamed.clone()).request_id(&id).await?;
+    let now = after.organ.clone().unwrap_or_default();
+    assert_eq!((now.version, now.display_name.as_str()), (made.version + 1, "临岚区人民政府"));
+    assert_eq!((now.create_time, now.time_zone), (made.create_time, "Asia/Shanghai".to_owned()));
+    assert_eq!(client.call(renamed.clone()).request_id(&id).await?, after, "a repeat has the first answer");
+    let stale = client.call(renamed).await.unwrap_err();
+    assert_eq!(reason(stale), (Some(Reason::EtagStale), vec!["etag".to_owned()]));
+    let get = GetOrganRequest { name: "organs/linlan".to_owned(), read_after: after.position };
+    assert_eq!(client.call(get).await?.organ, after.organ);
+    let called = async |name: &str| {
+        let request = ListOrgansRequest { called: name.to_owned(), ..Default::default() };
+        client.call(request).await.map(|answer| answer.organs.len())
+    };
+    assert_eq!((called("临岚市人民政府").await?, called("临岚市政府").await?), (0, 1));
+    assert!(client.call(create("linlan-2", organ("临岚市人民政府", &[]))).await.is_ok(), "the name is free");
+    let missing = UpdateOrganRequest { name: "organs/nobody".to_owned(), ..update(organ("无", &[]), 0) };
+    assert_eq!(client.call(missing).await.unwrap_err().reason(), Some(Reason::OrganNotFound));
+    let empty = client.call(UpdateOrganRequest::default()).await.unwrap_err();
+    assert_eq!(reason(empty), (Some(Reason::FieldRequired), vec!["name".to_owned(), "organ".to_owned()]));
+    services.stop().await
+}
