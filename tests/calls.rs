@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use anyhow::Result;
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use jiyao_client::messages::journal::FollowRequest;
 use jiyao_client::messages::operations::GetStatusRequest;
 use jiyao_client::messages::records::{
     CreateOrganRequest, GetMinutesRequest, GetOrganRequest, ImportMinutesRequest, ListOrgansRequest, Organ,
-    Source, UpdateOrganRequest, source,
+    Source, UpdateOrganRequest, WatchMinutesRequest, source,
 };
 use jiyao_client::{ErrorKind, Lang, Service};
 use jiyao_fault::Reason;
@@ -116,5 +118,65 @@ async fn an_organ_changes_what_it_is_called() -> Result<()> {
     assert_eq!(client.call(missing).await.unwrap_err().reason(), Some(Reason::OrganNotFound));
     let empty = client.call(UpdateOrganRequest::default()).await.unwrap_err();
     assert_eq!(reason(empty), (Some(Reason::FieldRequired), vec!["name".to_owned(), "organ".to_owned()]));
+    services.stop().await
+}
+
+/// Each method but the one that takes pieces is called by its message; the generated code counts them.
+#[test]
+fn no_method_is_missing() {
+    let code = include_str!("../crates/jiyao-proto/src/generated/calls.rs");
+    let of = |kind: &str| code.matches(&format!("\nimpl {kind} for ")).count();
+    assert_eq!(of("Call") + of("Watch") + 1, jiyao_proto::METHODS.len());
+    let streams = ["WatchMinutes", "WatchMatters", "WatchRolls", "WatchInbox", "WatchDeliveries", "Follow"];
+    assert_eq!(of("Resumes"), streams.len());
+    for stream in streams {
+        assert!(code.contains(&format!("::{stream}Request {{\n    fn after")), "{stream} resumes");
+    }
+}
+
+/// A list comes page by page, a stream goes on where it was, a large file goes up first.
+#[tokio::test]
+async fn lists_streams_and_uploads_are_called_too() -> Result<()> {
+    let folder = TempDir::new()?;
+    let services = Local::start(folder.path()).await?;
+    let client = services.client()?;
+    for n in 0..7 {
+        client.create_organ(Some(&format!("o-{n}")), &format!("第{n}市人民政府"), &[]).await?;
+    }
+    let list = ListOrgansRequest { page_size: 3, ..Default::default() };
+    let pages: Vec<_> = client.pages(list).try_collect().await?;
+    assert_eq!(pages.iter().map(|page| page.organs.len()).collect::<Vec<_>>(), [3, 3, 1]);
+    let names: Vec<_> = pages.iter().flat_map(|page| &page.organs).map(|organ| organ.name.clone()).collect();
+    assert_eq!(names, (0..7).map(|n| format!("organs/o-{n}")).collect::<Vec<_>>());
+    let wrong = ListOrgansRequest { page_token: "x".to_owned(), ..Default::default() };
+    let refused: Result<Vec<_>, _> = client.pages(wrong).try_collect().await;
+    assert_eq!(refused.unwrap_err().reason(), Some(Reason::PageTokenInvalid));
+    // Blanks behind the text make it too large for a message.
+    let large = SAMPLE.to_owned() + &"\n".repeat(900 << 10);
+    let uploaded = client.upload_source(large.as_bytes()).await?;
+    let import = |source| ImportMinutesRequest {
+        parent: "organs/o-1".to_owned(),
+        source: Some(Source { from: Some(source) }),
+        ..Default::default()
+    };
+    let first = client.call(import(source::From::Uploaded(uploaded))).await?.minutes.unwrap_or_default();
+    let watch = WatchMinutesRequest { parent: "organs/-".to_owned(), ..Default::default() };
+    let mut watching = client.watch(watch.clone());
+    let seen = loop {
+        let answer = watching.next().await?;
+        if let [change] = answer.changes.as_slice() {
+            break (change.minutes.clone().unwrap_or_default().name, answer.through);
+        }
+    };
+    assert_eq!(seen.0, first.name);
+    // Another one goes on from there: the first is not told again.
+    let other = SAMPLE.replace("〔2025〕9号", "〔2025〕10号").replace("第42次", "第43次");
+    let second = client.call(import(source::From::Text(other))).await?.minutes.unwrap_or_default();
+    let later = client.watch(WatchMinutesRequest { after: seen.1, ..watch }).into_stream();
+    let told = later.try_filter_map(async |answer| Ok(answer.changes.into_iter().next()));
+    let told = Box::pin(told).next().await.transpose()?.and_then(|change| change.minutes);
+    assert_eq!(told.unwrap_or_default().name, second.name);
+    let mut journal = client.watch_at(Service::Records, FollowRequest::default());
+    assert!(!journal.next().await?.events.is_empty());
     services.stop().await
 }

@@ -1,9 +1,7 @@
 use jiyao_proto::attendance::v1 as wire;
-use jiyao_proto::calls::watch;
 
-use crate::connection::{Connection, RESPONSE_LIMIT};
 use crate::types::{self, Position};
-use crate::watch::{Opening, Watch, Watched, answers};
+use crate::watch::Watch;
 use crate::{Client, Error, Page, Roll};
 
 impl Client {
@@ -33,20 +31,8 @@ impl Client {
     /// from the beginning.
     #[must_use]
     pub fn watch_rolls(&self, parent: &str, after: Option<Position>) -> Watch<Roll> {
-        let parent = parent.to_owned();
-        let open = move |connection: &Connection, after: Option<Position>| -> Opening<Roll> {
-            let after = after.as_ref().map(Position::to_wire);
-            let request = connection.request(wire::WatchRollsRequest { parent: parent.clone(), after }, None);
-            let channel = connection.channel();
-            Box::pin(async move {
-                Ok(answers(watch(channel, request, RESPONSE_LIMIT).await?.into_inner(), watched))
-            })
-        };
-        Watch::new(self.attendance.clone(), "watch rolls", after, Box::new(open))
+        let after = after.map(|after| after.to_wire());
+        let watching = self.watch(wire::WatchRollsRequest { parent: parent.to_owned(), after });
+        watching.meaning(|answer| answer.rolls.into_iter().map(types::roll).collect())
     }
-}
-
-fn watched(answer: wire::WatchRollsResponse) -> Option<Watched<Roll>> {
-    let changes = answer.rolls.into_iter().map(types::roll).collect();
-    Some(Watched { changes, position: Position::of_wire(answer.through)? })
 }

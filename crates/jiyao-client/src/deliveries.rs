@@ -1,12 +1,10 @@
 use jiyao_deliveries::{Act, Channel, State};
-use jiyao_proto::calls::watch;
 use jiyao_proto::distribution::v1 as wire;
-use jiyao_proto::journal::v1::Cursor;
 use jiyao_receipts::PublicKey;
 
-use crate::connection::{Connection, RESPONSE_LIMIT, new_request_id};
+use crate::connection::new_request_id;
 use crate::types::Position;
-use crate::watch::{Opening, Watch, Watched, answers};
+use crate::watch::Watch;
 use crate::{Client, Error, Page};
 
 /// Who gets minutes, frozen.
@@ -304,19 +302,10 @@ impl Client {
     /// Watches the deliveries of a unit from a position of distribution's journal on, or from the beginning.
     #[must_use]
     pub fn watch_inbox(&self, organ: &str, unit: &str, after: Option<Position>) -> Watch<Delivery> {
-        let (organ, unit) = (organ.to_owned(), unit.to_owned());
-        let open = move |connection: &Connection, after: Option<Position>| -> Opening<Delivery> {
-            let after = after.as_ref().map(Position::to_wire);
-            let request = wire::WatchInboxRequest { parent: organ.clone(), unit: unit.clone(), after };
-            let (request, channel) = (connection.request(request, None), connection.channel());
-            Box::pin(async move {
-                let answering = watch(channel, request, RESPONSE_LIMIT).await?.into_inner();
-                Ok(answers(answering, |answer: wire::WatchInboxResponse| {
-                    watched(answer.deliveries, answer.through)
-                }))
-            })
-        };
-        Watch::new(self.distribution.clone(), "watch an inbox", after, Box::new(open))
+        let (parent, unit) = (organ.to_owned(), unit.to_owned());
+        let after = after.map(|after| after.to_wire());
+        let watching = self.watch(wire::WatchInboxRequest { parent, unit, after });
+        watching.meaning(|answer| answer.deliveries.into_iter().map(delivery).collect())
     }
 
     /// Watches an organ's deliveries as they change, from a position of distribution's journal on, or from the
@@ -329,20 +318,10 @@ impl Client {
         state: Option<State>,
         after: Option<Position>,
     ) -> Watch<Delivery> {
-        let organ = organ.to_owned();
         let state = state.map_or(0, |state| jiyao_wire::delivery_state_to(state).into());
-        let open = move |connection: &Connection, after: Option<Position>| -> Opening<Delivery> {
-            let after = after.as_ref().map(Position::to_wire);
-            let request = wire::WatchDeliveriesRequest { parent: organ.clone(), state, after };
-            let (request, channel) = (connection.request(request, None), connection.channel());
-            Box::pin(async move {
-                let answering = watch(channel, request, RESPONSE_LIMIT).await?.into_inner();
-                Ok(answers(answering, |answer: wire::WatchDeliveriesResponse| {
-                    watched(answer.deliveries, answer.through)
-                }))
-            })
-        };
-        Watch::new(self.distribution.clone(), "watch deliveries", after, Box::new(open))
+        let after = after.map(|after| after.to_wire());
+        let watching = self.watch(wire::WatchDeliveriesRequest { parent: organ.to_owned(), state, after });
+        watching.meaning(|answer| answer.deliveries.into_iter().map(delivery).collect())
     }
 
     /// The exact bytes of a delivery, for its recipient. Opening is recorded.
@@ -567,9 +546,4 @@ impl Client {
         let answer = self.distribution.call(request).await?;
         answer.copy.map(copy).ok_or_else(|| self.distribution.malformed("end a copy"))
     }
-}
-
-fn watched(deliveries: Vec<wire::Delivery>, through: Option<Cursor>) -> Option<Watched<Delivery>> {
-    let changes = deliveries.into_iter().map(delivery).collect();
-    Some(Watched { changes, position: Position::of_wire(through)? })
 }

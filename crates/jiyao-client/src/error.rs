@@ -24,11 +24,10 @@ pub enum ErrorKind {
     Failed,
 }
 
-/// What went wrong, where, and why. `Display` gives all of it on one line.
-#[derive(Debug)]
+/// What went wrong, where, and why. `Display` gives all of it; so does `Debug`, for that is what a `main` that ends with it
+/// prints.
 pub struct Error(Box<Inner>);
 
-#[derive(Debug)]
 struct Inner {
     kind: ErrorKind,
     call: &'static str,
@@ -143,6 +142,12 @@ impl fmt::Display for Error {
             write!(f, ": {}", chain(source.as_ref()))?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

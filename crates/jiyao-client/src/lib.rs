@@ -20,7 +20,7 @@
 //! - Calls that change something carry a `request_id`, made here unless given, so a repeat has no second effect. What
 //!   answers UNAVAILABLE is repeated, with growing pauses, within the deadline; nothing else is.
 //! - Every call sends a deadline.
-//! - A watch resumes by itself behind the last change that it gave out.
+//! - A watch resumes by itself behind the last change that it gave out; [`Client::pages`] goes through a list.
 //! - An [`Error`] says what was called, where, and why, with the chain of causes.
 //! - [`Client::call`] makes any call by the message that asks for it, of [`messages`]; the other methods are for what is
 //!   called most, in the words of the domain.
@@ -54,12 +54,14 @@ pub use directory::{DirectoryImport, Member, Tenure};
 pub use disclosure::{DisclosureRequest, Publication, Published};
 pub use error::{Error, ErrorKind};
 pub use jiyao_deliveries::{Act as DeliveryAct, Channel, RETURN_CODES, RequestAct, State as DeliveryState};
+pub use jiyao_fault::Reason;
 pub use jiyao_matters::{Act, Bulletin, Evidence, State};
 pub use jiyao_minutes::{
     Act as LifeAct, Disclosure, DisclosureClass, Level, Major, Mark, Passage, Quorum, Secrecy, Stage,
 };
 pub use jiyao_phrases::Lang;
-pub use jiyao_proto::calls::{Call, Homed};
+pub use jiyao_proto::calls::{Call, Homed, Paged, Resumes, Watch as WatchRequest};
+pub use jiyao_reader::{Decision, Doubt, Fact, Facts, Repair, Span};
 pub use jiyao_receipts::{
     Claim, Key, Kind as ReceiptKind, PublicKey, Rejected, Statement, WebhookRejected, check_webhook,
     verify as verify_receipt,
@@ -83,7 +85,7 @@ pub use types::{
     DecisionEntry, DistributionList, Minutes, MinutesChange, MinutesSummary, OpenDoubt, Organ, Page,
     Position, Presence, ReadMinutes, Recipient, Roll, RollEntry, Settlement, Standing,
 };
-pub use watch::{Watch, Watched};
+pub use watch::{Watch, Watched, Watching};
 
 /// The messages of every call, as the services have them: what each field means stands with it.
 pub mod messages {

@@ -1,10 +1,8 @@
 use jiyao_matters::{Act, Bulletin, State};
-use jiyao_proto::calls::watch;
 use jiyao_proto::records::v1 as wire;
 
-use crate::connection::{Connection, RESPONSE_LIMIT};
 use crate::types::Position;
-use crate::watch::{Opening, Watch, Watched, answers};
+use crate::watch::Watch;
 use crate::{Client, Error, Page};
 
 /// A matter of follow-through (督办事项) in short.
@@ -626,22 +624,8 @@ impl Client {
     /// Watches the matters of an organ, or of all organs (`organs/-`), from a position on, or from the beginning.
     #[must_use]
     pub fn watch_matters(&self, parent: &str, after: Option<Position>) -> Watch<MatterSummary> {
-        let parent = parent.to_owned();
-        let open = move |connection: &Connection, after: Option<Position>| -> Opening<MatterSummary> {
-            let after = after.as_ref().map(Position::to_wire);
-            let request =
-                connection.request(wire::WatchMattersRequest { parent: parent.clone(), after }, None);
-            let channel = connection.channel();
-            Box::pin(async move {
-                let opened = watch(channel, request, RESPONSE_LIMIT).await?;
-                Ok(answers(opened.into_inner(), watched))
-            })
-        };
-        Watch::new(self.records.clone(), "watch matters", after, Box::new(open))
+        let after = after.map(|after| after.to_wire());
+        let watching = self.watch(wire::WatchMattersRequest { parent: parent.to_owned(), after });
+        watching.meaning(|answer| answer.matters.into_iter().map(summary).collect())
     }
-}
-
-fn watched(answer: wire::WatchMattersResponse) -> Option<Watched<MatterSummary>> {
-    let changes = answer.matters.into_iter().map(summary).collect();
-    Some(Watched { changes, position: Position::of_wire(answer.through)? })
 }

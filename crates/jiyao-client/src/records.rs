@@ -2,9 +2,9 @@ use jiyao_proto::calls::watch;
 use jiyao_proto::client::records::v1::records_service_client::RecordsServiceClient;
 use jiyao_proto::records::v1 as wire;
 
-use crate::connection::{Connection, RESPONSE_LIMIT};
+use crate::connection::RESPONSE_LIMIT;
 use crate::types::{self, Position};
-use crate::watch::{Opening, Watch, Watched, answers};
+use crate::watch::Watch;
 use crate::{
     Client, DecisionEntry, Error, Minutes, MinutesChange, MinutesSummary, Organ, Page, ReadMinutes, Standing,
 };
@@ -166,6 +166,15 @@ impl Client {
         if bytes.len() <= INLINE {
             return Ok(wire::Source { from: Some(From::Content(bytes)) });
         }
+        Ok(wire::Source { from: Some(From::Uploaded(self.upload_source(&bytes).await?)) })
+    }
+
+    /// Hands in a file of any size up to the service's limit, and answers the name by which it is read or imported
+    /// (`Source.uploaded`). Kept for a day unless imported.
+    ///
+    /// # Errors
+    /// `SOURCE_EMPTY`, `SOURCE_TOO_LARGE`, `DISK_FULL`.
+    pub async fn upload_source(&self, bytes: &[u8]) -> Result<String, Error> {
         let chunks: Vec<_> =
             bytes.chunks(CHUNK).map(|chunk| wire::UploadSourceRequest { chunk: chunk.to_vec() }).collect();
         let once = async |channel, request: tonic::Request<Vec<wire::UploadSourceRequest>>| {
@@ -173,7 +182,7 @@ impl Client {
             RecordsServiceClient::new(channel).upload_source(request).await
         };
         let answer = self.records.repeated("UploadSource", chunks, once).await?;
-        Ok(wire::Source { from: Some(From::Uploaded(answer.into_inner().source)) })
+        Ok(answer.into_inner().source)
     }
 
     /// One minutes with its facts; `read_after`: only from a state that has come so far.
@@ -341,17 +350,9 @@ impl Client {
     /// Watches the minutes of an organ, or of all organs (`organs/-`), from a position on, or from the beginning.
     #[must_use]
     pub fn watch_minutes(&self, parent: &str, after: Option<Position>) -> Watch<MinutesChange> {
-        let parent = parent.to_owned();
-        let open = move |connection: &Connection, after: Option<Position>| -> Opening<MinutesChange> {
-            let after = after.as_ref().map(Position::to_wire);
-            let request =
-                connection.request(wire::WatchMinutesRequest { parent: parent.clone(), after }, None);
-            let channel = connection.channel();
-            Box::pin(async move {
-                Ok(answers(watch(channel, request, RESPONSE_LIMIT).await?.into_inner(), watched))
-            })
-        };
-        Watch::new(self.records.clone(), "watch minutes", after, Box::new(open))
+        let after = after.map(|after| after.to_wire());
+        let watching = self.watch(wire::WatchMinutesRequest { parent: parent.to_owned(), after });
+        watching.meaning(|answer| answer.changes.into_iter().filter_map(change).collect())
     }
 
     /// Makes an organ; without an id the service chooses one.
@@ -403,10 +404,6 @@ impl Client {
     }
 }
 
-fn watched(answer: wire::WatchMinutesResponse) -> Option<Watched<MinutesChange>> {
-    let change = |change: wire::MinutesChange| {
-        Some(MinutesChange { minutes: types::summary(change.minutes?), revision: change.revision })
-    };
-    let changes = answer.changes.into_iter().filter_map(change).collect();
-    Some(Watched { changes, position: Position::of_wire(answer.through)? })
+fn change(change: wire::MinutesChange) -> Option<MinutesChange> {
+    Some(MinutesChange { minutes: types::summary(change.minutes?), revision: change.revision })
 }

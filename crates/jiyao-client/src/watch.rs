@@ -1,15 +1,17 @@
-//! Watches that resume by themselves.
+//! Streams: watches that resume by themselves, and lists page after page.
 
-use std::future::Future;
+use std::fmt;
 use std::pin::Pin;
 use std::time::Duration;
 
-use futures_util::{Stream, StreamExt as _};
+use futures_util::{Stream, StreamExt as _, stream};
+use jiyao_proto::calls::{self, Homed, Paged, Resumes};
 use tonic::{Status, Streaming};
 
-use crate::connection::{Connection, jittered, longer, may_repeat};
+use crate::connection::{Connection, RESPONSE_LIMIT, jittered, longer, may_repeat, name_of};
 use crate::error::Error;
 use crate::types::Position;
+use crate::{Client, Service};
 
 /// What a watch gives out: changes, and where it would resume.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,74 +22,145 @@ pub struct Watched<T> {
     pub position: Position,
 }
 
-/// Answers of a service, None where one lacks what it must have.
-type Answers<T> = Pin<Box<dyn Stream<Item = Result<Option<Watched<T>>, Status>> + Send>>;
-pub(crate) type Opening<T> = Pin<Box<dyn Future<Output = Result<Answers<T>, Status>> + Send>>;
-type Open<T> = Box<dyn Fn(&Connection, Option<Position>) -> Opening<T> + Send>;
-
-/// A stream of the wire as what a watch gives out.
-pub(crate) fn answers<W: 'static + Send, T: 'static>(
-    stream: Streaming<W>,
-    convert: impl Fn(W) -> Option<Watched<T>> + Send + 'static,
-) -> Answers<T> {
-    Box::pin(stream.map(move |answer| answer.map(&convert)))
-}
-
-/// An endless watch. Through a broken connection or a restart of the service it goes on behind the last change that it
+/// An endless stream. Through a broken connection or a restart of the service it goes on behind the last answer that it
 /// gave out; an error is what cannot be waited out.
-pub struct Watch<T> {
+pub struct Watching<Q: Resumes> {
     connection: Connection,
-    what: &'static str,
-    open: Open<T>,
-    position: Option<Position>,
-    stream: Option<Answers<T>>,
+    request: Q,
+    stream: Option<Streaming<Q::Item>>,
     pause: Duration,
 }
 
-impl<T> Watch<T> {
-    pub(crate) fn new(
-        connection: Connection,
-        what: &'static str,
-        after: Option<Position>,
-        open: Open<T>,
-    ) -> Self {
-        Self { connection, what, open, position: after, stream: None, pause: Duration::ZERO }
+impl<Q: Resumes> fmt::Debug for Watching<Q> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watching").field("method", &Q::METHOD.path).finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// A stream of what a request watches, each answer the message as the service sent it.
+    #[must_use]
+    pub fn watch<Q: Resumes + Homed>(&self, request: Q) -> Watching<Q> {
+        self.watch_at(Q::HOME.into(), request)
     }
 
-    /// The next changes, or a checkpoint without any. Cancel-safe: what was not given out comes again.
+    /// The same of a service that is named: each has a journal to follow.
+    #[must_use]
+    pub fn watch_at<Q: Resumes>(&self, service: Service, request: Q) -> Watching<Q> {
+        let connection = self.of_service(service).clone();
+        Watching { connection, request, stream: None, pause: Duration::ZERO }
+    }
+
+    /// The pages of a list, from the one that the request names to the last. Each is asked for when it is wanted; a page may
+    /// be empty.
+    pub fn pages<Q: Paged + Homed>(&self, request: Q) -> impl Stream<Item = Result<Q::Answer, Error>> + Send {
+        let connection = self.of_service(Q::HOME.into()).clone();
+        stream::try_unfold(Some(request), move |request| {
+            let connection = connection.clone();
+            async move {
+                let Some(mut request) = request else { return Ok(None) };
+                let answer = connection.call(request.clone()).await?;
+                let next = Q::next_page_token(&answer).to_owned();
+                let is_last = next.is_empty();
+                *request.page_token() = next;
+                Ok(Some((answer, (!is_last).then_some(request))))
+            }
+        })
+    }
+}
+
+impl<Q: Resumes> Watching<Q> {
+    /// The next answer. Cancel-safe: what was not given out comes again.
     ///
     /// # Errors
     /// `CURSOR_FOREIGN`, `JOURNAL_FORKED`, and what else is not UNAVAILABLE.
-    pub async fn next(&mut self) -> Result<Watched<T>, Error> {
+    pub async fn next(&mut self) -> Result<Q::Item, Error> {
         loop {
             let status = match &mut self.stream {
                 None => {
                     tokio::time::sleep(jittered(self.pause)).await;
-                    match (self.open)(&self.connection, self.position.clone()).await {
+                    let request = self.connection.request(self.request.clone(), None);
+                    match calls::watch(self.connection.channel(), request, RESPONSE_LIMIT).await {
                         Ok(stream) => {
-                            self.stream = Some(stream);
+                            self.stream = Some(stream.into_inner());
                             continue;
                         }
                         Err(status) => status,
                     }
                 }
-                Some(stream) => match stream.next().await {
-                    Some(Ok(watched)) => {
-                        let watched = watched.ok_or_else(|| self.connection.malformed(self.what))?;
-                        self.position = Some(watched.position.clone());
+                Some(stream) => match stream.message().await {
+                    Ok(Some(item)) => {
+                        let reached = Q::through(&item).cloned();
+                        let malformed = || self.connection.malformed(name_of(Q::METHOD));
+                        *self.request.after() = Some(reached.ok_or_else(malformed)?);
                         self.pause = Duration::ZERO;
-                        return Ok(watched);
+                        return Ok(item);
                     }
                     // The service stops: it will be back.
-                    None => Status::unavailable("the stream ended"),
-                    Some(Err(status)) => status,
+                    Ok(None) => Status::unavailable("the stream ended"),
+                    Err(status) => status,
                 },
             };
             self.stream = None;
             if !may_repeat(&status) {
-                return Err(self.connection.failed(self.what, &status));
+                return Err(self.connection.failed(name_of(Q::METHOD), &status));
             }
             self.pause = longer(self.pause);
         }
+    }
+
+    /// The same as a stream, which ends with its first error.
+    pub fn into_stream(self) -> impl Stream<Item = Result<Q::Item, Error>> + Send {
+        stream::unfold(Some(self), async |watching| {
+            let mut watching = watching?;
+            let next = watching.next().await;
+            let goes_on = next.is_ok();
+            Some((next, goes_on.then_some(watching)))
+        })
+    }
+
+    /// A watch of what the answers mean: changes, and the place that they reach.
+    pub(crate) fn meaning<T: 'static>(
+        self,
+        changes: impl Fn(Q::Item) -> Vec<T> + Send + 'static,
+    ) -> Watch<T> {
+        let connection = self.connection.clone();
+        let watched = move |item: Q::Item| {
+            let position = Position::of_wire(Q::through(&item).cloned());
+            let position = position.ok_or_else(|| connection.malformed(name_of(Q::METHOD)))?;
+            Ok(Watched { changes: changes(item), position })
+        };
+        Watch(Box::pin(self.into_stream().map(move |item| item.and_then(&watched))))
+    }
+}
+
+/// An endless watch, as [`Watching`], of changes in the words of the domain.
+pub struct Watch<T>(Pin<Box<dyn Stream<Item = Result<Watched<T>, Error>> + Send>>);
+
+impl<T> fmt::Debug for Watch<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watch").finish_non_exhaustive()
+    }
+}
+
+impl<T> Watch<T> {
+    /// The next changes, or a checkpoint without any. Cancel-safe: what was not given out comes again.
+    ///
+    /// # Errors
+    /// `CURSOR_FOREIGN`, `JOURNAL_FORKED`, and what else is not UNAVAILABLE; after an error nothing more comes.
+    pub async fn next(&mut self) -> Result<Watched<T>, Error> {
+        let ended = || Error::settings("watch", "the watch has ended with an error");
+        self.0.next().await.unwrap_or_else(|| Err(ended()))
+    }
+}
+
+impl<T> Stream for Watch<T> {
+    type Item = Result<Watched<T>, Error>;
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Self::Item>> {
+        self.0.as_mut().poll_next(context)
     }
 }

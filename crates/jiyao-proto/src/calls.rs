@@ -7,6 +7,7 @@ use tonic::{Request, Response, Status, Streaming};
 use tonic_prost::ProstCodec;
 
 use crate::Method;
+use crate::journal::v1::Cursor;
 
 /// The request of a call with one answer.
 pub trait Call: prost::Message + Clone + Default + 'static {
@@ -25,6 +26,24 @@ pub trait Watch: prost::Message + Clone + Default + 'static {
     type Item: prost::Message + Default + 'static;
     /// The method that it asks.
     const METHOD: &'static Method;
+}
+
+/// The request of a stream that is gone on with after a break.
+pub trait Resumes: Watch {
+    /// The place to go on after; None: from the beginning.
+    fn after(&mut self) -> &mut Option<Cursor>;
+
+    /// The place that an answer reaches.
+    fn through(item: &Self::Item) -> Option<&Cursor>;
+}
+
+/// The request of a page of a list.
+pub trait Paged: Call {
+    /// The page; empty: the first.
+    fn page_token(&mut self) -> &mut String;
+
+    /// The next page; empty: there is none.
+    fn next_page_token(answer: &Self::Answer) -> &str;
 }
 
 /// A request that only one of the services takes. The others, of journals and operations, each of them takes.

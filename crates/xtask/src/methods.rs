@@ -15,6 +15,7 @@ struct Said {
     effect: String,
     least: String,
     object: Vec<String>,
+    resume: Vec<String>,
 }
 
 /// The table as code.
@@ -29,7 +30,7 @@ pub(crate) fn table(pool: &DescriptorPool) -> Result<String> {
     for service in pool.services() {
         for method in service.methods() {
             let path = format!("/{}/{}", service.full_name(), method.name());
-            let Said { action, effect, least, object } = said(pool, &method).context(path.clone())?;
+            let Said { action, effect, least, object, .. } = said(pool, &method).context(path.clone())?;
             writeln!(
                 code,
                 "    Method {{ path: {path:?}, action: Action::{action}, effect: Effect::{effect}, object: &{object:?}, \
@@ -52,6 +53,7 @@ fn said(pool: &DescriptorPool, method: &MethodDescriptor) -> Result<Said> {
         effect: value(told, "effect", true)?,
         least: value(told, "least", false)?,
         object: texts(told, "object"),
+        resume: texts(told, "resume"),
     };
     let request = method.input();
     for path in &said.object {
@@ -65,6 +67,12 @@ fn said(pool: &DescriptorPool, method: &MethodDescriptor) -> Result<Said> {
         said.effect == "Act" || request.get_field_by_name("request_id").is_none(),
         "no act, and its request has a `request_id`"
     );
+    if let [after, through] = said.resume.as_slice() {
+        cursor_field(&request, after)?;
+        cursor_field(&method.output(), through)?;
+    } else {
+        ensure!(said.resume.is_empty(), "`resume` names a field of the request and one of the answers");
+    }
     Ok(said)
 }
 
@@ -101,6 +109,26 @@ fn text_field(message: &MessageDescriptor, path: &str) -> Result<()> {
         (Kind::Message(inner), Some(rest)) => text_field(&inner, rest),
         (kind, _) => bail!("`{field}` of {} is no text, but {kind:?}", message.full_name()),
     }
+}
+
+/// The fields by which a stream is gone on with: of the request, and of its answers.
+///
+/// # Errors
+/// Those of the method's option.
+pub(crate) fn resume_of(
+    pool: &DescriptorPool,
+    method: &MethodDescriptor,
+) -> Result<Option<(String, String)>> {
+    let mut fields = said(pool, method)?.resume.into_iter();
+    Ok(fields.next().zip(fields.next()))
+}
+
+/// Checks that a message has a place of a journal in a field.
+fn cursor_field(message: &MessageDescriptor, field: &str) -> Result<()> {
+    let kind = message.get_field_by_name(field).map(|field| field.kind());
+    let is_cursor = matches!(kind, Some(Kind::Message(of)) if of.full_name() == "jiyao.journal.v1.Cursor");
+    ensure!(is_cursor, "`resume`: {} has no cursor `{field}`", message.full_name());
+    Ok(())
 }
 
 /// Whether a repeat of a request is known: by its id, by those of the requests in it, or by what it confirms.
@@ -178,6 +206,18 @@ mod tests {
                 repeatable,
                 option("action: ACTION_MINUTES_READ effect: EFFECT_READ object: \"name\""),
                 "no act",
+            ),
+            (
+                name,
+                option(
+                    "action: ACTION_MINUTES_READ effect: EFFECT_READ resume: \"name\" resume: \"through\"",
+                ),
+                "has no cursor `name`",
+            ),
+            (
+                name,
+                option("action: ACTION_MINUTES_READ effect: EFFECT_READ resume: \"name\""),
+                "`resume` names",
             ),
         ];
         for (fields, option, expected) in cases {
