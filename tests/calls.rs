@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use futures_util::{StreamExt as _, TryStreamExt as _};
+use jiyao_client::messages::attendance::ListUnitsRequest;
 use jiyao_client::messages::journal::FollowRequest;
 use jiyao_client::messages::operations::GetStatusRequest;
 use jiyao_client::messages::records::{
@@ -148,9 +149,25 @@ async fn lists_streams_and_uploads_are_called_too() -> Result<()> {
     assert_eq!(pages.iter().map(|page| page.organs.len()).collect::<Vec<_>>(), [3, 3, 1]);
     let names: Vec<_> = pages.iter().flat_map(|page| &page.organs).map(|organ| organ.name.clone()).collect();
     assert_eq!(names, (0..7).map(|n| format!("organs/o-{n}")).collect::<Vec<_>>());
-    let wrong = ListOrgansRequest { page_token: "x".to_owned(), ..Default::default() };
-    let refused: Result<Vec<_>, _> = client.pages(wrong).try_collect().await;
-    assert_eq!(refused.unwrap_err().reason(), Some(Reason::PageTokenInvalid));
+    // A token is of its query and its service, and nobody can make one.
+    let token = &pages[0].next_page_token;
+    let (mut forged, of_units) =
+        (token.clone(), ListUnitsRequest { parent: "organs/o-1".to_owned(), ..Default::default() });
+    let other = if forged.ends_with('A') { "B" } else { "A" };
+    forged.replace_range(20..21, if &forged[20..21] == other { "C" } else { other });
+    for (page_token, called) in
+        [("x", ""), ("AAAA", ""), (forged.as_str(), ""), (token.as_str(), "第1市人民政府")]
+    {
+        let (page_token, called) = (page_token.to_owned(), called.to_owned());
+        let wrong = ListOrgansRequest { page_token, called, ..Default::default() };
+        let refused: Result<Vec<_>, _> = client.pages(wrong).try_collect().await;
+        assert_eq!(refused.unwrap_err().reason(), Some(Reason::PageTokenInvalid));
+    }
+    let foreign = client.call(ListUnitsRequest { page_token: token.clone(), ..of_units }).await.unwrap_err();
+    assert_eq!(
+        (foreign.reason(), foreign.fields()),
+        (Some(Reason::PageTokenInvalid), &["page_token".to_owned()][..])
+    );
     // Blanks behind the text make it too large for a message.
     let large = SAMPLE.to_owned() + &"\n".repeat(900 << 10);
     let uploaded = client.upload_source(large.as_bytes()).await?;

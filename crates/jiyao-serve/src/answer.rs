@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt as _};
@@ -19,6 +20,7 @@ use uuid::Uuid;
 use crate::follower::Followed;
 use crate::identity::Principal;
 use crate::journal_service::cursor_from;
+use crate::page::{PageQuery, Seal};
 use crate::server::Late;
 
 /// Who asks for what, and in which language they are answered.
@@ -30,6 +32,18 @@ pub struct Caller {
     pub lang: Lang,
     /// Full path of the method, e.g. `/jiyao.records.v1.RecordsService/GetMinutes`.
     pub method: &'static str,
+    /// The service's seal of page tokens.
+    pub(crate) seal: Late<Arc<Seal>>,
+}
+
+impl Caller {
+    /// The query made of these parts, method and filters: what a page token belongs to.
+    ///
+    /// # Errors
+    /// `STARTING`.
+    pub fn query(&self, parts: &[&str]) -> jiyao_fault::Result<PageQuery> {
+        Ok(PageQuery::new(Arc::clone(self.seal.get()?), parts))
+    }
 }
 
 /// Who asks. The guard put it there; without one it is nobody, with no rights.
@@ -38,6 +52,7 @@ pub fn caller<Q>(request: &Request<Q>) -> Caller {
         principal: Principal { name: String::new(), unit: String::new(), roles: Vec::new() },
         lang: Lang::default(),
         method: "",
+        seal: Late::default(),
     })
 }
 

@@ -23,7 +23,8 @@ use crate::allowance::Paid;
 use crate::answer::Caller;
 use crate::identity::{Identities, Principal, Role};
 use crate::incoming::{Share, Traffic};
-use crate::server::REQUEST_LIMIT;
+use crate::page::Seal;
+use crate::server::{Late, REQUEST_LIMIT};
 
 /// What anyone may call who reaches the port.
 const OPEN: [&str; 2] = ["/grpc.health.v1.Health/", "/grpc.reflection."];
@@ -31,6 +32,7 @@ const OPEN: [&str; 2] = ["/grpc.health.v1.Health/", "/grpc.reflection."];
 pub(crate) struct Gate {
     identities: Identities,
     rights: HashMap<&'static str, &'static [Role]>,
+    seal: Late<Arc<Seal>>,
     /// Found once: looking a metric up costs as much as a small call.
     told: HashMap<&'static str, Told>,
     /// Of paths that are no methods of ours: they are the caller's words, and become no series.
@@ -159,11 +161,12 @@ impl Gate {
         identities: Identities,
         rights: HashMap<&'static str, &'static [Role]>,
         calls: usize,
+        seal: Late<Arc<Seal>>,
     ) -> Self {
         let told = rights.keys().map(|method| (*method, Told::of(method))).collect();
         let (other, room) = (Told::of(OTHER), Arc::new(Semaphore::new(calls)));
         let watches = Watches::default();
-        Self { identities, rights, told, other, room, of_peer: calls.div_ceil(4), watches }
+        Self { identities, rights, seal, told, other, room, of_peer: calls.div_ceil(4), watches }
     }
 
     fn admit<B>(&self, request: &mut http::Request<B>) -> Result<(), (Fault, Lang)> {
@@ -184,7 +187,7 @@ impl Gate {
             info!(principal = %principal.mark(), method = path, "refused: the role is missing");
             return Err((Fault::new(Reason::RoleMissing).with("method", path), lang));
         }
-        request.extensions_mut().insert(Caller { principal, lang, method });
+        request.extensions_mut().insert(Caller { principal, lang, method, seal: self.seal.clone() });
         Ok(())
     }
 }

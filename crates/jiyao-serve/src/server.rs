@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -27,6 +28,7 @@ use crate::follower::Followings;
 use crate::guard::{Gate, GuardLayer};
 use crate::identity::{Identities, Role};
 use crate::incoming::incoming;
+use crate::page::Seal;
 use crate::rights::roles_of;
 
 /// Largest message taken. Larger things come in chunks.
@@ -71,6 +73,12 @@ pub struct Late<T>(Arc<OnceLock<T>>);
 impl<T> Clone for Late<T> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T> fmt::Debug for Late<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.get().is_some() { "Late(there)" } else { "Late" })
     }
 }
 
@@ -153,6 +161,8 @@ pub struct Server {
     rights: HashMap<&'static str, &'static [Role]>,
     services: Vec<&'static str>,
     pub(crate) followings: Followings,
+    /// Of page tokens: its key lies in the data directory.
+    pub(crate) seal: Late<Arc<Seal>>,
 }
 
 impl Server {
@@ -170,6 +180,7 @@ impl Server {
             rights: HashMap::new(),
             services: Vec::new(),
             followings: Followings::default(),
+            seal: Late::default(),
         })
     }
 
@@ -234,7 +245,7 @@ impl Server {
                 Identities::local(&config.local)
             }
         };
-        let gate = Gate::new(identities, self.rights, config.calls as usize);
+        let gate = Gate::new(identities, self.rights, config.calls as usize, self.seal);
         let mut server = tonic::transport::Server::builder()
             .timeout(Duration::from_secs(config.timeout_seconds.into()))
             .max_concurrent_streams(config.streams)

@@ -1,6 +1,7 @@
 //! A domain as a service: its ledger, its API and its journal, from opening to closing.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiyao_calendar::{Clock as _, SystemClock};
@@ -14,6 +15,8 @@ use uuid::{ContextV7, Timestamp, Uuid};
 use crate::journal_service::JournalApi;
 use crate::limited;
 use crate::operations::{About, OperationsApi, tell};
+use crate::page::Seal;
+use crate::secret::secret;
 use crate::server::{Late, Parts, Ready, ServeError, Server};
 
 /// How often the clock and the data directory are looked at.
@@ -59,6 +62,7 @@ pub async fn serve_domain<D: Domain>(
     let (name, places) = (parts.name, Places::in_folder(&folder));
     let server = Server::new(parts)?;
     let journal = JournalApi::new(ledger.clone(), stop.clone());
+    let (seal, keys) = (server.seal.clone(), folder.join("keys"));
     let about = About {
         name,
         folder,
@@ -78,6 +82,9 @@ pub async fn serve_domain<D: Domain>(
     let start = async |ready| {
         let open = move || Ledger::open(&places, options, domain, SystemClock, growing_ids());
         let open = tokio::task::spawn_blocking(open).await.map_err(|e| ServeError::Bug(e.to_string()))??;
+        let key = secret(&keys, "pages.key")
+            .map_err(|source| ServeError::Io { what: "read or make the key of page tokens", source })?;
+        seal.set(Arc::new(Seal::new(&key).map_err(|fault| ServeError::Bug(fault.to_string()))?));
         opened(open.clone(), ready);
         ledger.set(open);
         Ok(())

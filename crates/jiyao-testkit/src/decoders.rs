@@ -4,6 +4,7 @@
 
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::LazyLock;
 
 use jiyao_calendar::Holidays;
@@ -22,7 +23,7 @@ use jiyao_proto::stored::v1::{
 use jiyao_reader::{Words, read};
 use jiyao_receipts::{Key, PublicKey, check_webhook, verify};
 use jiyao_rolls::Table;
-use jiyao_serve::PageQuery;
+use jiyao_serve::{PageQuery, Seal};
 use jiyao_wire::Mask;
 use prost::Message as _;
 use serde_json::from_slice;
@@ -131,7 +132,9 @@ fn names(bytes: &[u8]) {
     if let Some(number) = DocumentNumber::parse(&text) {
         assert_eq!(DocumentNumber::parse(&number.to_string()), Some(number));
     }
-    let _ = PageQuery::of(&["ListMinutes", "organs/-"]).after(&text);
+    if let Ok(seal) = Seal::new(&[7; 32]) {
+        let _ = PageQuery::new(Arc::new(seal), &["ListMinutes", "organs/-"]).after(&text);
+    }
     let _ = jiyao_calendar::parse_iso(&text);
     let _ = jiyao_calendar::http_date(&text);
     if let Some(position) = Position::parse(&text) {

@@ -68,6 +68,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ),
     ("csv", &["jiyao-rolls"]),
     ("ed25519-dalek", &["jiyao-receipts"]),
+    ("ring", &["jiyao-serve"]),
     ("encoding_rs", &["jiyao-extract"]),
     ("lettre", &["jiyao-distribution"]),
     ("mail-parser", &["jiyao-distribution"]),

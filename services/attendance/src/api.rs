@@ -8,8 +8,7 @@ use jiyao_proto::attendance::v1::{self as api, Roll};
 use jiyao_proto::journal::v1::event::Kind;
 use jiyao_proto::server::attendance::v1::attendance_service_server::AttendanceService;
 use jiyao_serve::{
-    Answers, Caller, Followed, Late, Page, PageQuery, cursor_from, cursor_to, list_of, page_size, service,
-    wait_for,
+    Answers, Caller, Followed, Late, Page, cursor_from, cursor_to, list_of, page_size, service, wait_for,
 };
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
@@ -49,12 +48,12 @@ impl Api {
         let ledger = self.ledger.get()?;
         let scope = Scope::parse(&request.parent, "parent")?;
         let size = page_size(request.page_size)?;
-        let query = PageQuery::of(&["ListRolls", &request.parent]);
+        let query = caller.query(&["ListRolls", &request.parent])?;
         let after = query.after(&request.page_token)?;
         wait_for(ledger, Some(&self.followed), request.read_after.as_ref()).await?;
         let seen = |roll: &Roll| Ok(is_seen(roll, &caller.principal));
         let (page, sequence) = ledger.read(|view| Page::read(view, &list_of(&scope), &after, size, seen))?;
-        let next_page_token = page.next.map(|key| query.token(&key)).unwrap_or_default();
+        let next_page_token = query.token(page.next)?;
         Ok(api::ListRollsResponse { rolls: page.found, next_page_token, sequence })
     }
 }

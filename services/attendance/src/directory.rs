@@ -10,7 +10,7 @@ use jiyao_names::Organ;
 use jiyao_proto::attendance::v1::{self as api};
 use jiyao_proto::server::attendance::v1::directory_service_server::DirectoryService;
 use jiyao_rolls::{By, Directory, Entry, Table, Tenure, Unit};
-use jiyao_serve::{Asked, Caller, Page, PageQuery, cursor_to, page_size, service};
+use jiyao_serve::{Asked, Caller, Page, cursor_to, page_size, service};
 use prost::Message as _;
 
 use crate::api::Api;
@@ -190,12 +190,16 @@ impl DirectoryApi {
         }
     }
 
-    async fn list_units(&self, _: Caller, request: api::ListUnitsRequest) -> Result<api::ListUnitsResponse> {
+    async fn list_units(
+        &self,
+        caller: Caller,
+        request: api::ListUnitsRequest,
+    ) -> Result<api::ListUnitsResponse> {
         let organ = Organ::parse(&request.parent, "parent")?;
         let day = jiyao_wire::date_from(&request.as_of, "as_of")?;
         let size = page_size(request.page_size)?;
         let query =
-            PageQuery::of(&["ListUnits", &request.parent, &request.as_of, &request.class, &request.called]);
+            caller.query(&["ListUnits", &request.parent, &request.as_of, &request.class, &request.called])?;
         let after = String::from_utf8(query.after(&request.page_token)?).unwrap_or_default();
         let read = move |view: &Reading<'_>| {
             let generation = view.generation(&organ)?;
@@ -225,7 +229,7 @@ impl DirectoryApi {
             }
         };
         let (page, sequence) = self.0.ledger.read_much(read).await?;
-        let next_page_token = page.next.map(|key| query.token(&key)).unwrap_or_default();
+        let next_page_token = query.token(page.next)?;
         Ok(api::ListUnitsResponse { units: page.found, next_page_token, sequence })
     }
 
@@ -264,14 +268,19 @@ impl DirectoryApi {
 
     async fn list_tenures(
         &self,
-        _: Caller,
+        caller: Caller,
         request: api::ListTenuresRequest,
     ) -> Result<api::ListTenuresResponse> {
         let organ = Organ::parse(&request.parent, "parent")?;
         let day = jiyao_wire::date_from(&request.as_of, "as_of")?;
         let size = page_size(request.page_size)?;
-        let query =
-            PageQuery::of(&["ListTenures", &request.parent, &request.as_of, &request.person, &request.post]);
+        let query = caller.query(&[
+            "ListTenures",
+            &request.parent,
+            &request.as_of,
+            &request.person,
+            &request.post,
+        ])?;
         let after = String::from_utf8(query.after(&request.page_token)?).unwrap_or_default();
         let read = move |view: &Reading<'_>| {
             let generation = view.generation(&organ)?;
@@ -301,23 +310,23 @@ impl DirectoryApi {
             }
         };
         let (page, sequence) = self.0.ledger.read_much(read).await?;
-        let next_page_token = page.next.map(|key| query.token(&key)).unwrap_or_default();
+        let next_page_token = query.token(page.next)?;
         Ok(api::ListTenuresResponse { tenures: page.found, next_page_token, sequence })
     }
 
     async fn get_directory_change(
         &self,
-        _: Caller,
+        caller: Caller,
         request: api::GetDirectoryChangeRequest,
     ) -> Result<api::GetDirectoryChangeResponse> {
         let organ = Organ::parse(&request.parent, "parent")?;
         let ledger = self.0.ledger.get()?.clone();
-        let query = PageQuery::of(&["GetDirectoryChange", &request.parent, &request.version.to_string()]);
+        let query = caller.query(&["GetDirectoryChange", &request.parent, &request.version.to_string()])?;
         let page = query.after(&request.page_token)?.try_into().map_or(0, u32::from_be_bytes);
         let read = move || change(&ledger, &organ, request.version, page);
         let (mut answer, is_more) = tokio::task::spawn_blocking(read).await.map_err(Fault::internal)??;
         if is_more {
-            answer.next_page_token = query.token(&(page + 1).to_be_bytes());
+            answer.next_page_token = query.token(Some((page + 1).to_be_bytes()))?;
         }
         Ok(answer)
     }

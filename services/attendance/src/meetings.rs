@@ -8,9 +8,7 @@ use jiyao_proto::attendance::v1::{self as api};
 use jiyao_proto::journal::v1::Cursor;
 use jiyao_proto::server::attendance::v1::meetings_service_server::MeetingsService;
 use jiyao_rolls::{Meeting, MeetingAct, RatesOf, Seat, SeatAct, Stage, rates};
-use jiyao_serve::{
-    Asked, CLEARED, Caller, Page, PageQuery, Principal, Role, cursor_to, page_size, service, wait_for,
-};
+use jiyao_serve::{Asked, CLEARED, Caller, Page, Principal, Role, cursor_to, page_size, service, wait_for};
 use jiyao_wire::{Asks, instant_from};
 use prost::Message as _;
 
@@ -182,7 +180,7 @@ impl MeetingsApi {
     ) -> Result<api::ListMeetingsResponse> {
         let organ = Organ::parse(&request.parent, "parent")?;
         let size = page_size(request.page_size)?;
-        let query = PageQuery::of(&["ListMeetings", &request.parent]);
+        let query = caller.query(&["ListMeetings", &request.parent])?;
         let after = query.after(&request.page_token)?;
         let (page, sequence) = self.0.ledger.get()?.read(|view| {
             Page::of(view, &keys::by_day(&organ), &after, size, |name| {
@@ -196,7 +194,7 @@ impl MeetingsApi {
                 Ok(Some(meeting_for(&caller.principal, jiyao_wire::meeting_to(&meeting, &[]))))
             })
         })?;
-        let next_page_token = page.next.map(|key| query.token(&key)).unwrap_or_default();
+        let next_page_token = query.token(page.next)?;
         Ok(api::ListMeetingsResponse { meetings: page.found, next_page_token, sequence })
     }
 
@@ -240,7 +238,7 @@ impl MeetingsApi {
     ) -> Result<api::ListSeatsResponse> {
         let name = MeetingName::parse(&request.parent, "parent")?;
         let size = page_size(request.page_size)?;
-        let query = PageQuery::of(&["ListSeats", &request.parent]);
+        let query = caller.query(&["ListSeats", &request.parent])?;
         let after = query.after(&request.page_token)?;
         let principal = caller.principal.clone();
         let read = move |view: &Reading<'_>| {
@@ -254,7 +252,7 @@ impl MeetingsApi {
         let is_more = page.len() > size;
         page.truncate(size);
         let last = page.last().filter(|_| is_more);
-        let next_page_token = last.map(|(place, ..)| query.token(place)).unwrap_or_default();
+        let next_page_token = query.token(last.map(|(place, ..)| place))?;
         let seats = page.iter().map(|(_, name, seat)| seat_for(&caller.principal, name, seat)).collect();
         Ok(api::ListSeatsResponse { seats, next_page_token, sequence })
     }

@@ -9,7 +9,7 @@ use jiyao_proto::distribution::v1::{self as api, DistributionList};
 use jiyao_proto::journal::v1::Cursor;
 use jiyao_proto::server::distribution::v1::distribution_service_server::DistributionService;
 use jiyao_receipts::PublicKey;
-use jiyao_serve::{Caller, Followed, Late, Page, PageQuery, Workers, list_of, page_size, service, wait_for};
+use jiyao_serve::{Caller, Followed, Late, Page, Workers, list_of, page_size, service, wait_for};
 use prost::Message as _;
 use tokio_util::sync::CancellationToken;
 
@@ -66,7 +66,7 @@ impl Api {
     ) -> Result<api::ListDistributionListsResponse> {
         let scope = Scope::parse(&request.parent, "parent")?;
         let size = page_size(request.page_size)?;
-        let query = PageQuery::of(&["ListDistributionLists", &request.parent]);
+        let query = caller.query(&["ListDistributionLists", &request.parent])?;
         let after = query.after(&request.page_token)?;
         self.wait(request.read_after.as_ref()).await?;
         let read = move |view: &Reading<'_>| {
@@ -78,7 +78,7 @@ impl Api {
             Page::of(view, &list_of(&scope), &after, size, take)
         };
         let (page, sequence) = self.ledger.read_much(read).await?;
-        let next_page_token = page.next.map(|key| query.token(&key)).unwrap_or_default();
+        let next_page_token = query.token(page.next)?;
         Ok(api::ListDistributionListsResponse { lists: page.found, next_page_token, sequence })
     }
 }

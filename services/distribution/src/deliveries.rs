@@ -227,7 +227,7 @@ impl DeliveriesApi {
             })
         };
         let (page, sequence) = self.0.ledger.read_much(read).await?;
-        Ok((page.found, page.next.map(|key| query.token(&key)).unwrap_or_default(), sequence))
+        Ok((page.found, query.token(page.next)?, sequence))
     }
 
     async fn list_deliveries(
@@ -237,7 +237,7 @@ impl DeliveriesApi {
     ) -> Result<api::ListDeliveriesResponse> {
         let minutes = Minutes::parse(&request.parent, "parent")?;
         let flags = format!("{}{}", request.silent, request.state);
-        let query = PageQuery::of(&["ListDeliveries", &request.parent, &flags]);
+        let query = caller.query(&["ListDeliveries", &request.parent, &flags])?;
         self.wait(request.read_after.as_ref()).await?;
         self.0.ledger.get()?.read(|view| sight::check(view, &caller.principal, &minutes, "parent"))?;
         let prefix = if request.silent { keys::silent_of(&minutes) } else { keys::by_minutes(&minutes) };
@@ -283,11 +283,11 @@ impl DeliveriesApi {
 
     async fn list_silent(
         &self,
-        _: Caller,
+        caller: Caller,
         request: api::ListSilentRequest,
     ) -> Result<api::ListSilentResponse> {
         let organ = Organ::parse(&request.parent, "parent")?;
-        let query = PageQuery::of(&["ListSilent", &request.parent, &request.unreceived.to_string()]);
+        let query = caller.query(&["ListSilent", &request.parent, &request.unreceived.to_string()])?;
         let late = SystemClock.now().as_millisecond() - self.0.unreceived_after;
         let late = jiyao_calendar::Timestamp::from_millisecond(late).map_err(Fault::internal)?;
         let wanted = move |delivery: &jiyao_deliveries::Delivery| {
@@ -337,7 +337,7 @@ impl DeliveriesApi {
         let organ = Organ::parse(&request.parent, "parent")?;
         self.wait(request.read_after.as_ref()).await?;
         let ids = self.inbox_of(&caller, &organ, &request.unit)?;
-        let query = PageQuery::of(&["ListInbox", &request.parent, &request.unit]);
+        let query = caller.query(&["ListInbox", &request.parent, &request.unit])?;
         let (size, after) = (page_size(request.page_size)?, query.after(&request.page_token)?);
         let read = move |view: &Reading<'_>| {
             let mut all = Vec::new();
@@ -361,7 +361,7 @@ impl DeliveriesApi {
             Ok((deliveries, last))
         };
         let ((deliveries, next), sequence) = self.0.ledger.read_much(read).await?;
-        let next_page_token = next.map(|place| query.token(&place)).unwrap_or_default();
+        let next_page_token = query.token(next)?;
         Ok(api::ListInboxResponse { deliveries, next_page_token, sequence })
     }
 
@@ -404,7 +404,8 @@ impl DeliveriesApi {
         jiyao_wire::check_count(&request.requests, "requests")?;
         let signing = request.requests.into_iter().map(|one| {
             // Whoever repeats one of them alone repeats it.
-            let caller = Caller { method: SIGN_DELIVERY, ..caller.clone() };
+            let mut caller = caller.clone();
+            caller.method = SIGN_DELIVERY;
             async move {
                 match self.act(caller, one).await {
                     Ok((delivery, _)) => {
@@ -507,7 +508,7 @@ impl DeliveriesApi {
         request: api::ListCopiesRequest,
     ) -> Result<api::ListCopiesResponse> {
         let minutes = Minutes::parse(&request.minutes, "minutes")?;
-        let query = PageQuery::of(&["ListCopies", &request.minutes]);
+        let query = caller.query(&["ListCopies", &request.minutes])?;
         let (size, after) = (page_size(request.page_size)?, query.after(&request.page_token)?);
         let (page, _) = self.0.ledger.get()?.read(|view| {
             sight::check(view, &caller.principal, &minutes, "minutes")?;
@@ -515,7 +516,7 @@ impl DeliveriesApi {
                 Ok(Some(jiyao_wire::copy_to(&from_json(&copy)?)))
             })
         })?;
-        let next_page_token = page.next.map(|key| query.token(&key)).unwrap_or_default();
+        let next_page_token = query.token(page.next)?;
         Ok(api::ListCopiesResponse { copies: page.found, next_page_token })
     }
 

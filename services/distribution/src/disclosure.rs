@@ -12,7 +12,7 @@ use jiyao_proto::journal::v1::Cursor;
 use jiyao_proto::server::distribution::v1::disclosure_service_server::DisclosureService;
 use jiyao_proto::server::distribution::v1::public_service_server::PublicService;
 use jiyao_proto::stored::v1::Noted;
-use jiyao_serve::{Asked, Caller, Interest, Page, PageQuery, Wanted, cursor_to, page_size, service};
+use jiyao_serve::{Asked, Caller, Interest, Page, Wanted, cursor_to, page_size, service};
 use jiyao_wire::Asks;
 
 use crate::api::Api;
@@ -66,16 +66,16 @@ impl PublicApi {
 
     async fn list_published(
         &self,
-        _: Caller,
+        caller: Caller,
         request: api::ListPublishedRequest,
     ) -> Result<api::ListPublishedResponse> {
         let prefix = places(&request.parent)?;
-        let query = PageQuery::of(&["ListPublished", &request.parent]);
+        let query = caller.query(&["ListPublished", &request.parent])?;
         let (size, after) = (page_size(request.page_size)?, query.after(&request.page_token)?);
         let (page, _) = self.0.ledger.get()?.read(|view| {
             Page::of(view, &prefix, &after, size, |entry| Ok(Some(published_to(&from_json(&entry)?))))
         })?;
-        let next_page_token = page.next.map(|key| query.token(&key)).unwrap_or_default();
+        let next_page_token = query.token(page.next)?;
         Ok(api::ListPublishedResponse { published: page.found, next_page_token })
     }
 
@@ -98,12 +98,12 @@ impl PublicApi {
 
     async fn search_published(
         &self,
-        _: Caller,
+        caller: Caller,
         request: api::SearchPublishedRequest,
     ) -> Result<api::SearchPublishedResponse> {
         let prefix = places(&request.parent)?;
         let wanted = Wanted::of(&request.query)?;
-        let query = PageQuery::of(&["SearchPublished", &request.parent, wanted.as_str()]);
+        let query = caller.query(&["SearchPublished", &request.parent, wanted.as_str()])?;
         let (size, after) = (page_size(request.page_size)?, query.after(&request.page_token)?);
         let this = self.clone();
         let search = move |interest: &Interest| {
@@ -134,7 +134,7 @@ impl PublicApi {
             Ok::<_, Fault>((hits, next))
         };
         let (hits, next) = self.0.searches.have(search).await?;
-        let next_page_token = next.map(|key: Vec<u8>| query.token(&key)).unwrap_or_default();
+        let next_page_token = query.token(next)?;
         Ok(api::SearchPublishedResponse { hits, next_page_token })
     }
 }
@@ -214,7 +214,8 @@ impl DisclosureApi {
         if !request.standing.is_empty() && !STANDINGS.iter().any(|(_, name)| *name == request.standing) {
             return Err(Fault::invalid("standing", request.standing));
         }
-        let query = PageQuery::of(&["ListPublications", &request.parent, &request.standing, &request.as_of]);
+        let query =
+            caller.query(&["ListPublications", &request.parent, &request.standing, &request.as_of])?;
         let (size, after) = (page_size(request.page_size)?, query.after(&request.page_token)?);
         let this = self.clone();
         let read = move |view: &Reading<'_>| {
@@ -228,7 +229,7 @@ impl DisclosureApi {
             })
         };
         let (page, _) = self.api.ledger.read_much(read).await?;
-        let next_page_token = page.next.map(|key| query.token(&key)).unwrap_or_default();
+        let next_page_token = query.token(page.next)?;
         Ok(api::ListPublicationsResponse { publications: page.found, next_page_token })
     }
 
@@ -305,13 +306,13 @@ impl DisclosureApi {
 
     async fn list_disclosure_requests(
         &self,
-        _: Caller,
+        caller: Caller,
         request: api::ListDisclosureRequestsRequest,
     ) -> Result<api::ListDisclosureRequestsResponse> {
         let organ = Organ::parse(&request.parent, "parent")?;
         let today = self.day(&request.as_of)?;
         let late = request.late.to_string();
-        let query = PageQuery::of(&["ListDisclosureRequests", &request.parent, &late, &request.as_of]);
+        let query = caller.query(&["ListDisclosureRequests", &request.parent, &late, &request.as_of])?;
         let (size, after) = (page_size(request.page_size)?, query.after(&request.page_token)?);
         let (page, _) = self.api.ledger.get()?.read(|view| {
             Page::of(view, &keys::requests(&organ), &after, size, |kept| {
@@ -320,7 +321,7 @@ impl DisclosureApi {
                 Ok(is_wanted.then(|| api::DisclosureRequest { history: Vec::new(), ..shown }))
             })
         })?;
-        let next_page_token = page.next.map(|key| query.token(&key)).unwrap_or_default();
+        let next_page_token = query.token(page.next)?;
         Ok(api::ListDisclosureRequestsResponse { requests: page.found, next_page_token })
     }
 

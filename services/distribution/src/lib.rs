@@ -11,7 +11,6 @@ mod freezing;
 mod intake;
 mod keys;
 mod outbox;
-mod secrets;
 mod sight;
 mod webhook;
 
@@ -190,10 +189,12 @@ impl Program for Distribution {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let keys = config.follow.serve.folder().join("keys");
         let made = |name| {
-            secrets::key(&keys, name).map_err(|source| ServeError::Io { what: "read or make a key", source })
+            jiyao_serve::secret(&keys, name)
+                .map(|seed| jiyao_receipts::Key::from_seed(&seed))
+                .map_err(|source| ServeError::Io { what: "read or make a key", source })
         };
         let (receipts, calls) = (made("receipt.key")?, made("webhook.key")?);
-        let mail_key = secrets::secret(&keys, "mail.key")
+        let mail_key = jiyao_serve::secret(&keys, "mail.key")
             .map_err(|source| ServeError::Io { what: "read or make a key", source })?;
         let mailer = mailer.map(|mailer| mailer.with_key(mail_key));
         let holidays = Arc::new(holidays);

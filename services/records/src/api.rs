@@ -17,8 +17,8 @@ use jiyao_proto::server::records::v1::records_service_server::RecordsService;
 use jiyao_proto::stored::v1 as stored;
 use jiyao_reader::Words;
 use jiyao_serve::{
-    Answers, Asked, CLEARED, Caller, Interest, Late, Page, PageQuery, Principal, Wanted, Workers, answer,
-    cursor_from, cursor_to, list_of, page_size, places_of, receive, service, wait_for,
+    Answers, Asked, CLEARED, Caller, Interest, Late, Page, Principal, Wanted, Workers, answer, cursor_from,
+    cursor_to, list_of, page_size, places_of, receive, service, wait_for,
 };
 use jiyao_wire::{Mask, check_count};
 use prost::Message as _;
@@ -360,14 +360,14 @@ impl Api {
             jiyao_wire::date_from(date, field)?;
         }
         let year = request.year.to_string();
-        let query = PageQuery::of(&[
+        let query = caller.query(&[
             "ListMinutes",
             &request.parent,
             &year,
             &request.document_number,
             &request.date_from,
             &request.date_to,
-        ]);
+        ])?;
         let after = query.after(&request.page_token)?;
         wait_for(ledger, None, request.read_after.as_ref()).await?;
         // Who is cleared sees other minutes.
@@ -406,7 +406,7 @@ impl Api {
             let ledger = ledger.clone();
             tokio::task::spawn_blocking(move || ledger.read(read)).await.map_err(Fault::internal)??
         };
-        let next_page_token = page.next.map(|key| query.token(&key)).unwrap_or_default();
+        let next_page_token = query.token(page.next)?;
         let answer = stored::EncodedListMinutesResponse { minutes: page.found, next_page_token, sequence };
         self.pages.keep(sequence, question, &answer);
         Ok(answer)
@@ -418,7 +418,7 @@ impl Api {
         request: api::SearchMinutesRequest,
     ) -> Result<api::SearchMinutesResponse> {
         let (scope, wanted) = (Scope::parse(&request.parent, "parent")?, Wanted::of(&request.query)?);
-        let query = PageQuery::of(&["SearchMinutes", &request.parent, wanted.as_str()]);
+        let query = caller.query(&["SearchMinutes", &request.parent, wanted.as_str()])?;
         let after = query.after(&request.page_token)?;
         let ledger = self.ledger.get()?;
         let (page, _) = ledger.read(|view| {
@@ -447,7 +447,7 @@ impl Api {
             Ok(hits)
         };
         let hits = self.lanes.searches.have(look).await?;
-        let next_page_token = page.next.map(|key| query.token(&key)).unwrap_or_default();
+        let next_page_token = query.token(page.next)?;
         Ok(api::SearchMinutesResponse { hits, next_page_token })
     }
 
@@ -458,7 +458,7 @@ impl Api {
     ) -> Result<api::ListDecisionsResponse> {
         let ledger = self.ledger.get()?;
         let size = page_size(request.page_size)?;
-        let query = PageQuery::of(&["ListDecisions", &request.parent]);
+        let query = caller.query(&["ListDecisions", &request.parent])?;
         let after = query.after(&request.page_token)?;
         if request.parent.contains("/minutes/") {
             let name = Minutes::parse(&request.parent, "parent")?;
@@ -483,7 +483,7 @@ impl Api {
             }
             Ok((found, page.next))
         })?;
-        let next_page_token = next.map(|key| query.token(&key)).unwrap_or_default();
+        let next_page_token = query.token(next)?;
         Ok(api::ListDecisionsResponse { decisions, next_page_token, sequence })
     }
 
@@ -530,11 +530,11 @@ impl Api {
 
     async fn list_organs(
         &self,
-        _: Caller,
+        caller: Caller,
         request: api::ListOrgansRequest,
     ) -> Result<api::ListOrgansResponse> {
         let size = page_size(request.page_size)?;
-        let query = PageQuery::of(&["ListOrgans", &request.called]);
+        let query = caller.query(&["ListOrgans", &request.called])?;
         let after = query.after(&request.page_token)?;
         let (page, _) = self.ledger.get()?.read(|view| {
             if request.called.is_empty() {
@@ -545,7 +545,7 @@ impl Api {
             let organ = view.organ(&Organ::parse(&name, "name")?, "name")?;
             Ok(Page { found: vec![organ], next: None })
         })?;
-        let next_page_token = page.next.map(|key| query.token(&key)).unwrap_or_default();
+        let next_page_token = query.token(page.next)?;
         Ok(api::ListOrgansResponse { organs: page.found, next_page_token })
     }
 

@@ -14,8 +14,8 @@ use jiyao_proto::journal::v1::event::Kind;
 use jiyao_proto::records::v1::{self as api, get_board_request::By};
 use jiyao_proto::server::records::v1::matters_service_server::MattersService;
 use jiyao_serve::{
-    Answers, Asked, Caller, Late, Page, PageQuery, Principal, cursor_from, cursor_to, list_of, page_size,
-    service, wait_for,
+    Answers, Asked, Caller, Late, Page, Principal, cursor_from, cursor_to, list_of, page_size, service,
+    wait_for,
 };
 use jiyao_wire::{Asks, check_count, light_up, required_date};
 use prost::Message as _;
@@ -109,12 +109,13 @@ fn paragraphs(minutes: &api::Minutes, text: &str) -> BTreeMap<Place, String> {
 }
 
 /// The place that a page token of decisions names; the first for an empty one.
-fn place_of(token: &str) -> Result<Place> {
-    if token.is_empty() {
+fn place_of(place: &[u8]) -> Result<Place> {
+    if place.is_empty() {
         return Ok((0, 0));
     }
+    let place = std::str::from_utf8(place).unwrap_or_default();
     let place =
-        token.split_once('/').and_then(|(item, index)| Some((item.parse().ok()?, index.parse().ok()?)));
+        place.split_once('/').and_then(|(item, index)| Some((item.parse().ok()?, index.parse().ok()?)));
     place.ok_or_else(|| Fault::new(Reason::PageTokenInvalid).at("page_token"))
 }
 
@@ -229,13 +230,16 @@ impl MattersApi {
         let paragraphs = tokio::task::spawn_blocking(move || paragraphs(&minutes, &text))
             .await
             .map_err(Fault::internal)?;
-        let from = place_of(&request.page_token)?;
+        let query = caller.query(&["PickMatters", &name.to_string()])?;
+        let from = place_of(&query.after(&request.page_token)?)?;
         let command = FollowUp::Pick(AskPick { minutes: name, paragraphs, from });
         let committed = self.ledger.submit(&caller, asked, Command::FollowUp(command)).await?;
         let mut response =
             api::PickMattersResponse::decode(committed.answer.as_slice()).map_err(Fault::internal)?;
         let stubs: Vec<Vec<u8>> = response.matters.iter().map(prost::Message::encode_to_vec).collect();
         response.matters = self.made(&stubs, &committed).await?;
+        let next = Some(response.next_page_token).filter(|next| !next.is_empty());
+        response.next_page_token = query.token(next)?;
         response.position = Some(cursor_to(&committed.cursor));
         Ok(response)
     }
@@ -304,7 +308,7 @@ impl MattersApi {
     ) -> Result<api::ListMattersResponse> {
         let size = page_size(request.page_size)?;
         let flags = format!("{}{}", request.state, request.overdue);
-        let query = PageQuery::of(&["ListMatters", &request.parent, &request.lead, &flags, &request.as_of]);
+        let query = caller.query(&["ListMatters", &request.parent, &request.lead, &flags, &request.as_of])?;
         let after = query.after(&request.page_token)?;
         wait_for(self.ledger.get()?, None, request.read_after.as_ref()).await?;
         let read = move |view: &Reading<'_>| {
@@ -336,7 +340,7 @@ impl MattersApi {
             Page::of_rows(view.scan(&prefix, &after).map(row).take_while(goes_on), size, take)
         };
         let (page, sequence) = self.ledger.read_much(read).await?;
-        let next_page_token = page.next.map(|key| query.token(&key)).unwrap_or_default();
+        let next_page_token = query.token(page.next)?;
         Ok(api::ListMattersResponse { matters: page.found, next_page_token, sequence })
     }
 

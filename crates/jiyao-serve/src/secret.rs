@@ -1,22 +1,12 @@
-//! The keys of this service: made at the first start, readable by its own user alone.
+//! Secret keys of a service: made at the first start, readable by its own user alone.
 
 use std::path::Path;
-
-use jiyao_receipts::Key;
-
-/// The signing key in a file of a folder, made where it is not there.
-///
-/// # Errors
-/// As [`secret`].
-pub(crate) fn key(folder: &Path, name: &str) -> std::io::Result<Key> {
-    secret(folder, name).map(|seed| Key::from_seed(&seed))
-}
 
 /// 32 secret bytes in a file of a folder, made where it is not there.
 ///
 /// # Errors
 /// A file that cannot be read or made, or that holds something else: it is never replaced.
-pub(crate) fn secret(folder: &Path, name: &str) -> std::io::Result<[u8; 32]> {
+pub fn secret(folder: &Path, name: &str) -> std::io::Result<[u8; 32]> {
     let path = folder.join(name);
     match std::fs::read_to_string(&path) {
         Ok(text) => jiyao_names::unhex(text.trim()).ok_or_else(|| {
@@ -42,12 +32,12 @@ mod tests {
     #[test]
     fn a_key_is_made_once_for_its_owner_alone_and_never_replaced() {
         let folder = tempfile::tempdir().unwrap();
-        let made = key(folder.path(), "receipt.key").unwrap();
-        assert_eq!(key(folder.path(), "receipt.key").unwrap().public(), made.public());
+        let made = secret(folder.path(), "receipt.key").unwrap();
+        assert_eq!(secret(folder.path(), "receipt.key").unwrap(), made);
         let path = folder.path().join("receipt.key");
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         std::fs::write(&path, "no key").unwrap();
-        assert!(key(folder.path(), "receipt.key").is_err());
+        assert!(secret(folder.path(), "receipt.key").is_err());
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "no key");
     }
 }
