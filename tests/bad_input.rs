@@ -296,7 +296,7 @@ async fn cursors_of_another_journal_or_of_a_future() -> Result<()> {
     bench.services.stop().await
 }
 
-/// Whoever sends a form that is wrong in many places hears of all of them, and of what each must look like.
+/// A form that is wrong in many places is refused with all of them, and with what each must look like.
 #[tokio::test]
 async fn every_field_that_is_wrong_is_refused_at_once() -> Result<()> {
     use jiyao_client::messages::records::{CreateMatterRequest, Milestone, ReviewMinutesRequest};

@@ -61,7 +61,7 @@ async fn any_method_is_called_by_its_message() -> Result<()> {
         );
     }
     services.stop().await?;
-    // What does not answer is asked again for as long as the call may take.
+    // A service that does not answer is asked again for as long as the call may take.
     let late =
         client.call(ListOrgansRequest::default()).within(Duration::from_millis(200)).await.unwrap_err();
     assert!(late.is_unavailable(), "{late}");

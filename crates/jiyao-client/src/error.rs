@@ -24,8 +24,8 @@ pub enum ErrorKind {
     Failed,
 }
 
-/// What went wrong, where, and why. `Display` gives all of it; so does `Debug`, for that is what a `main` that ends with it
-/// prints.
+/// The failure of a call: why, where, and what to do. `Display` gives all of it; so does `Debug`, for a `main` that ends
+/// with it prints that.
 pub struct Error(Box<Inner>);
 
 struct Inner {

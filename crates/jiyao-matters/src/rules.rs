@@ -148,8 +148,7 @@ impl Rules {
         holidays.after(from, self.feedback_days).ok()
     }
 
-    /// What is to be looked at on a day. `is_lead_known`: whether somebody who can act is called like the lead, as far as
-    /// anybody can tell.
+    /// Findings of a day. `is_lead_known`: whether somebody who can act is called like the lead, as far as anybody can tell.
     #[must_use]
     pub fn findings(
         &self,

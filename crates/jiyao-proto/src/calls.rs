@@ -11,7 +11,7 @@ use crate::journal::v1::Cursor;
 
 /// The request of a call with one answer.
 pub trait Call: prost::Message + Clone + Default + 'static {
-    /// What it is answered with.
+    /// The answer.
     type Answer: prost::Message + Default + 'static;
     /// The method that it asks.
     const METHOD: &'static Method;

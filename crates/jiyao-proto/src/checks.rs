@@ -1,5 +1,5 @@
-//! What requests are checked for. Each request says by generated code which of its fields must be there and what they must
-//! look like; what a form is stands elsewhere.
+//! The contract of checks: each request says by generated code which of its fields must be there and what they must look
+//! like; the forms themselves stand elsewhere.
 
 pub use crate::generated_checks::Resource;
 

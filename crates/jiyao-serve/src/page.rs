@@ -29,7 +29,7 @@ pub fn page_size(asked: i32) -> Result<usize> {
 /// The key of a service's page tokens: whoever has a token sees nothing of what lies in it, and can make no other.
 pub struct Seal {
     key: LessSafeKey,
-    /// Of nonces: the same place of the same query has the same token, so nothing random is needed.
+    /// The key of nonces: the same place of the same query has the same token, so nothing random is needed.
     nonces: hmac::Key,
 }
 

@@ -161,7 +161,7 @@ pub struct Server {
     rights: HashMap<&'static str, &'static [Role]>,
     services: Vec<&'static str>,
     pub(crate) followings: Followings,
-    /// Of page tokens: its key lies in the data directory.
+    /// The seal of page tokens, whose key lies in the data directory.
     pub(crate) seal: Late<Arc<Seal>>,
 }
 

@@ -16,7 +16,7 @@ pub fn check(request: &impl Checked) -> Result<()> {
     found.fault.map_or(Ok(()), Err)
 }
 
-/// What is wrong so far.
+/// The faults so far.
 #[derive(Default)]
 struct Found {
     /// The messages that the one looked at is in.

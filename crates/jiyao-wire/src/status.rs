@@ -10,7 +10,7 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 const LONGEST_VALUE: usize = 200;
 const LONGEST_PATH: usize = 60;
 const MOST_FIELDS: usize = 20;
-/// Of several faults of one request the first are said in full.
+/// The first faults of one request are said in full.
 const MOST_SAID: usize = 5;
 
 fn cut(text: &str, most: usize) -> String {

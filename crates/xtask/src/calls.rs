@@ -1,4 +1,4 @@
-//! What a client needs to make a call out of a request, for every method.
+//! The traits by which a client makes a call out of a request, for every method.
 
 use std::fmt::Write as _;
 
@@ -61,7 +61,7 @@ pub(crate) fn calls(pool: &DescriptorPool) -> Result<String> {
                     )?;
                 }
             }
-            // What goes up in pieces is no single request.
+            // A stream of pieces is no single request.
             (true, _) => continue,
         }
         let package = request.package_name();

@@ -21,11 +21,11 @@ struct Options {
     form: ExtensionDescriptor,
 }
 
-/// What a field says of itself.
+/// The options of a field.
 #[derive(Default)]
 struct Said {
     is_required: bool,
-    /// Of which kind the thing is that it names; `*`: of several.
+    /// The kind of the thing that it names; `*`: of several.
     names: Option<String>,
     /// It names whose things are meant: one organ, or all.
     is_scope: bool,
@@ -167,7 +167,7 @@ fn check_of(field: &FieldDescriptor, said: &Said, kinds: &[(String, String)]) ->
     })
 }
 
-/// How it shows that a field is not there, and what looks at it where it is.
+/// The condition under which a field is not there, and the line that looks at it where it is.
 fn forms(
     field: &FieldDescriptor,
     value: &str,

@@ -584,7 +584,7 @@ impl Api {
     }
 }
 
-/// What an organ is to be called, and its time zone.
+/// The names that an organ is to have, and its time zone.
 fn called(organ: Option<api::Organ>) -> Result<api::Organ> {
     let api::Organ { display_name, aliases, time_zone, .. } =
         organ.ok_or_else(|| Fault::required("organ"))?;

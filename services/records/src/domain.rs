@@ -242,7 +242,7 @@ fn create_organ(
     Ok(Decided { events: vec![happened], answer: answer.encode_to_vec() })
 }
 
-/// What an organ is called.
+/// All names of an organ.
 fn names_of(organ: &api::Organ) -> impl Iterator<Item = &String> {
     std::iter::once(&organ.display_name).chain(&organ.aliases)
 }

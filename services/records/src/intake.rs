@@ -56,7 +56,7 @@ pub(crate) enum Settled {
 }
 
 impl Settled {
-    /// How many things it brings.
+    /// Things that it brings.
     fn size(&self) -> usize {
         match self {
             Self::Directory { names, holders, .. } => names.len() + holders.len(),

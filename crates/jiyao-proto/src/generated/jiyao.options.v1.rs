@@ -34,8 +34,8 @@ pub struct Method {
     /// The least that a caller must have.
     #[prost(enumeration = "Least", tag = "4")]
     pub least: i32,
-    /// Of a stream that is gone on with after a break: the request's field for the place to go on after, and the field of its
-    /// answers that names that place.
+    /// The fields by which a stream is gone on with after a break: that of the request for the place to go on after, and that
+    /// of the answers which names the place.
     #[prost(string, repeated, tag = "5")]
     pub resume: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }

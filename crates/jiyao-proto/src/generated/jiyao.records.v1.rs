@@ -1387,7 +1387,7 @@ pub struct UpdateOrganRequest {
     /// `organs/{organ}`.
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
-    /// What it is called from now on, whole: an alias that is left out is given up, no time zone is the default. Its `name`,
+    /// The names from now on, whole: an alias that is left out is given up, no time zone is the default. Its `name`,
     /// `create_time` and `version` count for nothing.
     #[prost(message, optional, tag = "2")]
     pub organ: ::core::option::Option<Organ>,
