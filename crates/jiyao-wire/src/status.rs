@@ -10,8 +10,9 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 const LONGEST_VALUE: usize = 200;
 const LONGEST_PATH: usize = 60;
 const MOST_FIELDS: usize = 20;
-/// The first faults of one request are said in full.
+/// The first faults of one request are said in full, with shorter values where there are several.
 const MOST_SAID: usize = 5;
+const LONGEST_OF_SEVERAL: usize = 40;
 
 fn cut(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
@@ -46,8 +47,13 @@ pub fn to_status(fault: &Fault, lang: Lang) -> Status {
     let reason = fault.reason();
     let mut details = ErrorDetails::new();
     let owned: HashMap<String, String> =
-        metadata(fault).into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        metadata(fault, LONGEST_VALUE).into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
     details.set_error_info(reason.as_str(), DOMAIN, owned);
+    let longest = if fault.violations().nth(1).is_some() { LONGEST_OF_SEVERAL } else { LONGEST_VALUE };
+    let said = |violation: &Fault, lang| {
+        let values = metadata(violation, longest);
+        say_fault(lang, violation.reason().as_str(), values.iter().map(|(key, value)| (*key, value.as_str())))
+    };
     let fields = fault.violations().enumerate().flat_map(|(nth, violation)| {
         let fields = violation.fields().iter().enumerate();
         fields.map(move |(at, field)| (violation, at == 0 && nth < MOST_SAID, field))
@@ -64,13 +70,8 @@ pub fn to_status(fault: &Fault, lang: Lang) -> Status {
     Status::with_error_details(code(reason.kind()), in_lang(Lang::En), details)
 }
 
-fn metadata(fault: &Fault) -> BTreeMap<&str, String> {
-    fault.metadata().iter().map(|(key, value)| (*key, cut(value, LONGEST_VALUE))).collect()
-}
-
-fn said(fault: &Fault, lang: Lang) -> String {
-    let values = metadata(fault);
-    say_fault(lang, fault.reason().as_str(), values.iter().map(|(key, value)| (*key, value.as_str())))
+fn metadata(fault: &Fault, longest: usize) -> BTreeMap<&str, String> {
+    fault.metadata().iter().map(|(key, value)| (*key, cut(value, longest))).collect()
 }
 
 /// What a status says to those who received it.
@@ -126,6 +127,12 @@ mod tests {
             fault.at(format!("table[{line}].{long}"))
         });
         let status = to_status(&fault.with("first", &long), Lang::Zh);
+        let size = status.details().len() * 4 / 3 + status.message().len() * 3;
+        assert!(size < 12_000, "{size}");
+        assert_eq!(from_status(&status).fields.len(), MOST_FIELDS);
+        let wrong = |n: usize| Fault::malformed(&format!("milestones[{n}].due"), &long, "YYYY-MM-DD");
+        let many = (1..100).fold(wrong(0), |fault, n| fault.and(wrong(n)));
+        let status = to_status(&many, Lang::Zh);
         let size = status.details().len() * 4 / 3 + status.message().len() * 3;
         assert!(size < 12_000, "{size}");
         assert_eq!(from_status(&status).fields.len(), MOST_FIELDS);

@@ -37,12 +37,17 @@ fn shown(
         let directory = view.part(&name.organ, &meeting.looked_up(&rules))?;
         findings.extend(meeting.member_changes(&seats, &directory));
     }
-    findings.extend(twins(view, name, meeting)?.into_iter().map(|twin| ("MEETING_TWICE", twin)));
+    findings.extend(twins(view, principal, name, meeting)?.into_iter().map(|twin| ("MEETING_TWICE", twin)));
     Ok(meeting_for(principal, jiyao_wire::meeting_to(meeting, &findings)))
 }
 
-/// Meetings of the same kind, day and title: one may have been planned twice.
-fn twins(view: &Reading<'_>, name: &MeetingName, meeting: &Meeting) -> Result<Vec<String>> {
+/// Meetings of the same kind, day and title that somebody may see: one may have been planned twice.
+fn twins(
+    view: &Reading<'_>,
+    principal: &Principal,
+    name: &MeetingName,
+    meeting: &Meeting,
+) -> Result<Vec<String>> {
     let mut found = Vec::new();
     for pair in view.scan(&keys::on_day(&name.organ, &meeting.date.to_string()), &[]).take(MOST_OF_A_DAY) {
         let other = String::from_utf8(pair?.1).map_err(Fault::internal)?;
@@ -50,7 +55,8 @@ fn twins(view: &Reading<'_>, name: &MeetingName, meeting: &Meeting) -> Result<Ve
             continue;
         }
         let of_day = view.meeting(&MeetingName::parse(&other, "name")?, "name")?;
-        if (&of_day.kind, &of_day.title) == (&meeting.kind, &meeting.title) {
+        let is_twin = (&of_day.kind, &of_day.title) == (&meeting.kind, &meeting.title);
+        if is_twin && view.sees_meeting(principal, &of_day)? {
             found.push(other);
         }
     }
