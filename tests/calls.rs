@@ -8,8 +8,8 @@ use jiyao_client::messages::attendance::ListUnitsRequest;
 use jiyao_client::messages::journal::FollowRequest;
 use jiyao_client::messages::operations::GetStatusRequest;
 use jiyao_client::messages::records::{
-    CreateOrganRequest, GetMinutesRequest, GetOrganRequest, ImportMinutesRequest, ListOrgansRequest, Organ,
-    Source, UpdateOrganRequest, WatchMinutesRequest, source,
+    CreateOrganRequest, GetMinutesRequest, GetMinutesTextRequest, GetOrganRequest, ImportMinutesRequest,
+    ListOrgansRequest, Organ, Source, UpdateOrganRequest, WatchMinutesRequest, source,
 };
 use jiyao_client::{ErrorKind, Lang, Service};
 use jiyao_fault::Reason;
@@ -193,6 +193,22 @@ async fn lists_streams_and_uploads_are_called_too() -> Result<()> {
     let told = later.try_filter_map(async |answer| Ok(answer.changes.into_iter().next()));
     let told = Box::pin(told).next().await.transpose()?.and_then(|change| change.minutes);
     assert_eq!(told.unwrap_or_default().name, second.name);
+    // A text comes in pieces and ends.
+    let text = GetMinutesTextRequest { name: first.name.clone(), extracted: false };
+    let pieces: Vec<_> = client.stream_at(Service::Records, text.clone()).await?.try_collect().await?;
+    assert_eq!(pieces.iter().map(|piece| piece.chunk.len()).sum::<usize>(), large.len());
+    let nobody = GetMinutesTextRequest { name: first.name.replace("o-1", "o-2"), ..text };
+    let refused = match client.stream_at(Service::Records, nobody).await {
+        Ok(pieces) => pieces.try_collect::<Vec<_>>().await.unwrap_err(),
+        Err(refused) => refused,
+    };
+    assert_eq!(refused.reason(), Some(Reason::MinutesNotFound));
+    // A watch that was refused is refused again, and does not end the program.
+    let foreign = jiyao_client::Position::parse(&format!("{}@1:{}", Uuid::new_v4(), "0".repeat(64)));
+    let mut refused = client.watch_minutes("organs/-", foreign);
+    for _ in 0..3 {
+        assert_eq!(refused.next().await.unwrap_err().reason(), Some(Reason::CursorForeign));
+    }
     let mut journal = client.watch_at(Service::Records, FollowRequest::default());
     assert!(!journal.next().await?.events.is_empty());
     services.stop().await

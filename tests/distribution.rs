@@ -411,13 +411,21 @@ async fn req_41_42_returns_reminders_silence_and_resending() -> Result<()> {
         .sign_deliveries(&[
             batch(of(&deliveries, "市审计局"), &finance_s.sha256),
             batch(finance_s, &"00".repeat(32)),
+            batch(finance_s, &finance_s.sha256.to_uppercase()),
+            batch(finance_s, ""),
             batch(finance_s, &finance_s.sha256),
         ])
         .await?;
     let outcomes: Vec<_> = outcomes.into_iter().map(|one| one.map(|delivery| delivery.state)).collect();
     assert_eq!(
         outcomes,
-        [Err("UNIT_FOREIGN".into()), Err("HASH_MISMATCH".into()), Ok(DeliveryState::Signed)]
+        [
+            Err("UNIT_FOREIGN".into()),
+            Err("HASH_MISMATCH".into()),
+            Err("FIELD_INVALID".into()),
+            Err("FIELD_REQUIRED".into()),
+            Ok(DeliveryState::Signed)
+        ]
     );
     house.services.stop().await
 }

@@ -51,6 +51,23 @@ impl Client {
         Watching { connection, request, stream: None, pause: Duration::ZERO }
     }
 
+    /// A stream that ends by itself, such as a backup or a text in pieces, from a service that is named. What was sent when it
+    /// breaks off is not all: nothing is repeated.
+    ///
+    /// # Errors
+    /// A refusal; later ones are in the stream.
+    pub async fn stream_at<Q: calls::Watch>(
+        &self,
+        service: Service,
+        request: Q,
+    ) -> Result<impl Stream<Item = Result<Q::Item, Error>> + Send, Error> {
+        let connection = self.of_service(service).clone();
+        let asked = connection.request(request, None);
+        let opened = calls::watch(connection.channel(), asked, RESPONSE_LIMIT).await;
+        let failed = move |status: Status| connection.failed(name_of(Q::METHOD), &status);
+        Ok(opened.map_err(&failed)?.into_inner().map(move |item| item.map_err(&failed)))
+    }
+
     /// The pages of a list, from the one that the request names to the last. Each is asked for when it is wanted; a page may
     /// be empty.
     pub fn pages<Q: Paged + Homed>(&self, request: Q) -> impl Stream<Item = Result<Q::Answer, Error>> + Send {
@@ -109,13 +126,12 @@ impl<Q: Resumes> Watching<Q> {
         }
     }
 
-    /// The same as a stream, which ends with its first error.
+    /// The same as a stream without an end. After an error it begins anew where it was, so whoever goes on asking waits
+    /// between.
     pub fn into_stream(self) -> impl Stream<Item = Result<Q::Item, Error>> + Send {
-        stream::unfold(Some(self), async |watching| {
-            let mut watching = watching?;
+        stream::unfold(self, async |mut watching| {
             let next = watching.next().await;
-            let goes_on = next.is_ok();
-            Some((next, goes_on.then_some(watching)))
+            Some((next, watching))
         })
     }
 
@@ -147,9 +163,10 @@ impl<T> Watch<T> {
     /// The next changes, or a checkpoint without any. Cancel-safe: what was not given out comes again.
     ///
     /// # Errors
-    /// `CURSOR_FOREIGN`, `JOURNAL_FORKED`, and what else is not UNAVAILABLE; after an error nothing more comes.
+    /// `CURSOR_FOREIGN`, `JOURNAL_FORKED`, and what else is not UNAVAILABLE. The next one after an error begins anew where
+    /// it was.
     pub async fn next(&mut self) -> Result<Watched<T>, Error> {
-        let ended = || Error::settings("watch", "the watch has ended with an error");
+        let ended = || Error::malformed("watch", "", "a stream without an end has ended");
         self.0.next().await.unwrap_or_else(|| Err(ended()))
     }
 }

@@ -148,7 +148,7 @@ impl Rules {
         holidays.after(from, self.feedback_days).ok()
     }
 
-    /// Findings of a day. `is_lead_known`: whether somebody who can act is called like the lead, as far as anybody can tell.
+    /// Findings of a day. `is_lead_known`: whether the directory has, or had, a unit that is called like the lead.
     #[must_use]
     pub fn findings(
         &self,

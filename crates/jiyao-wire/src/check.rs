@@ -16,12 +16,16 @@ pub fn check(request: &impl Checked) -> Result<()> {
     found.fault.map_or(Ok(()), Err)
 }
 
+/// Most faults that are looked for: a status names no more, and a request may have half a million.
+const MOST: usize = 20;
+
 /// The faults so far.
 #[derive(Default)]
 struct Found {
     /// The messages that the one looked at is in.
     within: Vec<(&'static str, Option<usize>)>,
     fault: Option<Fault>,
+    count: usize,
 }
 
 impl Found {
@@ -34,33 +38,35 @@ impl Found {
         parts.map(part).collect::<Vec<_>>().join(".")
     }
 
-    fn add(&mut self, fault: Fault) {
+    /// Notes a fault of a field, at its place where the field has many.
+    fn add(&mut self, (field, at): (&'static str, Option<usize>), fault: impl FnOnce(&str) -> Fault) {
+        if self.count == MOST {
+            return;
+        }
+        let fault = fault(&self.path(field, at));
         self.fault = Some(match self.fault.take() {
             Some(first) => first.and(fault),
             None => fault,
         });
-    }
-
-    fn malformed(&mut self, field: &'static str, value: impl std::fmt::Display, form: &str) {
-        self.add(Fault::malformed(&self.path(field, None), value, form));
+        self.count += 1;
     }
 
     /// Notes what somebody else who looked at a field says.
     fn parsed<T>(&mut self, field: &'static str, parsed: impl FnOnce(&str) -> Result<T>) {
+        if self.count == MOST {
+            return;
+        }
         // Most names are right, and their paths are not needed.
-        if self.within.is_empty() {
-            if let Err(fault) = parsed(field) {
-                self.add(fault);
-            }
-        } else if let Err(fault) = parsed(&self.path(field, None)) {
-            self.add(fault);
+        let parsed = if self.within.is_empty() { parsed(field) } else { parsed(&self.path(field, None)) };
+        if let Err(fault) = parsed {
+            self.add((field, None), |_| fault);
         }
     }
 }
 
 impl Checks for Found {
     fn missing(&mut self, field: &'static str) {
-        self.add(Fault::required(&self.path(field, None)));
+        self.add((field, None), Fault::required);
     }
 
     fn name(&mut self, field: &'static str, value: &str, of: Resource) {
@@ -89,53 +95,56 @@ impl Checks for Found {
 
     fn sha256(&mut self, field: &'static str, value: &str) {
         if names::unhex(value).is_none() {
-            self.malformed(field, value, "64 × [0-9a-f]");
+            self.add((field, None), |path| Fault::malformed(path, value, "64 × [0-9a-f]"));
         }
     }
 
     fn uuid(&mut self, field: &'static str, value: &str) {
         if Uuid::try_parse(value).is_err() {
-            self.malformed(field, value, "018f2f6e-7c1c-7aaa-8bbb-0123456789ab");
+            let form = "018f2f6e-7c1c-7aaa-8bbb-0123456789ab";
+            self.add((field, None), |path| Fault::malformed(path, value, form));
         }
     }
 
     fn longest(&mut self, field: &'static str, value: &str, most: usize) {
         if value.len() > most {
-            let path = self.path(field, None);
-            self.add(Fault::invalid(&path, format!("{} bytes, more than {most}", value.len())));
+            let said = format!("{} bytes, more than {most}", value.len());
+            self.add((field, None), |path| Fault::invalid(path, said));
         }
     }
 
     fn bytes(&mut self, field: &'static str, value: &[u8], wanted: usize) {
         if value.len() != wanted {
-            let path = self.path(field, None);
-            self.add(Fault::invalid(&path, format!("{} bytes, not {wanted}", value.len())));
+            let said = format!("{} bytes, not {wanted}", value.len());
+            self.add((field, None), |path| Fault::invalid(path, said));
         }
     }
 
     fn instant(&mut self, field: &'static str, value: &prost_types::Timestamp) {
         if Timestamp::new(value.seconds, value.nanos).is_err() {
-            let path = self.path(field, None);
-            self.add(Fault::invalid(&path, format!("{}.{:09}", value.seconds, value.nanos)));
+            let said = format!("{}.{:09}", value.seconds, value.nanos);
+            self.add((field, None), |path| Fault::invalid(path, said));
         }
     }
 
     fn size(&mut self, field: &'static str, value: i32) {
         if value < 0 {
-            self.add(Fault::invalid(&self.path(field, None), value));
+            self.add((field, None), |path| Fault::invalid(path, value));
         }
     }
 
     fn known(&mut self, field: &'static str, at: Option<usize>, is_known: bool, value: i32) {
         if !is_known {
-            self.add(Fault::invalid(&self.path(field, at), value));
+            self.add((field, at), |path| Fault::invalid(path, value));
         }
     }
 
     fn within(&mut self, field: &'static str, at: Option<usize>, message: &dyn Checked) {
-        self.within.push((field, at));
-        message.check(self);
-        self.within.pop();
+        if self.count < MOST {
+            self.within.push((field, at));
+            message.check(self);
+            self.within.pop();
+        }
     }
 }
 
@@ -186,6 +195,14 @@ mod tests {
             is(FieldInvalid, "request_id"),
         ];
         assert_eq!(found(&request), expected);
+    }
+
+    #[test]
+    fn a_request_that_is_wrong_half_a_million_times_is_refused_for_some() {
+        let seats = vec![attendance::Item::default(); 500_000];
+        let request = attendance::SetAgendaRequest { items: seats, ..Default::default() };
+        let said = found(&request);
+        assert_eq!((said.len(), said[1].1.as_str()), (MOST, "items[0].title"));
     }
 
     #[test]

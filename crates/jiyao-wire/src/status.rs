@@ -70,8 +70,14 @@ pub fn to_status(fault: &Fault, lang: Lang) -> Status {
     Status::with_error_details(code(reason.kind()), in_lang(Lang::En), details)
 }
 
+/// Particulars; what somebody sent is cut shorter than the rest.
 fn metadata(fault: &Fault, longest: usize) -> BTreeMap<&str, String> {
-    fault.metadata().iter().map(|(key, value)| (*key, cut(value, longest))).collect()
+    let most = |key: &str| match key {
+        "value" => longest,
+        "field" => longest.max(LONGEST_PATH),
+        _ => LONGEST_VALUE,
+    };
+    fault.metadata().iter().map(|(key, value)| (*key, cut(value, most(key)))).collect()
 }
 
 /// What a status says to those who received it.

@@ -39,7 +39,9 @@ pub(crate) fn calls(pool: &DescriptorPool) -> Result<String> {
                     "\nimpl Call for {asked} {{\n    type Answer = {answered};\n{of_method}\n    \
                      fn request_id(&mut self) -> Option<&mut String> {{\n        {id}\n    }}\n}}\n"
                 )?;
+                // An act in pages is another call for each.
                 if request.get_field_by_name("page_token").is_some()
+                    && request.get_field_by_name("request_id").is_none()
                     && answer.get_field_by_name("next_page_token").is_some()
                 {
                     write!(

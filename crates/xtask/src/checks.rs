@@ -34,6 +34,8 @@ struct Said {
     is_uuid: bool,
     longest: u32,
     bytes: u32,
+    /// Its messages are checked by who takes them.
+    is_apart: bool,
 }
 
 /// The kinds of things that have names, and the check of every message that a request may hold, as code.
@@ -133,7 +135,7 @@ fn said(field: &FieldDescriptor, options: &Options) -> Result<Said> {
             |name: &str| form.get_field_by_name(name).and_then(|value| value.as_bool()).unwrap_or(false);
         let number = |name: &str| form.get_field_by_name(name).and_then(|value| value.as_u32()).unwrap_or(0);
         (said.is_date, said.is_sha256, said.is_uuid) = (flag("date"), flag("sha256"), flag("uuid"));
-        (said.longest, said.bytes) = (number("longest"), number("bytes"));
+        (said.longest, said.bytes, said.is_apart) = (number("longest"), number("bytes"), flag("apart"));
     }
     Ok(said)
 }
@@ -153,6 +155,8 @@ fn check_of(field: &FieldDescriptor, said: &Said, kinds: &[(String, String)]) ->
         ensure!(!said.is_required && !has_form, "a field of a `oneof` has no check");
         return Ok(String::new());
     }
+    let is_many = field.is_list() && matches!(field.kind(), Kind::Message(_));
+    ensure!(!said.is_apart || is_many, "only messages are checked apart");
     ensure!(!field.is_map(), "a map has no check");
     let is_text = matches!(field.kind(), Kind::String | Kind::Bytes);
     ensure!(!has_form || (is_text && !field.is_list()), "only one text has a form");
@@ -181,7 +185,7 @@ fn forms(
         (Kind::Message(inner), true) => {
             let look = format!("checks.within({name:?}, Some(at), one);");
             let is_ours = inner.full_name().starts_with("jiyao.");
-            (format!("{value}.is_empty()"), is_ours.then(|| each(look)))
+            (format!("{value}.is_empty()"), (is_ours && !said.is_apart).then(|| each(look)))
         }
         (Kind::Message(inner), false) => {
             let look = match inner.full_name() {
@@ -333,6 +337,7 @@ mod tests {
             ("uint32 n = 1 [(jiyao.options.v1.form).date = true];", "only one text has a form"),
             ("bool b = 1 [(google.api.field_behavior) = REQUIRED];", "no check for"),
             ("string n = 1 [(google.api.resource_reference).type = \"jiyao/Nothing\"];", "no resource"),
+            ("Inner inner = 1 [(jiyao.options.v1.form).apart = true];", "only messages are checked apart"),
             ("oneof of { string n = 1 [(google.api.field_behavior) = REQUIRED]; }", "`oneof`"),
         ];
         for (fields, expected) in cases {

@@ -407,7 +407,11 @@ impl DeliveriesApi {
             let mut caller = caller.clone();
             caller.method = SIGN_DELIVERY;
             async move {
-                match self.act(caller, one).await {
+                let acted = match jiyao_wire::check(&one) {
+                    Ok(()) => self.act(caller, one).await,
+                    Err(fault) => Err(fault),
+                };
+                match acted {
                     Ok((delivery, _)) => {
                         api::SignedDelivery { delivery: Some(delivery), reason: String::new() }
                     }

@@ -42,7 +42,7 @@ pub(crate) enum Settled {
         recusals: Vec<api::RecordedRecusal>,
     },
     /// A directory says what its units are called, and who holds which post.
-    Directory { organ: Organ, names: Vec<String>, holders: Vec<PostHolder> },
+    Directory { organ: Organ, names: Vec<String>, is_whole: bool, holders: Vec<PostHolder> },
     /// Recipients were frozen.
     Scope { minutes: Minutes, scope: FrozenScope },
     /// A recipient signed for minutes.
@@ -106,14 +106,25 @@ impl Intake<RecordsDomain> for Quorums {
                 }
                 Some(Kind::DirectoryChanged(changed)) => {
                     let organ = Organ::parse(&changed.organ, "organ")?;
-                    for page in directory_change(link, &changed.organ, changed.version).await? {
+                    let change = directory_change(link, &changed.organ, changed.version).await?;
+                    // The first version, or one in pages, brings all entries.
+                    let (all, is_all) = (change.len(), changed.version == 1 || change.len() > 1);
+                    for (nth, page) in (1..).zip(change) {
                         let names = page
                             .units
                             .into_iter()
                             .flat_map(|unit| [unit.title, unit.short].into_iter().chain(unit.aliases));
-                        let names = names.filter(|name| !name.is_empty()).collect();
-                        let (organ, holders) = (organ.clone(), page.holders);
-                        pages.push(Settled::Directory { organ, names, holders });
+                        let names: Vec<_> = names.filter(|name| !name.is_empty()).collect();
+                        let of = |names, is_whole, holders| Settled::Directory {
+                            organ: organ.clone(),
+                            names,
+                            is_whole,
+                            holders,
+                        };
+                        pages.extend(
+                            names.chunks(MOST_AT_ONCE).map(|some| of(some.to_vec(), false, Vec::new())),
+                        );
+                        pages.push(of(Vec::new(), is_all && nth == all, page.holders));
                     }
                 }
                 Some(Kind::RollStated(_)) => {}
@@ -235,9 +246,10 @@ pub(crate) fn decide(
                 }
                 (minutes, Act::RecordQuorum { outcome: *outcome, reason: meeting.clone() })
             }
-            Settled::Directory { organ, names, holders } => {
-                if !names.is_empty() {
-                    let known = stored::UnitsKnown { organ: organ.to_string(), names: names.clone() };
+            Settled::Directory { organ, names, is_whole, holders } => {
+                if !names.is_empty() || *is_whole {
+                    let (organ, names) = (organ.to_string(), names.clone());
+                    let known = stored::UnitsKnown { organ, names, whole: *is_whole };
                     events.push(event(UNITS_KNOWN, 1, &known));
                 }
                 if !holders.is_empty() {
@@ -295,7 +307,9 @@ pub(crate) fn decide(
 /// Shows what units are called.
 pub(crate) fn show_units(view: &mut Overlay<'_>, known: &stored::UnitsKnown) -> Result<()> {
     let organ = Organ::parse(&known.organ, "organ")?;
-    view.put(keys::units(&organ), Vec::new());
+    if known.whole {
+        view.put(keys::units(&organ), Vec::new());
+    }
     for name in &known.names {
         view.put(keys::unit_called(&organ, name), Vec::new());
     }

@@ -1914,16 +1914,6 @@ impl Call for crate::records::v1::PickMattersRequest {
     }
 }
 
-impl Paged for crate::records::v1::PickMattersRequest {
-    fn page_token(&mut self) -> &mut String {
-        &mut self.page_token
-    }
-
-    fn next_page_token(answer: &Self::Answer) -> &str {
-        &answer.next_page_token
-    }
-}
-
 impl Homed for crate::records::v1::PickMattersRequest {
     const HOME: Home = Home::Records;
 }

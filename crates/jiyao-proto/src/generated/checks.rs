@@ -142,7 +142,7 @@ impl Checked for crate::attendance::v1::GetStandingUnitsRequest {
     fn check(&self, checks: &mut dyn Checks) {
         if self.parent.trim().is_empty() { checks.missing("parent"); } else { checks.name("parent", &self.parent, Resource::Organ); }
         if self.unit.trim().is_empty() { checks.missing("unit"); }
-        if !self.as_of.is_empty() { checks.date("as_of", &self.as_of); }
+        if self.as_of.trim().is_empty() { checks.missing("as_of"); } else { checks.date("as_of", &self.as_of); }
     }
 }
 
@@ -204,7 +204,7 @@ impl Checked for crate::attendance::v1::ListMembersRequest {
     fn check(&self, checks: &mut dyn Checks) {
         if self.parent.trim().is_empty() { checks.missing("parent"); } else { checks.name("parent", &self.parent, Resource::Organ); }
         if self.meeting_kind.trim().is_empty() { checks.missing("meeting_kind"); }
-        if !self.as_of.is_empty() { checks.date("as_of", &self.as_of); }
+        if self.as_of.trim().is_empty() { checks.missing("as_of"); } else { checks.date("as_of", &self.as_of); }
     }
 }
 
@@ -749,7 +749,7 @@ impl Checked for crate::distribution::v1::SetReassessmentRequest {
 
 impl Checked for crate::distribution::v1::SignDeliveriesRequest {
     fn check(&self, checks: &mut dyn Checks) {
-        if self.requests.is_empty() { checks.missing("requests"); } else { for (at, one) in self.requests.iter().enumerate() { checks.within("requests", Some(at), one); } }
+        if self.requests.is_empty() { checks.missing("requests"); }
     }
 }
 
@@ -872,6 +872,7 @@ impl Checked for crate::records::v1::ApproveMatterRequest {
 impl Checked for crate::records::v1::ArchiveMinutesRequest {
     fn check(&self, checks: &mut dyn Checks) {
         if self.name.trim().is_empty() { checks.missing("name"); } else { checks.name("name", &self.name, Resource::Minutes); }
+        if self.file.trim().is_empty() { checks.missing("file"); } else { checks.longest("file", &self.file, 8000); }
         if !self.request_id.is_empty() { checks.uuid("request_id", &self.request_id); }
     }
 }
@@ -958,6 +959,8 @@ impl Checked for crate::records::v1::DecideObjectionRequest {
 impl Checked for crate::records::v1::DeclassifyMinutesRequest {
     fn check(&self, checks: &mut dyn Checks) {
         if self.name.trim().is_empty() { checks.missing("name"); } else { checks.name("name", &self.name, Resource::Minutes); }
+        if self.document.trim().is_empty() { checks.missing("document"); } else { checks.longest("document", &self.document, 8000); }
+        if self.reason.trim().is_empty() { checks.missing("reason"); } else { checks.longest("reason", &self.reason, 8000); }
         if !self.request_id.is_empty() { checks.uuid("request_id", &self.request_id); }
     }
 }
@@ -1018,6 +1021,7 @@ impl Checked for crate::records::v1::ExtendListingRequest {
 impl Checked for crate::records::v1::FlagMajorDecisionRequest {
     fn check(&self, checks: &mut dyn Checks) {
         if self.name.trim().is_empty() { checks.missing("name"); } else { checks.name("name", &self.name, Resource::Minutes); }
+        if self.review.trim().is_empty() { checks.missing("review"); } else { checks.longest("review", &self.review, 8000); }
         if self.review_date.trim().is_empty() { checks.missing("review_date"); } else { checks.date("review_date", &self.review_date); }
         if !self.request_id.is_empty() { checks.uuid("request_id", &self.request_id); }
     }
@@ -1286,6 +1290,7 @@ impl Checked for crate::records::v1::ReclassifyMinutesRequest {
     fn check(&self, checks: &mut dyn Checks) {
         if self.name.trim().is_empty() { checks.missing("name"); } else { checks.name("name", &self.name, Resource::Minutes); }
         if self.disclosure.is_none() { checks.missing("disclosure"); } else { if let Some(one) = &self.disclosure { checks.within("disclosure", None, one); } }
+        if self.reason.trim().is_empty() { checks.missing("reason"); } else { checks.longest("reason", &self.reason, 8000); }
         if !self.request_id.is_empty() { checks.uuid("request_id", &self.request_id); }
     }
 }
@@ -1329,6 +1334,7 @@ impl Checked for crate::records::v1::RecordQuorumOutcomeRequest {
     fn check(&self, checks: &mut dyn Checks) {
         if self.name.trim().is_empty() { checks.missing("name"); } else { checks.name("name", &self.name, Resource::Minutes); }
         if self.outcome == 0 { checks.missing("outcome"); } else { checks.known("outcome", None, crate::records::v1::QuorumOutcome::is_valid(self.outcome), self.outcome); }
+        if self.reason.trim().is_empty() { checks.missing("reason"); } else { checks.longest("reason", &self.reason, 8000); }
         if !self.request_id.is_empty() { checks.uuid("request_id", &self.request_id); }
     }
 }
@@ -1362,6 +1368,8 @@ impl Checked for crate::records::v1::RepealMinutesRequest {
     fn check(&self, checks: &mut dyn Checks) {
         if self.name.trim().is_empty() { checks.missing("name"); } else { checks.name("name", &self.name, Resource::Minutes); }
         if self.from.trim().is_empty() { checks.missing("from"); } else { checks.date("from", &self.from); }
+        if self.document.trim().is_empty() { checks.missing("document"); } else { checks.longest("document", &self.document, 8000); }
+        if self.reason.trim().is_empty() { checks.missing("reason"); } else { checks.longest("reason", &self.reason, 8000); }
         if !self.request_id.is_empty() { checks.uuid("request_id", &self.request_id); }
     }
 }
@@ -1420,6 +1428,8 @@ impl Checked for crate::records::v1::RevisionName {
 impl Checked for crate::records::v1::RevokeMinutesRequest {
     fn check(&self, checks: &mut dyn Checks) {
         if self.name.trim().is_empty() { checks.missing("name"); } else { checks.name("name", &self.name, Resource::Minutes); }
+        if self.document.trim().is_empty() { checks.missing("document"); } else { checks.longest("document", &self.document, 8000); }
+        if self.reason.trim().is_empty() { checks.missing("reason"); } else { checks.longest("reason", &self.reason, 8000); }
         if !self.request_id.is_empty() { checks.uuid("request_id", &self.request_id); }
     }
 }
@@ -1458,6 +1468,7 @@ impl Checked for crate::records::v1::SetSecrecyRequest {
     fn check(&self, checks: &mut dyn Checks) {
         if self.name.trim().is_empty() { checks.missing("name"); } else { checks.name("name", &self.name, Resource::Minutes); }
         if let Some(one) = &self.secrecy { checks.within("secrecy", None, one); }
+        if self.reason.trim().is_empty() { checks.missing("reason"); } else { checks.longest("reason", &self.reason, 8000); }
         if !self.request_id.is_empty() { checks.uuid("request_id", &self.request_id); }
     }
 }
@@ -1556,6 +1567,7 @@ impl Checked for crate::records::v1::UploadSourceRequest {
 impl Checked for crate::records::v1::VoidImportRequest {
     fn check(&self, checks: &mut dyn Checks) {
         if self.name.trim().is_empty() { checks.missing("name"); } else { checks.name("name", &self.name, Resource::Minutes); }
+        if self.reason.trim().is_empty() { checks.missing("reason"); } else { checks.longest("reason", &self.reason, 8000); }
         if !self.request_id.is_empty() { checks.uuid("request_id", &self.request_id); }
     }
 }

@@ -642,7 +642,7 @@ impl Rank {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum Level {
-    /// LEVEL_CITY.
+    /// None was given: FIELD_REQUIRED.
     Unspecified = 0,
     /// Provinces and 设区的市: head, deputies, 秘书长.
     City = 1,
@@ -679,7 +679,7 @@ impl Level {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum Base {
-    /// BASE_MEMBERS.
+    /// None was given: FIELD_REQUIRED.
     Unspecified = 0,
     /// 组成人员.
     Members = 1,
@@ -712,7 +712,7 @@ impl Base {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum Comparison {
-    /// COMPARISON_AT_LEAST_HALF.
+    /// None was given: FIELD_REQUIRED.
     Unspecified = 0,
     /// 半数以上.
     AtLeastHalf = 1,
@@ -2072,7 +2072,7 @@ impl ReplyKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum RecusalGround {
-    /// RECUSAL_GROUND_OTHER.
+    /// None was given: FIELD_REQUIRED.
     Unspecified = 0,
     /// An interest of their own.
     OwnInterest = 1,

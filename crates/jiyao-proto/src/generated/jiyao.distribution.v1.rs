@@ -980,7 +980,7 @@ impl DeliveryState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum Channel {
-    /// CHANNEL_INBOX.
+    /// None was given: FIELD_REQUIRED.
     Unspecified = 0,
     /// The recipient fetches it.
     Inbox = 1,

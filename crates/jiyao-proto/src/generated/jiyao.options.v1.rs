@@ -17,6 +17,9 @@ pub struct Form {
     /// Bytes that it must have; 0: any number.
     #[prost(uint32, tag = "5")]
     pub bytes: u32,
+    /// Of messages: each is checked by itself, so that one that is wrong does not refuse the others.
+    #[prost(bool, tag = "6")]
+    pub apart: bool,
 }
 /// The purpose of a method.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

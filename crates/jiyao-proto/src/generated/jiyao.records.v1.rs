@@ -1364,7 +1364,7 @@ pub struct CreateOrganRequest {
     /// Last part of its name: 2 to 63 of a-z, 0-9 and -, beginning with a letter. Empty: the service chooses.
     #[prost(string, tag = "1")]
     pub organ_id: ::prost::alloc::string::String,
-    /// `name` and `create_time` are ignored.
+    /// `name`, `create_time` and `version` are ignored.
     #[prost(message, optional, tag = "2")]
     pub organ: ::core::option::Option<Organ>,
     /// A UUID: a repeat with the same body answers as the first time.

@@ -456,6 +456,9 @@ pub struct UnitsKnown {
     /// Titles, short forms and other names.
     #[prost(string, repeated, tag = "2")]
     pub names: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// With these all units of the directory are known.
+    #[prost(bool, tag = "3")]
+    pub whole: bool,
 }
 /// Body of `holders.known` version 1: who holds which post of an organ, by which principals, as its directory says.
 #[derive(Clone, PartialEq, ::prost::Message)]
