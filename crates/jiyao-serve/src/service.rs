@@ -80,11 +80,17 @@ pub async fn serve_domain<D: Domain>(
         .with(limited!(JournalServiceServer::new(journal)))
         .with(limited!(OperationsServiceServer::new(operations)));
     let start = async |ready| {
-        let open = move || Ledger::open(&places, options, domain, SystemClock, growing_ids());
-        let open = tokio::task::spawn_blocking(open).await.map_err(|e| ServeError::Bug(e.to_string()))??;
-        let key = secret(&keys, "pages.key")
-            .map_err(|source| ServeError::Io { what: "read or make the key of page tokens", source })?;
-        seal.set(Arc::new(Seal::new(&key).map_err(|fault| ServeError::Bug(fault.to_string()))?));
+        let open = move || {
+            let open = Ledger::open(&places, options, domain, SystemClock, growing_ids())?;
+            // The folder is this process's now.
+            let key = secret(&keys, "pages.key")
+                .map_err(|source| ServeError::Io { what: "read or make the key of page tokens", source })?;
+            let key = Seal::new(&key).map_err(|fault| ServeError::Bug(fault.to_string()))?;
+            Ok::<_, ServeError>((open, Arc::new(key)))
+        };
+        let opening = tokio::task::spawn_blocking(open).await;
+        let (open, key) = opening.map_err(|e| ServeError::Bug(e.to_string()))??;
+        seal.set(key);
         opened(open.clone(), ready);
         ledger.set(open);
         Ok(())

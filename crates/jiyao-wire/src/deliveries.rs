@@ -39,13 +39,14 @@ pub fn channel_to(channel: domain::Channel) -> wire::Channel {
     }
 }
 
-/// The way that a message names; the inbox where it names none.
+/// The way that a message names.
 ///
 /// # Errors
-/// `FIELD_INVALID`.
+/// `FIELD_REQUIRED`, `FIELD_INVALID`.
 pub fn channel_from(channel: i32, field: &str) -> Result<domain::Channel> {
     match wire::Channel::try_from(channel) {
-        Ok(wire::Channel::Unspecified | wire::Channel::Inbox) => Ok(domain::Channel::Inbox),
+        Ok(wire::Channel::Unspecified) => Err(Fault::required(field)),
+        Ok(wire::Channel::Inbox) => Ok(domain::Channel::Inbox),
         Ok(wire::Channel::Email) => Ok(domain::Channel::Email),
         Ok(wire::Channel::Webhook) => Ok(domain::Channel::Webhook),
         Ok(wire::Channel::Paper) => Ok(domain::Channel::Paper),

@@ -9,9 +9,12 @@ use crate::asks::asks;
 use crate::date_from;
 use crate::life::ruling_from;
 
-/// Both ways between an enum of the wire and one of the domain; what the wire leaves open is the first.
+/// Both ways between an enum of the wire and one of the domain. A value that was left open is the one behind `else`; where
+/// there is none, one must be given.
 macro_rules! pairs {
-    ($($to:ident, $from:ident: $wire:ident, $domain:ident { $($wired:ident = $pure:ident),* } else $default:ident;)*) => {
+    (@open $domain:ident, $field:ident, $default:ident) => { Ok(domain::$domain::$default) };
+    (@open $domain:ident, $field:ident,) => { Err(Fault::required($field)) };
+    ($($to:ident, $from:ident: $wire:ident, $domain:ident { $($wired:ident = $pure:ident),* } $(else $default:ident)?;)*) => {
         $(
             fn $to(value: domain::$domain) -> i32 {
                 match value { $(domain::$domain::$pure => wire::$wire::$wired,)* }.into()
@@ -21,7 +24,7 @@ macro_rules! pairs {
                 match wire::$wire::try_from(value) {
                     $(Ok(wire::$wire::$wired) => Ok(domain::$domain::$pure),)*
                     #[allow(unreachable_patterns, reason = "the open value may be one of the named ones")]
-                    Ok(_) => Ok(domain::$domain::$default),
+                    Ok(_) => pairs!(@open $domain, field, $($default)?),
                     Err(_) => Err(Fault::invalid(field, value)),
                 }
             }
@@ -31,12 +34,12 @@ macro_rules! pairs {
 
 pairs! {
     rank_to, rank_from: Rank, Rank { Head = Head, Deputy = Deputy, SecretaryGeneral = SecretaryGeneral, Unspecified = Other } else Other;
-    base_to, base_from: Base, Base { Members = Members, Deputies = Deputies } else Members;
-    comparison_to, comparison_from: Comparison, Comparison { AtLeastHalf = AtLeastHalf, MoreThanHalf = MoreThanHalf, AtLeastTwoThirds = AtLeastTwoThirds } else AtLeastHalf;
-    level_to, level_from: Level, Level { City = City, County = County, Other = Other } else City;
+    base_to, base_from: Base, Base { Members = Members, Deputies = Deputies };
+    comparison_to, comparison_from: Comparison, Comparison { AtLeastHalf = AtLeastHalf, MoreThanHalf = MoreThanHalf, AtLeastTwoThirds = AtLeastTwoThirds };
+    level_to, level_from: Level, Level { City = City, County = County, Other = Other };
     capacity_to, capacity_from: Capacity, Capacity { Observer = Observer, Member = Member, Recorder = Recorder, Staff = Staff } else Observer;
     observer_to, observer_from: ObserverKind, ObserverKind { Fixed = Fixed, ByItem = ByItem, Invited = Invited, Substitute = Substitute, Public = Public, Assistant = Assistant } else Fixed;
-    ground_to, ground_from: RecusalGround, Ground { OwnInterest = OwnInterest, Relative = Relative, Other = Other } else Other;
+    ground_to, ground_from: RecusalGround, Ground { OwnInterest = OwnInterest, Relative = Relative, Other = Other };
     kind_to, unit_kind_from: UnitKind, UnitKind { Government = Government, Department = Department, LocalGovernment = LocalGovernment, Party = Party, Congress = Congress, Consultative = Consultative, Court = Court, Procuratorate = Procuratorate, Company = Company, TaskForce = TaskForce, Unspecified = Other } else Other;
 }
 
